@@ -1,0 +1,94 @@
+// swift-tools-version: 6.1
+
+import PackageDescription
+
+/// Warnings are errors in our own targets, and only there.
+let strict: [SwiftSetting] = [.unsafeFlags(["-warnings-as-errors"])]
+
+let package = Package(
+  name: "weir",
+  products: [
+    .executable(name: "weir", targets: ["weir"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+  ],
+  targets: [
+    // System libraries: a module map each, nothing more.
+    .systemLibrary(name: "CEpoll"),
+    .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLibJWT", pkgConfig: "libjwt", providers: [.apt(["libjwt-dev"])]),
+    .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    // Libraries in their own right: each knows nothing of jobs.
+    .target(
+      name: "HTTP",
+      dependencies: ["CEpoll", "CZlib", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
+    .target(
+      name: "SSH",
+      dependencies: ["CLibCrypto", "CLibSSH2", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
+    .target(name: "Shell", dependencies: ["SSH"], swiftSettings: strict),
+    .target(name: "Tokens", dependencies: ["CLibCrypto", "CLibJWT"], swiftSettings: strict),
+    .target(
+      name: "Templates",
+      dependencies: [.product(name: "Mustache", package: "swift-mustache")],
+      swiftSettings: strict),
+
+    // The scripts Weir sends, compiled into the program.
+    .target(
+      name: "ScriptTemplates",
+      dependencies: ["Templates"],
+      path: "templates",
+      resources: [.embedInCode("slurm"), .embedInCode("singularity")],
+      swiftSettings: strict),
+
+    // The heart, its connectors, its APIs, the program.
+    .target(
+      name: "Jobs",
+      dependencies: [
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "SlurmConnector",
+      dependencies: ["Jobs", "Shell", "ScriptTemplates"],
+      path: "connectors/slurm/Sources",
+      swiftSettings: strict),
+    .target(
+      name: "DummyConnector",
+      dependencies: ["Jobs"],
+      path: "connectors/dummy/Sources",
+      swiftSettings: strict),
+    .target(
+      name: "LegacyAPI",
+      dependencies: ["HTTP", "Jobs", "ScriptTemplates", "Templates", "Tokens"],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "weir",
+      dependencies: [
+        "DummyConnector", "HTTP", "Jobs", "LegacyAPI", "SSH", "Shell", "SlurmConnector", "Tokens",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: strict),
+
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: strict),
+    .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
+    .testTarget(name: "TokensTests", dependencies: ["Tokens", "CLibCrypto"], swiftSettings: strict),
+    .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
+    .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
+    .testTarget(name: "SlurmConnectorTests", dependencies: ["SlurmConnector"], swiftSettings: strict),
+    .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
+    .testTarget(name: "WeirTests", dependencies: ["weir"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)
