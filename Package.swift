@@ -44,7 +44,7 @@ let package = Package(
     // The scripts Weir sends, compiled into the program.
     .target(
       name: "ScriptTemplates",
-      dependencies: ["Templates"],
+      dependencies: ["Shell", "Templates"],
       path: "templates",
       resources: [.embedInCode("slurm"), .embedInCode("singularity")],
       swiftSettings: strict),
@@ -53,6 +53,7 @@ let package = Package(
     .target(
       name: "Jobs",
       dependencies: [
+        "CLibCrypto",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],

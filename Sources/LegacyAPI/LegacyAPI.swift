@@ -1,1 +1,359 @@
-// LegacyAPI
+import Foundation
+import HTTP
+import Jobs
+import Synchronization
+import Tokens
+
+/// The endpoints that the upstream platform calls, in the forms that it knows.
+///
+/// Calls that what was last observed can answer are answered on the connection's own loop.
+public struct LegacyAPI: Sendable {
+  /// The account on the machines of an owner; nil when the site maps it to none.
+  public typealias AccountOf = @Sendable (_ owner: String) -> String?
+
+  let service: JobService
+  let authenticator: Authenticator
+  let accountOf: AccountOf
+  let settings: ExecutorSettings
+  let interactiveJobs: Bool
+  let version: String
+  private let lists = ListCache()
+
+  public init(
+    service: JobService, authenticator: Authenticator, accountOf: @escaping AccountOf, settings: ExecutorSettings,
+    interactiveJobs: Bool, version: String
+  ) {
+    self.service = service
+    self.authenticator = authenticator
+    self.accountOf = accountOf
+    self.settings = settings
+    self.interactiveJobs = interactiveJobs
+    self.version = version
+  }
+
+  /// Adds the endpoints to a router.
+  public func register(on router: inout Router) {
+    router.on("GET", "/live") { _ in .now(json(.object(["status": "OK"]))) }
+    router.on("GET", "/ready") { _ in .now(ready()) }
+    on(&router, ["GET"], "/gc") { _, _ in .now(reachable()) }
+    on(&router, ["GET"], "/nodes") { _, _ in .now(.text("true", contentType: "text/html; charset=utf-8")) }
+    on(&router, ["POST"], "/online") { _, _ in .now(json(true)) }
+    on(&router, ["GET"], "/queued") { _, caller in .now(try list(.queued, caller)) }
+    on(&router, ["GET"], "/running") { _, caller in .now(try list(.running, caller)) }
+    on(&router, ["POST"], "/submit", submit)
+    on(&router, ["POST"], "/runstatus", runStatus)
+    on(&router, ["POST"], "/exitstatus", withJob { try await exitStatus(of: $0) })
+    on(&router, ["POST"], "/terminate", withJob { try await terminate($0, $1) })
+    on(
+      &router, ["POST"], "/release",
+      withJob { job, caller in
+        try await service.release(job, actor: caller.name)
+        return json(true)
+      })
+    on(&router, ["POST"], "/events", withJob { job, _ in json(.string(try await service.describe(job))) })
+    on(&router, ["GET", "POST"], "/request/pvcls", listDirectory)
+    on(&router, ["GET", "POST"], "/request/{name}/{number}/{jobid}/{method}", request)
+  }
+
+  /// A handler for callers that were authenticated.
+  typealias CallerHandler = @Sendable (Request, Caller) throws -> Answer
+
+  private func on(
+    _ router: inout Router, _ methods: [String], _ pattern: String, _ handler: @escaping CallerHandler
+  ) {
+    for method in methods {
+      router.on(method, pattern) { request in
+        do {
+          return try handler(request, try authenticator.caller(authorization: request.headers["Authorization"]))
+        } catch let refusal as Authenticator.Refusal {
+          throw HTTPError(
+            .init(401), code: "unauthorized", refusal.description,
+            headers: ["WWW-Authenticate": "Basic realm=\"weir\", Bearer"])
+        } catch {
+          throw HTTPError(error)
+        }
+      }
+    }
+  }
+
+  // MARK: The service itself
+
+  private func ready() -> Response {
+    let reasons = service.troubles
+    guard !reasons.isEmpty else {
+      return json(.object(["status": "OK", "version": .string(version)]))
+    }
+    return json(
+      .object(["status": "BAD", "version": .string(version), "reasons": .array(reasons.map { .string($0) })]), 503)
+  }
+
+  /// What the upstream asks before it collects garbage; from what was observed last.
+  private func reachable() -> Response {
+    service.troubles.isEmpty ? json(.object(["status": "OK"])) : json(.object(["status": "BAD"]), 500)
+  }
+
+  // MARK: Lists
+
+  private func list(_ list: JobList, _ caller: Caller) throws -> Response {
+    if case .user(let owner) = caller { return json(rows(try service.list(list, owner: owner).jobs)) }
+    let generation = try service.generation()
+    if let bytes = lists.bytes(of: list, at: generation) { return .json(bytes) }
+    let current = try service.list(list)
+    let bytes = JSONText.encode(rows(current.jobs))
+    lists.keep(bytes, of: list, at: current.generation)
+    return .json(bytes)
+  }
+
+  private func rows(_ jobs: [JobService.Listed]) -> JSONText.Value {
+    .array(jobs.map { [.string($0.name), .string($0.id)] })
+  }
+
+  // MARK: Submitting
+
+  private func submit(_ request: Request, caller: Caller) throws -> Answer {
+    // Off the loop: a script may be large.
+    later {
+      let arguments = try Arguments(request)
+      let submission = try submission(arguments, for: owner(of: arguments, caller))
+      let receipt = try await service.submit(submission, actor: caller.name)
+      return json([.string(receipt.backendID), .string(receipt.shownScript)])
+    }
+  }
+
+  private func submission(_ arguments: Arguments, for owner: String) throws -> Submission {
+    guard let account = accountOf(owner) else {
+      throw HTTPError(
+        .init(403), code: "user_not_mapped", "no account on the cluster belongs to \(owner)",
+        hint: "the site's administrator adds the user to the users file")
+    }
+    guard let encoded = try arguments.object("hpc_script")[settings.executor] as? String else {
+      throw HTTPError(
+        .init(422), code: "submission_wrong", "hpc_script: a script for the executor '\(settings.executor)' is expected"
+      )
+    }
+    return try UpstreamScript(base64: encoded).submission(
+      name: arguments.string("name"), number: arguments.integer("number"), nodes: arguments.integer("nodes"),
+      held: arguments.flag("held"), owner: owner, account: account, settings: settings,
+      interactiveJobs: interactiveJobs)
+  }
+
+  /// Whom the job is for: the user that the bearer token in the arguments names.
+  private func owner(of arguments: Arguments, _ caller: Caller) throws -> String {
+    guard authenticator.checksTokens else { return caller.name }
+    do {
+      let owner = try authenticator.owner(ofToken: arguments.string("bearer"))
+      guard caller.mayAccess(jobsOf: owner) else {
+        throw HTTPError(.init(403), code: "forbidden", "the bearer token names another user than the caller")
+      }
+      return owner
+    } catch let refusal as Authenticator.Refusal {
+      throw HTTPError(
+        .init(401), code: "bearer_refused", "bearer: \(refusal)", headers: ["WWW-Authenticate": "Bearer"])
+    }
+  }
+
+  // MARK: One job
+
+  private func runStatus(_ request: Request, caller: Caller) throws -> Answer {
+    let (key, id) = try reference(in: request)
+    if let job = service.recent(key) { return .now(runStatus(of: job, id, caller)) }
+    return later { runStatus(of: try await service.find(key), id, caller) }
+  }
+
+  private func runStatus(of job: Job?, _ id: String, _ caller: Caller) -> Response {
+    guard let job, known(job, by: id, to: caller) else { return json([.null, .null, .null, .null]) }
+    return json([
+      .array(job.nodes.map { .string($0) }), .string(clock(job.elapsed(at: Date()))),
+      .string("\(job.name)/\(job.number)/\(id)"), .null,
+    ])
+  }
+
+  private func exitStatus(of job: Job) async throws -> Response {
+    let output = try await service.finalOutput(job)
+    var text = String(decoding: output, as: UTF8.self)
+    while text.last?.isWhitespace == true { text.removeLast() }
+    let word = job.ending?.legacyWord ?? "F"
+    return json([
+      .int(job.ending?.legacyCode ?? -9), .string(clock(job.elapsed)),
+      [.string(text), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
+    ])
+  }
+
+  private func terminate(_ job: Job, _ caller: Caller) async throws -> Response {
+    try await service.cancel(job, actor: caller.name)
+    return json(true)
+  }
+
+  private func request(_ request: Request, caller: Caller) throws -> Answer {
+    let path = request.parameters
+    guard let name = path["name"], let number = path["number"].flatMap({ Int($0) }), let id = path["jobid"] else {
+      throw unknownJob(path["name"] ?? "")
+    }
+    let method = path["method"] ?? ""
+    let lines = try argument("lines", of: request).flatMap { Int($0) } ?? 100
+    return later {
+      let job = try await job(JobKey(name: name, number: number), id, caller)
+      switch method {
+      case "ping", "connect": return .text("", contentType: "text/html; charset=utf-8")
+      case "info":
+        let url = service.url(of: job) ?? ""
+        return json(.object(["about": "", "actions": .object([:]), "help": "", "url": .string(url)]))
+      case "tail":
+        let output = try await service.tail(job, lines: min(max(1, lines), 10_000))
+        return .text(String(decoding: output, as: UTF8.self))
+      case "shutdown", "abort": return try await terminate(job, caller)
+      default:
+        throw HTTPError(
+          .init(404), code: "unknown_method", "'\(method)' is not known",
+          hint: "ping, connect, info, tail, shutdown and abort are")
+      }
+    }
+  }
+
+  private func listDirectory(_ request: Request, caller: Caller) throws -> Answer {
+    if case .user = caller { throw HTTPError(.init(403), code: "forbidden", "only the service may list directories") }
+    let path = "/" + (try argument("path", of: request) ?? "").drop { $0 == "/" }
+    let details = try argument("details", of: request)?.lowercased() == "true"
+    guard path.utf8.count <= 4096, !path.utf8.contains(0), !path.split(separator: "/").contains("..") else {
+      throw HTTPError(.init(422), code: "path_wrong", "'path' is too long or holds '..' or NUL")
+    }
+    return later {
+      let entries = try await service.entries(of: path)
+      let lines = (entries.filter { $0.kind == .directory } + entries.filter { $0.kind == .file }).map { entry in
+        let name = String(decoding: entry.path.map { $0 < 0x20 ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
+        let shown = "/data" + name + (entry.kind == .directory && !name.hasSuffix("/") ? "/" : "")
+        return details ? "\(entry.modified) \(entry.size) \(shown)\n" : shown + "\n"
+      }
+      return .text(lines.joined())
+    }
+  }
+
+  /// An argument of a request: in the form's `qs`, or in the address.
+  private func argument(_ name: String, of request: Request) throws -> String? {
+    if let value = request.query.first(where: { $0.name == name }) { return value.value }
+    return request.body.isEmpty ? nil : try Arguments(request).query(name)
+  }
+
+  // MARK: Finding a job
+
+  private func withJob(_ body: @escaping @Sendable (Job) async throws -> Response) -> CallerHandler {
+    withJob { job, _ in try await body(job) }
+  }
+
+  private func withJob(_ body: @escaping @Sendable (Job, Caller) async throws -> Response) -> CallerHandler {
+    { request, caller in
+      let (key, id) = try reference(in: request)
+      return later { try await body(try await job(key, id, caller), caller) }
+    }
+  }
+
+  private func reference(in request: Request) throws -> (JobKey, id: String) {
+    let arguments = try Arguments(request)
+    let key = JobKey(name: try arguments.string("name"), number: try arguments.integer("number"))
+    return (key, try arguments.identifier("jobid"))
+  }
+
+  private func job(_ key: JobKey, _ id: String, _ caller: Caller) async throws -> Job {
+    guard let job = try await service.find(key), known(job, by: id, to: caller) else {
+      throw unknownJob("\(key)/\(id)")
+    }
+    return job
+  }
+
+  /// Whether a caller knows a job by an id. Of others' jobs it knows none.
+  private func known(_ job: Job, by id: String, to caller: Caller) -> Bool {
+    (job.backendID == id || job.id == id) && caller.mayAccess(jobsOf: job.owner)
+  }
+
+  private func unknownJob(_ name: String) -> HTTPError {
+    HTTPError(.init(404), code: "unknown_job", "there is no job \(name)")
+  }
+
+  private func later(_ body: @escaping @Sendable () async throws -> Response) -> Answer {
+    .later {
+      do { return try await body() } catch { throw HTTPError(error) }
+    }
+  }
+}
+
+/// The encoded lists, kept until a job changes.
+private final class ListCache: Sendable {
+  private let kept = Mutex<[JobList: (generation: UInt64, bytes: [UInt8])]>([:])
+
+  func bytes(of list: JobList, at generation: UInt64) -> [UInt8]? {
+    kept.withLock { kept in kept[list].flatMap { $0.generation == generation ? $0.bytes : nil } }
+  }
+
+  func keep(_ bytes: [UInt8], of list: JobList, at generation: UInt64) {
+    kept.withLock { $0[list] = (generation, bytes) }
+  }
+}
+
+private func json(_ value: JSONText.Value, _ status: Int = 200) -> Response {
+  .json(JSONText.encode(value), status: .init(status))
+}
+
+/// Seconds as HH:MM:SS; hours may pass 24.
+private func clock(_ seconds: Int) -> String {
+  func two(_ number: Int) -> String { number < 10 ? "0\(number)" : String(number) }
+  let seconds = max(0, seconds)
+  return "\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
+}
+
+extension Ending {
+  /// Slurm's short word, as the upstream shows it to users.
+  var legacyWord: String {
+    switch self {
+    case .completed: "CD"
+    case .failed: "F"
+    case .outOfMemory: "OOM"
+    case .nodeFailure: "NF"
+    case .bootFailure: "BF"
+    case .timeLimit: "TO"
+    case .deadline: "DL"
+    case .preempted: "PR"
+    case .canceled: "CA"
+    case .lost: "LOST"
+    }
+  }
+
+  /// The exit code that the upstream knows: 0, 1, -15 for what somebody ended, -9 for the rest.
+  var legacyCode: Int {
+    switch self {
+    case .completed: 0
+    case .failed, .nodeFailure, .outOfMemory: 1
+    case .canceled, .deadline, .preempted: -15
+    case .timeLimit, .bootFailure, .lost: -9
+    }
+  }
+}
+
+extension HTTPError {
+  /// What a caller is told of an error of a job's.
+  init(_ error: any Error) {
+    switch error {
+    case let error as HTTPError: self = error
+    case let error as JobError: self.init(error)
+    default:
+      self.init(.init(500), code: "internal", "something went wrong inside the service, its log says what")
+    }
+  }
+
+  init(_ error: JobError) {
+    let text = error.description
+    let wait: Headers = ["Retry-After": "5"]
+    switch error {
+    case .conflict: self.init(.init(409), code: "job_exists", text)
+    case .refused: self.init(.init(422), code: "refused", text)
+    case .notFound: self.init(.init(404), code: "unknown_job", text)
+    case .unavailable, .interrupted: self.init(.init(503), code: "backend_unavailable", text, headers: wait)
+    case .unsettled:
+      self.init(
+        .init(503), code: "submit_unsettled", text, hint: "send the same call again: the job is never submitted twice",
+        headers: wait)
+    case .notOver: self.init(.init(409), code: "job_not_over", text)
+    case .over: self.init(.init(409), code: "job_over", text)
+    case .storage: self.init(.init(503), code: "store_unavailable", text, headers: wait)
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import Logging
+
+/// A request whose body is still awaited, with what the router made of it.
+struct PendingRequest {
+  var exchange: Exchange
+  var resolution: Router.Resolution
+}
+
+/// A request and how its response has to be framed.
+struct Exchange: Sendable {
+  var request: Request
+  var framing: ResponseFraming
+}
+
+extension Connection {
+  /// Takes a request's head.
+  /// - Parameter hasBodyBytes: some of the body came with it, so that the client waits for nothing.
+  /// - Returns: the most bytes its body may have.
+  func begin(_ head: RequestHead, hasBodyBytes: Bool) throws(HTTPError) -> Int {
+    let framing = ResponseFraming(
+      isHead: head.method == "HEAD", isHTTP10: head.isHTTP10, keepsAlive: head.keepsAlive)
+    // A refusal of what follows has to know whether it answers a HEAD.
+    refusalIsHead = framing.isHead
+    var request = try Request(
+      method: head.method, target: head.target, headers: head.headers, remoteAddress: remoteAddress)
+    let resolution = try context.router.resolve(method: request.method, rawPath: request.rawPath)
+    if case .route(_, let parameters) = resolution { request.parameters = parameters }
+    pending = PendingRequest(exchange: Exchange(request: request, framing: framing), resolution: resolution)
+    let limit = resolution.bodyLimit ?? context.limits.body
+    if head.expectsContinue, head.framing != .none {
+      // A final answer in place of 100: whether the body follows is not known then, so nothing after it can be.
+      if case .refused(let error) = resolution { throw error }
+      if case .length(let length) = head.framing, length > limit { throw .contentTooLarge }
+      if !hasBodyBytes { output.append("HTTP/1.1 100 Continue\r\n\r\n") }
+    }
+    return limit
+  }
+
+  /// Answers the request whose body this is.
+  func answer(_ body: [UInt8]) {
+    guard var exchange = pending?.exchange, let resolution = pending?.resolution else { return }
+    pending = nil
+    exchange.request.body = body
+    switch resolution {
+    case .options(let allow):
+      write(Response(.noContent, headers: ["Allow": allow], body: .bytes([])), exchange.framing)
+    case .refused(let error):
+      write(context.router.renderError(error, exchange.request), exchange.framing)
+    case .route(let route, _):
+      do {
+        switch try route.handler(exchange.request) {
+        case .now(let response): writeEncoded(response, exchange)
+        case .later(let operation): answerLater(operation, exchange)
+        }
+      } catch {
+        write(rendered(error, exchange.request), exchange.framing)
+      }
+    }
+  }
+
+  /// Writes an answer to something that is no request, or not yet; the connection closes after it.
+  func writeRefusal(_ error: HTTPError) {
+    let request = pending?.exchange.request
+    pending = nil
+    write(
+      context.router.renderError(error, request),
+      ResponseFraming(isHead: refusalIsHead, isHTTP10: false, keepsAlive: false))
+  }
+
+  private func rendered(_ error: any Error, _ request: Request) -> Response {
+    if !(error is HTTPError) {
+      context.logger.error(
+        "a request failed",
+        metadata: ["method": "\(request.method)", "path": "\(request.path)", "error": "\(error)"])
+    }
+    return context.router.renderError(error, request)
+  }
+
+  // MARK: Later
+
+  private func answerLater(_ operation: @escaping @Sendable () async throws -> Response, _ exchange: Exchange) {
+    phase = .answering(exchange)
+    let acceptsGzip = exchange.acceptsGzip
+    Task { [self] in
+      let outcome: Result<Response, any Error>
+      do {
+        var response = try await operation()
+        if response.isCompressible {
+          response.headers.append("Vary", "Accept-Encoding")
+          if acceptsGzip { response = response.compressed() }
+        }
+        outcome = .success(response)
+      } catch {
+        outcome = .failure(error)
+      }
+      context.loop.queue.async { @Sendable [self] in finish(outcome) }
+    }
+  }
+
+  /// The answer that was awaited is here; the client may have gone meanwhile.
+  private func finish(_ outcome: Result<Response, any Error>) {
+    context.loop.assertConfined()
+    guard case .answering(let exchange) = phase else { return }
+    switch outcome {
+    case .success(let response): write(response, exchange.framing)
+    case .failure(let error): write(rendered(error, exchange.request), exchange.framing)
+    }
+    proceed()
+  }
+
+  // MARK: Writing
+
+  private func writeEncoded(_ response: Response, _ exchange: Exchange) {
+    guard response.isCompressible, case .bytes(let bytes) = response.body else {
+      return write(response, exchange.framing)
+    }
+    if exchange.acceptsGzip, bytes.count > Gzip.largestOnLoop { return answerLater({ response }, exchange) }
+    var response = response
+    response.headers.append("Vary", "Accept-Encoding")
+    write(exchange.acceptsGzip ? response.compressed() : response, exchange.framing)
+  }
+
+  private func write(_ response: Response, _ asked: ResponseFraming) {
+    var framing = asked
+    if context.loop.isDraining || response.asksClose || (asked.isHTTP10 && response.hasUnknownLength) {
+      framing.keepsAlive = false
+    }
+    if output.isEmpty { output = context.takeOutputBuffer() }
+    let end = output.append(response, framing: framing, date: context.currentDate())
+    if let end, case .stream(_, let produce) = response.body {
+      stream(produce, end: end, keepsAlive: framing.keepsAlive)
+    } else {
+      phase = framing.keepsAlive ? .receiving : .closing
+    }
+  }
+}
+
+extension Exchange {
+  fileprivate var acceptsGzip: Bool { Gzip.isAccepted(by: request.headers["Accept-Encoding"]) }
+}
+
+extension Response {
+  fileprivate var hasUnknownLength: Bool {
+    if case .stream(nil, _) = body { return true }
+    return false
+  }
+
+  fileprivate var asksClose: Bool { headers["Connection"]?.lowercased() == "close" }
+}

@@ -1,0 +1,97 @@
+import CEpoll
+import Glibc
+import Logging
+
+/// The socket that connections come from; it hands them to the loops in turn.
+final class Listener: Pollable, @unchecked Sendable {
+  private let fd: Int32
+  private let contexts: [ConnectionContext]
+  private let loop: EventLoop
+  private let logger: Logger
+  private var next = 0
+  private var isShortOfDescriptors = false
+  private(set) var deadline = Nanoseconds.max
+
+  /// How many connections are accepted before the others have their turn.
+  private static let batch = 64
+  /// How many connections more than the limit are told so, rather than cut off.
+  private static let refusable = 64
+
+  /// - Parameter contexts: of all loops; the first is the listener's own.
+  init(fd: Int32, first: ConnectionContext, contexts: [ConnectionContext]) {
+    self.fd = fd
+    self.contexts = contexts
+    loop = first.loop
+    logger = first.logger
+  }
+
+  /// Begins to accept.
+  func start() -> Bool { loop.add(self, fd: fd, events: EPOLLIN.rawValue) }
+
+  func ready(_ events: UInt32) {
+    for _ in 0..<Self.batch {
+      guard acceptOne() else { return }
+    }
+  }
+
+  /// - Returns: whether there may be another.
+  private func acceptOne() -> Bool {
+    guard let (accepted, remoteAddress) = Socket.accept(fd) else {
+      switch errno {
+      case EINTR, ECONNABORTED, EPROTO, EPERM: return true
+      case EMFILE, ENFILE, ENOBUFS, ENOMEM: pause(errno)
+      default: break
+      }
+      return false
+    }
+    isShortOfDescriptors = false
+    let context = contexts[next]
+    next = (next + 1) % contexts.count
+    if context.loop === loop {
+      Self.begin(accepted, remoteAddress, context)
+    } else {
+      context.loop.queue.async { @Sendable in Self.begin(accepted, remoteAddress, context) }
+    }
+    return true
+  }
+
+  private static func begin(_ fd: Int32, _ remoteAddress: String, _ context: ConnectionContext) {
+    let open = context.openConnections.increment()
+    let connection = Connection(fd: fd, remoteAddress: remoteAddress, context: context)
+    guard open <= context.limits.connections + refusable, connection.start() else {
+      context.openConnections.decrement()
+      _ = Glibc.close(fd)
+      return
+    }
+    if open > context.limits.connections {
+      connection.refuse(
+        HTTPError(
+          .serviceUnavailable, code: "too_many_connections", "too many connections are open",
+          headers: ["Retry-After": "1"]))
+    } else if context.loop.isDraining {
+      connection.drain()
+    }
+  }
+
+  /// Without a free descriptor the waiting connection would make the loop spin: look again a little later.
+  private func pause(_ number: Int32) {
+    if !isShortOfDescriptors { logger.warning("cannot accept connections: \(ServerError.text(number))") }
+    isShortOfDescriptors = true
+    loop.modify(fd: fd, events: 0)
+    deadline = .deadline(.milliseconds(100))
+    loop.wake(by: deadline)
+  }
+
+  func expire() {
+    deadline = .max
+    loop.modify(fd: fd, events: EPOLLIN.rawValue)
+  }
+
+  /// Those already in the queue got an answer to their connect: they get one to their request too.
+  func drain() {
+    while acceptOne() {}
+    close()
+  }
+
+  func close() { loop.close(fd: fd) }
+}

@@ -1,0 +1,75 @@
+/// Percent-encoding (RFC 3986 section 2.1), undone.
+enum Percent {
+  /// Replaces each `%XX` by its byte, once, and `+` by a blank where that is the custom (queries and forms).
+  /// - Throws: 400 when a `%` is not followed by two hexadecimal digits.
+  static func decode(_ bytes: UnsafeRawBufferPointer, plusIsBlank: Bool = false) throws(HTTPError) -> [UInt8] {
+    var decoded: [UInt8] = []
+    decoded.reserveCapacity(bytes.count)
+    var index = 0
+    while index < bytes.count {
+      let byte = bytes[index]
+      if byte == Byte.percent {
+        guard index + 2 < bytes.count, let high = bytes[index + 1].hexValue, let low = bytes[index + 2].hexValue
+        else { throw .badRequest("a percent sign that no two hexadecimal digits follow") }
+        decoded.append(high << 4 | low)
+        index += 3
+      } else {
+        decoded.append(plusIsBlank && byte == UInt8(ascii: "+") ? Byte.space : byte)
+        index += 1
+      }
+    }
+    return decoded
+  }
+
+  /// The same for text, which has to be UTF-8 without NUL.
+  /// - Parameter what: how the text is called in the error, such as "the path".
+  static func decodeText(
+    _ bytes: UnsafeRawBufferPointer, plusIsBlank: Bool = false, what: String
+  ) throws(HTTPError) -> String {
+    try text(decode(bytes, plusIsBlank: plusIsBlank), what: what)
+  }
+
+  static func text(_ bytes: [UInt8], what: String) throws(HTTPError) -> String {
+    guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else {
+      throw .badRequest("\(what) is not UTF-8 text")
+    }
+    return text
+  }
+
+  /// The pairs of `a=1&b=2`, decoded; a name without `=` has an empty value.
+  /// - Throws: 400 for a broken escape, for text that is not UTF-8, or for more than `limit` pairs.
+  static func decodePairs(
+    _ bytes: UnsafeRawBufferPointer, limit: Int = 1000, what: String
+  ) throws(HTTPError) -> [(name: String, value: String)] {
+    var pairs: [(name: String, value: String)] = []
+    var start = 0
+    while start < bytes.count {
+      let end = bytes.firstOffset(of: Byte.ampersand, from: start) ?? bytes.count
+      let pair = bytes.slice(start..<end)
+      start = end + 1
+      if pair.isEmpty { continue }
+      guard pairs.count < limit else { throw .badRequest("\(what) has more than \(limit) fields") }
+      let nameEnd = pair.firstOffset(of: Byte.equals) ?? pair.count
+      let value = pair.slice(min(nameEnd + 1, pair.count)..<pair.count)
+      pairs.append(
+        (
+          name: try decodeText(pair.slice(0..<nameEnd), plusIsBlank: true, what: what),
+          value: try decodeText(value, plusIsBlank: true, what: what)
+        ))
+    }
+    return pairs
+  }
+}
+
+extension String {
+  /// Calls `body` with the text's bytes, without a copy where it lies in one piece.
+  func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws(HTTPError) -> Result) throws(HTTPError) -> Result {
+    var text = self
+    let outcome = text.withUTF8 { buffer -> Swift.Result<Result, HTTPError> in
+      do throws(HTTPError) { return .success(try body(UnsafeRawBufferPointer(buffer))) } catch {
+        return .failure(error)
+      }
+    }
+    return try outcome.get()
+  }
+}

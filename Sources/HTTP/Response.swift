@@ -1,0 +1,66 @@
+/// What a client is answered.
+///
+/// Date, Content-Length, Transfer-Encoding and Connection are the server's to write; a handler that sets
+/// `Connection: close` has the connection closed after the answer, the other three are ignored.
+public struct Response: Sendable {
+  public enum Body: Sendable {
+    case bytes([UInt8])
+    /// A body that is written bit by bit, in a task of its own. With a length exactly that many bytes have to be
+    /// written; without one it is sent in chunks. When the closure throws the connection is reset, so that the client
+    /// cannot take a part for the whole.
+    case stream(length: Int?, @Sendable (BodyWriter) async throws -> Void)
+  }
+
+  /// A status below 200 or above 599 is answered as 500.
+  public var status: Status
+  public var headers: Headers
+  public var body: Body
+
+  public init(_ status: Status = .ok, headers: Headers = [:], body: Body) {
+    self.status = status
+    self.headers = headers
+    self.body = body
+  }
+
+  /// An answer of bytes that already are JSON.
+  public static func json(_ bytes: [UInt8], status: Status = .ok) -> Response {
+    Response(status, headers: jsonHeaders, body: .bytes(bytes))
+  }
+
+  public static func text(
+    _ text: String, contentType: String = "text/plain; charset=utf-8", status: Status = .ok
+  ) -> Response {
+    Response(status, headers: ["Content-Type": contentType], body: .bytes(Array(text.utf8)))
+  }
+
+  /// Made once: headers share their bytes.
+  private static let jsonHeaders: Headers = ["Content-Type": "application/json"]
+}
+
+/// Where a streamed body is written.
+public struct BodyWriter: Sendable {
+  let send: @Sendable ([UInt8]) async throws -> Void
+
+  /// Sends `bytes`; returns when the client has taken enough of what was written for more to be welcome.
+  /// - Throws: ``BodyWriterError`` when the connection is gone or more is written than was announced.
+  public func write(_ bytes: [UInt8]) async throws { try await send(bytes) }
+}
+
+public enum BodyWriterError: Error, Sendable {
+  /// The client went away, stopped reading for too long, or the server was told to stop.
+  case connectionClosed
+  /// More bytes than the `length` of the body.
+  case lengthExceeded
+}
+
+/// What a handler gives: the answer, or the way to it.
+public enum Answer: Sendable {
+  /// Written at once, on the connection's loop.
+  case now(Response)
+  /// Awaited in a task of its own. The task is not cancelled when the client goes away: what it began it finishes.
+  case later(@Sendable () async throws -> Response)
+}
+
+/// Answers a request. It is called on the connection's loop, where all other connections wait meanwhile: what may
+/// block or take long belongs into ``Answer/later(_:)``.
+public typealias Handler = @Sendable (Request) throws -> Answer

@@ -1,0 +1,93 @@
+import CEpoll
+import Dispatch
+import Glibc
+import Logging
+import Synchronization
+
+/// An HTTP/1.1 server (RFC 9110, RFC 9112).
+///
+///     let server = Server(configuration: ServerConfiguration(port: 8080), router: router, logger: logger)
+///     try server.start()
+///     ...
+///     await server.drain(within: .seconds(30))
+public final class Server: Sendable {
+  private struct State {
+    var loops: [EventLoop] = []
+    var port: Int
+  }
+
+  private let configuration: ServerConfiguration
+  private let router: Router
+  private let logger: Logger
+  private let state: Mutex<State>
+
+  public init(configuration: ServerConfiguration, router: Router, logger: Logger) {
+    self.configuration = configuration
+    self.router = router
+    self.logger = logger
+    state = Mutex(State(port: configuration.port))
+  }
+
+  deinit {
+    let loops = state.withLock { $0.loops }
+    for loop in loops { loop.queue.async { @Sendable in loop.stop() } }
+  }
+
+  /// The port that is listened on, once started.
+  public var port: Int { state.withLock { $0.port } }
+
+  /// Binds, listens, and returns; requests are answered from then on.
+  /// - Throws: ``ServerError``, which says what is wrong with the address.
+  public func start() throws {
+    try state.withLock { state in
+      guard state.loops.isEmpty else { throw ServerError.alreadyStarted }
+      let count = max(1, configuration.loops)
+      let fd = try Socket.listen(address: configuration.bindAddress, port: configuration.port)
+      var loops: [EventLoop] = []
+      do {
+        for index in 0..<count { loops.append(try EventLoop(label: "http.loop.\(index)")) }
+      } catch {
+        close(fd)
+        for loop in loops { loop.start(); loop.queue.async { @Sendable in loop.stop() } }
+        throw error
+      }
+      state.port = Socket.port(of: fd)
+      state.loops = loops
+      listen(fd, loops)
+    }
+  }
+
+  private func listen(_ fd: Int32, _ loops: [EventLoop]) {
+    let open = ConnectionCount()
+    let contexts = loops.map {
+      ConnectionContext(
+        loop: $0, router: router, limits: configuration.limits, logger: logger, openConnections: open)
+    }
+    for loop in loops { loop.start() }
+    let listener = Listener(fd: fd, first: contexts[0], contexts: contexts)
+    loops[0].queue.sync {
+      if !listener.start() { logger.critical("epoll refuses the listening socket") }
+    }
+  }
+
+  /// Stops accepting, answers what was begun with `Connection: close`, closes idle connections at once and the rest
+  /// after `limit`. Returns when all are closed; the server cannot be started again.
+  public func drain(within limit: Duration) async {
+    let loops = state.withLock { $0.loops }
+    guard let first = loops.first else { return }
+    let deadline = Nanoseconds.deadline(limit)
+    await withCheckedContinuation { continuation in
+      let group = DispatchGroup()
+      for _ in loops { group.enter() }
+      // The listener's loop first: what it hands to the others has to be there when they begin.
+      first.queue.async { @Sendable in
+        first.drain(by: deadline) { group.leave() }
+        for loop in loops.dropFirst() {
+          loop.queue.async { @Sendable in loop.drain(by: deadline) { group.leave() } }
+        }
+      }
+      group.notify(queue: first.queue) { @Sendable in continuation.resume() }
+    }
+    for loop in loops { loop.queue.async { @Sendable in loop.stop() } }
+  }
+}

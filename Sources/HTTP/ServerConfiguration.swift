@@ -1,0 +1,45 @@
+/// How a ``Server`` is set up.
+public struct ServerConfiguration: Sendable {
+  /// An IPv4 or IPv6 address, or a name for one.
+  public var bindAddress = "127.0.0.1"
+  /// 0 takes any free port; ``Server/port`` says which.
+  public var port = 5000
+  /// Event loops, a thread each while it is busy. One serves some hundred thousand small requests a second.
+  public var loops = 1
+  public var limits = Limits()
+
+  public init(bindAddress: String = "127.0.0.1", port: Int = 5000, loops: Int = 1, limits: Limits = Limits()) {
+    self.bindAddress = bindAddress
+    self.port = port
+    self.loops = loops
+    self.limits = limits
+  }
+}
+
+/// What a client may ask of a ``Server`` before it is refused.
+public struct Limits: Sendable {
+  /// Bytes of a request line; more is 414.
+  public var requestLine = 8192
+  /// Bytes of all header fields, line ends included; more is 431. Trailers have as much again.
+  public var headerBytes = 32_768
+  /// Header fields; more is 431.
+  public var headerCount = 100
+  /// Bytes of a body where the route says nothing else; more is 413.
+  public var body = 16 * 1024 * 1024
+  /// From the first byte of a request, or from the connection's begin, to the end of its head; later is 408.
+  public var headerDeadline = Duration.seconds(10)
+  /// Between two reads of a body; longer is 408.
+  public var bodyIdle = Duration.seconds(30)
+  /// From an answer to the next request; then the connection is closed.
+  public var keepAliveIdle = Duration.seconds(75)
+  /// A client that takes no byte of its answer for so long is cut off.
+  public var writeStall = Duration.seconds(30)
+  /// How long a connection that we closed is still listened to, so that a client in the middle of sending can read why.
+  public var linger = Duration.seconds(10)
+  /// Open connections; more are answered 503 and closed.
+  public var connections = 10_000
+  /// Pipelined requests of one connection answered before the other connections have their turn.
+  public var pipelined = 64
+
+  public init() {}
+}

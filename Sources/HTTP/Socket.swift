@@ -1,0 +1,112 @@
+import Glibc
+
+/// accept4(2), which Glibc's own Swift module does not export. A connection must be close-on-exec from its first
+/// moment: a command that is started meanwhile would keep it open.
+@_silgen_name("accept4")
+private func accept4(
+  _ listener: Int32, _ address: UnsafeMutablePointer<sockaddr>, _ length: UnsafeMutablePointer<socklen_t>,
+  _ flags: Int32
+) -> Int32
+
+/// The calls of the system that the server makes for a TCP socket.
+enum Socket {
+  /// A listening socket, not blocking.
+  static func listen(address: String, port: Int) throws(ServerError) -> Int32 {
+    let name = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+    guard (0...65_535).contains(port) else { throw .addressNotUsable(name, reason: "ports are 0 to 65535") }
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
+    var found: UnsafeMutablePointer<addrinfo>?
+    let outcome = getaddrinfo(address, String(port), &hints, &found)
+    guard outcome == 0, let first = found else {
+      throw .addressNotUsable(name, reason: String(cString: gai_strerror(outcome)))
+    }
+    defer { freeaddrinfo(first) }
+    let fd = socket(first.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
+    guard fd >= 0 else { throw .system(operation: "socket", errno: errno) }
+    do throws(ServerError) {
+      set(fd, SOL_SOCKET, SO_REUSEADDR)
+      // Inherited by every accepted connection: answers are written whole, waiting would only delay them.
+      set(fd, Int32(IPPROTO_TCP), TCP_NODELAY)
+      guard bind(fd, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, Glibc.listen(fd, SOMAXCONN) == 0 else {
+        throw error(errno, name: name)
+      }
+      return fd
+    } catch {
+      close(fd)
+      throw error
+    }
+  }
+
+  private static func error(_ number: Int32, name: String) -> ServerError {
+    switch number {
+    case EADDRINUSE: .addressInUse(name)
+    case EACCES, EPERM: .permissionDenied(name)
+    case EADDRNOTAVAIL: .addressNotUsable(name, reason: "this machine has no such address")
+    default: .system(operation: "listen on \(name)", errno: number)
+    }
+  }
+
+  private static func set(_ fd: Int32, _ level: Int32, _ option: Int32) {
+    var on: Int32 = 1
+    setsockopt(fd, level, option, &on, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  /// The port a socket is bound to.
+  static func port(of fd: Int32) -> Int {
+    withAddress { getsockname(fd, $0, $1) }.map { Int($0.port) } ?? 0
+  }
+
+  /// Accepts a connection, not blocking; nil with errno set when there is none or it failed.
+  static func accept(_ listener: Int32) -> (fd: Int32, remoteAddress: String)? {
+    var fd: Int32 = -1
+    let address = withAddress { address, length in
+      fd = accept4(listener, address, length, O_NONBLOCK | O_CLOEXEC)
+      return fd < 0 ? -1 : 0
+    }
+    guard fd >= 0 else { return nil }
+    return (fd, address.map { "\($0.host):\($0.port)" } ?? "")
+  }
+
+  /// Resets the connection, so that the client cannot take a part for the whole.
+  static func reset(_ fd: Int32) {
+    var option = Glibc.linger(l_onoff: 1, l_linger: 0)
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<Glibc.linger>.size))
+  }
+
+  /// The address that a call of the system fills in.
+  private static func withAddress(
+    _ call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+  ) -> (host: String, port: UInt16)? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    return withUnsafeMutablePointer(to: &storage) { pointer in
+      let isFilled = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, &length) == 0 }
+      guard isFilled else { return nil }
+      switch Int32(pointer.pointee.ss_family) {
+      case AF_INET:
+        return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { address in
+          (text(AF_INET, &address.pointee.sin_addr), UInt16(bigEndian: address.pointee.sin_port))
+        }
+      case AF_INET6:
+        return pointer.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
+          let host = text(AF_INET6, &address.pointee.sin6_addr)
+          // An IPv4 client of an IPv6 socket.
+          let mapped = host.hasPrefix("::ffff:") ? String(host.dropFirst(7)) : nil
+          return (mapped ?? "[\(host)]", UInt16(bigEndian: address.pointee.sin6_port))
+        }
+      default: return nil
+      }
+    }
+  }
+
+  private static func text(_ family: Int32, _ address: UnsafeRawPointer) -> String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { buffer in
+      guard let base = buffer.baseAddress, inet_ntop(family, address, base, socklen_t(buffer.count)) != nil else {
+        return ""
+      }
+      return String(cString: base)
+    }
+  }
+}

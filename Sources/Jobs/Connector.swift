@@ -1,0 +1,147 @@
+import Foundation
+
+/// A kind of place where jobs run.
+///
+/// A connector asks and tells the backend; it keeps no state about jobs and never decides what a job's state is to be:
+/// that is ``JobService``'s. Every call has its own deadline, and every error says whether the backend may have acted.
+public protocol Connector: Sendable {
+  /// The name it is chosen by in the settings, `slurm` for example.
+  var name: String { get }
+
+  /// Checks a submission without asking the backend, and renders the script for people, secrets masked.
+  func preview(_ submission: Submission) throws(BackendError) -> String
+
+  /// Where the job's output will be written.
+  func outputPath(of submission: Submission) -> String?
+
+  /// Hands the job to the backend, marked with its submission token; returns the backend's id.
+  func submit(_ submission: Submission, token: String) async throws(BackendError) -> String
+
+  /// What the backend says of all jobs with our mark at one moment, and of each of `jobs` that it no longer lists.
+  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation
+
+  /// Asks the backend, in every record it keeps, for a job whose id was never learnt.
+  /// Nil means that the backend was asked and does not have it.
+  func locate(_ job: Job) async throws(BackendError) -> Sighting?
+
+  func cancel(_ job: Job) async throws(BackendError)
+  func release(_ job: Job) async throws(BackendError)
+
+  /// The backend's own account of the job, as text for people.
+  func describe(_ job: Job) async throws(BackendError) -> String
+
+  /// The last lines of the job's output; empty when it has written nothing yet.
+  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8]
+
+  /// What lies below a directory of the cluster.
+  func list(_ path: String) async throws(BackendError) -> [DirectoryEntry]
+
+  /// Whether jobs that a user talks to while they run can be had.
+  var runsInteractiveJobs: Bool { get }
+
+  /// Where an interactive job is reached, once it is.
+  func url(of job: Job) -> String?
+
+  /// What keeps the connector from its work right now, a sentence each; empty when nothing does.
+  var troubles: [String] { get }
+}
+
+extension Connector {
+  public var runsInteractiveJobs: Bool { false }
+  public func url(of job: Job) -> String? { nil }
+}
+
+/// Why a backend did not do what it was asked.
+public enum BackendError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The request cannot be: what is wrong with it, in the backend's own words where it said any.
+  case refused(String)
+  /// The backend does not know the job.
+  case notFound(String)
+  /// The backend could not be asked; it certainly did nothing.
+  case unavailable(String)
+  /// The answer was lost: the backend may or may not have acted.
+  case interrupted(String)
+
+  public var description: String {
+    switch self {
+    case .refused(let reason), .notFound(let reason), .unavailable(let reason), .interrupted(let reason): reason
+    }
+  }
+}
+
+/// What the backend said about all jobs at one moment: complete, or it would have been an error.
+public struct Observation: Sendable {
+  public var time: Date
+  public var sightings: [Sighting]
+  /// Set when the records of ended jobs could not be read: jobs that are not in `sightings` are then not missing.
+  public var accountingFailure: String?
+
+  public init(time: Date, sightings: [Sighting], accountingFailure: String? = nil) {
+    self.time = time
+    self.sightings = sightings
+    self.accountingFailure = accountingFailure
+  }
+}
+
+/// One job as the backend showed it.
+public struct Sighting: Sendable, Equatable {
+  public var backendID: String
+  /// The submission token it carries, where this source shows it.
+  public var token: String?
+  /// The account it runs as, where this source shows it.
+  public var account: String?
+  public var state: JobState
+  public var source: String
+  public var backendWord: String
+  public var reason: String
+  public var ending: Ending?
+  public var exitCode: Int?
+  public var signal: Int?
+  public var nodes: [String]
+  public var elapsed: Int
+  public var submittedAt: Date?
+  public var startedAt: Date?
+  public var endedAt: Date?
+
+  public init(
+    backendID: String, token: String? = nil, account: String? = nil, state: JobState, source: String,
+    backendWord: String, reason: String = "",
+    ending: Ending? = nil, exitCode: Int? = nil, signal: Int? = nil, nodes: [String] = [], elapsed: Int = 0,
+    submittedAt: Date? = nil, startedAt: Date? = nil, endedAt: Date? = nil
+  ) {
+    self.backendID = backendID
+    self.token = token
+    self.account = account
+    self.state = state
+    self.source = source
+    self.backendWord = backendWord
+    self.reason = reason
+    self.ending = ending
+    self.exitCode = exitCode
+    self.signal = signal
+    self.nodes = nodes
+    self.elapsed = elapsed
+    self.submittedAt = submittedAt
+    self.startedAt = startedAt
+    self.endedAt = endedAt
+  }
+}
+
+/// A directory or a file of the cluster.
+public struct DirectoryEntry: Sendable, Equatable {
+  public enum Kind: Sendable { case directory, file }
+  public let kind: Kind
+  /// Absolute; bytes, since a file name need not be UTF-8.
+  public let path: [UInt8]
+  /// Seconds since 1970.
+  public let modified: Int
+  /// Bytes.
+  public let size: Int
+
+  public init(kind: Kind, path: [UInt8], modified: Int, size: Int) {
+    self.kind = kind
+    self.path = path
+    self.modified = modified
+    self.size = size
+  }
+}

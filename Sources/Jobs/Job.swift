@@ -1,0 +1,109 @@
+import Foundation
+import GRDB
+
+/// The upstream's name for a job: unique in the store.
+public struct JobKey: Hashable, Sendable, CustomStringConvertible {
+  public let name: String
+  public let number: Int
+
+  public init(name: String, number: Int) {
+    self.name = name
+    self.number = number
+  }
+
+  public var description: String { "\(name)/\(number)" }
+}
+
+/// A job as the store holds it: what was asked, who asked, and what is known of it from which evidence.
+public struct Job: Sendable, Codable, Equatable, Identifiable {
+  /// A ULID.
+  public let id: String
+  public let name: String
+  public let number: Int
+  /// Who submitted it: the identity that the token's claim names.
+  public let owner: String
+  /// The mapped user: the account on the machines that the job runs as.
+  public let account: String
+  public let connector: String
+  /// The mark that the backend carries, by which the job is found when its backend id was never learnt.
+  public let submissionToken: String
+  /// SHA-256 of everything that was asked; the same key with another fingerprint is another job, and refused.
+  public let fingerprint: String
+  /// The id the backend gave it; nil until that is known.
+  public var backendID: String?
+  /// Where on the backend the output is written, as seen from the account's home directory.
+  public var outputPath: String?
+
+  public var state: JobState
+  /// Who said so: `weir`, `squeue`, `sacct`, ...
+  public var stateSource: String
+  /// When that was seen.
+  public var stateTime: Date
+  /// The backend's own word for the state.
+  public var backendWord: String?
+  /// Why, in plain words; empty when there is nothing to say.
+  public var reason: String
+  public var ending: Ending?
+  public var exitCode: Int?
+  public var signal: Int?
+  /// The machines it runs or ran on, in the backend's order; empty while it waits.
+  public var nodes: [String]
+  /// Seconds it had run when that was seen.
+  public var elapsed: Int
+  public var submittedAt: Date
+  public var startedAt: Date?
+  public var endedAt: Date?
+  /// The first of the latest run of complete observations that did not show the job.
+  public var missingSince: Date?
+
+  public var key: JobKey { JobKey(name: name, number: number) }
+
+  /// Which of the two lists of living jobs it belongs to; nil once it is over.
+  public var list: JobList? {
+    switch state {
+    case .submitting, .held, .queued, .starting: .queued
+    case .canceling: startedAt == nil ? .queued : .running
+    case .running, .suspended, .requeued, .unknown: .running
+    case .succeeded, .failed, .canceled, .lost: nil
+    }
+  }
+
+  /// Seconds the job has run by `now`: the observed time, and the time since then while it runs.
+  public func elapsed(at now: Date) -> Int {
+    guard state == .running || state == .canceling, startedAt != nil else { return elapsed }
+    return elapsed + max(0, Int(now.timeIntervalSince(stateTime)))
+  }
+}
+
+extension Job: FetchableRecord, PersistableRecord {
+  public static let databaseTableName = "job"
+}
+
+/// One transition of a job.
+public struct JobEvent: Sendable, Codable, Equatable {
+  public var id: Int64?
+  public let job: String
+  public let time: Date
+  /// Who caused it: a caller, or `weir`.
+  public let actor: String
+  public let from: JobState?
+  public let to: JobState
+  public let source: String
+  public let reason: String
+
+  public init(job: String, time: Date, actor: String, from: JobState?, to: JobState, source: String, reason: String) {
+    self.job = job
+    self.time = time
+    self.actor = actor
+    self.from = from
+    self.to = to
+    self.source = source
+    self.reason = reason
+  }
+}
+
+extension JobEvent: FetchableRecord, MutablePersistableRecord {
+  public static let databaseTableName = "jobEvent"
+
+  public mutating func didInsert(_ inserted: InsertionSuccess) { id = inserted.rowID }
+}

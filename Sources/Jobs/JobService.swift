@@ -1,0 +1,353 @@
+import Foundation
+import Logging
+import Synchronization
+
+/// What callers may do with jobs: submit, look, cancel, release, read.
+///
+/// Looking never waits for the backend: one observer asks it about all jobs at once, and readers see what it saw last.
+/// Everything else goes to the backend at once, and its effect is visible at once.
+public final class JobService: Sendable {
+  public struct Configuration: Sendable {
+    /// The least time between two observations.
+    public var pollInterval: Duration = .seconds(2)
+    /// The least time between two observations when something just changed.
+    public var earlyPollInterval: Duration = .milliseconds(500)
+    /// How long the last complete observation is served while newer ones fail.
+    public var staleAfter: Duration = .seconds(60)
+    /// How long complete observations must miss a job before it is called lost, in seconds.
+    public var lostAfter: TimeInterval = 600
+    /// How long a job whose submission was never confirmed is looked for, in seconds.
+    public var submitDeadline: TimeInterval = 120
+    /// How long a caller of submit is kept waiting when the backend's answer was lost.
+    public var settleTime: Duration = .seconds(3)
+    /// How long jobs that are over stay in memory, in seconds; afterwards they are read from disk.
+    public var recentInterval: TimeInterval = 86_400
+    /// Lines of output that are kept of a job that is over.
+    public var keptLines = 10_000
+
+    public init() {}
+  }
+
+  /// What a submit answers, the first time and every time after.
+  public struct Receipt: Sendable, Equatable {
+    public let backendID: String
+    /// The script as it was sent, secrets masked.
+    public let shownScript: String
+  }
+
+  let connector: any Connector
+  let configuration: Configuration
+  let logger: Logger
+  let ledger: Ledger
+  let observer = ObserverState()
+  private let submitting = Mutex<[JobKey: (fingerprint: String, task: Task<Receipt, any Error>)]>([:])
+  private let running = Mutex<Task<Void, Never>?>(nil)
+
+  public init(
+    store: JobStore, connector: any Connector, configuration: Configuration = .init(), logger: Logger
+  ) {
+    self.connector = connector
+    self.configuration = configuration
+    self.logger = logger
+    ledger = Ledger(store: store, logger: logger)
+  }
+
+  /// Reads what is known from the store, and begins to observe.
+  public func start() async throws {
+    try await ledger.load(endedWithin: configuration.recentInterval)
+    running.withLock { running in
+      if running == nil { running = Task { await self.observe() } }
+    }
+  }
+
+  /// Ends observing. Jobs go on without us.
+  public func stop() async {
+    let task = running.withLock { $0.take() }
+    task?.cancel()
+    await task?.value
+  }
+
+  // MARK: Looking
+
+  /// The job of that name and number if it is living or ended recently; answers at once.
+  public func recent(_ key: JobKey) -> Job? { ledger.table.read { $0.jobs[key] } }
+
+  /// The job of that name and number, however old.
+  public func find(_ key: JobKey) async throws(JobError) -> Job? {
+    do { return try await ledger.find(key) } catch { throw .storage("\(error)") }
+  }
+
+  /// A living job as the lists show it.
+  public struct Listed: Sendable, Equatable {
+    public let name: String
+    public let id: String
+  }
+
+  /// One of the two lists of living jobs, oldest first, with the generation of the jobs that it shows.
+  /// - Parameter owner: whose jobs; nil for everybody's.
+  public func list(_ list: JobList, owner: String? = nil) throws(JobError) -> (generation: UInt64, jobs: [Listed]) {
+    try requireFresh()
+    return ledger.table.read { contents in
+      let jobs = contents.jobs.values.filter { $0.list == list && (owner == nil || $0.owner == owner) }
+      return (
+        contents.generation, jobs.sorted { $0.id < $1.id }.map { Listed(name: $0.name, id: $0.backendID ?? $0.id) }
+      )
+    }
+  }
+
+  /// Counts changes of the jobs; throws when what is known is too old to be served.
+  public func generation() throws(JobError) -> UInt64 {
+    try requireFresh()
+    return ledger.table.read { $0.generation }
+  }
+
+  private func requireFresh() throws(JobError) {
+    let status = observer.status
+    guard let last = status.lastComplete else {
+      throw .unavailable(status.failure ?? "the first look at the backend is under way")
+    }
+    let age = ContinuousClock.now - last
+    if age > configuration.staleAfter {
+      throw .unavailable(
+        "\(status.failure ?? "the backend has not answered"); last seen \(age.components.seconds) s ago")
+    }
+  }
+
+  /// What keeps the service from its work right now, a sentence each; empty when nothing does.
+  public var troubles: [String] {
+    let status = observer.status
+    if let failure = status.failure { return [failure] + connector.troubles.filter { $0 != failure } }
+    if status.lastComplete == nil { return ["the first look at the backend is under way"] }
+    return connector.troubles
+  }
+
+  // MARK: Submitting
+
+  /// Checks a submission and renders its script, secrets masked, without asking the backend.
+  public func preview(_ submission: Submission) throws(JobError) -> String {
+    do { return try connector.preview(submission) } catch { throw JobError(error) }
+  }
+
+  /// Runs a job, once, however often the same submission arrives.
+  public func submit(_ submission: Submission, actor: String) async throws -> Receipt {
+    let key = submission.key
+    let fingerprint = submission.fingerprint
+    let task = try submitting.withLock { submitting -> Task<Receipt, any Error> in
+      if let current = submitting[key] {
+        guard current.fingerprint == fingerprint else { throw JobError.conflict(key) }
+        return current.task
+      }
+      let task = Task {
+        defer { self.submitting.withLock { $0[key] = nil } }
+        return try await self.submitOnce(submission, fingerprint: fingerprint, actor: actor)
+      }
+      submitting[key] = (fingerprint, task)
+      return task
+    }
+    return try await task.value
+  }
+
+  private func submitOnce(_ submission: Submission, fingerprint: String, actor: String) async throws -> Receipt {
+    if let known = try await find(submission.key) {
+      guard known.fingerprint == fingerprint else { throw JobError.conflict(known.key) }
+      if let receipt = try await receipt(for: known) { return receipt }
+      guard known.state.isTerminal else { return try await settle(known, why: "an earlier answer was lost") }
+      // It is known that the backend never had it: this is a new try.
+    }
+    let shownScript = try preview(submission)
+    let job = Job(submission, fingerprint: fingerprint, connector: connector, now: Date())
+    do {
+      try await ledger.insert(job, shownScript: shownScript, actor: actor)
+    } catch {
+      throw JobError.storage("\(error)")
+    }
+    let id: String
+    do throws(BackendError) {
+      id = try await connector.submit(submission, token: job.submissionToken)
+    } catch {
+      switch error {
+      case .interrupted(let reason):
+        return try await settle(job, why: reason)
+      case .refused, .notFound, .unavailable:
+        await ledger.remove(job)
+        throw JobError(error)
+      }
+    }
+    await ledger.transition(job.key, actor: actor) { job in
+      job.backendID = id
+      job.state = submission.held ? .held : .queued
+      job.stateTime = Date()
+      job.reason = ""
+    }
+    observer.poke()
+    return Receipt(backendID: id, shownScript: shownScript)
+  }
+
+  /// Whether a submit of that name and number is under way right now.
+  func isSubmitting(_ key: JobKey) -> Bool { submitting.withLock { $0[key] != nil } }
+
+  private func receipt(for job: Job) async throws -> Receipt? {
+    guard let id = job.backendID, let script = try await ledger.shownScript(of: job.id) else { return nil }
+    return Receipt(backendID: id, shownScript: script)
+  }
+
+  /// Finds out whether a job whose answer was lost has reached the backend, for as long as a caller can wait.
+  private func settle(_ job: Job, why: String) async throws -> Receipt {
+    let deadline = ContinuousClock.now + configuration.settleTime
+    observer.poke()
+    while true {
+      // The observer may have found it meanwhile.
+      if let known = recent(job.key), let receipt = try await receipt(for: known) { return receipt }
+      if let sighting = try? await connector.locate(job) {
+        let settled = await ledger.transition(job.key, actor: "weir") { job in
+          job = job.updated(by: sighting, at: Date())
+        }
+        observer.poke()
+        if let settled, let receipt = try await receipt(for: settled) { return receipt }
+      }
+      guard ContinuousClock.now < deadline else { break }
+      try await Task.sleep(for: .milliseconds(300))
+    }
+    throw JobError.unsettled(job.key, why: why)
+  }
+
+  // MARK: Acting on a job
+
+  /// Ends a job. True at once for one that is over already.
+  public func cancel(_ job: Job, actor: String) async throws(JobError) {
+    guard !job.state.isTerminal else { return }
+    try requireBackendID(job)
+    do throws(BackendError) {
+      try await connector.cancel(job)
+    } catch {
+      // Gone from the backend's memory means over; the observer finds out how.
+      guard case .notFound = error else { throw JobError(error) }
+    }
+    await ledger.transition(job.key, actor: actor) { job in
+      job.state = .canceling
+      job.stateSource = "weir"
+      job.stateTime = Date()
+      job.reason = "canceled by \(actor)"
+    }
+    observer.poke()
+  }
+
+  /// Lets a held job run.
+  public func release(_ job: Job, actor: String) async throws(JobError) {
+    guard !job.state.isTerminal else { throw .over(job.key, job.state) }
+    try requireBackendID(job)
+    do { try await connector.release(job) } catch { throw JobError(error) }
+    await ledger.transition(job.key, actor: actor) { job in
+      guard job.state == .held else { return }
+      job.state = .queued
+      job.stateSource = "weir"
+      job.stateTime = Date()
+      job.reason = ""
+    }
+    observer.poke()
+  }
+
+  /// The backend's own account of a job.
+  public func describe(_ job: Job) async throws(JobError) -> String {
+    try requireBackendID(job)
+    do { return try await connector.describe(job) } catch { throw JobError(error) }
+  }
+
+  /// The last lines of a job's output, as it is now.
+  public func tail(_ job: Job, lines: Int) async throws(JobError) -> [UInt8] {
+    try requireBackendID(job)
+    if job.state.isTerminal, let kept = try? await ledger.keptOutput(of: job.id) { return lastLines(kept, lines) }
+    do { return try await connector.output(job, lines: lines) } catch { throw JobError(error) }
+  }
+
+  /// The output of a job that is over: read from the backend once, the same bytes ever after.
+  public func finalOutput(_ job: Job) async throws(JobError) -> [UInt8] {
+    guard job.state.isTerminal else { throw .notOver(job.key, job.state) }
+    do {
+      if let kept = try await ledger.keptOutput(of: job.id) { return kept }
+    } catch {
+      throw .storage("\(error)")
+    }
+    guard job.backendID != nil else { return [] }
+    let output: [UInt8]
+    do { output = try await connector.output(job, lines: configuration.keptLines) } catch { throw JobError(error) }
+    do { return try await ledger.keep(output: output, of: job.id) } catch { throw .storage("\(error)") }
+  }
+
+  /// What lies below a directory of the backend.
+  public func entries(of path: String) async throws(JobError) -> [DirectoryEntry] {
+    do { return try await connector.list(path) } catch { throw JobError(error) }
+  }
+
+  /// Where an interactive job is reached, once it is.
+  public func url(of job: Job) -> String? { connector.url(of: job) }
+
+  private func requireBackendID(_ job: Job) throws(JobError) {
+    if job.backendID == nil { throw .unsettled(job.key, why: "it is not known yet whether the backend has it") }
+  }
+
+  private func lastLines(_ bytes: [UInt8], _ lines: Int) -> [UInt8] {
+    var start = bytes.count
+    var found = bytes.last == UInt8(ascii: "\n") ? -1 : 0
+    while start > 0 {
+      if bytes[start - 1] == UInt8(ascii: "\n") {
+        found += 1
+        if found == lines { break }
+      }
+      start -= 1
+    }
+    return Array(bytes[start...])
+  }
+}
+
+extension Job {
+  init(_ submission: Submission, fingerprint: String, connector: any Connector, now: Date) {
+    self.init(
+      id: ULID.make(at: now), name: submission.name, number: submission.number, owner: submission.owner,
+      account: submission.account, connector: connector.name, submissionToken: ULID.make(at: now),
+      fingerprint: fingerprint, outputPath: connector.outputPath(of: submission), state: .submitting,
+      stateSource: "weir", stateTime: now, reason: "handed to the backend", nodes: [], elapsed: 0, submittedAt: now)
+  }
+}
+
+/// Why a call about jobs was not done.
+public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The same name and number were submitted with other content.
+  case conflict(JobKey)
+  /// The backend, or the connector before asking it, says that it cannot be.
+  case refused(String)
+  /// The backend no longer knows the job.
+  case notFound(String)
+  /// The backend could not be asked, and did nothing.
+  case unavailable(String)
+  /// The backend may have done what was asked.
+  case interrupted(String)
+  /// Whether the backend has the job is being found out.
+  case unsettled(JobKey, why: String)
+  /// The job still waits or runs.
+  case notOver(JobKey, JobState)
+  /// The job is over.
+  case over(JobKey, JobState)
+  /// The store cannot be read or written.
+  case storage(String)
+
+  init(_ error: BackendError) {
+    switch error {
+    case .refused(let reason): self = .refused(reason)
+    case .notFound(let reason): self = .notFound(reason)
+    case .unavailable(let reason): self = .unavailable(reason)
+    case .interrupted(let reason): self = .interrupted(reason)
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .conflict(let key): "job \(key) exists already, and what was submitted then was something else"
+    case .refused(let reason), .notFound(let reason), .unavailable(let reason), .interrupted(let reason): reason
+    case .unsettled(let key, let why): "whether job \(key) was taken is being found out: \(why)"
+    case .notOver(let key, let state): "job \(key) is not over, it is \(state.rawValue)"
+    case .over(let key, let state): "job \(key) is over, it is \(state.rawValue)"
+    case .storage(let reason): "the job store cannot be used: \(reason)"
+    }
+  }
+}

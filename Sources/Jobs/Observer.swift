@@ -1,0 +1,93 @@
+import Foundation
+import Logging
+import Synchronization
+
+/// How observing goes: when the backend last answered in full, and what is wrong now.
+final class ObserverState: Sendable {
+  struct Status: Sendable {
+    var lastComplete: ContinuousClock.Instant?
+    var failure: String?
+  }
+
+  private let state = Mutex(Status())
+  let wakeup = Wakeup()
+
+  var status: Status { state.withLock { $0 } }
+
+  /// Asks for an observation soon: something was changed.
+  func poke() { wakeup.signal() }
+
+  fileprivate func completed(at time: ContinuousClock.Instant) -> String? {
+    state.withLock { status in
+      status.lastComplete = time
+      return status.failure.take()
+    }
+  }
+
+  /// True when this failure is another than the one before.
+  fileprivate func failed(_ reason: String) -> Bool {
+    state.withLock { status in
+      let new = status.failure != reason
+      status.failure = reason
+      return new
+    }
+  }
+}
+
+extension JobService {
+  /// Looks at all jobs, again and again: no oftener than the settings say, five times its own cost apart, soon after
+  /// a change.
+  func observe() async {
+    while !Task.isCancelled {
+      let began = ContinuousClock.now
+      let complete = await observeOnce()
+      let cost = ContinuousClock.now - began
+      // A failing backend is asked at the plain interval: how long it took to fail says nothing of its load.
+      let pause = complete ? max(configuration.pollInterval, cost * 5) : configuration.pollInterval / 2
+      let least = max(configuration.earlyPollInterval, complete ? cost * 5 : .zero)
+      try? await Task.sleep(for: least)
+      await observer.wakeup.sleep(for: pause - least)
+    }
+  }
+
+  /// One look at all jobs. False when the backend did not answer in full.
+  func observeOnce() async -> Bool {
+    let living = ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal } }
+    let began = ContinuousClock.now
+    do throws(BackendError) {
+      let observation = try await connector.observe(living.filter { $0.backendID != nil })
+      await ledger.apply(observation, to: Set(living.map(\.key)), lostAfter: configuration.lostAfter)
+      if let failure = observer.completed(at: began) { logger.notice("the backend answers again, after: \(failure)") }
+    } catch {
+      guard !Task.isCancelled else { return false }
+      if observer.failed(error.description) { logger.warning("no observation: \(error)") }
+      return false
+    }
+    for job in living where job.state == .submitting && job.backendID == nil { await giveUp(job) }
+    return true
+  }
+
+  /// Ends a job whose submission was never confirmed, once its deadline is over and the backend was asked in vain.
+  private func giveUp(_ job: Job) async {
+    guard Date().timeIntervalSince(job.submittedAt) > configuration.submitDeadline, !isSubmitting(job.key),
+      recent(job.key)?.state == .submitting
+    else { return }
+    do throws(BackendError) {
+      let sighting = try await connector.locate(job)
+      await ledger.transition(job.key, actor: "weir") { job in
+        if let sighting {
+          job = job.updated(by: sighting, at: Date())
+        } else {
+          job.state = .failed
+          job.stateSource = "weir"
+          job.stateTime = Date()
+          job.ending = .failed
+          job.endedAt = Date()
+          job.reason = "the backend was asked and never had it"
+        }
+      }
+    } catch {
+      logger.debug("\(job.key): still unsettled: \(error)")
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/// What a user asks to run, checked for form but not yet for what the place allows.
+public struct Submission: Sendable, Equatable {
+  public var name: String
+  public var number: Int
+  public var owner: String
+  public var account: String
+  public var nodes: Int
+  public var coresPerNode: Int
+  /// Gigabytes of memory on each node; nil when not asked for.
+  public var memoryPerNode: Int?
+  public var gpusPerNode: Int
+  /// The time limit in the form the user wrote it, `HH:MM:SS` or one of Slurm's; nil for the place's default.
+  public var timeLimit: String?
+  public var licenses: String?
+  public var partition: String?
+  /// Whether nodes are shared with no other job.
+  public var exclusive: Bool
+  public var held: Bool
+  /// Options of the connector's own, in the order given.
+  public var options: [Option]
+  /// The script as it runs, once on each node. Holds registry passwords: never stored, logged or answered.
+  public var script: String
+  /// The same script with every secret masked: what may be shown and stored.
+  public var shownScript: String
+
+  public struct Option: Sendable, Equatable {
+    public let name: String
+    public let value: String
+    public init(name: String, value: String) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  public init(
+    name: String, number: Int, owner: String, account: String, nodes: Int, coresPerNode: Int,
+    memoryPerNode: Int? = nil, gpusPerNode: Int = 0, timeLimit: String? = nil, licenses: String? = nil,
+    partition: String? = nil, exclusive: Bool = true, held: Bool = false, options: [Option] = [], script: String,
+    shownScript: String
+  ) {
+    self.name = name
+    self.number = number
+    self.owner = owner
+    self.account = account
+    self.nodes = nodes
+    self.coresPerNode = coresPerNode
+    self.memoryPerNode = memoryPerNode
+    self.gpusPerNode = gpusPerNode
+    self.timeLimit = timeLimit
+    self.licenses = licenses
+    self.partition = partition
+    self.exclusive = exclusive
+    self.held = held
+    self.options = options
+    self.script = script
+    self.shownScript = shownScript
+  }
+
+  public var key: JobKey { JobKey(name: name, number: number) }
+
+  /// SHA-256 over every field, each with its length before it so that no two submissions share a fingerprint.
+  public var fingerprint: String {
+    var bytes = [UInt8]()
+    func add(_ text: String) { bytes += Array("\(text.utf8.count):\(text)".utf8) }
+    for field in [
+      name, String(number), owner, account, String(nodes), String(coresPerNode), memoryPerNode.map(String.init) ?? "",
+      String(gpusPerNode), timeLimit ?? "", licenses ?? "", partition ?? "", String(exclusive), String(held), script,
+    ] { add(field) }
+    for option in options {
+      add(option.name)
+      add(option.value)
+    }
+    return sha256(bytes)
+  }
+}

@@ -1,0 +1,44 @@
+import Synchronization
+
+/// Lets one task sleep for a while, and others wake it early.
+final class Wakeup: Sendable {
+  private struct State {
+    var signaled = false
+    var sleeper: CheckedContinuation<Void, Never>?
+  }
+
+  private let state = Mutex(State())
+
+  /// Ends the current sleep, or the next one at once.
+  func signal() {
+    let sleeper = state.withLock { state in
+      state.signaled = state.sleeper == nil
+      return state.sleeper.take()
+    }
+    sleeper?.resume()
+  }
+
+  /// Returns after `duration`, or once signaled, or when the task is canceled.
+  func sleep(for duration: Duration) async {
+    let timer = Task {
+      try? await Task.sleep(for: duration)
+      if !Task.isCancelled { signal() }
+    }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let now = state.withLock { state in
+          if state.signaled || Task.isCancelled {
+            state.signaled = false
+            return true
+          }
+          state.sleeper = continuation
+          return false
+        }
+        if now { continuation.resume() }
+      }
+    } onCancel: {
+      signal()
+    }
+    timer.cancel()
+  }
+}

@@ -1,0 +1,265 @@
+import Foundation
+import HTTP
+import Jobs
+import ScriptTemplates
+import Templates
+
+/// How jobs of the executor `singularity` are set up: images, registries, directories, proxies.
+public struct ExecutorSettings: Sendable {
+  public var executor = "singularity"
+  public var systemRegistry = ""
+  public var systemRepositoryBase = ""
+  public var imagesTag = "latest"
+  /// The credentials of the system registry.
+  public var systemCredentials = DownstreamParameters.Credentials()
+  public var localRegistry = ""
+  public var localRepositoryBase = ""
+  public var proxyPort: Int?
+  public var proxyRepositories: [String] = []
+  public var globalRegistries: [String] = []
+  public var scratchDirectory = ""
+  public var globalScratchDirectory = ""
+  public var singularityDirectory = "/tmp"
+  public var overlaySize = 600
+  public var verbose = false
+  public var httpProxy = ""
+  public var httpsProxy = ""
+  public var noProxy = ""
+
+  public init() {}
+}
+
+/// The upstream's script for a job: a template, whose lines `KEY=value` say what the job needs.
+struct UpstreamScript {
+  private let format: FormatString
+  private let values: [String: String]
+  private static let parameters = "DOWNSTREAM_PARAMETERS"
+
+  /// - Parameter base64: the script as it was sent.
+  init(base64: String) throws {
+    guard let data = Data(base64Encoded: base64, options: .ignoreUnknownCharacters), !data.isEmpty else {
+      throw Self.wrong("hpc_script", "base64 of a script is expected")
+    }
+    guard let text = String(validating: data, as: UTF8.self) else { throw Self.wrong("hpc_script", "it is not UTF-8") }
+    do {
+      format = try FormatString(parsing: text, fields: [Self.parameters])
+    } catch {
+      throw HTTPError(
+        .init(422), code: "script_wrong", "hpc_script, \(error)",
+        hint: "write {{ and }} for braces; {\(Self.parameters)} is the only field")
+    }
+    var values: [String: String] = [:]
+    for line in format.render([Self.parameters: ""]).utf8.split(separator: UInt8(ascii: "\n")) {
+      guard line.starts(with: "JOBOBJ_".utf8) || line.starts(with: "JARVICE_C".utf8),
+        let sign = line.firstIndex(of: UInt8(ascii: "="))
+      else { continue }
+      let name = String(decoding: line[..<sign], as: UTF8.self)
+      let value = String(decoding: line[line.index(after: sign)...], as: UTF8.self)
+        .trimmingCharacters(in: CharacterSet(charactersIn: "\r"))
+      // The first line of a name counts.
+      if values[name] == nil { values[name] = value }
+    }
+    self.values = values
+  }
+
+  /// What the script asks for, as the executor is set up.
+  func submission(
+    name: String, number: Int, nodes: Int, held: Bool, owner: String, account: String, settings: ExecutorSettings,
+    interactiveJobs: Bool
+  ) throws -> Submission {
+    let version = try integer("JOBOBJ_APPDEFVERSION")
+    guard let version, version >= 2 else {
+      throw Self.wrong("JOBOBJ_APPDEFVERSION", "an app definition of version 2 or newer is needed")
+    }
+    let interactive = value("JOBOBJ_INTERACTIVE") != "False"
+    guard interactiveJobs || !interactive else {
+      throw Self.wrong("JOBOBJ_INTERACTIVE", "interactive jobs are not supported on this cluster")
+    }
+    guard let cores = try integer("JARVICE_CPU_CORES") else {
+      throw Self.wrong("JARVICE_CPU_CORES", "the number of cores on each node is expected")
+    }
+    let devices = try Devices(value("JOBOBJ_DEVICES"))
+    let gpus = try integer("JOBOBJ_GPUS") ?? 0
+    let memory = try integer("JOBOBJ_RAM") ?? 0
+    let parameters = try downstreamParameters(version: version, overlay: devices.overlay, settings: settings)
+    return Submission(
+      name: name, number: number, owner: owner, account: account, nodes: nodes, coresPerNode: cores,
+      memoryPerNode: memory > 0 ? memory : nil, gpusPerNode: gpus, timeLimit: value("JOBOBJ_WALLTIME"),
+      licenses: value("JOBOBJ_LICENSES"), partition: devices.partition,
+      exclusive: devices.exclusive || interactive || gpus > 0, held: held, options: devices.options,
+      script: format.render([Self.parameters: try parameters.render(masked: false)]),
+      shownScript: Self.masked(format.render([Self.parameters: try parameters.render(masked: true)])))
+  }
+
+  // MARK: Images and credentials
+
+  private func downstreamParameters(
+    version: Int, overlay: Int?, settings: ExecutorSettings
+  ) throws -> DownstreamParameters {
+    let repository = value("JOBOBJ_REPO") ?? ""
+    var parameters = DownstreamParameters()
+    parameters.scratchDirectory = settings.scratchDirectory
+    parameters.globalScratchDirectory = settings.globalScratchDirectory
+    parameters.singularityDirectory = settings.singularityDirectory
+    parameters.overlaySize = overlay ?? settings.overlaySize
+    parameters.initCredentials = settings.systemCredentials
+    parameters.initImage =
+      "docker://\(settings.systemRegistry)/\(settings.systemRepositoryBase)/initv\(version):\(imagesTag(settings))"
+    parameters.appImage = "docker://" + appImage(of: repository, settings)
+    parameters.appCredentials = try credentials(of: Registry.host(of: repository))
+    parameters.appIsInGlobalRegistries = settings.globalRegistries.contains {
+      !$0.isEmpty && parameters.appImage.contains($0)
+    }
+    parameters.command = value("JARVICE_CMD") ?? ""
+    parameters.verbose = settings.verbose
+    parameters.httpProxy = settings.httpProxy
+    parameters.httpsProxy = settings.httpsProxy
+    parameters.noProxy = settings.noProxy
+    return parameters
+  }
+
+  private func appImage(of repository: String, _ settings: ExecutorSettings) -> String {
+    if !settings.localRegistry.isEmpty {
+      return "\(settings.localRegistry)/\(settings.localRepositoryBase)/\(value("JOBOBJ_NAE") ?? ""):latest"
+    }
+    if let port = settings.proxyPort, settings.proxyRepositories.contains(where: { repository.hasPrefix($0) }) {
+      let path = repository.drop { $0 != "/" }
+      return "localhost:\(port)\(path)"
+    }
+    return repository
+  }
+
+  /// The tag of the system's images; one that ends in an architecture gets the job's.
+  private func imagesTag(_ settings: ExecutorSettings) -> String {
+    let tag = settings.imagesTag
+    guard let wanted = value("JOBOBJ_ARCH") else { return tag }
+    let architecture = wanted == "x86_64" ? "amd64" : wanted
+    for known in ["amd64", "arm64", "aarch64", "ppc64le"] where tag.hasSuffix("-" + known) {
+      return tag.dropLast(known.count) + architecture
+    }
+    return tag
+  }
+
+  private func credentials(of registry: String) throws -> DownstreamParameters.Credentials {
+    if let text = value("JOBOBJ_DOCKER_SECRET") {
+      guard let secret = Self.object(Data(text.utf8)) else {
+        throw Self.wrong("JOBOBJ_DOCKER_SECRET", "JSON with server, username and password is expected")
+      }
+      if let server = secret["server"] as? String, Registry.normalized(server) == registry {
+        return .init(username: secret["username"] as? String ?? "", password: secret["password"] as? String ?? "")
+      }
+    }
+    if let text = value("JOBOBJ_CTRSECRET") {
+      guard let data = Data(base64Encoded: text), let secret = Self.object(data) else {
+        throw Self.wrong("JOBOBJ_CTRSECRET", "base64 of a docker configuration is expected")
+      }
+      for (server, entry) in secret["auths"] as? [String: Any] ?? [:] where Registry.normalized(server) == registry {
+        guard let auth = (entry as? [String: Any])?["auth"] as? String, let pair = Data(base64Encoded: auth) else {
+          throw Self.wrong("JOBOBJ_CTRSECRET", "the entry of \(registry) has no auth in base64")
+        }
+        let parts = String(decoding: pair, as: UTF8.self).split(
+          separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else {
+          throw Self.wrong("JOBOBJ_CTRSECRET", "the auth of \(registry) is no user:password")
+        }
+        return .init(username: String(parts[0]), password: String(parts[1]))
+      }
+    }
+    return .init()
+  }
+
+  // MARK: Values
+
+  /// The value of a line `name=value`; nil when there is none, or nothing after the sign.
+  private func value(_ name: String) -> String? {
+    guard let value = values[name], !value.isEmpty else { return nil }
+    return value
+  }
+
+  private func integer(_ name: String) throws -> Int? {
+    guard let text = value(name) else { return nil }
+    guard let number = Int(text), (0...1_048_576).contains(number) else {
+      throw Self.wrong(name, "'\(text.prefix(40))' is not a whole number")
+    }
+    return number
+  }
+
+  /// The script without the values of the lines that hold registry passwords.
+  private static func masked(_ script: String) -> String {
+    let secrets = ["JOBOBJ_CTRSECRET=", "JOBOBJ_DOCKER_SECRET="]
+    let lines = script.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
+      let secret = secrets.first { line.starts(with: $0.utf8) && line.count > $0.utf8.count }
+      return secret.map { $0 + "***" } ?? String(Substring(line))
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func object(_ data: Data) -> [String: Any]? {
+    (try? JSONSerialization.jsonObject(with: data)) as? [String: Any]
+  }
+
+  static func wrong(_ name: String, _ expected: String) -> HTTPError {
+    HTTPError(.init(422), code: "submission_wrong", "\(name): \(expected)")
+  }
+}
+
+/// Registries of container images, by docker's rules for names.
+enum Registry {
+  static let defaultHost = "index.docker.io"
+
+  /// The registry of a repository: what stands before the first `/`, if it looks like a host.
+  static func host(of repository: String) -> String {
+    guard let slash = repository.firstIndex(of: "/") else { return defaultHost }
+    let first = repository[..<slash]
+    let isHost = first.contains(".") || first.contains(":") || first == "localhost"
+    return isHost ? normalized(String(first)) : defaultHost
+  }
+
+  /// The host of a registry's address, which may have a scheme and a path.
+  static func normalized(_ address: String) -> String {
+    var rest = address[...]
+    if let scheme = rest.range(of: "://") { rest = rest[scheme.upperBound...] }
+    let host = rest.prefix { $0 != "/" }.lowercased()
+    return ["docker.io", "registry-1.docker.io"].contains(host) ? defaultHost : host
+  }
+}
+
+/// The pseudo-devices of a job: settings that the upstream's user may add.
+struct Devices {
+  /// Megabytes.
+  var overlay: Int?
+  var partition: String?
+  var exclusive = true
+  var options: [Submission.Option] = []
+
+  /// - Parameter text: a JSON list of `key=value`; nil for none.
+  init(_ text: String?) throws {
+    guard let text else { return }
+    guard let list = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [Any],
+      let devices = list as? [String]
+    else { throw UpstreamScript.wrong("JOBOBJ_DEVICES", "a JSON list of texts 'key=value' is expected") }
+    for device in devices {
+      let parts = device.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else { throw UpstreamScript.wrong("JOBOBJ_DEVICES", "'\(device)' is not key=value") }
+      try add(
+        parts[0].trimmingCharacters(in: .whitespaces), parts[1].trimmingCharacters(in: .whitespaces))
+    }
+  }
+
+  private mutating func add(_ key: String, _ value: String) throws {
+    switch key {
+    case "overlay":
+      guard let megabytes = Int(value), (0...1_048_576).contains(megabytes) else {
+        throw UpstreamScript.wrong("JOBOBJ_DEVICES", "overlay=\(value): megabytes are expected")
+      }
+      overlay = megabytes
+    case "partition": partition = value
+    case "exclusive": exclusive = value != "False"
+    case _ where key.hasPrefix("sbatch_"):
+      options.append(.init(name: String(key.dropFirst("sbatch_".count)), value: value))
+    default:
+      throw UpstreamScript.wrong(
+        "JOBOBJ_DEVICES", "'\(key)' is not known; overlay, partition, exclusive and sbatch_<option> are")
+    }
+  }
+}

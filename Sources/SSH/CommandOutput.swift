@@ -1,0 +1,43 @@
+/// How many bytes of a command's output are kept.
+///
+/// What comes past a limit is read and dropped, so that the command can end, and the output says that it was cut.
+public struct OutputLimits: Sendable {
+  /// Bytes of standard output.
+  public var stdout: Int
+  /// Bytes of standard error.
+  public var stderr: Int
+
+  public init(stdout: Int = 16 << 20, stderr: Int = 64 << 10) {
+    self.stdout = stdout
+    self.stderr = stderr
+  }
+}
+
+/// What a command left behind when it ended.
+public struct CommandOutput: Sendable {
+  /// The exit status, or nil if a signal ended the command.
+  public let exitStatus: Int32?
+  /// The name of the signal that ended the command, without SIG: `KILL`, `TERM` (RFC 4254, section 6.10).
+  public let exitSignal: String?
+  public let stdout: [UInt8]
+  public let stderr: [UInt8]
+  /// Whether there was more on standard output than ``OutputLimits/stdout``.
+  public let stdoutTruncated: Bool
+  /// Whether there was more on standard error than ``OutputLimits/stderr``.
+  public let stderrTruncated: Bool
+}
+
+/// Bytes up to a limit; what comes after is counted as cut and forgotten.
+struct LimitedBytes {
+  private(set) var bytes: [UInt8] = []
+  private(set) var truncated = false
+  let limit: Int
+
+  init(limit: Int) { self.limit = max(0, limit) }
+
+  mutating func append(_ chunk: UnsafeRawBufferPointer) {
+    let room = limit - bytes.count
+    if chunk.count > room { truncated = true }
+    bytes.append(contentsOf: chunk.prefix(room))
+  }
+}

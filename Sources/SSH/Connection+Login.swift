@@ -1,0 +1,61 @@
+import CLibSSH2
+import Logging
+
+extension Connection {
+  /// Connects, checks the host's key and logs in.
+  static func open(
+    to destination: Destination, key: PrivateKey, hostKeys: HostKeyPolicy, configuration: PoolConfiguration,
+    logger: Logger
+  ) async throws(SSHError) -> Connection {
+    let deadline = ContinuousClock.Instant.after(configuration.connectTimeout)
+    let socket: Int32
+    switch await Dialer.dial(host: destination.host, port: destination.port, timeout: configuration.connectTimeout) {
+    case .success(let descriptor): socket = descriptor
+    case .failure(let failure): throw .unreachable(destination, reason: failure.reason)
+    }
+    guard let connection = Connection(socket: socket, destination: destination, keepalive: configuration.keepalive)
+    else { throw .unreachable(destination, reason: "libssh2 cannot be initialised") }
+    do {
+      try await connection.logIn(with: key, hostKeys: hostKeys, by: deadline, logger: logger)
+    } catch {
+      await connection.close()
+      throw error
+    }
+    return connection
+  }
+
+  private func logIn(
+    with key: PrivateKey, hostKeys: HostKeyPolicy, by deadline: ContinuousClock.Instant, logger: Logger
+  ) async throws(SSHError) {
+    do throws(Interruption) {
+      _ = try attempt { () throws(Session.Failure) in
+        try session.prefer(hostKeyAlgorithms: hostKeys.algorithms(for: destination))
+      }
+      try await eventually(by: deadline) { () throws(Session.Failure) in try session.handshake() }
+    } catch {
+      throw .unreachable(destination, reason: Self.reason(of: error, during: "the SSH handshake"))
+    }
+    // Before anything is said about who logs in.
+    try hostKeys.check(session.hostKey, of: destination, logger: logger)
+    do throws(Interruption) {
+      try await eventually(by: deadline) { () throws(Session.Failure) in try session.logIn(destination.user, key) }
+    } catch {
+      if case .refused = error {
+        throw .loginRefused(
+          destination,
+          reason: "the key \(key) is not accepted there; add its public key to authorized_keys of \(destination.user)"
+            + " and see sshd's log on the server")
+      }
+      throw .unreachable(destination, reason: Self.reason(of: error, during: "the login"))
+    }
+  }
+
+  private static func reason(of interruption: Interruption, during phase: String) -> String {
+    switch interruption {
+    case .timedOut: "no answer in time during \(phase)"
+    case .lost(let reason): "\(phase) failed (\(reason))"
+    case .refused(let failure): "\(phase) failed (\(failure.message))"
+    case .file(_, let reason): "\(phase) failed (\(reason))"
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import CLibSSH2
+import Foundation
+import Logging
+
+extension ConnectionPool {
+  /// Lets `body` use one channel of a connection, and tries again where that is certain to do no harm.
+  func withConnection<T: Sendable>(
+    to destination: Destination, key: PrivateKey, by deadline: ContinuousClock.Instant,
+    _ body: (Connection) async throws(Interrupted) -> T
+  ) async throws(SSHError) -> T {
+    let route = Route(destination: destination, fingerprint: key.fingerprint)
+    var lossesLeft = 1
+    var refusalsLeft = 4
+    while true {
+      let connection = try await lease(route, key, by: deadline)
+      do throws(Interrupted) {
+        return try await body(connection)
+      } catch {
+        switch error.cause {
+        case .lost where !error.started && lossesLeft > 0:
+          lossesLeft -= 1
+        case .lost:
+          throw .disconnected(destination, started: error.started)
+        case .timedOut:
+          throw .timedOut(destination, started: error.started)
+        case .refused(let failure) where failure.code == LIBSSH2_ERROR_CHANNEL_FAILURE && refusalsLeft > 0:
+          // No free session there (MaxSessions); the pool has taken note.
+          refusalsLeft -= 1
+        case .refused(let failure):
+          throw .unreachable(destination, reason: "sshd refuses to start anything (\(failure.message))")
+        case .file(let path, let reason):
+          throw .sftp(path: "\(path) on \(destination)", reason: reason)
+        }
+      }
+    }
+  }
+
+  /// A connection with a channel set aside. The connection gives it back by itself.
+  private func lease(
+    _ route: Route, _ key: PrivateKey, by deadline: ContinuousClock.Instant
+  ) async throws(SSHError) -> Connection {
+    let admission = state.withLock { $0.admit(route, key, configuration) }
+    switch admission {
+    case .granted(let connection): return connection
+    case .denied(let error): throw error
+    case .wait: return try await wait(route, key, by: deadline)
+    }
+  }
+
+  private func wait(
+    _ route: Route, _ key: PrivateKey, by deadline: ContinuousClock.Instant
+  ) async throws(SSHError) -> Connection {
+    let id = state.withLock { state in
+      state.lastID += 1
+      return state.lastID
+    }
+    let expiry = Task {
+      try await Task.sleep(until: deadline, clock: .continuous)
+      giveUp(route, id)
+    }
+    defer { expiry.cancel() }
+    let result: Result<Connection, SSHError> = await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let connect = state.withLock { state in
+          // Things may have changed since; and who was cancelled before this must not begin to wait.
+          let admission = state.admit(route, key, configuration)
+          switch admission {
+          case .granted(let connection): continuation.resume(returning: .success(connection))
+          case .denied(let error): continuation.resume(returning: .failure(error))
+          case .wait where Task.isCancelled:
+            continuation.resume(returning: .failure(.timedOut(route.destination, started: false)))
+          case .wait: state.lanes[route]?.enqueue(Lane.Waiter(id: id, continuation: continuation))
+          }
+          return state.lanes[route]?.beginConnecting() == true
+        }
+        if connect { connectInBackground(route, key) }
+      }
+    } onCancel: {
+      giveUp(route, id)
+    }
+    return try result.get()
+  }
+
+  private func giveUp(_ route: Route, _ id: UInt64) {
+    state.withLock { state in
+      guard let waiter = state.lanes[route]?.dequeue(id) else { return }
+      let hasConnection = state.lanes[route]?.links.isEmpty == false
+      waiter.continuation.resume(
+        returning: .failure(hasConnection ? .busy(route.destination) : .timedOut(route.destination, started: false)))
+    }
+  }
+
+  // MARK: Connecting
+
+  private func connectInBackground(_ route: Route, _ key: PrivateKey) {
+    Task {
+      do throws(SSHError) {
+        let connection = try await Connection.open(
+          to: route.destination, key: key, hostKeys: hostKeys, configuration: configuration, logger: logger)
+        await connected(route, key, connection)
+      } catch {
+        failed(route, error)
+      }
+    }
+  }
+
+  private func connected(_ route: Route, _ key: PrivateKey, _ connection: Connection) async {
+    await connection.attach { [weak self] connection, event in self?.handle(event, of: connection, route, key) }
+    let (isClosed, outage) = state.withLock { state in
+      (state.isClosed, state.lanes[route]?.connected(connection))
+    }
+    guard !isClosed else { return await connection.close() }
+    // It may have broken before it was in the lane, where its report found nothing to remove.
+    if let reason = await connection.lost { return handle(.lost(reason: reason), of: connection, route, key) }
+    if let outage {
+      logger.notice(
+        "SSH to \(route.destination) works again",
+        metadata: ["after": "\(Int(-outage.since.timeIntervalSinceNow)) s", "attempts": "\(outage.attempts)"])
+    } else {
+      logger.info("SSH to \(route.destination) connected")
+    }
+    serve(route, key)
+  }
+
+  private func failed(_ route: Route, _ error: SSHError) {
+    let isNews = state.withLock { state in
+      if case .loginRefused = error {
+        state.lanes[route]?.refuse(error)
+        return true
+      }
+      return state.lanes[route]?.failed(error) == true
+    }
+    if isNews { logger.warning("\(error)") }
+  }
+
+  // MARK: Events
+
+  /// Gives what is free to those who wait, and makes a connection if that was not enough.
+  private func serve(_ route: Route, _ key: PrivateKey) {
+    let connect = state.withLock { state in
+      state.lanes[route]?.serve()
+      return !state.isClosed && state.lanes[route]?.beginConnecting() == true
+    }
+    if connect { connectInBackground(route, key) }
+  }
+
+  private func handle(_ event: Connection.Event, of connection: Connection, _ route: Route, _ key: PrivateKey) {
+    switch event {
+    case .released:
+      state.withLock { $0.lanes[route]?.release(connection) }
+    case .refused:
+      let isUseful = state.withLock { $0.lanes[route]?.limit(connection) ?? true }
+      if !isUseful { Task { await connection.close() } }
+    case .retired:
+      _ = state.withLock { $0.lanes[route]?.remove(connection) }
+    case .lost(let reason):
+      let wasOurs = state.withLock { $0.lanes[route]?.remove(connection) == true && !$0.isClosed }
+      if wasOurs { logger.notice("SSH to \(route.destination) lost: \(reason)") }
+    case .tick:
+      guard state.withLock({ $0.lanes[route]?.removeIfIdle(connection) == true }) else { return }
+      Task { await connection.close() }
+    }
+    serve(route, key)
+  }
+}
+
+extension ConnectionPool.State {
+  /// What a newcomer gets; the lane is made if it is missing.
+  fileprivate mutating func admit(
+    _ route: ConnectionPool.Route, _ key: PrivateKey, _ configuration: PoolConfiguration
+  ) -> Lane.Admission {
+    guard !isClosed else { return .denied(ConnectionPool.closed(route.destination)) }
+    return lanes[route, default: Lane(key: key, configuration: configuration)].admit(to: route.destination)
+  }
+}

@@ -1,0 +1,115 @@
+import Logging
+import Synchronization
+
+/// Runs commands and moves files over SSH connections that it keeps warm.
+///
+/// One connection per destination, made when it is first needed; a second and a third only while all channels of the
+/// first are taken. After a failed attempt calls fail at once until a pause is over, which grows with each failure.
+/// After a refused login nothing is tried until ``retryLogins()``, or with another key.
+///
+/// ```swift
+/// let pool = ConnectionPool(hostKeys: .knownHosts(path: "/etc/ssh/ssh_known_hosts"), logger: logger)
+/// let output = try await pool.run("hostname", on: destination, key: key, timeout: .seconds(10))
+/// ```
+public final class ConnectionPool: Sendable {
+  struct Route: Hashable {
+    let destination: Destination
+    let fingerprint: String
+  }
+
+  struct State {
+    var lanes: [Route: Lane] = [:]
+    var lastID: UInt64 = 0
+    var isClosed = false
+  }
+
+  let hostKeys: HostKeyPolicy
+  let configuration: PoolConfiguration
+  let logger: Logger
+  let state = Mutex(State())
+
+  public init(hostKeys: HostKeyPolicy, configuration: PoolConfiguration = .init(), logger: Logger) {
+    self.hostKeys = hostKeys
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  /// Runs a command to its end. How it ended is in the result; errors say that this is not known.
+  ///
+  /// A command that certainly was not started is tried once more on another connection; any other never is.
+  /// - Parameters:
+  ///   - command: one string for the `-c` of the account's login shell.
+  ///   - stdin: the command's standard input, followed by end of file.
+  ///   - timeout: time for all of it, waiting for a connection included. After that, and when the calling task is
+  ///     cancelled, the command's channel is closed; most commands end from that, but none must.
+  public func run(
+    _ command: String, on destination: Destination, key: PrivateKey, stdin: [UInt8] = [],
+    limits: OutputLimits = .init(), timeout: Duration
+  ) async throws(SSHError) -> CommandOutput {
+    let deadline = ContinuousClock.Instant.after(timeout)
+    return try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
+      try await connection.run(command, stdin: stdin, limits: limits, by: deadline)
+    }
+  }
+
+  /// Writes a file by SFTP. It appears in one step, complete, in the place of the one that was there.
+  /// - Parameters:
+  ///   - path: absolute, or relative to the account's home.
+  ///   - mode: the permission bits, 0o600 for example.
+  public func upload(
+    _ bytes: [UInt8], to path: String, mode: Int32, on destination: Destination, key: PrivateKey, timeout: Duration
+  ) async throws(SSHError) {
+    let deadline = ContinuousClock.Instant.after(timeout)
+    try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
+      try await connection.upload(bytes, to: path, mode: UInt32(mode & 0o7777), by: deadline)
+    }
+  }
+
+  /// Reads a file by SFTP.
+  /// - Parameters:
+  ///   - path: absolute, or relative to the account's home.
+  ///   - limit: the most bytes to read; a larger file is an error.
+  public func download(
+    _ path: String, limit: Int, on destination: Destination, key: PrivateKey, timeout: Duration
+  ) async throws(SSHError) -> [UInt8] {
+    let deadline = ContinuousClock.Instant.after(timeout)
+    return try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
+      try await connection.download(path, limit: limit, by: deadline)
+    }
+  }
+
+  /// All destinations that were ever asked for, in no order.
+  public func status() -> [DestinationStatus] {
+    state.withLock { state in
+      // Of the keys for one destination the one used last counts: the others were replaced.
+      var latest: [Destination: Lane] = [:]
+      for (route, lane) in state.lanes where latest[route.destination].map({ $0.lastUsed < lane.lastUsed }) ?? true {
+        latest[route.destination] = lane
+      }
+      return latest.map { $1.status(of: $0) }
+    }
+  }
+
+  /// Forgets refused logins and pauses: something was changed, and the next call tries again.
+  public func retryLogins() {
+    state.withLock { state in
+      for route in state.lanes.keys { state.lanes[route]?.forgetFailures() }
+    }
+  }
+
+  /// Ends all connections, interrupts what runs, and fails every call from now on.
+  public func close() async {
+    let connections = state.withLock { state in
+      state.isClosed = true
+      for (route, lane) in state.lanes where !lane.queue.isEmpty {
+        state.lanes[route]?.failAll(Self.closed(route.destination))
+      }
+      return state.lanes.values.flatMap { $0.links.map(\.connection) }
+    }
+    for connection in connections { await connection.close() }
+  }
+
+  static func closed(_ destination: Destination) -> SSHError {
+    .unreachable(destination, reason: "the service is shutting down")
+  }
+}

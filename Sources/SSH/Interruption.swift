@@ -1,0 +1,17 @@
+/// Why something on a connection did not come to its end.
+enum Interruption: Error {
+  /// The deadline passed, or the task was cancelled.
+  case timedOut
+  /// The connection is gone.
+  case lost(reason: String)
+  /// The server said no; the connection lives.
+  case refused(Session.Failure)
+  /// A file operation failed; the connection lives.
+  case file(path: String, reason: String)
+}
+
+/// An interruption, and whether the request that starts the command had been sent by then.
+struct Interrupted: Error {
+  let cause: Interruption
+  let started: Bool
+}

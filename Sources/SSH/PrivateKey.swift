@@ -1,0 +1,130 @@
+import Foundation
+
+/// A private key for logging in, in OpenSSH's format, held in memory only.
+///
+/// Printing, dumping or logging one shows its kind and its fingerprint, nothing else.
+public struct PrivateKey: Sendable {
+  /// The name of the key's algorithm, as in its public key file.
+  public enum Kind: String, Sendable {
+    case ed25519 = "ssh-ed25519"
+    case ecdsa256 = "ecdsa-sha2-nistp256"
+    case ecdsa384 = "ecdsa-sha2-nistp384"
+    case ecdsa521 = "ecdsa-sha2-nistp521"
+    case rsa = "ssh-rsa"
+    case dsa = "ssh-dss"
+    case securityKeyEd25519 = "sk-ssh-ed25519@openssh.com"
+    case securityKeyECDSA = "sk-ecdsa-sha2-nistp256@openssh.com"
+  }
+
+  public let kind: Kind
+  /// `SHA256:...` of the public key, as `ssh-keygen -l` and sshd's log show it.
+  public let fingerprint: String
+
+  /// The key in the form libssh2 reads, and what opens it.
+  let pem: [UInt8]
+  let passphrase: String?
+
+  /// - Parameters:
+  ///   - text: the text of the private key file, or base64 of it (for environment variables).
+  ///   - passphrase: for an encrypted key; ignored for one that is not.
+  public init(text: String, passphrase: String? = nil) throws(KeyError) {
+    let body = try Self.body(of: text)
+    let envelope = try Envelope(body)
+    kind = envelope.kind
+    fingerprint = Digest.fingerprint(envelope.publicKey)
+    switch kind {
+    case .ed25519, .ecdsa256, .ecdsa384, .ecdsa521: break
+    case .rsa: throw .rsa
+    case .dsa, .securityKeyEd25519, .securityKeyECDSA: throw .unsupportedKind(kind.rawValue)
+    }
+    guard !envelope.isEncrypted || passphrase?.isEmpty == false else { throw .encrypted }
+    self.passphrase = envelope.isEncrypted ? passphrase : nil
+    // Written anew, so that indentation, CRLF or a missing last newline in the source do no harm.
+    let base64 = body.base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
+    pem = Array("\(Self.begin)\n\(base64)\n\(Self.end)\n".utf8)
+    guard Session.canLoad(self) else { throw envelope.isEncrypted ? .wrongPassphrase : .damaged }
+  }
+
+  private static let begin = "-----BEGIN OPENSSH PRIVATE KEY-----"
+  private static let end = "-----END OPENSSH PRIVATE KEY-----"
+
+  /// The bytes between the armour.
+  private static func body(of text: String) throws(KeyError) -> Data {
+    var armoured = text
+    if !text.contains("-----BEGIN ") {
+      if text.contains("PuTTY-User-Key-File") { throw .foreignFormat("PuTTY") }
+      if text.hasPrefix("ssh-") || text.hasPrefix("ecdsa-") { throw .publicKey }
+      guard let decoded = Data(base64Encoded: text.filter { !$0.isWhitespace }),
+        let inner = String(data: decoded, encoding: .utf8), inner.contains("-----BEGIN ")
+      else { throw .notAKey }
+      armoured = inner
+    }
+    guard let start = armoured.range(of: begin) else {
+      if armoured.contains("BEGIN RSA PRIVATE KEY") { throw .rsa }
+      if armoured.contains("PUBLIC KEY-----") { throw .publicKey }
+      throw armoured.contains("PRIVATE KEY-----") ? .foreignFormat("PEM") : .notAKey
+    }
+    guard let stop = armoured.range(of: end, range: start.upperBound..<armoured.endIndex),
+      let body = Data(base64Encoded: armoured[start.upperBound..<stop.lowerBound].filter { !$0.isWhitespace })
+    else { throw .damaged }
+    return body
+  }
+}
+
+extension PrivateKey: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  public var description: String { "\(kind.rawValue) \(fingerprint)" }
+  public var debugDescription: String { description }
+  public var customMirror: Mirror { Mirror(self, children: ["kind": kind.rawValue, "fingerprint": fingerprint]) }
+}
+
+/// Why a text cannot be used as a private key. The text itself is never part of the description.
+public enum KeyError: Error, Sendable, Equatable, CustomStringConvertible {
+  case notAKey
+  case publicKey
+  case damaged
+  /// A key in another format than OpenSSH's.
+  case foreignFormat(String)
+  /// libssh2 before 1.11 signs with RSA and SHA-1 only, which servers have refused since OpenSSH 8.8.
+  case rsa
+  case unsupportedKind(String)
+  /// A passphrase is needed and none was given.
+  case encrypted
+  case wrongPassphrase
+
+  public var description: String {
+    switch self {
+    case .notAKey: "This is no SSH private key: expected is the text of a file such as ~/.ssh/id_ed25519."
+    case .publicKey: "This is a public key: the private key is needed, the file without .pub."
+    case .damaged: "This private key is damaged or incomplete."
+    case .foreignFormat(let format):
+      "This private key is in \(format) format: convert a copy to OpenSSH's with `ssh-keygen -p -f FILE`"
+        + " (PuTTY: puttygen FILE -O private-openssh-new -o NEW)."
+    case .rsa: "RSA keys cannot be used: make another with `ssh-keygen -t ed25519` and add it to authorized_keys."
+    case .unsupportedKind(let kind):
+      "Keys of kind \(kind) cannot be used: make another with `ssh-keygen -t ed25519` and add it to authorized_keys."
+    case .encrypted: "This private key is encrypted and needs its passphrase."
+    case .wrongPassphrase: "The passphrase does not open this private key."
+    }
+  }
+}
+
+/// The part of an OpenSSH private key that can be read without its passphrase (OpenSSH's PROTOCOL.key, section 1).
+private struct Envelope {
+  let kind: PrivateKey.Kind
+  let publicKey: [UInt8]
+  let isEncrypted: Bool
+
+  init(_ body: Data) throws(KeyError) {
+    let magic = Array("openssh-key-v1\0".utf8)
+    guard body.starts(with: magic) else { throw .damaged }
+    var reader = WireReader(body.dropFirst(magic.count))
+    guard let cipher = reader.string(), reader.string() != nil, reader.string() != nil, reader.uint32() == 1,
+      let publicKey = reader.string(), let name = WireReader(publicKey).firstString(), reader.string() != nil
+    else { throw .damaged }
+    let algorithm = String(decoding: name, as: UTF8.self)
+    guard let kind = PrivateKey.Kind(rawValue: algorithm) else { throw .unsupportedKind(algorithm) }
+    self.kind = kind
+    self.publicKey = publicKey
+    isEncrypted = cipher != Array("none".utf8)
+  }
+}

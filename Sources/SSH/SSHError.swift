@@ -1,0 +1,67 @@
+/// Why a command or a transfer did not come to its end.
+///
+/// Every description is one sentence for an administrator: what happened, where, and what to do about it.
+public enum SSHError: Error, Sendable, Equatable {
+  /// No connection: name resolution, TCP, key exchange; or an attempt failed just now and its pause is not over.
+  case unreachable(Destination, reason: String)
+
+  /// The host offers a key of a kind of which the known hosts file has none for it.
+  case hostKeyUnknown(Destination, offered: String, file: String)
+
+  /// The host offers another key than the known hosts file has for it: a reinstalled server, or somebody in between.
+  case hostKeyChanged(Destination, offered: String, known: [String], file: String)
+
+  /// The server did not accept the key. Nothing more is tried with this key until ``ConnectionPool/retryLogins()``,
+  /// for sites lock out whoever keeps trying.
+  case loginRefused(Destination, reason: String)
+
+  /// Too many calls wait already, or none of the channels became free in time.
+  case busy(Destination)
+
+  /// The time was up, or the calling task was cancelled. `started`: the command may have reached the server.
+  case timedOut(Destination, started: Bool)
+
+  /// The connection broke. `started`: the command may have reached the server.
+  case disconnected(Destination, started: Bool)
+
+  /// The server refused a file operation.
+  case sftp(path: String, reason: String)
+
+  /// Whether the command may have run, wholly or in part. If not, trying again cannot run it twice.
+  public var mayHaveRun: Bool {
+    switch self {
+    case .timedOut(_, let started), .disconnected(_, let started): started
+    case .unreachable, .hostKeyUnknown, .hostKeyChanged, .loginRefused, .busy, .sftp: false
+    }
+  }
+}
+
+extension SSHError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .unreachable(let destination, let reason):
+      return "\(destination) cannot be reached: \(reason)."
+    case .hostKeyUnknown(let destination, let offered, let file):
+      let scan = "ssh-keyscan -p \(destination.port) \(destination.host)"
+      return "The host key of \(destination), \(offered), is not in \(file): compare it with the server's and add it,"
+        + " for example with `\(scan) >> \(file)`."
+    case .hostKeyChanged(let destination, let offered, let known, let file):
+      return "The host key of \(destination) is \(offered), but \(file) has \(known.joined(separator: " and ")):"
+        + " somebody may be in between; if the server was reinstalled, replace its line in \(file)."
+    case .loginRefused(let destination, let reason):
+      return "\(destination) refuses the login: \(reason)."
+    case .busy(let destination):
+      return "\(destination) is busy: every channel is taken and too many commands wait; try again later."
+    case .timedOut(let destination, let started):
+      return "A command on \(destination) did not end in time" + Self.trace(started)
+    case .disconnected(let destination, let started):
+      return "The connection to \(destination) broke" + Self.trace(started)
+    case .sftp(let path, let reason):
+      return "The file \(path) could not be transferred: \(reason)."
+    }
+  }
+
+  private static func trace(_ started: Bool) -> String {
+    started ? " and the command may have run." : " before the command was sent; it can be repeated."
+  }
+}

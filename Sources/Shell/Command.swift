@@ -1,0 +1,86 @@
+/// A command as an argument list, and the one string that makes any login shell run just that.
+public struct Command: Sendable, Equatable {
+  /// The program and its arguments; with an environment, `env`, the variables, the program and its arguments.
+  public let arguments: [String]
+
+  /// The command for a login shell's `-c`: sh, bash, dash, ksh, zsh, fish, csh or tcsh.
+  public let text: String
+
+  /// The longest ``text``, in bytes: Linux passes no longer argument to a program (MAX_ARG_STRLEN, execve(2)).
+  /// What is longer belongs on standard input.
+  public static let maximumLength = 128 * 1024 - 1
+
+  /// - Parameters:
+  ///   - arguments: the program, looked up in the account's PATH, and its arguments, taken literally.
+  ///   - environment: variables for the program, beside those that the account has.
+  public init(_ arguments: [String], environment: [(String, String)] = []) throws(CommandError) {
+    guard !arguments.isEmpty else { throw .empty }
+    var words: [String] = []
+    if !environment.isEmpty {
+      words.append("env")
+      for (name, value) in environment {
+        guard Self.isVariableName(name) else { throw .invalidVariableName(name) }
+        words.append("\(name)=\(value)")
+      }
+    }
+    words += arguments
+    guard !words.contains(where: { $0.utf8.contains(0) }) else { throw .containsNUL }
+    let text = Self.line(words)
+    guard text.utf8.count <= Self.maximumLength else { throw .tooLong(bytes: text.utf8.count) }
+    self.arguments = words
+    self.text = text
+  }
+
+  /// A fixed POSIX shell script with arguments, which it finds as `$1`, `$2`, ...: nothing is pasted into its text.
+  public static func script(_ script: StaticString, _ arguments: [String]) throws(CommandError) -> Command {
+    try Command(["sh", "-c", script.description, "sh"] + arguments)
+  }
+
+  private static func line(_ words: [String]) -> String {
+    let line = words.map(ShellQuoting.quote).joined(separator: " ")
+    guard line.utf8.contains(0x0a) else { return line }
+    // csh has no quotes that can hold a newline: so it gets none, and sh makes them again.
+    var encoded = ""
+    for scalar in line.unicodeScalars {
+      switch scalar {
+      case "\n": encoded += #"\n"#
+      case "\\": encoded += #"\\"#
+      default: encoded.unicodeScalars.append(scalar)
+      }
+    }
+    return #"sh -c 'eval "exec $(printf %b "$0")"' "# + ShellQuoting.quote(encoded)
+  }
+
+  /// XBD 3.231: a name in the shell.
+  private static func isVariableName(_ name: String) -> Bool {
+    guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else { return false }
+    return name.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+        true
+      default: false
+      }
+    }
+  }
+}
+
+/// Why something is no command.
+public enum CommandError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// There is not even a program.
+  case empty
+  /// No program can be given a NUL byte in an argument.
+  case containsNUL
+  case invalidVariableName(String)
+  /// The text is longer than ``Command/maximumLength``.
+  case tooLong(bytes: Int)
+
+  public var description: String {
+    switch self {
+    case .empty: "A command needs a program."
+    case .containsNUL: "An argument of a command must not contain a NUL byte."
+    case .invalidVariableName(let name): "\"\(name)\" is no name of an environment variable."
+    case .tooLong(let bytes): "A command of \(bytes) bytes is too long: at most \(Command.maximumLength) are possible."
+    }
+  }
+}

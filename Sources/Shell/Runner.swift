@@ -1,0 +1,82 @@
+import SSH
+
+/// How many bytes of a command's output are kept; see `SSH.OutputLimits`.
+public typealias OutputLimits = SSH.OutputLimits
+
+/// A place where commands can be run under several accounts.
+public protocol Runner: Sendable {
+  /// Runs a command to its end.
+  ///
+  /// A command that failed is a result, not an error; an error means that its result is not known.
+  /// - Parameters:
+  ///   - account: the account there that runs it.
+  ///   - stdin: its standard input, then end of file.
+  ///   - limits: how much output is kept; the rest is dropped.
+  ///   - timeout: time for all of it, waiting for a connection included.
+  func run(
+    _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration
+  ) async throws(RunError) -> CommandResult
+
+  /// What is wrong right now, one sentence each; empty if all is well.
+  var statusLines: [String] { get }
+}
+
+/// How a command ended.
+public struct CommandResult: Sendable, Equatable {
+  /// The exit status; -1 if a signal ended the command, see ``signal``.
+  public let exitStatus: Int32
+  /// The signal that ended the command, without SIG, or nil.
+  public let signal: String?
+  public let stdout: [UInt8]
+  public let stderr: [UInt8]
+  /// Whether there was more on standard output than was kept.
+  public let stdoutTruncated: Bool
+
+  public init(
+    exitStatus: Int32, signal: String? = nil, stdout: [UInt8] = [], stderr: [UInt8] = [],
+    stdoutTruncated: Bool = false
+  ) {
+    self.exitStatus = exitStatus
+    self.signal = signal
+    self.stdout = stdout
+    self.stderr = stderr
+    self.stdoutTruncated = stdoutTruncated
+  }
+
+  /// Whether the command ended by itself with status 0.
+  public var succeeded: Bool { exitStatus == 0 && signal == nil }
+
+  /// What the command said on standard error, for people: trimmed, at most 2000 characters,
+  /// with U+FFFD for bytes that are no UTF-8.
+  public var message: String {
+    let text = String(decoding: stderr, as: UTF8.self)
+    let trimmed = text.drop(while: \.isWhitespace)
+    guard let last = trimmed.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+    return String(trimmed[...last].prefix(2000))
+  }
+}
+
+/// Why the result of a command is not known.
+public enum RunError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The command certainly did not start; it can be repeated.
+  case unavailable(String)
+  /// The command may have run, wholly or in part.
+  case interrupted(String)
+  /// There is no key with which to log in to this account.
+  case noKey(account: String)
+
+  /// Whether the command may have run, wholly or in part.
+  public var mayHaveRun: Bool {
+    switch self {
+    case .interrupted: true
+    case .unavailable, .noKey: false
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .unavailable(let reason), .interrupted(let reason): reason
+    case .noKey(let account): "There is no SSH key for the account \(account): configure one."
+    }
+  }
+}

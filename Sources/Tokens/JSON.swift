@@ -1,0 +1,192 @@
+/// A JSON value (RFC 8259).
+enum JSONValue: Sendable, Equatable {
+  case object([String: JSONValue])
+  case array([JSONValue])
+  case string(String)
+  case number(Double)
+  case bool(Bool)
+  case null
+}
+
+/// Why a text is not the JSON that is expected; never quotes the text.
+struct JSONError: Error, Equatable {
+  let message: String
+
+  init(_ message: String) { self.message = message }
+}
+
+/// A strict reader of JSON objects.
+///
+/// A token must mean the same to everybody who reads it (RFC 7519, section 4; RFC 8725, section 2.4), so this refuses what readers
+/// differ in: members twice in one object, NUL and lone surrogates in strings, integers over 64 bits. It also refuses deep nesting.
+/// What it accepts, the library that checks the signature accepts too.
+struct JSONParser {
+  static let maximumDepth = 32
+
+  private let bytes: [UInt8]
+  private var position = 0
+
+  /// Reads a text that is one object and nothing else but white space.
+  static func object(_ bytes: [UInt8]) throws(JSONError) -> [String: JSONValue] {
+    guard String(validating: bytes, as: UTF8.self) != nil else { throw JSONError("not UTF-8") }
+    var parser = JSONParser(bytes: bytes)
+    parser.skipBlanks()
+    guard parser.take("{") else { throw JSONError("no object") }
+    let members = try parser.members(depth: 1)
+    parser.skipBlanks()
+    guard parser.position == bytes.count else { throw JSONError("more after the object") }
+    return members
+  }
+
+  private init(bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
+  private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+  private mutating func take(_ character: Unicode.Scalar) -> Bool {
+    guard next == UInt8(ascii: character) else { return false }
+    position += 1
+    return true
+  }
+
+  private mutating func take(word: String) -> Bool {
+    guard bytes[position...].starts(with: word.utf8) else { return false }
+    position += word.utf8.count
+    return true
+  }
+
+  private mutating func skipBlanks() {
+    while let byte = next, " \t\n\r".utf8.contains(byte) { position += 1 }
+  }
+
+  /// What follows `{`.
+  private mutating func members(depth: Int) throws(JSONError) -> [String: JSONValue] {
+    guard depth <= Self.maximumDepth else { throw JSONError("nested too deeply") }
+    var members: [String: JSONValue] = [:]
+    skipBlanks()
+    if take("}") { return members }
+    repeat {
+      skipBlanks()
+      guard take("\"") else { throw JSONError("no name of a member") }
+      let name = try string()
+      skipBlanks()
+      guard take(":") else { throw JSONError("no colon after a name") }
+      guard members.updateValue(try value(depth: depth), forKey: name) == nil else {
+        throw JSONError("a member is there twice")
+      }
+      skipBlanks()
+    } while take(",")
+    guard take("}") else { throw JSONError("an object is not closed") }
+    return members
+  }
+
+  /// What follows `[`.
+  private mutating func elements(depth: Int) throws(JSONError) -> [JSONValue] {
+    guard depth <= Self.maximumDepth else { throw JSONError("nested too deeply") }
+    var elements: [JSONValue] = []
+    skipBlanks()
+    if take("]") { return elements }
+    repeat {
+      elements.append(try value(depth: depth))
+      skipBlanks()
+    } while take(",")
+    guard take("]") else { throw JSONError("an array is not closed") }
+    return elements
+  }
+
+  private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
+    skipBlanks()
+    if take("\"") { return .string(try string()) }
+    if take(word: "true") { return .bool(true) }
+    if take(word: "false") { return .bool(false) }
+    if take(word: "null") { return .null }
+    if take("{") { return .object(try members(depth: depth + 1)) }
+    if take("[") { return .array(try elements(depth: depth + 1)) }
+    return .number(try number())
+  }
+
+  private mutating func number() throws(JSONError) -> Double {
+    let start = position
+    var isInteger = true
+    _ = take("-")
+    if !take("0") { try digits() }
+    if take(".") {
+      isInteger = false
+      try digits()
+    }
+    if take("e") || take("E") {
+      isInteger = false
+      _ = take("+") || take("-")
+      try digits()
+    }
+    let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    guard !isInteger || Int64(text) != nil, let number = Double(text), number.isFinite else {
+      throw JSONError("a number out of range")
+    }
+    return number
+  }
+
+  private mutating func digits() throws(JSONError) {
+    let start = position
+    while let byte = next, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
+    guard position > start else { throw JSONError("no value where one belongs") }
+  }
+
+  /// What follows the opening quotation mark.
+  private mutating func string() throws(JSONError) -> String {
+    var text: [UInt8] = []
+    while let byte = next {
+      position += 1
+      switch byte {
+      case UInt8(ascii: "\""): return String(decoding: text, as: UTF8.self)
+      case UInt8(ascii: "\\"): text.append(contentsOf: String(try escaped()).utf8)
+      case ..<0x20: throw JSONError("a control character in a string")
+      default: text.append(byte)
+      }
+    }
+    throw JSONError("a string is not closed")
+  }
+
+  /// What follows a backslash.
+  private mutating func escaped() throws(JSONError) -> Unicode.Scalar {
+    guard let byte = next else { throw JSONError("a string is not closed") }
+    position += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
+    case UInt8(ascii: "b"): return "\u{8}"
+    case UInt8(ascii: "f"): return "\u{c}"
+    case UInt8(ascii: "n"): return "\n"
+    case UInt8(ascii: "r"): return "\r"
+    case UInt8(ascii: "t"): return "\t"
+    case UInt8(ascii: "u"): return try escapedUnicode()
+    default: throw JSONError("an unknown escape in a string")
+    }
+  }
+
+  private mutating func escapedUnicode() throws(JSONError) -> Unicode.Scalar {
+    let unit = try codeUnit()
+    guard unit != 0 else { throw JSONError("NUL in a string") }
+    if let scalar = Unicode.Scalar(unit) { return scalar }
+    let halfPair = JSONError("half a surrogate pair in a string")
+    guard UTF16.isLeadSurrogate(unit), take(word: "\\u") else { throw halfPair }
+    let trail = try codeUnit()
+    guard UTF16.isTrailSurrogate(trail),
+      let scalar = Unicode.Scalar(0x10000 + UInt32(unit & 0x3FF) << 10 + UInt32(trail & 0x3FF))
+    else { throw halfPair }
+    return scalar
+  }
+
+  private mutating func codeUnit() throws(JSONError) -> UInt16 {
+    guard bytes.count - position >= 4 else { throw JSONError("a string is not closed") }
+    var unit: UInt16 = 0
+    for byte in bytes[position..<(position + 4)] {
+      guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        throw JSONError("an unknown escape in a string")
+      }
+      unit = unit << 4 | UInt16(digit)
+    }
+    position += 4
+    return unit
+  }
+}

@@ -1,0 +1,40 @@
+/// A token taken apart, strictly, before anything is verified.
+struct TokenParts {
+  /// The header's `alg` as it stands there; nil if it is no string.
+  let algorithmName: String?
+  let claims: [String: JSONValue]
+
+  var algorithm: Algorithm? { algorithmName.flatMap(Algorithm.init(rawValue:)) }
+
+  init(_ token: String) throws(TokenError) {
+    guard token.utf8.count <= TokenVerifier.maximumLength else { throw .tooLong }
+    let parts = Array(token.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    guard parts.count == 3 else { throw .malformed("it does not consist of three parts") }
+
+    let header = try Self.object(parts[0], "header")
+    if let critical = header["crit"] { throw .critical(Self.names(in: critical)) }
+    if let type = header["typ"] {
+      guard case .string(let name) = type, name.lowercased() == "jwt" else { throw .malformed("its typ is not JWT") }
+    }
+    if case .string(let name) = header["alg"] { algorithmName = name } else { algorithmName = nil }
+
+    claims = try Self.object(parts[1], "payload")
+    guard Base64URL.decode(parts[2]) != nil else { throw .malformed("its signature is not base64url") }
+  }
+
+  private static func object(_ part: ArraySlice<UInt8>, _ name: String) throws(TokenError) -> [String: JSONValue] {
+    guard let bytes = Base64URL.decode(part) else { throw .malformed("its \(name) is not base64url") }
+    do {
+      return try JSONParser.object(bytes)
+    } catch {
+      throw .malformed("its \(name) is not a JSON object: \(error.message)")
+    }
+  }
+
+  private static func names(in critical: JSONValue) -> String {
+    guard case .array(let elements) = critical, !elements.isEmpty else { return "not a list of names" }
+    return elements.prefix(5).map {
+      if case .string(let name) = $0 { TokenError.shown(name) } else { TokenError.shown(nil) }
+    }.joined(separator: ", ")
+  }
+}

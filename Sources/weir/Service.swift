@@ -1,0 +1,180 @@
+import Dispatch
+import DummyConnector
+import Foundation
+import HTTP
+import Jobs
+import LegacyAPI
+import Logging
+import SSH
+import ScriptTemplates
+import Shell
+import SlurmConnector
+import Synchronization
+import Tokens
+
+/// Why Weir cannot start, though its settings are right.
+struct StartError: Error, CustomStringConvertible {
+  let description: String
+}
+
+/// The running program: everything wired as the settings say.
+struct Service {
+  private let settings: Settings
+  private let logger: Logger
+  private let connector: any Connector
+  private let jobs: JobService
+  private let server: Server
+  private let pool: ConnectionPool?
+
+  init(_ settings: Settings) throws {
+    self.settings = settings
+    logger = Self.logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
+    let directory = settings.text("WEIR_STATE_DIR")
+    let store: JobStore
+    do { store = try JobStore(directory: directory) } catch {
+      throw StartError(description: "WEIR_STATE_DIR: the job store in \(directory) cannot be opened: \(error)")
+    }
+    (connector, pool) = Self.connector(settings, logger)
+    jobs = JobService(store: store, connector: connector, configuration: Self.jobs(settings), logger: logger)
+    let users = settings.users
+    // The dummy needs no account on any machine.
+    let isDummy = settings.connector == "dummy"
+    let accountOf: LegacyAPI.AccountOf = { owner in isDummy ? owner : users.account(of: owner) }
+    let api = LegacyAPI(
+      service: jobs,
+      authenticator: Authenticator(
+        serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: settings.tokenVerifier, userClaim: "email",
+        open: settings.text("WEIR_AUTH") == "none"),
+      accountOf: accountOf, settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs,
+      version: Weir.version)
+    var router = Router()
+    api.register(on: &router)
+    var configuration = ServerConfiguration()
+    configuration.bindAddress = settings.text("WEIR_BIND_ADDRESS")
+    configuration.port = settings.whole("WEIR_PORT")
+    server = Server(configuration: configuration, router: router, logger: logger)
+  }
+
+  /// Serves until a signal says to end; then finishes what is under way.
+  func run() async throws {
+    let signals = EndSignals()
+    do {
+      try await jobs.start()
+    } catch {
+      throw StartError(description: "WEIR_STATE_DIR: the job store cannot be read: \(error)")
+    }
+    do { try server.start() } catch { throw StartError(description: "\(error)") }
+    let address = settings.text("WEIR_BIND_ADDRESS")
+    logger.notice(
+      "listening on \(address.contains(":") ? "[\(address)]" : address):\(server.port)",
+      metadata: ["version": "\(Weir.version)", "connector": "\(connector.name)"])
+    await signals.wait()
+    logger.notice("ending: calls under way are finished")
+    await server.drain(within: .seconds(20))
+    await jobs.stop()
+    await pool?.close()
+  }
+
+  private static func logger(_ level: String) -> Logger {
+    LoggingSystem.bootstrap(StreamLogHandler.standardError(label:))
+    var logger = Logger(label: "weir")
+    logger.logLevel = ["10": .debug, "20": .info, "30": .warning, "40": .error][level] ?? .info
+    return logger
+  }
+
+  private static func connector(_ settings: Settings, _ logger: Logger) -> (any Connector, ConnectionPool?) {
+    guard settings.connector == "slurm" else {
+      var configuration = DummyConnector.Configuration()
+      configuration.runningTime = settings.whole("JARVICE_DUMMY_JOB_RUNNING_TIME")
+      configuration.queuedTime = settings.whole("JARVICE_DUMMY_JOB_QUEUED_TIME")
+      configuration.failingPercent = settings.whole("JARVICE_DUMMY_JOB_FAILING_PERCENT")
+      configuration.interactive = settings.flag("JARVICE_DUMMY_JOBS_ARE_INTERACTIVE")
+      return (DummyConnector(configuration: configuration), nil)
+    }
+    let knownHosts = settings.text("WEIR_SSH_KNOWN_HOSTS")
+    let pool = ConnectionPool(
+      hostKeys: knownHosts.isEmpty
+        ? .trustOnFirstUse(path: settings.text("WEIR_STATE_DIR") + "/known_hosts") : .knownHosts(path: knownHosts),
+      logger: logger)
+    let observer = settings.text("JARVICE_SLURM_SSH_USER")
+    let users = settings.users
+    let observerKey = settings.observerKey
+    let runner = SSHRunner(
+      pool: pool, host: settings.text("JARVICE_SLURM_CLUSTER_ADDR"), port: settings.whole("JARVICE_SLURM_CLUSTER_PORT"),
+      keys: { account in account == observer ? observerKey : users.key(of: account) })
+    var configuration = SlurmConnector.Configuration(observer: observer)
+    configuration.scratchDirectory = directory(settings.text("JARVICE_JOB_SCRATCH_DIR"))
+    return (SlurmConnector(runner: runner, configuration: configuration), pool)
+  }
+
+  private static func jobs(_ settings: Settings) -> JobService.Configuration {
+    var configuration = JobService.Configuration()
+    configuration.pollInterval = .seconds(settings.whole("WEIR_POLL_INTERVAL"))
+    configuration.staleAfter = .seconds(settings.whole("WEIR_STALE_AFTER"))
+    configuration.lostAfter = TimeInterval(settings.whole("WEIR_LOST_AFTER"))
+    configuration.submitDeadline = TimeInterval(settings.whole("WEIR_SUBMIT_DEADLINE"))
+    return configuration
+  }
+
+  private static func executor(_ settings: Settings) -> ExecutorSettings {
+    var executor = ExecutorSettings()
+    executor.executor = settings.text("JARVICE_BAREMETAL_EXECUTOR")
+    executor.systemRegistry = settings.text("JARVICE_SYSTEM_REGISTRY")
+    executor.systemRepositoryBase = settings.text("JARVICE_SYSTEM_REPO_BASE")
+    executor.imagesTag = settings.text("JARVICE_IMAGES_TAG")
+    executor.systemCredentials = .init(
+      username: settings.decoded("JARVICE_DOCKER_USERNAME"), password: settings.decoded("JARVICE_DOCKER_PASSWORD"))
+    executor.localRegistry = settings.text("JARVICE_LOCAL_REGISTRY")
+    executor.localRepositoryBase = settings.text("JARVICE_LOCAL_REPO_BASE")
+    executor.proxyPort = Int(settings.text("JARVICE_REGISTRY_PROXY_PORT"))
+    executor.proxyRepositories = settings.list("JARVICE_REGISTRY_PROXY_REPOS")
+    executor.globalRegistries = settings.list("JARVICE_JOB_GLOBAL_REGISTRIES")
+    // The script puts names right behind these two.
+    executor.scratchDirectory = slashed(settings.text("JARVICE_JOB_SCRATCH_DIR"))
+    executor.globalScratchDirectory = slashed(settings.text("JARVICE_JOB_GLOBAL_SCRATCH_DIR"))
+    executor.singularityDirectory = settings.text("JARVICE_SINGULARITY_TMPDIR")
+    executor.overlaySize = settings.whole("JARVICE_SINGULARITY_OVERLAY_SIZE")
+    executor.verbose = settings.flag("JARVICE_SINGULARITY_VERBOSE")
+    executor.httpProxy = settings.text("JARVICE_BAREMETAL_HTTP_PROXY")
+    executor.httpsProxy = settings.text("JARVICE_BAREMETAL_HTTPS_PROXY")
+    executor.noProxy = settings.text("JARVICE_BAREMETAL_NO_PROXY")
+    return executor
+  }
+
+  /// A directory without the slash at its end.
+  private static func directory(_ path: String) -> String {
+    path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+  }
+  private static func slashed(_ path: String) -> String { path.isEmpty || path.hasSuffix("/") ? path : path + "/" }
+}
+
+/// SIGTERM and SIGINT, waited for. A second one ends the program at once.
+private final class EndSignals: Sendable {
+  private let stream: AsyncStream<Void>
+  /// Kept so that they go on; nobody touches them.
+  private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
+
+  init() {
+    let (stream, continuation) = AsyncStream<Void>.makeStream()
+    self.stream = stream
+    sources = [SIGTERM, SIGINT].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number)
+      let seen = Mutex(false)
+      source.setEventHandler { @Sendable in
+        let second = seen.withLock { seen in
+          defer { seen = true }
+          return seen
+        }
+        if second { _exit(130) }
+        continuation.yield()
+      }
+      source.activate()
+      return source
+    }
+  }
+
+  func wait() async {
+    for await _ in stream { return }
+  }
+}

@@ -1,0 +1,235 @@
+import Foundation
+
+/// One setting: its name in the environment, what it means, and what may stand there.
+struct Setting: Sendable {
+  enum Form: Sendable {
+    case text
+    case secret
+    case whole(ClosedRange<Int>)
+    case flag
+    case choice([String])
+    /// A comma list, each element one of these.
+    case choices([String])
+    /// A file that must exist and be readable.
+    case file
+  }
+
+  enum Group: String, CaseIterable, Sendable {
+    case service = "The service"
+    case callers = "Callers and users"
+    case jobs = "Jobs"
+    case slurm = "Connector slurm"
+    case dummy = "Connector dummy"
+    case executor = "Executor singularity"
+  }
+
+  let name: String
+  let group: Group
+  let form: Form
+  /// The value when the variable is not set; empty for none.
+  let standard: String
+  let meaning: String
+  /// Older names that are honoured while this one is not set.
+  var olderNames: [String] = []
+
+  /// What is expected, for messages and the table.
+  var expected: String {
+    switch form {
+    case .text, .secret: "text"
+    case .whole(let range):
+      range.upperBound == Int.max
+        ? "a whole number from \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+    case .flag: "true or false"
+    case .choice(let words): words.joined(separator: ", ")
+    case .choices(let words): "a comma list of " + words.joined(separator: ", ")
+    case .file: "a readable file"
+    }
+  }
+
+  var isSecret: Bool { if case .secret = form { true } else { false } }
+
+  /// What is wrong with a value; nil when nothing is. A secret's value is never repeated.
+  func fault(_ value: String) -> String? {
+    guard !value.isEmpty else { return nil }
+    let right =
+      switch form {
+      case .text, .secret: !value.contains("\0")
+      case .whole(let range): Int(value).map(range.contains) ?? false
+      case .flag: ["true", "false"].contains(value.lowercased())
+      case .choice(let words): words.contains(value)
+      case .choices(let words): !value.isEmpty && Setting.list(value).allSatisfy(words.contains)
+      case .file: FileManager.default.isReadableFile(atPath: value)
+      }
+    return right ? nil : "'\(isSecret ? "***" : String(value.prefix(100)))' is wrong: expected \(expected)"
+  }
+
+  static func list(_ value: String) -> [String] {
+    value.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+  }
+}
+
+extension Setting {
+  /// Every setting there is. From this table come the parsing, the checks, `weir config` and the table in the README.
+  static let all: [Setting] = service + callers + jobs + slurm + dummy + executor
+
+  private static let service: [Setting] = [
+    Setting(
+      name: "WEIR_BIND_ADDRESS", group: .service, form: .text, standard: "127.0.0.1",
+      meaning: "Address to listen on, IPv4 or IPv6.", olderNames: ["WAITRESS_BIND_ADDRESS"]),
+    Setting(
+      name: "WEIR_PORT", group: .service, form: .whole(0...65_535), standard: "5000",
+      meaning: "Port to listen on; 0 takes a free one.", olderNames: ["WAITRESS_PORT"]),
+    Setting(
+      name: "WEIR_STATE_DIR", group: .service, form: .text, standard: "",
+      meaning: "Directory of the job store. Standard: $STATE_DIRECTORY, else ~/.local/state/weir."),
+    Setting(
+      name: "JARVICE_SCHED_LOGLEVEL", group: .service, form: .choice(["10", "20", "30", "40"]), standard: "20",
+      meaning: "What is logged: 10 debug, 20 information, 30 warnings, 40 errors."),
+    Setting(
+      name: "JARVICE_BAREMETAL_CONNECTOR", group: .service,
+      form: .choice(["slurm", "dummy", "connectors.slurm.connector", "connectors.dummy.connector"]), standard: "",
+      meaning: "Where jobs run: slurm, or dummy, which only pretends. Required."),
+  ]
+
+  private static let callers: [Setting] = [
+    Setting(
+      name: "JARVICE_SCHED_SERVER_KEY", group: .callers, form: .secret, standard: "",
+      meaning: "`user:password` with which the upstream authenticates by HTTP Basic; several parted by commas."),
+    Setting(
+      name: "WEIR_AUTH", group: .callers, form: .choice(["required", "none"]), standard: "required",
+      meaning: "`none` serves everybody; taken only when Weir listens on loopback."),
+    Setting(
+      name: "WEIR_JWT_KEY_FILE", group: .callers, form: .file, standard: "",
+      meaning: "Key that bearer tokens are verified with: a PEM public key, or a secret of at least 32 bytes for HS*."),
+    Setting(
+      name: "WEIR_JWT_ALGORITHMS", group: .callers,
+      form: .choices(["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]),
+      standard: "RS256", meaning: "Algorithms that a token may be signed with; each must fit the key."),
+    Setting(
+      name: "WEIR_USERS_FILE", group: .callers, form: .text, standard: "users_id_mapping_configuration.yaml",
+      meaning: "YAML file that maps e-mail addresses to accounts and their SSH keys."),
+  ]
+
+  private static let jobs: [Setting] = [
+    Setting(
+      name: "WEIR_POLL_INTERVAL", group: .jobs, form: .whole(1...3600), standard: "2",
+      meaning: "Least seconds between two looks at the queue; five times the cost of a look when that is more."),
+    Setting(
+      name: "WEIR_STALE_AFTER", group: .jobs, form: .whole(1...86_400), standard: "60",
+      meaning: "Seconds for which /running and /queued serve the last complete list while the backend does not answer."),
+    Setting(
+      name: "WEIR_LOST_AFTER", group: .jobs, form: .whole(10...604_800), standard: "600",
+      meaning: "Seconds of complete looks without a trace of a job after which it is called lost."),
+    Setting(
+      name: "WEIR_SUBMIT_DEADLINE", group: .jobs, form: .whole(30...86_400), standard: "120",
+      meaning:
+        "Seconds after which a submit whose answer was lost is given up, once the backend says it has no such job."),
+  ]
+
+  private static let slurm: [Setting] = [
+    Setting(
+      name: "JARVICE_SLURM_INTERFACE", group: .slurm, form: .choice(["cli"]), standard: "cli",
+      meaning: "How Slurm is reached: by its commands over SSH."),
+    Setting(
+      name: "JARVICE_SLURM_CLUSTER_ADDR", group: .slurm, form: .text, standard: "",
+      meaning: "Host of a login node. Required."),
+    Setting(
+      name: "JARVICE_SLURM_CLUSTER_PORT", group: .slurm, form: .whole(1...65_535), standard: "22",
+      meaning: "Its SSH port."),
+    Setting(
+      name: "JARVICE_SLURM_SSH_USER", group: .slurm, form: .text, standard: "",
+      meaning: "Account that observes the queue; it must see the jobs of others. Required."),
+    Setting(
+      name: "JARVICE_SLURM_SSH_PKEY", group: .slurm, form: .secret, standard: "",
+      meaning: "Its private key in OpenSSH's format (ed25519 or ecdsa), or base64 of it. Required."),
+    Setting(
+      name: "WEIR_SSH_KNOWN_HOSTS", group: .slurm, form: .file, standard: "",
+      meaning:
+        "known_hosts file that host keys are checked against. Without it the first key seen is kept in the state directory."
+    ),
+    Setting(
+      name: "JARVICE_JOB_SCRATCH_DIR", group: .slurm, form: .text, standard: "",
+      meaning: "Directory below which `.jarvice/<name>.out` is written. Standard: the mapped user's home directory."),
+    Setting(
+      name: "JARVICE_SLURMRESTD_ADDR", group: .slurm, form: .text, standard: "",
+      meaning: "Accepted, not used by the interface cli."),
+    Setting(
+      name: "JARVICE_SLURMRESTD_PORT", group: .slurm, form: .whole(1...65_535), standard: "6820",
+      meaning: "Accepted, not used by the interface cli."),
+    Setting(
+      name: "JARVICE_SLURMRESTD_API_VERSION", group: .slurm, form: .text, standard: "",
+      meaning: "Accepted, not used by the interface cli."),
+  ]
+
+  private static let dummy: [Setting] = [
+    Setting(
+      name: "JARVICE_DUMMY_JOB_RUNNING_TIME", group: .dummy, form: .whole(0...86_400), standard: "10",
+      meaning: "Seconds a job runs."),
+    Setting(
+      name: "JARVICE_DUMMY_JOB_QUEUED_TIME", group: .dummy, form: .whole(0...86_400), standard: "5",
+      meaning: "Seconds a job waits."),
+    Setting(
+      name: "JARVICE_DUMMY_JOB_FAILING_PERCENT", group: .dummy, form: .whole(0...100), standard: "50",
+      meaning: "How many of a hundred jobs fail."),
+    Setting(
+      name: "JARVICE_DUMMY_JOBS_ARE_INTERACTIVE", group: .dummy, form: .flag, standard: "false",
+      meaning: "Whether jobs pretend to be interactive."),
+  ]
+
+  private static let executor: [Setting] = [
+    Setting(
+      name: "JARVICE_BAREMETAL_EXECUTOR", group: .executor, form: .choice(["singularity"]), standard: "singularity",
+      meaning: "What runs the app on the machines; Apptainer is the same program."),
+    Setting(
+      name: "JARVICE_SYSTEM_REGISTRY", group: .executor, form: .text, standard: "",
+      meaning: "Registry of the init images."),
+    Setting(
+      name: "JARVICE_SYSTEM_REPO_BASE", group: .executor, form: .text, standard: "",
+      meaning: "Repository below which the init images are."),
+    Setting(
+      name: "JARVICE_IMAGES_TAG", group: .executor, form: .text, standard: "latest",
+      meaning: "Tag of the init images; one that ends in an architecture gets the job's."),
+    Setting(
+      name: "JARVICE_DOCKER_USERNAME", group: .executor, form: .secret, standard: "",
+      meaning: "User of the system registry, base64."),
+    Setting(
+      name: "JARVICE_DOCKER_PASSWORD", group: .executor, form: .secret, standard: "",
+      meaning: "Password of the system registry, base64."),
+    Setting(
+      name: "JARVICE_LOCAL_REGISTRY", group: .executor, form: .text, standard: "",
+      meaning: "Registry from which all app images are pulled, as `<registry>/<base>/<app>:latest`."),
+    Setting(
+      name: "JARVICE_LOCAL_REPO_BASE", group: .executor, form: .text, standard: "",
+      meaning: "Repository in it; required with it."),
+    Setting(
+      name: "JARVICE_REGISTRY_PROXY_PORT", group: .executor, form: .whole(1...65_535), standard: "",
+      meaning: "Port on the machines' localhost of a proxy for registries."),
+    Setting(
+      name: "JARVICE_REGISTRY_PROXY_REPOS", group: .executor, form: .text, standard: "",
+      meaning: "Comma list of repository prefixes that go through the proxy."),
+    Setting(
+      name: "JARVICE_JOB_GLOBAL_SCRATCH_DIR", group: .executor, form: .text, standard: "",
+      meaning: "Handed to the script."),
+    Setting(
+      name: "JARVICE_JOB_GLOBAL_REGISTRIES", group: .executor, form: .text, standard: "",
+      meaning: "Comma list of registries whose images the script keeps in the global scratch directory."),
+    Setting(
+      name: "JARVICE_SINGULARITY_OVERLAY_SIZE", group: .executor, form: .whole(0...1_048_576), standard: "600",
+      meaning: "Megabytes of the overlay; 0 for a writable tmpfs."),
+    Setting(
+      name: "JARVICE_SINGULARITY_VERBOSE", group: .executor, form: .flag, standard: "false",
+      meaning: "Whether the script's steps are shown."),
+    Setting(
+      name: "JARVICE_SINGULARITY_TMPDIR", group: .executor, form: .text, standard: "/tmp",
+      meaning: "Directory on the machines for images while they are built."),
+    Setting(
+      name: "JARVICE_BAREMETAL_HTTP_PROXY", group: .executor, form: .text, standard: "",
+      meaning: "HTTP proxy for pulling images."),
+    Setting(
+      name: "JARVICE_BAREMETAL_HTTPS_PROXY", group: .executor, form: .text, standard: "",
+      meaning: "HTTPS proxy for pulling images."),
+    Setting(
+      name: "JARVICE_BAREMETAL_NO_PROXY", group: .executor, form: .text, standard: "",
+      meaning: "Hosts that are reached without a proxy."),
+  ]
+}

@@ -1,0 +1,69 @@
+import Foundation
+import SSH
+import Yams
+
+/// The users file: which account on the cluster belongs to an e-mail address, and its SSH key.
+struct Users: Sendable {
+  private let accounts: [String: String]
+  private let keys: [String: PrivateKey]
+
+  static let none = Users(accounts: [:], keys: [:])
+
+  func account(of mail: String) -> String? { accounts[mail] }
+  func key(of account: String) -> PrivateKey? { keys[account] }
+
+  private struct File: Decodable {
+    let users_id_mapping: [Entry]
+
+    struct Entry: Decodable {
+      let user: String?
+      let mail: String
+      let mapped_user: String
+      let ssh_private_key_b64: String
+    }
+  }
+
+  /// Reads the file; each thing that is wrong in it becomes a fault that names the entry.
+  static func read(_ path: String, _ faults: inout [SettingsFault]) -> Users {
+    func fault(_ sentence: String) { faults.append(.init(name: "WEIR_USERS_FILE", sentence: "\(path): \(sentence)")) }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      fault("the file cannot be read")
+      return .none
+    }
+    let file: File
+    do { file = try YAMLDecoder().decode(File.self, from: data) } catch {
+      fault(sentence(for: error))
+      return .none
+    }
+    var accounts: [String: String] = [:]
+    var keys: [String: PrivateKey] = [:]
+    for (index, entry) in file.users_id_mapping.enumerated() {
+      let name = "entry \(index + 1) (\(entry.user ?? entry.mail))"
+      guard entry.mapped_user.wholeMatch(of: /[a-z_][a-z0-9_.-]{0,31}/) != nil, entry.mapped_user != "root" else {
+        fault("\(name): mapped_user '\(entry.mapped_user)' is no account that jobs may run as")
+        continue
+      }
+      if accounts[entry.mail] != nil { fault("\(name): \(entry.mail) stands in an earlier entry too") }
+      accounts[entry.mail] = entry.mapped_user
+      do { keys[entry.mapped_user] = try PrivateKey(text: entry.ssh_private_key_b64) } catch {
+        fault("\(name): ssh_private_key_b64: \(error)")
+      }
+    }
+    return Users(accounts: accounts, keys: keys)
+  }
+
+  private static func sentence(for error: any Error) -> String {
+    switch error {
+    case DecodingError.keyNotFound(let key, let context): "\(path(context))'\(key.stringValue)' is missing"
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+      "\(path(context))\(context.debugDescription)"
+    case DecodingError.dataCorrupted(let context): "\(context.underlyingError ?? error)"
+    default: "\(error)"
+    }
+  }
+
+  private static func path(_ context: DecodingError.Context) -> String {
+    let steps = context.codingPath.map { $0.intValue.map { "entry \($0 + 1)" } ?? $0.stringValue }
+    return steps.isEmpty ? "" : steps.joined(separator: ", ") + ": "
+  }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+
+@main
+struct Weir: AsyncParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "weir",
+    abstract: "A downstream scheduler: takes jobs from an upstream platform and runs them where the site says.",
+    discussion: "Weir is configured by environment variables; `weir config` shows them.",
+    version: version,
+    subcommands: [Serve.self, Config.self])
+}
+
+/// `weir serve`
+struct Serve: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Serve the HTTP API until SIGTERM or SIGINT; calls under way are finished.")
+
+  func run() async throws {
+    let settings = try loadSettings()
+    do { try await Service(settings).run() } catch let error as StartError { try fail(error.description, status: 1) }
+  }
+}
+
+/// `weir config`
+struct Config: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Check the settings and print those in force, secrets masked.")
+
+  @Flag(help: "Print the table of all settings in Markdown instead.")
+  var markdown = false
+
+  func run() throws {
+    print(markdown ? Settings.markdown : try loadSettings().listing, terminator: "")
+  }
+}
+
+/// The settings from the environment; with wrong ones, says all that is wrong and exits with 78 (EX_CONFIG).
+private func loadSettings() throws -> Settings {
+  do { return try Settings(environment: ProcessInfo.processInfo.environment) } catch {
+    try fail("\(error)", status: 78)
+  }
+}
+
+private func fail(_ message: String, status: Int32) throws -> Never {
+  FileHandle.standardError.write(Data("weir: \(message)\n".utf8))
+  throw ExitCode(status)
+}

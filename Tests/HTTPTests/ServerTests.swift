@@ -1,0 +1,229 @@
+import Glibc
+import Logging
+import Testing
+
+@testable import HTTP
+
+private let get = "GET /live HTTP/1.1\r\nHost: a\r\n\r\n"
+
+@Suite("Server")
+struct ServerTests {
+  @Test("an address that cannot be listened on is a clear error")
+  func addressErrors() async throws {
+    func start(_ address: String, _ port: Int) throws {
+      let server = Server(
+        configuration: ServerConfiguration(bindAddress: address, port: port), router: Router(),
+        logger: Logger(label: "test"))
+      try server.start()
+    }
+    try await TestServer.run { test in
+      #expect { try start("127.0.0.1", test.port) } throws: {
+        "\($0)" == "cannot listen on 127.0.0.1:\(test.port): another process does already"
+      }
+      #expect { try test.server.start() } throws: { "\($0)" == "the server was started before" }
+    }
+    #expect { try start("192.0.2.1", 0) } throws: { "\($0)".contains("this machine has no such address") }
+    #expect { try start("not an address", 0) } throws: { $0 is ServerError }
+    #expect { try start("127.0.0.1", 65_536) } throws: { "\($0)".contains("ports are 0 to 65535") }
+  }
+
+  @Test("a head that does not come in time is 408, from its first byte on; a connection that says nothing is closed")
+  func headerDeadline() async throws {
+    var limits = Limits()
+    limits.headerDeadline = .milliseconds(200)
+    try await TestServer.run(limits: limits) { server in
+      let took = try await ContinuousClock().measure {
+        try await server.client { client in
+          try client.send(get + "GET /li")
+          #expect(try client.reply().status == 200)
+          // Bytes that trickle in do not move the deadline.
+          for _ in 0..<3 {
+            try client.send("v")
+            usleep(50_000)
+          }
+          #expect(try client.reply().status == 408)
+          #expect(try client.rest().isEmpty)
+        }
+      }
+      #expect(took > .milliseconds(190) && took < .seconds(2))
+      let silent = try await server.client { try $0.rest() }
+      #expect(silent.isEmpty)
+    }
+  }
+
+  @Test("a body that stands still is 408, an idle connection is closed, a client that takes nothing is cut off")
+  func otherDeadlines() async throws {
+    var limits = Limits()
+    limits.bodyIdle = .milliseconds(100)
+    limits.keepAliveIdle = .milliseconds(100)
+    limits.writeStall = .milliseconds(100)
+    try await TestServer.run(limits: limits) { router in
+      router.on("GET", "/big") { _ in .now(Response(body: .bytes([UInt8](repeating: 0, count: 50_000_000)))) }
+    } _: { server in
+      try await server.client { client in
+        try client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel")
+        #expect(try client.reply().status == 408)
+      }
+      try await server.client { client in
+        try client.send(get)
+        #expect(try client.reply().status == 200)
+        #expect(try client.rest().isEmpty)
+      }
+      try await server.client { client in
+        try client.send("GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
+        while server.openDescriptors > 1 { usleep(20_000) }
+        #expect(throws: ClientError.self) { try client.reply() }
+      }
+    }
+  }
+
+  @Test("draining answers what was begun, closes what is idle, and accepts nothing more", arguments: [1, 3])
+  func drain(loops: Int) async throws {
+    let (began, begin) = AsyncStream.makeStream(of: Void.self)
+    let (goOn, go) = AsyncStream.makeStream(of: Void.self)
+    try await TestServer.run(loops: loops) { router in
+      router.on("GET", "/slow") { _ in
+        .later {
+          begin.yield()
+          for await _ in goOn { break }
+          return .text("done")
+        }
+      }
+    } _: { test in
+      let idle = try Client(port: test.port)
+      defer { idle.close() }
+      #expect(try await idle.exchange(get).status == 200)
+      async let reply = test.client { client in
+        try client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        let reply = try client.reply()
+        #expect(try client.rest().isEmpty)
+        return reply
+      }
+      for await _ in began { break }
+      async let drained: Void = test.server.drain(within: .seconds(10))
+      let afterwards = try await blocking { try idle.rest() }
+      #expect(afterwards.isEmpty)
+      await #expect(throws: ClientError.self) { try await test.exchange(get) }
+      go.yield()
+      let answered = try await reply
+      #expect(answered.text == "done")
+      #expect(answered.field("Connection") == "close")
+      await drained
+      #expect(test.openDescriptors == 0)
+    }
+  }
+
+  @Test("what is not done when the drain's time is over is closed")
+  func drainDeadline() async throws {
+    let (began, begin) = AsyncStream.makeStream(of: Void.self)
+    try await TestServer.run { router in
+      router.on("GET", "/stuck") { _ in
+        .now(
+          Response(
+            body: .stream(length: nil) { writer in
+              begin.yield()
+              try await Task.sleep(for: .seconds(60))
+            }))
+      }
+    } _: { test in
+      let reply = Task { try await test.exchange("GET /stuck HTTP/1.1\r\nHost: a\r\n\r\n") }
+      for await _ in began { break }
+      await test.server.drain(within: .milliseconds(50))
+      #expect(test.openDescriptors == 0)
+      await #expect(throws: ClientError.self) { try await reply.value }
+    }
+  }
+
+  @Test("connections opened and dropped at any point leave no descriptor behind")
+  func descriptors() async throws {
+    try await TestServer.run { router in
+      router.on("GET", "/later") { _ in
+        .later {
+          await Task.yield()
+          return .text("late")
+        }
+      }
+    } _: { server in
+      let beginnings = [
+        "", "GET /l", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", get,
+        "GET /later HTTP/1.1\r\nHost: a\r\n\r\n", "nonsense\r\n", "GET /later HTTP/1.1\r\nHost: a\r\n\r\n" + get,
+      ]
+      let port = server.port
+      try await blocking {
+        for batch in 0..<5 {
+          let clients = try (0..<200).map { _ in try Client(port: port) }
+          for (index, client) in clients.enumerated() {
+            try client.send(beginnings[index % beginnings.count])
+            if (index + batch) % 3 == 0 { client.reset() } else { client.close() }
+          }
+        }
+        // The listener is all that stays; the server may still be reading the last ends.
+        var tries = 0
+        while server.openDescriptors > 1, tries < 500 {
+          usleep(10_000)
+          tries += 1
+        }
+      }
+      #expect(server.openDescriptors == 1)
+      #expect(try await server.exchange(get).status == 200)
+    }
+  }
+
+  @Test("a client that goes away while its answer is made costs nothing")
+  func clientGone() async throws {
+    let (began, begin) = AsyncStream.makeStream(of: Void.self)
+    let (goOn, go) = AsyncStream.makeStream(of: Void.self)
+    let (done, finish) = AsyncStream.makeStream(of: Bool.self)
+    try await TestServer.run { router in
+      router.on("GET", "/slow") { _ in
+        .later {
+          begin.yield()
+          for await _ in goOn { break }
+          finish.yield(Task.isCancelled)
+          return .text("nobody reads this")
+        }
+      }
+    } _: { server in
+      let client = try Client(port: server.port)
+      try client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+      for await _ in began { break }
+      client.reset()
+      while server.openDescriptors > 1 { try await Task.sleep(for: .milliseconds(5)) }
+      go.yield()
+      // What it began it finishes.
+      for await wasCancelled in done {
+        #expect(!wasCancelled)
+        break
+      }
+      #expect(try await server.exchange(get).status == 200)
+    }
+  }
+
+  @Test("more connections than allowed are told so")
+  func connectionLimit() async throws {
+    var limits = Limits()
+    limits.connections = 3
+    try await TestServer.run(limits: limits) { server in
+      let held = try (0..<3).map { _ in try Client(port: server.port) }
+      for client in held { #expect(try await client.exchange(get).status == 200) }
+      let refused = try await server.exchange(get)
+      #expect(refused.status == 503)
+      #expect(refused.field("Retry-After") == "1")
+      for client in held { client.close() }
+      while server.openDescriptors > 1 { try await Task.sleep(for: .milliseconds(5)) }
+      #expect(try await server.exchange(get).status == 200)
+    }
+  }
+
+  @Test("a request knows where it came from")
+  func remoteAddress() async throws {
+    try await TestServer.run { router in
+      router.on("GET", "/from") { request in .now(.text(request.remoteAddress)) }
+    } _: { server in
+      try await server.client { client in
+        try client.send("GET /from HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(try client.reply().text == "127.0.0.1:\(Socket.port(of: client.fd))")
+      }
+    }
+  }
+}

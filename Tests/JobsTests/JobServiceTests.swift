@@ -1,0 +1,289 @@
+import Foundation
+import Testing
+
+@testable import Jobs
+
+@Suite("A job is submitted once")
+struct SubmitTests {
+  let bench = Bench()
+
+  @Test("A hundred identical submits at once make one job and get one answer")
+  func identicalSubmits() async throws {
+    let service = try bench.service()
+    let submission = bench.submission()
+    let receipts = try await withThrowingTaskGroup(of: JobService.Receipt.self) { group in
+      for _ in 0..<100 { group.addTask { try await service.submit(submission, actor: "test") } }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(receipts.count == 100)
+    #expect(Set(receipts.map(\.backendID)) == ["1"])
+    #expect(bench.connector.script.withLock { $0.submits } == 1)
+  }
+
+  @Test("The same submit later, and after a restart, gets the first answer again")
+  func repeatedSubmit() async throws {
+    let first = try await bench.service().submit(bench.submission(), actor: "test")
+    bench.connector.change { $0.submit = { _, _ in "2" } }
+    let restarted = try bench.service()
+    try await restarted.start()
+    #expect(try await restarted.submit(bench.submission(), actor: "test") == first)
+    await restarted.stop()
+  }
+
+  @Test("The same name and number with other content is refused")
+  func otherContent() async throws {
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    await #expect(throws: JobError.conflict(JobKey(name: "job", number: 1))) {
+      try await service.submit(bench.submission(script: "false\n"), actor: "test")
+    }
+  }
+
+  @Test("What the backend refused leaves nothing behind and may be tried again")
+  func refused() async throws {
+    let service = try bench.service()
+    bench.connector.change { $0.submit = { _, _ throws(BackendError) in throw .refused("no such partition") } }
+    await #expect(throws: JobError.refused("no such partition")) {
+      try await service.submit(bench.submission(), actor: "test")
+    }
+    #expect(try await service.find(bench.submission().key) == nil)
+    bench.connector.change { $0.submit = { _, _ in "7" } }
+    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "7")
+  }
+
+  @Test("A lost answer is settled by the token, without a second submit")
+  func lostAnswerFound() async throws {
+    let service = try bench.service()
+    let connector = bench.connector
+    connector.change { script in
+      script.submit = { _, token throws(BackendError) in
+        let found = Sighting(
+          backendID: "42", token: token, account: "kirby", state: .queued, source: "squeue", backendWord: "PENDING")
+        connector.change { $0.located = .success(found) }
+        throw .interrupted("the connection broke")
+      }
+    }
+    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "42")
+    #expect(connector.script.withLock { $0.submits } == 1)
+  }
+
+  @Test("A lost answer that cannot be settled is an error, the job is listed, and an observation settles it")
+  func lostAnswerUnsettled() async throws {
+    let service = try bench.service()
+    bench.connector.change { script in
+      script.submit = { _, _ throws(BackendError) in throw .interrupted("the connection broke") }
+      script.located = .failure(.unavailable("still cut"))
+    }
+    let key = bench.submission().key
+    await #expect(throws: JobError.unsettled(key, why: "the connection broke")) {
+      try await service.submit(bench.submission(), actor: "test")
+    }
+    let job = try #require(service.recent(key))
+    #expect(job.state == .submitting && job.list == .queued)
+    var seen = bench.sighting(job, .running)
+    seen.backendID = "43"
+    bench.connector.observes(seen)
+    #expect(await service.observeOnce())
+    #expect(service.recent(key)?.backendID == "43")
+    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "43")
+    #expect(bench.connector.script.withLock { $0.submits } == 1)
+  }
+
+  @Test("A submit is given up only when the backend was asked and does not have it")
+  func givenUp() async throws {
+    bench.configuration.submitDeadline = 0
+    let service = try bench.service()
+    bench.connector.change { script in
+      script.submit = { _, _ throws(BackendError) in throw .interrupted("the connection broke") }
+      script.located = .failure(.unavailable("still cut"))
+    }
+    _ = try? await service.submit(bench.submission(), actor: "test")
+    let key = bench.submission().key
+    _ = await service.observeOnce()
+    #expect(service.recent(key)?.state == .submitting, "nobody could be asked")
+    bench.connector.change { $0.located = .success(nil) }
+    _ = await service.observeOnce()
+    #expect(service.recent(key)?.state == .failed)
+    bench.connector.change { $0.submit = { _, _ in "8" } }
+    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "8", "it never ran: a new try")
+  }
+
+  @Test("A token under another account is somebody's copy and settles nothing")
+  func copiedToken() async throws {
+    let service = try bench.service()
+    bench.connector.change { script in
+      script.submit = { _, _ throws(BackendError) in throw .interrupted("the connection broke") }
+      script.located = .failure(.unavailable("still cut"))
+    }
+    _ = try? await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    var copy = bench.sighting(job, .running)
+    copy.account = "mario"
+    bench.connector.observes(copy)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.backendID == nil)
+  }
+}
+
+@Suite("A job's state comes from evidence")
+struct StateTests {
+  let bench = Bench()
+
+  private func submitted(_ service: JobService) async throws -> Job {
+    _ = try await service.submit(bench.submission(), actor: "test")
+    return try #require(service.recent(bench.submission().key))
+  }
+
+  @Test("A job is listed from the instant its submit was answered")
+  func listedAtOnce() async throws {
+    let service = try bench.service()
+    _ = await service.observeOnce()
+    _ = try await submitted(service)
+    #expect(try service.list(.queued).jobs == [.init(name: "job", id: "1")])
+  }
+
+  @Test("Before the first complete observation, and when the last one is too old, a list is an error")
+  func staleList() async throws {
+    bench.configuration.staleAfter = .milliseconds(50)
+    let service = try bench.service()
+    #expect(throws: JobError.self) { try service.list(.running) }
+    let job = try await submitted(service)
+    bench.connector.observes(bench.sighting(job, .running))
+    _ = await service.observeOnce()
+    bench.connector.change { $0.observation = .failure(.unavailable("slurmctld is down")) }
+    #expect(await service.observeOnce() == false)
+    #expect(try service.list(.running).jobs.count == 1, "an outage is no end")
+    #expect(service.troubles == ["slurmctld is down"])
+    try await Task.sleep(for: .milliseconds(60))
+    #expect(throws: JobError.self) { try service.list(.running) }
+    bench.connector.observes(bench.sighting(job, .running))
+    _ = await service.observeOnce()
+    #expect(try service.list(.running).jobs.count == 1)
+    #expect(service.troubles.isEmpty)
+  }
+
+  @Test("A terminal state is immutable")
+  func immutable() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    _ = await service.observeOnce()
+    bench.connector.observes(bench.sighting(job, .failed, .failed))
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .succeeded)
+  }
+
+  @Test("An id that the backend gave out anew is another job")
+  func reusedID() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    var other = bench.sighting(job, .failed, .failed)
+    other.token = "SOMEBODYELSE"
+    bench.connector.observes(other)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .queued)
+  }
+
+  @Test("Absence is no end: a job is lost only after complete observations without it for long enough")
+  func lost() async throws {
+    bench.configuration.lostAfter = 100
+    let service = try bench.service()
+    let job = try await submitted(service)
+    let begin = Date()
+    bench.connector.observes(accountingFailure: "slurmdbd is down", at: begin)
+    _ = await service.observeOnce()
+    bench.connector.observes(accountingFailure: "slurmdbd is down", at: begin + 200)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .queued, "accounting could not be asked")
+    bench.connector.observes(at: begin + 300)
+    _ = await service.observeOnce()
+    bench.connector.observes(at: begin + 399)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .queued)
+    bench.connector.observes(at: begin + 401)
+    _ = await service.observeOnce()
+    let lost = try #require(service.recent(job.key))
+    #expect(lost.state == .lost && lost.reason.contains("not in the queue"))
+  }
+
+  @Test("A cancel stands until the end is seen")
+  func canceling() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    try await service.cancel(job, actor: "test")
+    bench.connector.observes(bench.sighting(job, .running))
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .canceling)
+    bench.connector.observes(bench.sighting(job, .canceled, .canceled))
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .canceled)
+  }
+
+  @Test("Every transition is one event, with who and why")
+  func events() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    bench.connector.observes(bench.sighting(job, .running))
+    _ = await service.observeOnce()
+    _ = await service.observeOnce()
+    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    _ = await service.observeOnce()
+    let events = try JobStore(directory: bench.directory.path).events(of: job.id)
+    #expect(events.map(\.to) == [.submitting, .queued, .running, .succeeded])
+    #expect(events.map(\.actor) == ["test", "test", "weir", "weir"])
+  }
+}
+
+@Suite("Nothing is lost")
+struct KeepingTests {
+  let bench = Bench()
+
+  @Test("A restarted service knows its jobs")
+  func restart() async throws {
+    let first = try bench.service()
+    _ = try await first.submit(bench.submission("a"), actor: "test")
+    bench.connector.change { $0.submit = { _, _ in "2" } }
+    _ = try await first.submit(bench.submission("b"), actor: "test")
+    let job = try #require(first.recent(bench.submission("a").key))
+    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    _ = await first.observeOnce()
+    let second = try bench.service()
+    try await second.start()
+    #expect(second.recent(bench.submission("a").key)?.state == .succeeded)
+    #expect(second.recent(bench.submission("b").key)?.backendID == "2")
+    await second.stop()
+  }
+
+  @Test("The output of a job that is over is the same bytes ever after")
+  func output() async throws {
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    await #expect(throws: JobError.notOver(job.key, .queued)) { try await service.finalOutput(job) }
+    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    _ = await service.observeOnce()
+    let over = try #require(service.recent(job.key))
+    bench.connector.change { $0.output = [0xff, 0x0a] }
+    #expect(try await service.finalOutput(over) == [0xff, 0x0a])
+    bench.connector.change { $0.output = [] }
+    #expect(try await service.finalOutput(over) == [0xff, 0x0a])
+  }
+
+  @Test("No two submissions share a fingerprint because their fields run together")
+  func fingerprints() {
+    var left = bench.submission("ab")
+    left.owner = "c"
+    var right = bench.submission("a")
+    right.owner = "bc"
+    #expect(left.fingerprint != right.fingerprint)
+    #expect(left.fingerprint.count == 64)
+  }
+
+  @Test("Identifiers sort by time")
+  func ulid() {
+    let early = ULID.make(at: Date(timeIntervalSince1970: 1_000_000_000))
+    let late = ULID.make(at: Date(timeIntervalSince1970: 1_000_000_001))
+    #expect(early < late && early.count == 26)
+    #expect(early.prefix(10) == "00X3AAA400", "milliseconds since 1970 in Crockford's base 32")
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import Logging
+import Synchronization
+
+@testable import Jobs
+
+/// A backend whose answers a test chooses, for what no real one does on demand: lost answers, outages, ids used anew.
+final class ScriptedConnector: Connector {
+  struct Script: Sendable {
+    var submit: @Sendable (Submission, _ token: String) throws(BackendError) -> String = { _, _ in "1" }
+    var observation: Result<Observation, BackendError> = .success(Observation(time: Date(), sightings: []))
+    var located: Result<Sighting?, BackendError> = .success(nil)
+    var output: [UInt8] = []
+    var submits = 0
+  }
+
+  let script = Mutex(Script())
+  let name = "scripted"
+  var troubles: [String] { [] }
+
+  func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
+  func observes(_ sightings: Sighting..., accountingFailure: String? = nil, at time: Date = Date()) {
+    change {
+      $0.observation = .success(Observation(time: time, sightings: sightings, accountingFailure: accountingFailure))
+    }
+  }
+
+  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: Submission) -> String? { nil }
+
+  func submit(_ submission: Submission, token: String) async throws(BackendError) -> String {
+    let answer = script.withLock { script in
+      script.submits += 1
+      return script.submit
+    }
+    try? await Task.sleep(for: .milliseconds(20))
+    return try answer(submission, token)
+  }
+
+  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+    try script.withLock { $0.observation }.get()
+  }
+  func locate(_ job: Job) async throws(BackendError) -> Sighting? { try script.withLock { $0.located }.get() }
+  func cancel(_ job: Job) async throws(BackendError) {}
+  func release(_ job: Job) async throws(BackendError) {}
+  func describe(_ job: Job) async throws(BackendError) -> String { "" }
+  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { script.withLock { $0.output } }
+  func list(_ path: String) async throws(BackendError) -> [DirectoryEntry] { [] }
+}
+
+/// A service on a store of its own, which is removed with it.
+final class Bench {
+  let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
+  let connector = ScriptedConnector()
+  var configuration = JobService.Configuration()
+
+  init() { configuration.settleTime = .milliseconds(10) }
+  deinit { try? FileManager.default.removeItem(at: directory) }
+
+  func service() throws -> JobService {
+    JobService(
+      store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,
+      logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+  }
+
+  func submission(_ name: String = "job", number: Int = 1, script: String = "true\n") -> Submission {
+    Submission(
+      name: name, number: number, owner: "kirby@example.com", account: "kirby", nodes: 1, coresPerNode: 1,
+      script: script, shownScript: "shown")
+  }
+
+  func sighting(_ job: Job, _ state: JobState, _ ending: Ending? = nil) -> Sighting {
+    Sighting(
+      backendID: job.backendID ?? "1", token: job.submissionToken, account: job.account, state: state,
+      source: "scripted", backendWord: state.rawValue, ending: ending)
+  }
+}

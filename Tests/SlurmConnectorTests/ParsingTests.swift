@@ -1,0 +1,159 @@
+import Foundation
+import Jobs
+import Testing
+
+@testable import SlurmConnector
+
+@Suite("Slurm's words are read exactly")
+struct ParsingTests {
+  @Test(
+    "Host lists are expanded",
+    arguments: [
+      ("", []), ("node1", ["node1"]), ("node[1-3,7]", ["node1", "node2", "node3", "node7"]),
+      ("n[08-10]", ["n08", "n09", "n10"]), ("a1,b[1-2]-ib", ["a1", "b1-ib", "b2-ib"]),
+      ("r[1-2]n[1-2]", ["r1n1", "r1n2", "r2n1", "r2n2"]), ("broken[1-", ["broken[1-"]), ("n[3-1]", ["n3-1"]),
+    ] as [(String, [String])])
+  func hostLists(text: String, names: [String]) { #expect(HostList.expand(text) == names) }
+
+  @Test("A host list that would fill the memory is cut")
+  func hugeHostList() {
+    #expect(HostList.expand("n[1-999999999]").count == HostList.limit)
+    #expect(HostList.expand("n[1-9999][1-9999][1-9999]").count <= HostList.limit)
+  }
+
+  @Test(
+    "Elapsed times are read",
+    arguments: [
+      ("0:00", 0), ("3:04", 184), ("1:02:03", 3723), ("1-02:03:04", 93_784), ("26:03:04", 93_784),
+      ("INVALID", nil), ("", nil), ("-1:00", nil), ("1-", nil), ("99999999999999999999:00", nil),
+    ] as [(String, Int?)])
+  func elapsed(text: String, seconds: Int?) { #expect(SlurmTime.seconds(text) == seconds) }
+
+  @Test(
+    "States have their meaning, cancelled by whom included",
+    arguments: [
+      ("CANCELLED by 1000", JobState.canceled, Ending.canceled), ("CANCELLED+", .canceled, .canceled),
+      ("NODE_FAIL", .failed, .nodeFailure), ("OOM", .failed, .outOfMemory), ("TO", .failed, .timeLimit),
+      ("COMPLETING", .running, nil), ("REQUEUE_HOLD", .requeued, nil), ("NEW_WORD_OF_2030", .unknown, nil),
+    ] as [(String, JobState, Ending?)])
+  func states(word: String, state: JobState, ending: Ending?) {
+    let meaning = SlurmState.meaning(of: word)
+    #expect(meaning.state == state && meaning.ending == ending)
+  }
+
+  private func row(_ mark: String, _ columns: [String]) -> String {
+    ([mark] + columns + [mark]).joined(separator: "\u{1f}") + "\n"
+  }
+
+  @Test("Only rows with our mark are read, whatever stands around them")
+  func squeue() throws {
+    let (table, _) = try Squeue.command()
+    let ours = [
+      "58", "RUNNING", "None", "0:03", "1795231152", "1795231153", "N/A", "node[1-2]", "kirby", "weir:01KAZ9",
+    ]
+    var forged = ours
+    forged[1] = "COMPLETED"
+    let output =
+      "Welcome to the cluster!\n" + row(table.mark, ours) + row("guess", forged)
+      + row(table.mark, ["59", "PENDING", "Priority", "0:00", "1", "N/A", "N/A", "", "mario", "(null)"])
+    let sightings = Squeue.sightings(Array(output.utf8), table)
+    let sighting = try #require(sightings.first)
+    #expect(sightings.count == 1)
+    #expect(sighting.backendID == "58" && sighting.token == "01KAZ9" && sighting.account == "kirby")
+    #expect(sighting.state == .running && sighting.nodes == ["node1", "node2"] && sighting.elapsed == 3)
+    #expect(sighting.startedAt == Date(timeIntervalSince1970: 1_795_231_153) && sighting.endedAt == nil)
+  }
+
+  @Test("Each call of squeue has another mark")
+  func marks() throws { #expect(try Squeue.command().table.mark != Squeue.command().table.mark) }
+
+  @Test("A pending job that somebody holds is held")
+  func held() throws {
+    let (table, _) = try Squeue.command()
+    let output = row(table.mark, ["3", "PENDING", "JobHeldUser", "0:00", "1", "N/A", "N/A", "", "kirby", "weir:A"])
+    #expect(Squeue.sightings(Array(output.utf8), table).first?.state == .held)
+  }
+
+  @Test("sacct's rows give code, signal, who cancelled, and the token of the submit line")
+  func sacct() throws {
+    let rows = [
+      ["2", "FAILED", "3:0", "61", "1795231152", "1795231153", "1795231214", "node1", "kirby", "sbatch --comment=weir:B x"],
+      ["4", "CANCELLED by 1001", "0:15", "0", "1795231152", "Unknown", "1795231153", "None assigned", "kirby", ""],
+    ].map { $0.joined(separator: "\u{1f}") }.joined(separator: "\n")
+    let sightings = Sacct.sightings(Array(rows.utf8))
+    try #require(sightings.count == 2)
+    #expect(sightings[0].exitCode == 3 && sightings[0].signal == nil && sightings[0].elapsed == 61)
+    #expect(sightings[0].token == "B")
+    #expect(sightings[1].ending == .canceled && sightings[1].signal == 15 && sightings[1].nodes.isEmpty)
+    #expect(sightings[1].startedAt == nil && sightings[1].reason == "cancelled by 1001")
+  }
+
+  @Test(
+    "The job id is found in whatever sbatch printed",
+    arguments: [
+      ("58\n", "58"), ("58;cluster\n", "58"), ("motd\nLua says hello\n58\n", "58"), ("Submitted\n", nil), ("", nil),
+    ] as [(String, String?)])
+  func jobID(output: String, id: String?) { #expect(Sbatch.jobID(in: Array(output.utf8)) == id) }
+
+  @Test("What find printed is parted at NUL, names as bytes")
+  func directory() {
+    let output = Array("d 1795231152.5 4096 /a b\0f 1.0 3 /a b/new\nline\0".utf8) + Array("f 1.0 3 /".utf8) + [0xff, 0]
+    let entries = DirectoryEntry.parse(output)
+    #expect(entries.map(\.size) == [4096, 3, 3])
+    #expect(entries[0].kind == .directory && entries[0].modified == 1_795_231_152)
+    #expect(entries[2].path == [UInt8(ascii: "/"), 0xff])
+  }
+}
+
+@Suite("What sbatch is given is checked first")
+struct SbatchTests {
+  private func submission(_ change: (inout Submission) -> Void) -> Submission {
+    var submission = Submission(
+      name: "20261121010101-AAAAA-testapp-kirbystar_s1", number: 1, owner: "k", account: "kirby", nodes: 2,
+      coresPerNode: 4, script: "true\n", shownScript: "true\n")
+    change(&submission)
+    return submission
+  }
+
+  private static let wrong: [(String, @Sendable (inout Submission) -> Void)] = [
+    ("name", { $0.name = "a b" }), ("name", { $0.name = "-a" }), ("name", { $0.name = "a'$(touch x)" }),
+    ("name", { $0.name = "../a" }), ("name", { $0.name = "a|b" }), ("nodes", { $0.nodes = 0 }),
+    ("nodes", { $0.nodes = .max }), ("JARVICE_CPU_CORES", { $0.coresPerNode = .max }),
+    ("JOBOBJ_WALLTIME", { $0.timeLimit = "1:00; touch x" }), ("JOBOBJ_LICENSES", { $0.licenses = "a$(touch x)" }),
+    ("JOBOBJ_LICENSES", { $0.licenses = "--wrap=x" }), ("partition", { $0.partition = "all --wrap=x" }),
+    ("sbatch_output", { $0.options = [.init(name: "output", value: "/etc/passwd")] }),
+    ("sbatch_uid", { $0.options = [.init(name: "uid", value: "0")] }),
+    ("sbatch_comment", { $0.options = [.init(name: "comment", value: "weir:x")] }),
+    ("sbatch_qos", { $0.options = [.init(name: "qos", value: "a\nb")] }),
+  ]
+
+  @Test("A value that cannot be is refused by name", arguments: wrong.indices)
+  func refused(index: Int) {
+    let (name, change) = Self.wrong[index]
+    let error = #expect(throws: BackendError.self) {
+      try Sbatch(submission: submission(change), scratchDirectory: "").validate()
+    }
+    #expect(error?.description.contains(name) == true)
+  }
+
+  @Test("The options are those of the contract")
+  func arguments() throws {
+    let submission = submission {
+      $0.memoryPerNode = 1
+      $0.gpusPerNode = 2
+      $0.timeLimit = "00:05:00"
+      $0.licenses = "matlab:1"
+      $0.partition = "debug"
+      $0.options = [.init(name: "qos", value: "a b")]
+    }
+    let sbatch = Sbatch(submission: submission, scratchDirectory: "/scratch")
+    try sbatch.validate()
+    #expect(
+      sbatch.arguments(token: "T") == [
+        "sbatch", "--parsable", "--job-name=jarvice_20261121010101-AAAAA-testapp-kirbystar_s1",
+        "--output=/scratch/.jarvice/20261121010101-AAAAA-testapp-kirbystar_s1.out", "--comment=weir:T", "--nodes=2",
+        "--ntasks=8", "--mem=1G", "--gpus-per-node=2", "--time=00:05:00", "--licenses=matlab:1", "--partition=debug",
+        "--exclusive", "--qos=a b",
+      ])
+  }
+}

@@ -1,0 +1,144 @@
+import Foundation
+import Jobs
+import ScriptTemplates
+import Shell
+
+/// sbatch(1): the options of a job, each checked against what may stand there, and what its answer means.
+struct Sbatch {
+  let submission: Submission
+  let scratchDirectory: String
+
+  /// Options of sbatch that a user may set; those that Weir sets itself, and those that name files or act as somebody
+  /// else, are not among them.
+  static let allowedOptions: Set<String> = [
+    "account", "acctg-freq", "batch", "begin", "clusters-constraint", "constraint", "container", "core-spec",
+    "cores-per-socket", "cpu-freq", "cpus-per-gpu", "cpus-per-task", "deadline", "delay-boot", "dependency",
+    "distribution", "exclude", "extra-node-info", "gpu-bind", "gpu-freq", "gres", "gres-flags", "hint", "mail-type",
+    "mail-user", "mcs-label", "mem-bind", "mem-per-cpu", "mem-per-gpu", "mincpus", "network", "nice", "nodelist",
+    "ntasks-per-core", "ntasks-per-gpu", "ntasks-per-socket", "power", "prefer", "priority", "profile", "qos",
+    "reservation", "signal", "sockets-per-node", "switches", "thread-spec", "threads-per-core", "time-min", "tmp",
+    "wckey",
+  ]
+
+  /// The job's directory and output file, as seen from the home directory when no scratch directory is set.
+  var directory: String { scratchDirectory.isEmpty ? ".jarvice" : scratchDirectory + "/.jarvice" }
+  var outputPath: String { directory + "/" + submission.name + ".out" }
+
+  /// - Throws: ``BackendError/refused(_:)`` naming the value that cannot be.
+  func validate() throws(BackendError) {
+    func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws(BackendError) {
+      if !condition { throw .refused(sentence()) }
+    }
+    try require(
+      Self.isName(submission.name),
+      "name: 1 to 128 letters, digits, '.', '_', '-', '+', '@' are allowed, not beginning with '.' or '-'")
+    try require((1...65_536).contains(submission.nodes), "nodes: a number from 1 to 65536 is expected")
+    try require(
+      (1...65_536).contains(submission.coresPerNode), "JARVICE_CPU_CORES: a number from 1 to 65536 is expected")
+    try require((0...1024).contains(submission.gpusPerNode), "JOBOBJ_GPUS: a number from 0 to 1024 is expected")
+    try require((0...1_048_576).contains(submission.memoryPerNode ?? 0), "JOBOBJ_RAM: gigabytes per node are expected")
+    if let limit = submission.timeLimit {
+      try require(Self.isTimeLimit(limit), "JOBOBJ_WALLTIME: '\(limit)' is no time limit; HH:MM:SS is expected")
+    }
+    if let licenses = submission.licenses {
+      try require(
+        Self.consists(licenses, of: "_-.:@,|/="),
+        "JOBOBJ_LICENSES: '\(licenses)' is no list of licences; name:count,... is expected")
+    }
+    if let partition = submission.partition {
+      try require(
+        Self.consists(partition, of: "_-.,+"), "JOBOBJ_DEVICES: partition '\(partition)' is no partition name")
+    }
+    for option in submission.options {
+      try require(
+        Self.allowedOptions.contains(option.name),
+        "JOBOBJ_DEVICES: sbatch_\(option.name) cannot be set here; what can be set is listed in the Slurm connector's README"
+      )
+      try require(
+        option.value.utf8.count <= 1024
+          && !option.value.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7f },
+        "JOBOBJ_DEVICES: the value of sbatch_\(option.name) is too long or holds control characters")
+    }
+  }
+
+  func arguments(token: String) -> [String] {
+    var arguments = [
+      "sbatch", "--parsable", "--job-name=jarvice_" + submission.name, "--output=" + outputPath,
+      "--comment=" + Mark.comment(token), "--nodes=\(submission.nodes)",
+      "--ntasks=\(submission.coresPerNode * submission.nodes)",
+    ]
+    if let memory = submission.memoryPerNode { arguments.append("--mem=\(memory)G") }
+    if submission.gpusPerNode > 0 { arguments.append("--gpus-per-node=\(submission.gpusPerNode)") }
+    if let limit = submission.timeLimit { arguments.append("--time=" + limit) }
+    if let licenses = submission.licenses { arguments.append("--licenses=" + licenses) }
+    if let partition = submission.partition { arguments.append("--partition=" + partition) }
+    if submission.exclusive { arguments.append("--exclusive") }
+    if submission.held { arguments.append("--hold") }
+    return arguments + submission.options.map { "--\($0.name)=\($0.value)" }
+  }
+
+  /// The command that submits: from the home directory, after making the directory of the output.
+  func command(token: String) throws(BackendError) -> Command {
+    try .checkedScript(
+      "cd -- \"$HOME\" && mkdir -p -- \"$1\" && shift && exec \"$@\"", [directory] + arguments(token: token))
+  }
+
+  /// The batch script, with the job's own script inside it.
+  static func script(around body: String) throws(BackendError) -> String {
+    do { return try SlurmScript.batch(body: body) } catch {
+      throw .unavailable("the batch script's template: \(error)")
+    }
+  }
+
+  /// The job id that sbatch answered, among whatever a login shell or a plugin printed beside it.
+  static func jobID(in output: [UInt8]) -> String? {
+    String(decoding: output, as: UTF8.self).split(whereSeparator: \.isNewline).reversed().lazy
+      .compactMap { line in
+        let id = line.prefix { $0 != ";" }
+        return !id.isEmpty && id.utf8.allSatisfy { (48...57).contains($0) } ? String(id) : nil
+      }.first
+  }
+
+  /// What it means that sbatch failed with these words.
+  static func failure(_ result: CommandResult) -> BackendError {
+    let words = result.message
+    if result.exitStatus == 127 { return .unavailable("sbatch was not found on the cluster: \(words)") }
+    // The request had been sent, and no answer came: slurmctld may have taken the job.
+    let lost = ["Socket timed out", "Zero Bytes were transmitted", "Insane message length", "Transport endpoint"]
+    if result.signal != nil || lost.contains(where: words.contains) {
+      return .interrupted("sbatch: " + (words.isEmpty ? "it was ended by a signal" : words))
+    }
+    return SlurmWords.failure(of: "sbatch", words)
+  }
+
+  private static func isName(_ text: String) -> Bool {
+    guard let first = text.first, first != ".", first != "-" else { return false }
+    return consists(text, of: "._-+@") && text.utf8.count <= 128
+  }
+
+  /// Slurm's forms of a time limit: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]].
+  private static func isTimeLimit(_ text: String) -> Bool {
+    text.utf8.count <= 20 && text.wholeMatch(of: /(\d+-)?\d+(:\d{1,2}){0,2}/) != nil
+  }
+
+  private static func consists(_ text: String, of punctuation: String) -> Bool {
+    !text.isEmpty && text.utf8.count <= 1024
+      && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) || punctuation.contains($0) }
+      && !text.hasPrefix("-")
+  }
+}
+
+/// What Slurm's commands say when they fail.
+enum SlurmWords {
+  static func failure(of command: String, _ words: String) -> BackendError {
+    let unreachable = [
+      "Unable to contact slurm controller", "Connection refused", "standby mode", "Unable to establish",
+      "temporarily unable", "Protocol authentication error", "Munge", "munge", "command not found",
+      "controller is shutting down", "Connection timed out",
+    ]
+    let sentence = words.isEmpty ? "\(command) failed and said nothing" : "\(command): \(words)"
+    if unreachable.contains(where: words.contains) { return .unavailable(sentence) }
+    if words.contains("Invalid job id") { return .notFound(sentence) }
+    return .refused(sentence)
+  }
+}
