@@ -16,7 +16,7 @@ public enum SlurmScript {
       body.utf8.last == UInt8(ascii: "\n") && !body.utf8.contains { $0 == 0 || $0 == UInt8(ascii: "\r") }
       && !body.split(separator: "\n").contains(delimiter[...])
     let text =
-      plain ? String(body.dropLast()) : Data(body.utf8).base64EncodedString(options: .lineLength76Characters)
+      plain ? String(body.dropLast()) : Data(body.utf8).base64EncodedString(options: [.lineLength76Characters, .endLineWithLineFeed])
     return try batchTemplate.get().render([
       "node_script": .text(nodeTemplate.get().render(["base64": .flag(!plain)])),
       "delimiter": .text(delimiter), "body": .text(text),

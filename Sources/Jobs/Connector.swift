@@ -22,7 +22,8 @@ public protocol Connector: Sendable {
 
   /// Asks the backend, in every record it keeps, for a job whose id was never learnt.
   /// Nil means that the backend was asked and does not have it.
-  func locate(_ job: Job) async throws(BackendError) -> Sighting?
+  /// - Parameter timeout: time for all of it.
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting?
 
   func cancel(_ job: Job) async throws(BackendError)
   func release(_ job: Job) async throws(BackendError)

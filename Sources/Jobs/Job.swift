@@ -53,7 +53,8 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var submittedAt: Date
   public var startedAt: Date?
   public var endedAt: Date?
-  /// The first of the latest run of complete observations that did not show the job.
+  /// Since when the backend should show the job and does not: the first of the latest run of complete observations
+  /// without it, or the moment the answer to its submit was lost.
   public var missingSince: Date?
 
   public var key: JobKey { JobKey(name: name, number: number) }
@@ -61,7 +62,9 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   /// Which of the two lists of living jobs it belongs to; nil once it is over.
   public var list: JobList? {
     switch state {
-    case .submitting, .held, .queued, .starting: .queued
+    // While a submit is under way nobody knows the job yet; once its answer was lost, it is shown until that is settled.
+    case .submitting: missingSince == nil ? nil : .queued
+    case .held, .queued, .starting: .queued
     case .canceling: startedAt == nil ? .queued : .running
     case .running, .suspended, .requeued, .unknown: .running
     case .succeeded, .failed, .canceled, .lost: nil

@@ -174,6 +174,8 @@ public final class JobService: Sendable {
       }
     }
     await ledger.transition(job.key, actor: actor) { job in
+      // The observer may have seen it before its answer was here.
+      guard job.state == .submitting else { return }
       job.backendID = id
       job.state = submission.held ? .held : .queued
       job.stateTime = Date()
@@ -194,11 +196,15 @@ public final class JobService: Sendable {
   /// Finds out whether a job whose answer was lost has reached the backend, for as long as a caller can wait.
   private func settle(_ job: Job, why: String) async throws -> Receipt {
     let deadline = ContinuousClock.now + configuration.settleTime
+    await ledger.transition(job.key, actor: "weir") { job in
+      if job.missingSince == nil { job.missingSince = Date() }
+      job.reason = "looked for at the backend: \(why)"
+    }
     observer.poke()
     while true {
       // The observer may have found it meanwhile.
       if let known = recent(job.key), let receipt = try await receipt(for: known) { return receipt }
-      if let sighting = try? await connector.locate(job) {
+      if let sighting = try? await connector.locate(job, timeout: deadline - .now) {
         let settled = await ledger.transition(job.key, actor: "weir") { job in
           job = job.updated(by: sighting, at: Date())
         }

@@ -46,7 +46,13 @@ actor Ledger {
   /// Reads the jobs that are not over, and those that ended within `interval` seconds.
   func load(endedWithin interval: TimeInterval) throws {
     let jobs = try store.jobs(livingOrEndedSince: Date() - interval)
-    table.change { contents in for job in jobs { contents.jobs[job.key] = job } }
+    table.change { contents in
+      for var job in jobs {
+        // Its answer was lost when the program ended.
+        if job.state == .submitting { job.missingSince = job.missingSince ?? job.submittedAt }
+        contents.jobs[job.key] = job
+      }
+    }
   }
 
   /// The job of that name and number, also one that ended long ago.

@@ -73,7 +73,7 @@ extension JobService {
       recent(job.key)?.state == .submitting
     else { return }
     do throws(BackendError) {
-      let sighting = try await connector.locate(job)
+      let sighting = try await connector.locate(job, timeout: .seconds(30))
       await ledger.transition(job.key, actor: "weir") { job in
         if let sighting {
           job = job.updated(by: sighting, at: Date())

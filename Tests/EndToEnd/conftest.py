@@ -23,8 +23,7 @@ def cluster():
     cluster = Cluster()
     cluster.run("scontrol", "ping")
     yield cluster
-    for start in range(0, len(names), 50):
-        cluster.run("scancel", "--name", ",".join("jarvice_" + name for name in names[start : start + 50]))
+    cluster.cancel(names)
 
 
 @pytest.fixture(scope="session")

@@ -38,9 +38,13 @@ fi
 """
 
 
+def doubled_braces(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def on_the_node(text: str) -> str:
     """A body that runs this shell text on the node itself, which is quicker than in a container."""
-    return text.replace("{", "{{").replace("}", "}}") + "\n/bin/echo JARVICE_CMD_SUCCESS\n"
+    return doubled_braces(text) + "\n/bin/echo JARVICE_CMD_SUCCESS\n"
 
 
 def base64_text(data) -> str:
@@ -48,7 +52,10 @@ def base64_text(data) -> str:
 
 
 def script(body: str = IN_CONTAINER, command: str = HELLO, **lines: str) -> str:
-    """A script as the upstream sends it; `lines` replaces or adds KEY=value lines."""
+    """A script as the upstream sends it; `lines` replaces or adds KEY=value lines.
+
+    The job shares its nodes, unlike the upstream's standard, so that tests do not wait for each other's jobs.
+    """
     needs = {
         "JOBOBJ_INTERACTIVE": "False",
         "JOBOBJ_APPDEFVERSION": "2",
@@ -58,7 +65,7 @@ def script(body: str = IN_CONTAINER, command: str = HELLO, **lines: str) -> str:
         "JOBOBJ_CTRSECRET": "",
         "JOBOBJ_USER": "kirbystar",
         "JOBOBJ_DOCKER_SECRET": "",
-        "JOBOBJ_DEVICES": "[]",
+        "JOBOBJ_DEVICES": '["exclusive=False"]',
         "JOBOBJ_GPUS": "0",
         "JOBOBJ_RAM": "1",
         "JOBOBJ_LICENSES": "",
@@ -67,7 +74,8 @@ def script(body: str = IN_CONTAINER, command: str = HELLO, **lines: str) -> str:
         "JARVICE_CMD": base64_text(command),
         **lines,
     }
-    return "".join(f"{key}={value}\n" for key, value in needs.items()) + "\n{DOWNSTREAM_PARAMETERS}\n" + body
+    head = "".join(f"{key}={value}\n" for key, value in needs.items())
+    return doubled_braces(head) + "\n{DOWNSTREAM_PARAMETERS}\n" + body
 
 
 def token(email: str = "kirby@example.com", algorithm: str = "rs256", **claims) -> str:
@@ -319,6 +327,13 @@ class Cluster:
             "sacct", "-X", "-n", "-P", "-a", "-o", "JobID", "--name", "jarvice_" + name, "-S", "now-1hour"
         )
         return set(queue.split()) | set(history.split())
+
+    def cancel(self, names: list):
+        ours = {"jarvice_" + name for name in names}
+        queue = (line.split(" ", 1) for line in self.run("squeue", "-h", "-o", "%A %j").splitlines())
+        ids = [id for id, name in queue if name in ours]
+        if ids:
+            self.run("scancel", *ids)
 
     def logins(self, user: str) -> int:
         return (TESTBED / "log/sshd.log").read_text(errors="replace").count(f"Accepted publickey for {user} ")

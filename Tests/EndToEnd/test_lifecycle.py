@@ -12,7 +12,7 @@ def banner(state: str) -> str:
 
 
 def test_two_node_container_job_runs_to_its_end(weir):
-    job = weir.submit(script(), nodes=2)
+    job = weir.submit(script(JOBOBJ_DEVICES="[]"), nodes=2)
     assert job.name in weir.listed(), "a job is listed from the instant its submission is answered"
     assert job.rendered.startswith("#!/bin/bash\n")
     code, duration, (output, state) = weir.end(job)
@@ -99,14 +99,14 @@ def test_queued_job_waits_is_held_and_released(weir, cluster, gate):
     job = weir.submit(script(JOBOBJ_LICENSES="matlab:1"))
     assert weir.listed()[job.name] == "queued"
     wait_until(lambda: "JobState=PENDING" in weir.post("/events", job.args).json())
-    cluster.run("scontrol", "hold", job.id)
+    cluster.run("scontrol", "uhold", job.id)
     assert weir.post("/runstatus", job.args).json()[0] == []
     answer = weir.request(job, "tail")
     assert (answer.status, answer.body) == (200, b""), "no output yet is no error"
     assert weir.post("/exitstatus", job.args).status == 409
     cluster.run("scancel", licences)
     gate.open()
-    wait_until(lambda: "JobHeld" in weir.post("/events", job.args).json())
+    wait_until(lambda: "JobHeldUser" in weir.post("/events", job.args).json())
     assert weir.listed()[job.name] == "queued"
     assert weir.post("/release", job.args).json() is True
     assert weir.end(job)[0] == 0

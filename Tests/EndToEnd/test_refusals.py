@@ -28,9 +28,9 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
         (400, "POST", "/submit", "", FORM),
         (400, "POST", "/submit", "args=", FORM),
         (400, "POST", "/submit", "args=%7B", FORM),
-        (400, "POST", "/runstatus", "args=%5B%5D", FORM),
-        (400, "POST", "/exitstatus", "args=%7B%7D", FORM),
-        (400, "POST", "/terminate", "args=%7B%22name%22%3A%7B%7D%7D", FORM),
+        (422, "POST", "/runstatus", "args=%5B%5D", FORM),
+        (422, "POST", "/exitstatus", "args=%7B%7D", FORM),
+        (422, "POST", "/terminate", "args=%7B%22name%22%3A%7B%7D%7D", FORM),
     ],
 )
 def test_call_of_no_form(weir, status, method, path, body, headers):
@@ -269,7 +269,9 @@ def test_injected_need_is_never_run(weir, marker, payload):
         ),
         {"JOBOBJ_REPO": "127.0.0.1:5055/app:" + payload},
     ):
-        answer = weir.try_submit(script(on_the_node(': "$JARVICE_APP_IMAGE"'), **needs))
+        # Among the lines of a here-document, so that it is not the script itself that runs the text.
+        text = ": <<'NEEDS'\n" + script("\nNEEDS\n{DOWNSTREAM_PARAMETERS}\n" + on_the_node("true"), **needs)
+        answer = weir.try_submit(text.replace("{DOWNSTREAM_PARAMETERS}", "", 1))
         assert answer.status in (200, 422), (needs, answer.body)
         if answer.status == 200:
             jobs.append(answer.json()[0])

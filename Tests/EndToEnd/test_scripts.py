@@ -39,7 +39,7 @@ def test_any_text_runs_as_written_on_two_nodes(weir):
 
 
 def test_script_of_a_megabyte(weir):
-    text = "'\"$`\\ 0123456789 äöü {}\n" * 33000
+    text = "'\"$`\\ 0123456789 äöü {}\n" * 36000
     body = on_the_node(f"md5sum <<'END'\n{text}END")
     assert len(body.encode()) > 1_000_000
     job = weir.submit(script(body), nodes=2)
@@ -67,7 +67,7 @@ def test_command_reaches_the_container_as_written(weir):
         (1, 6, "echo }\n"),
         (2, 3, "äö\nab}\n"),
         (3, 1, "a\r\n{{}}\n{nobody}\n"),
-        (1, 1, "{DOWNSTREAM_PARAMETERS!r}"),
+        (1, 23, "{DOWNSTREAM_PARAMETERS!r}"),
     ],
     ids=["open", "closed", "second line", "unknown field", "conversion"],
 )
@@ -102,7 +102,7 @@ def test_need_that_cannot_be_met_is_refused_by_name(weir, lines, word):
 
 def test_devices_of_one_job_do_not_reach_the_next(weir):
     sizes = []
-    for devices in ('["overlay=77"]', "[]"):
+    for devices in ('["overlay=77", "exclusive=False"]', '["exclusive=False"]'):
         job = weir.submit(script(on_the_node("echo size $JARVICE_SINGULARITY_OVERLAY_SIZE."), JOBOBJ_DEVICES=devices))
         sizes.append(weir.end(job)[2][0])
     assert "size 77." in sizes[0] and "size 600." in sizes[1]

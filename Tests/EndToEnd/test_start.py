@@ -77,11 +77,16 @@ def not_ready(weir) -> str:
     """The one reason why a Weir that started cannot work."""
     weir.start(ready=False)
     assert weir.get("/live").status == 200
-    answer = wait_until(lambda: (a := weir.get("/ready")).status == 503 and len(a.json()["reasons"]) > 0 and a)
+
+    def reason():
+        answer = weir.get("/ready")
+        assert answer.status == 503
+        return "under way" not in answer.json()["reasons"][0] and answer
+
+    answer = wait_until(reason)
     assert answer.json()["status"] == "BAD" and len(answer.json()["reasons"]) == 1, answer.body
     for path in ("/running", "/queued"):
         assert weir.get(path).status == 503
-    assert weir.try_submit().status == 503
     return answer.json()["reasons"][0]
 
 
@@ -112,8 +117,10 @@ def test_first_host_key_is_kept_without_a_known_hosts_file(new_weir):
 def test_unreachable_cluster_is_said(new_weir):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         free = probe.getsockname()[1]
-    reason = not_ready(new_weir(JARVICE_SLURM_CLUSTER_PORT=free))
+    weir = new_weir(JARVICE_SLURM_CLUSTER_PORT=free)
+    reason = not_ready(weir)
     assert f"127.0.0.1:{free}" in reason
+    assert weir.try_submit().status == 503
 
 
 def test_refused_login_is_said_and_not_tried_again(new_weir, cluster):

@@ -52,7 +52,7 @@ struct TestServer: Sendable {
     }
   }
 
-  /// Sends `text`, and reads one response.
+  /// Sends `text` over a new connection, and reads one response.
   func exchange(_ text: String) async throws -> Reply {
     try await client { client in
       try client.send(text)
@@ -100,6 +100,7 @@ struct Reply: Equatable, Sendable {
 final class Client: @unchecked Sendable {
   let fd: Int32
   private var buffer: [UInt8] = []
+  private var isClosed = false
 
   init(port: Int) throws {
     fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
@@ -119,7 +120,12 @@ final class Client: @unchecked Sendable {
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  func close() { _ = Glibc.close(fd) }
+  /// Once only: the descriptor may be somebody else's by the second time.
+  func close() {
+    if isClosed { return }
+    isClosed = true
+    _ = Glibc.close(fd)
+  }
 
   /// Closes so that the server sees a reset.
   func reset() {

@@ -40,7 +40,9 @@ final class ScriptedConnector: Connector {
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     try script.withLock { $0.observation }.get()
   }
-  func locate(_ job: Job) async throws(BackendError) -> Sighting? { try script.withLock { $0.located }.get() }
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+    try script.withLock { $0.located }.get()
+  }
   func cancel(_ job: Job) async throws(BackendError) {}
   func release(_ job: Job) async throws(BackendError) {}
   func describe(_ job: Job) async throws(BackendError) -> String { "" }

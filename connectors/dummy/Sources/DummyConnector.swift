@@ -39,7 +39,7 @@ public struct DummyConnector: Connector {
   }
 
   /// Nothing is remembered here, so that what was not answered did not happen.
-  public func locate(_ job: Job) async throws(BackendError) -> Sighting? { nil }
+  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { nil }
 
   public func cancel(_ job: Job) async throws(BackendError) {}
   public func release(_ job: Job) async throws(BackendError) {}

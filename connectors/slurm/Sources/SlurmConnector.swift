@@ -94,9 +94,10 @@ public struct SlurmConnector: Connector {
     return sightings
   }
 
-  public func locate(_ job: Job) async throws(BackendError) -> Sighting? {
+  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+    let deadline = ContinuousClock.now + timeout
     let (table, command) = try Squeue.command(["--user=" + job.account, "--name=jarvice_" + job.name])
-    let queue = try await run(command, as: job.account)
+    let queue = try await run(command, as: job.account, timeout: timeout)
     guard queue.succeeded else { throw asked(SlurmWords.failure(of: "squeue", queue.message)) }
     func ours(_ sightings: [Sighting]) -> Sighting? {
       sightings.first { $0.token == job.submissionToken && $0.account == job.account }
@@ -106,7 +107,7 @@ public struct SlurmConnector: Connector {
     let accounting = try await run(
       Sacct.command([
         "--name=jarvice_" + job.name, "--user=" + job.account, "--starttime=" + SlurmClock.utc(since),
-      ]), as: job.account)
+      ]), as: job.account, timeout: deadline - .now)
     guard accounting.succeeded else { throw asked(SlurmWords.failure(of: "sacct", accounting.message)) }
     return ours(Sacct.sightings(accounting.stdout))
   }

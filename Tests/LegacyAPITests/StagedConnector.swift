@@ -1,0 +1,65 @@
+import Foundation
+import Jobs
+import Synchronization
+
+/// A backend that says what a test puts into its mouth: outages, lost answers, long times and odd bytes, none of which
+/// the dummy connector can show.
+final class StagedConnector: Connector {
+  struct Stage: Sendable {
+    var failure: BackendError?
+    /// What is seen of every job, its id and token filled in.
+    var sighting = Sighting(backendID: "", state: .queued, source: "staged", backendWord: "")
+    var output: [UInt8] = []
+    var entries: [DirectoryEntry] = []
+    var account = "what the backend says"
+    var lines = 0
+    var path = ""
+  }
+
+  private let stage = Mutex(Stage())
+  let name = "staged"
+
+  func change(_ body: (inout Stage) -> Void) { stage.withLock { body(&$0) } }
+  var current: Stage { stage.withLock { $0 } }
+
+  private func answer<Value>(_ body: (inout Stage) -> Value) throws(BackendError) -> Value {
+    if let failure = current.failure { throw failure }
+    return stage.withLock { body(&$0) }
+  }
+
+  var troubles: [String] { [] }
+  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: Submission) -> String? { nil }
+  func submit(_ submission: Submission, token: String) async throws(BackendError) -> String { try answer { _ in "58" } }
+  func locate(_ job: Job) async throws(BackendError) -> Sighting? { try answer { _ in nil } }
+  func cancel(_ job: Job) async throws(BackendError) { try answer { _ in } }
+  func release(_ job: Job) async throws(BackendError) { try answer { _ in } }
+  func describe(_ job: Job) async throws(BackendError) -> String { try answer { $0.account } }
+
+  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+    try answer { stage in
+      Observation(
+        time: Date(),
+        sightings: jobs.map { job in
+          var sighting = stage.sighting
+          sighting.backendID = job.backendID ?? ""
+          sighting.token = job.submissionToken
+          return sighting
+        })
+    }
+  }
+
+  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
+    try answer { stage in
+      stage.lines = lines
+      return stage.output
+    }
+  }
+
+  func list(_ path: String) async throws(BackendError) -> [DirectoryEntry] {
+    try answer { stage in
+      stage.path = path
+      return stage.entries
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import Foundation
+import SSH
+import Testing
+
+@Suite("Private keys")
+struct PrivateKeyTests {
+  @Test("Kind and fingerprint are those that ssh-keygen shows", arguments: TestKeys.accepted)
+  func fingerprint(name: TestKeys.Name) throws {
+    let key = try TestKeys.key(name)
+    #expect(try key.fingerprint == TestKeys.fingerprint(name))
+    #expect(try TestKeys.publicText(name).hasPrefix(key.kind.rawValue + " "))
+  }
+
+  @Test("A key survives base64, CRLF, indentation and missing newlines")
+  func forms() throws {
+    let text = try TestKeys.text(.ed25519)
+    let fingerprint = try TestKeys.fingerprint(.ed25519)
+    let lines = text.split(separator: "\n")
+    let forms = [
+      text, Data(text.utf8).base64EncodedString(), Data(text.utf8).base64EncodedString(options: .lineLength64Characters),
+      lines.joined(separator: "\r\n"), lines.joined(separator: "\n    "), lines.joined(separator: " "),
+    ]
+    for form in forms { #expect(try PrivateKey(text: form).fingerprint == fingerprint) }
+  }
+
+  @Test("What cannot be used is refused with the way out")
+  func refusals() throws {
+    let good = try TestKeys.text(.ed25519)
+    let lines = good.split(separator: "\n")
+    let cases: [(String, KeyError, String)] = [
+      ("", .notAKey, "id_ed25519"),
+      ("hello", .notAKey, "id_ed25519"),
+      (try TestKeys.publicText(.ed25519), .publicKey, ".pub"),
+      (try TestKeys.text(.rsa), .rsa, "ssh-keygen -t ed25519"),
+      ("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----", .rsa, "ssh-keygen -t ed25519"),
+      (try TestKeys.text(.pem), .foreignFormat("PEM"), "ssh-keygen -p"),
+      ("PuTTY-User-Key-File-3: ssh-ed25519", .foreignFormat("PuTTY"), "puttygen"),
+      (lines.dropLast().joined(separator: "\n"), .damaged, "incomplete"),
+      ((lines.prefix(2) + lines.suffix(1)).joined(separator: "\n"), .damaged, "damaged"),
+      (try TestKeys.text(.encrypted), .encrypted, "passphrase"),
+    ]
+    for (text, expected, hint) in cases {
+      #expect(throws: expected) { try PrivateKey(text: text) }
+      #expect(expected.description.contains(hint))
+    }
+  }
+
+  @Test("A passphrase is checked when the key is read")
+  func passphrase() throws {
+    let text = try TestKeys.text(.encrypted)
+    #expect(throws: KeyError.wrongPassphrase) { try PrivateKey(text: text, passphrase: "open barley") }
+    #expect(throws: KeyError.encrypted) { try PrivateKey(text: text, passphrase: "") }
+    #expect(try PrivateKey(text: text, passphrase: TestKeys.passphrase).kind == .ed25519)
+    #expect(try PrivateKey(text: TestKeys.text(.ed25519), passphrase: "not needed").kind == .ed25519)
+  }
+
+  @Test("No way of printing a key shows it")
+  func secrecy() throws {
+    let key = try TestKeys.key(.encrypted)
+    var dumped = ""
+    dump(key, to: &dumped)
+    dump(["key": key], to: &dumped)
+    let printed = "\(key) \(String(reflecting: key)) \(String(describing: [key])) \(dumped)"
+    #expect(printed.contains(key.fingerprint))
+    #expect(!printed.contains("BEGIN") && !printed.contains(TestKeys.passphrase) && !printed.contains("pem"))
+  }
+}

@@ -1,0 +1,212 @@
+import Foundation
+import Logging
+import SSH
+import Testing
+
+/// A real sshd on a free port of the loopback interface, in a directory of its own, for the user who runs the tests.
+final class TestServer: @unchecked Sendable {
+  let directory: URL
+  let port: Int
+  private(set) var process = Process()
+  private let configuration: URL
+
+  /// - Parameter options: lines for sshd_config before the usual ones; sshd takes the first of two.
+  init(options: [String] = [], hostKeys: [TestKeys.Kind] = [.ed25519]) throws {
+    directory = FileManager.default.temporaryDirectory.appendingPathComponent("sshd-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    // sshd insists on its privilege separation directory when started by root.
+    if getuid() == 0 { try? FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true) }
+    port = try Self.freePort()
+    configuration = directory.appendingPathComponent("sshd_config")
+    try Data().write(to: directory.appendingPathComponent("log"))
+    var lines = options
+    for kind in hostKeys {
+      let file = directory.appendingPathComponent("host_\(kind.rawValue)").path
+      try run("/usr/bin/ssh-keygen", ["-q", "-t", kind.rawValue, "-N", "", "-f", file])
+      lines.append("HostKey \(file)")
+    }
+    lines += [
+      "Port \(port)", "ListenAddress 127.0.0.1", "StrictModes no", "UsePAM no", "LogLevel VERBOSE",
+      "PidFile \(directory.path)/pid", "AuthorizedKeysFile \(directory.path)/authorized_keys",
+      "PermitRootLogin prohibit-password", "Subsystem sftp internal-sftp", "",
+    ]
+    try lines.joined(separator: "\n").write(to: configuration, atomically: true, encoding: .utf8)
+    let authorized = try TestKeys.accepted.map { try TestKeys.publicText($0) }.joined()
+    try authorized.write(to: directory.appendingPathComponent("authorized_keys"), atomically: true, encoding: .utf8)
+    try start()
+  }
+
+  deinit {
+    kill()
+    try? FileManager.default.removeItem(at: directory)
+  }
+
+  func start() throws {
+    process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/sbin/sshd")
+    process.arguments = ["-D", "-f", configuration.path, "-E", directory.appendingPathComponent("log").path]
+    try process.run()
+    for _ in 0..<500 where !log.contains("Server listening on") || !Self.answers(port) { usleep(10_000) }
+  }
+
+  /// Kills sshd and every process that serves a connection.
+  func kill() {
+    let all = descendants()
+    for pid in [process.processIdentifier] + all { Glibc.kill(pid, SIGKILL) }
+    process.waitUntilExit()
+    try? Data().write(to: directory.appendingPathComponent("log"))
+  }
+
+  /// The processes that sshd has started, at any remove.
+  func descendants() -> [pid_t] {
+    var parents: [pid_t: pid_t] = [:]
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+      guard let pid = pid_t(name), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+        let fields = stat.lastIndex(of: ")").map({ stat[$0...].split(separator: " ") }), fields.count > 2
+      else { continue }
+      parents[pid] = pid_t(fields[2])
+    }
+    var found: [pid_t] = []
+    var front = [process.processIdentifier]
+    while !front.isEmpty {
+      front = parents.filter { front.contains($0.value) }.map(\.key)
+      found += front
+    }
+    return found
+  }
+
+  var log: String { (try? String(contentsOf: directory.appendingPathComponent("log"), encoding: .utf8)) ?? "" }
+
+  func count(_ text: String) -> Int { log.components(separatedBy: text).count - 1 }
+
+  var logins: Int { count("Accepted publickey") }
+
+  var destination: Destination { Destination(host: "127.0.0.1", port: port, user: NSUserName()) }
+
+  /// A known hosts file with this server's keys.
+  func knownHosts(_ kinds: [TestKeys.Kind] = [.ed25519]) throws -> String {
+    let lines = try kinds.map { kind in
+      let text = try String(
+        contentsOf: directory.appendingPathComponent("host_\(kind.rawValue).pub"), encoding: .utf8)
+      return "[127.0.0.1]:\(port) " + text
+    }
+    let file = directory.appendingPathComponent("known_hosts").path
+    try lines.joined().write(toFile: file, atomically: true, encoding: .utf8)
+    return file
+  }
+
+  func pool(_ adjust: (inout PoolConfiguration) -> Void = { _ in }) throws -> ConnectionPool {
+    var configuration = PoolConfiguration()
+    adjust(&configuration)
+    return ConnectionPool(
+      hostKeys: .knownHosts(path: try knownHosts()), configuration: configuration, logger: .silent)
+  }
+
+  static func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+        bind(descriptor, pointer, length) == 0 ? getsockname(descriptor, pointer, &length) : -1
+      }
+    }
+    try #require(result == 0)
+    return Int(UInt16(bigEndian: address.sin_port))
+  }
+
+  private static func answers(_ port: Int) -> Bool {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    address.sin_port = in_port_t(port).bigEndian
+    return withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+      }
+    }
+  }
+}
+
+extension Logger {
+  static var silent: Logger { Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }) }
+}
+
+/// Keys made by ssh-keygen, once for all tests.
+enum TestKeys {
+  enum Kind: String {
+    case ed25519, ecdsa, rsa
+  }
+
+  enum Name: String, CaseIterable {
+    case ed25519, ecdsa256, ecdsa384, ecdsa521, encrypted, rsa, stranger, pem
+  }
+
+  static let passphrase = "open sesame"
+  static let accepted: [Name] = [.ed25519, .ecdsa256, .ecdsa384, .ecdsa521, .encrypted]
+
+  private static let directory: Result<URL, any Error> = Result {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    for name in Name.allCases {
+      var arguments: [String]
+      switch name {
+      case .ed25519, .stranger: arguments = ["-t", "ed25519", "-N", ""]
+      case .ecdsa256: arguments = ["-t", "ecdsa", "-b", "256", "-N", ""]
+      case .ecdsa384: arguments = ["-t", "ecdsa", "-b", "384", "-N", ""]
+      case .ecdsa521: arguments = ["-t", "ecdsa", "-b", "521", "-N", ""]
+      case .encrypted: arguments = ["-t", "ed25519", "-N", passphrase]
+      case .rsa: arguments = ["-t", "rsa", "-b", "2048", "-N", ""]
+      case .pem: arguments = ["-t", "ecdsa", "-m", "PEM", "-N", ""]
+      }
+      arguments += ["-q", "-f", directory.appendingPathComponent(name.rawValue).path]
+      try run("/usr/bin/ssh-keygen", arguments)
+    }
+    return directory
+  }
+
+  static func text(_ name: Name) throws -> String {
+    try String(contentsOf: directory.get().appendingPathComponent(name.rawValue), encoding: .utf8)
+  }
+
+  static func publicText(_ name: Name) throws -> String {
+    try String(contentsOf: directory.get().appendingPathComponent("\(name.rawValue).pub"), encoding: .utf8)
+  }
+
+  static func key(_ name: Name = .ed25519) throws -> PrivateKey {
+    try PrivateKey(text: text(name), passphrase: name == .encrypted ? passphrase : nil)
+  }
+
+  /// The fingerprint as ssh-keygen computes it.
+  static func fingerprint(_ name: Name) throws -> String {
+    let line = try run("/usr/bin/ssh-keygen", ["-l", "-f", directory.get().appendingPathComponent(name.rawValue).path])
+    return String(line.split(separator: " ")[1])
+  }
+}
+
+/// Runs a program to its end, and gives its standard output.
+@discardableResult
+func run(_ program: String, _ arguments: [String]) throws -> String {
+  String(decoding: try runBytes(program, arguments), as: UTF8.self)
+}
+
+func runBytes(_ program: String, _ arguments: [String]) throws -> [UInt8] {
+  let process = Process()
+  let output = Pipe()
+  process.executableURL = URL(fileURLWithPath: program)
+  process.arguments = arguments
+  process.standardOutput = output
+  try process.run()
+  let data = try output.fileHandleForReading.readToEnd() ?? Data()
+  process.waitUntilExit()
+  return Array(data)
+}
+
+extension CommandOutput {
+  var text: String { String(decoding: stdout, as: UTF8.self) }
+}
