@@ -7,8 +7,9 @@ program=$(basename "$0")
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export TESTBED=${TESTBED:-/tmp/testbed}
 
-SECONDS=0
-say() { printf '[%3ds] %s\n' "$SECONDS" "$*"; }
+# One clock for a script and those that it calls.
+export DEPLOY_BEGAN=${DEPLOY_BEGAN:-$EPOCHSECONDS}
+say() { printf '[%3ds] %s\n' $((EPOCHSECONDS - DEPLOY_BEGAN)) "$*"; }
 die() {
   printf '%s: %s\n' "$program" "$*" >&2
   exit 1

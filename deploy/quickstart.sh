@@ -44,20 +44,24 @@ start_cluster() {
   deploy/testbed/up.sh
 }
 
+# True once Weir listens and reaches the cluster.
+ready() {
+  url=$(sed -nE 's/.*listening on ([0-9.]+:[0-9]+).*/http:\/\/\1/p' "$log" | head -1)
+  [ -n "$url" ] && curl -fs "$url/ready" >/dev/null
+}
+
 start_weir() {
   # shellcheck source=/dev/null
   . "$TESTBED/weir.env"
   export WEIR_PORT=${WEIR_PORT:-0} WEIR_STATE_DIR=$TESTBED/weir
-  mkdir -p "$WEIR_STATE_DIR"
-  chmod 700 "$WEIR_STATE_DIR"
+  : >"$log"
   setsid "$weir" serve </dev/null >"$log" 2>&1 &
   weir_pid=$!
   for _ in {1..200}; do
-    url=$(sed -nE 's/.*listening on ([0-9.]+:[0-9]+).*/http:\/\/\1/p' "$log" | head -1)
-    [ -z "$url" ] || curl -fs "$url/ready" >/dev/null && break || sleep 0.1
-    kill -0 "$weir_pid" 2>/dev/null || { cat "$log" >&2; die "Weir did not start; its log is above"; }
+    if ready || ! kill -0 "$weir_pid" 2>/dev/null; then break; fi
+    sleep 0.1
   done
-  curl -fsS "$url/ready" >/dev/null || { cat "$log" >&2; die "Weir is not ready; its log is above"; }
+  ready || { cat "$log" >&2; die "Weir did not get ready; its log is above"; }
   say "Weir $("$weir" --version) listens on $url"
 }
 

@@ -54,7 +54,7 @@ swift_tests() {
   say "building"
   swift build --build-tests </dev/null || { count 0 0 1; return 0; }
   say "swift test"
-  swift test --skip-build ${filter:+--filter "$filter"} </dev/null 2>&1 | tee "$output" || status=$?
+  swift test --skip-build --no-parallel ${filter:+--filter "$filter"} </dev/null 2>&1 | tee "$output" || status=$?
   bad=$(lines "$test failed after [0-9.]+ seconds")
   if grep -qE '^[^ ]+ +Test run with [0-9]+ tests? in' "$output"; then
     run=$(($(sed -nE 's/^[^ ]+ +Test run with ([0-9]+) .*/\1/p' "$output") - $(lines "$test skipped")))
@@ -68,7 +68,7 @@ swift_tests() {
 
 end_to_end_tests() {
   local status=0 bad
-  if [ -z "$unit" ]; then swift build --product weir </dev/null || { count 0 0 1; return 0; }; fi
+  swift build --product weir </dev/null || { count 0 0 1; return 0; }
   testbed_is_up || cluster_is_ours=1
   deploy/testbed/up.sh </dev/null || { count 0 0 1; return 0; }
   say "end-to-end tests"

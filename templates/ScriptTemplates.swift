@@ -16,7 +16,9 @@ public enum SlurmScript {
       body.utf8.last == UInt8(ascii: "\n") && !body.utf8.contains { $0 == 0 || $0 == UInt8(ascii: "\r") }
       && !body.split(separator: "\n").contains(delimiter[...])
     let text =
-      plain ? String(body.dropLast()) : Data(body.utf8).base64EncodedString(options: [.lineLength76Characters, .endLineWithLineFeed])
+      plain
+      ? String(body.dropLast())
+      : Data(body.utf8).base64EncodedString(options: [.lineLength76Characters, .endLineWithLineFeed])
     return try batchTemplate.get().render([
       "node_script": .text(nodeTemplate.get().render(["base64": .flag(!plain)])),
       "delimiter": .text(delimiter), "body": .text(text),
@@ -64,9 +66,7 @@ public struct DownstreamParameters: Sendable {
       masked && !text.isEmpty ? "***" : .text(Data(text.utf8).base64EncodedString())
     }
     func name(_ text: String) -> TemplateValue { .text(Data(text.utf8).base64EncodedString()) }
-    func proxy(_ text: String) -> TemplateValue {
-      masked ? .text(text.replacing(/\/\/[^\/]*@/, with: "//***@")) : .text(text)
-    }
+    func proxy(_ text: String) -> TemplateValue { .text(masked ? Masking.address(text) : text) }
     return try Self.downstreamTemplate.get().render([
       "scratch_directory": .text(scratchDirectory), "global_scratch_directory": .text(globalScratchDirectory),
       "app_is_in_global_registries": .text(appIsInGlobalRegistries ? "True" : "False"),
@@ -77,6 +77,17 @@ public struct DownstreamParameters: Sendable {
       "verbose": .text(String(verbose)), "verbose_flag": .text(verbose ? "-v" : "-s"), "http_proxy": proxy(httpProxy),
       "https_proxy": proxy(httpsProxy), "no_proxy": .text(noProxy),
     ])
+  }
+}
+
+/// Showing what holds a secret, without it.
+public enum Masking {
+  /// An address without the credentials before its host: `http://***@proxy:3128`.
+  public static func address(_ text: String) -> String {
+    let start = text.range(of: "://")?.upperBound ?? text.startIndex
+    let authority = text[start...].prefix { $0 != "/" }
+    guard let at = authority.lastIndex(of: "@") else { return text }
+    return text[..<start] + "***" + text[at...]
   }
 }
 

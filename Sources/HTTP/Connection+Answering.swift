@@ -38,10 +38,10 @@ extension Connection {
 
   /// Answers the request whose body this is.
   func answer(_ body: [UInt8]) {
-    guard var exchange = pending?.exchange, let resolution = pending?.resolution else { return }
-    pending = nil
+    guard let taken = pending.take() else { return }
+    var exchange = taken.exchange
     exchange.request.body = body
-    switch resolution {
+    switch taken.resolution {
     case .options(let allow):
       write(Response(.noContent, headers: ["Allow": allow], body: .bytes([])), exchange.framing)
     case .refused(let error):
@@ -60,8 +60,7 @@ extension Connection {
 
   /// Writes an answer to something that is no request, or not yet; the connection closes after it.
   func writeRefusal(_ error: HTTPError) {
-    let request = pending?.exchange.request
-    pending = nil
+    let request = pending.take()?.exchange.request
     write(
       context.router.renderError(error, request),
       ResponseFraming(isHead: refusalIsHead, isHTTP10: false, keepsAlive: false))

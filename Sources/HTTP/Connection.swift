@@ -54,7 +54,7 @@ final class Connection: Pollable, @unchecked Sendable {
     self.remoteAddress = remoteAddress
     self.context = context
     parser = RequestParser(limits: context.limits)
-    headDeadline = .deadline(context.limits.headerDeadline)
+    headDeadline = .deadline(in: context.timeouts.header)
     deadline = headDeadline
   }
 
@@ -176,7 +176,7 @@ final class Connection: Pollable, @unchecked Sendable {
     let buffer = context.readBuffer
     let count = recv(fd, buffer.baseAddress, buffer.count, 0)
     if count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) { return close() }
-    arm(min(end, .deadline(.seconds(2))))
+    arm(min(end, .deadline(in: context.timeouts.lingerIdle)))
   }
 
   // MARK: Writing
@@ -200,9 +200,9 @@ final class Connection: Pollable, @unchecked Sendable {
       stream.resumeWriters()
     case .closing:
       shutdown(fd, Int32(SHUT_WR))
-      phase = .lingering(until: .deadline(context.limits.linger))
+      phase = .lingering(until: .deadline(in: context.timeouts.linger))
       listen(for: EPOLLIN.rawValue)
-      arm(.deadline(min(.seconds(2), context.limits.linger)))
+      arm(.deadline(in: context.timeouts.lingerIdle))
     case .lingering, .closed: break
     }
   }
@@ -239,7 +239,7 @@ final class Connection: Pollable, @unchecked Sendable {
 
   private func waitToWrite() {
     listen(for: EPOLLOUT.rawValue)
-    arm(.deadline(context.limits.writeStall))
+    arm(.deadline(in: context.timeouts.writeStall))
     if outputStart > Self.highWater {
       output.removeFirst(outputStart)
       outputStart = 0
@@ -250,10 +250,10 @@ final class Connection: Pollable, @unchecked Sendable {
   // MARK: Waiting
 
   private func receivingDeadline() -> Nanoseconds {
-    if parser.isInBody { return .deadline(context.limits.bodyIdle) }
+    if parser.isInBody { return .deadline(in: context.timeouts.bodyIdle) }
     if headDeadline == .max {
-      if parser.isIdle && input.isEmpty { return .deadline(context.limits.keepAliveIdle) }
-      headDeadline = .deadline(context.limits.headerDeadline)
+      if parser.isIdle && input.isEmpty { return .deadline(in: context.timeouts.keepAliveIdle) }
+      headDeadline = .deadline(in: context.timeouts.header)
     }
     return headDeadline
   }

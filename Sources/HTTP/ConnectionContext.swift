@@ -9,6 +9,7 @@ final class ConnectionContext: @unchecked Sendable {
   let limits: Limits
   let logger: Logger
   let openConnections: ConnectionCount
+  let timeouts: Timeouts
   /// Every read goes here first, so that an idle connection owns no buffer.
   let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
   /// An empty array with room, for whichever connection has something to write.
@@ -21,6 +22,7 @@ final class ConnectionContext: @unchecked Sendable {
     self.limits = limits
     self.logger = logger
     self.openConnections = openConnections
+    timeouts = Timeouts(limits)
   }
 
   deinit { readBuffer.deallocate() }
@@ -38,6 +40,26 @@ final class ConnectionContext: @unchecked Sendable {
     guard buffer.capacity <= 262_144, buffer.capacity > spareOutput.capacity else { return }
     buffer.removeAll(keepingCapacity: true)
     spareOutput = buffer
+  }
+}
+
+/// The durations among ``Limits``, in nanoseconds: every request sets a deadline, and Duration counts in 128 bits.
+struct Timeouts: Sendable {
+  let header: Nanoseconds
+  let bodyIdle: Nanoseconds
+  let keepAliveIdle: Nanoseconds
+  let writeStall: Nanoseconds
+  let linger: Nanoseconds
+  /// While lingering, the longest wait for a client that says nothing more.
+  let lingerIdle: Nanoseconds
+
+  init(_ limits: Limits) {
+    header = Nanoseconds(limits.headerDeadline)
+    bodyIdle = Nanoseconds(limits.bodyIdle)
+    keepAliveIdle = Nanoseconds(limits.keepAliveIdle)
+    writeStall = Nanoseconds(limits.writeStall)
+    linger = Nanoseconds(limits.linger)
+    lingerIdle = min(linger, Nanoseconds(.seconds(2)))
   }
 }
 

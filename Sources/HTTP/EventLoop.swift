@@ -128,7 +128,8 @@ final class EventLoop: @unchecked Sendable {
     nextWake = deadline
     let now = Self.now
     let wait = deadline > now ? deadline - now : 0
-    timer.schedule(deadline: .now() + .nanoseconds(Int(clamping: max(wait, Self.granularity))), leeway: .milliseconds(5))
+    timer.schedule(
+      deadline: .now() + .nanoseconds(Int(clamping: max(wait, Self.granularity))), leeway: .milliseconds(5))
   }
 
   /// One timer for all: it looks at every deadline, which takes a tenth of a millisecond for ten thousand of them.
@@ -182,15 +183,17 @@ final class EventLoop: @unchecked Sendable {
 }
 
 extension Nanoseconds {
-  /// Never earlier than now, and never past the end of the clock.
-  static func deadline(_ duration: Duration) -> Nanoseconds {
+  /// A duration; a negative one is 0, one of centuries as long as the clock goes.
+  init(_ duration: Duration) {
     let (seconds, attoseconds) = duration.components
-    guard seconds >= 0, attoseconds >= 0 else { return EventLoop.now }
-    let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-    if overflow { return .max }
-    let (wait, overflow2) = whole.addingReportingOverflow(UInt64(attoseconds) / 1_000_000_000)
-    if overflow2 { return .max }
-    let (moment, overflow3) = EventLoop.now.addingReportingOverflow(wait)
-    return overflow3 ? .max : moment
+    let (whole, overflow) = UInt64(Swift.max(0, seconds)).multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, overflow2) = whole.addingReportingOverflow(UInt64(Swift.max(0, attoseconds)) / 1_000_000_000)
+    self = overflow || overflow2 ? .max : sum
+  }
+
+  /// The moment so long from now, never past the end of the clock.
+  static func deadline(in duration: Nanoseconds) -> Nanoseconds {
+    let (moment, overflow) = EventLoop.now.addingReportingOverflow(duration)
+    return overflow ? .max : moment
   }
 }

@@ -103,7 +103,9 @@ struct MediaType {
     var index = nameEnd
     while index < bytes.count {
       index += 1
-      guard let equals = bytes[index...].firstIndex(where: { $0 == Byte.equals || $0 == Byte.semicolon }) else { return }
+      guard let equals = bytes[index...].firstIndex(where: { $0 == Byte.equals || $0 == Byte.semicolon }) else {
+        return
+      }
       let key = Self.word(bytes[index..<equals]).lowercased()
       index = equals
       if bytes[equals] == Byte.semicolon { continue }

@@ -78,7 +78,7 @@ final class Listener: Pollable, @unchecked Sendable {
     if !isShortOfDescriptors { logger.warning("cannot accept connections: \(ServerError.text(number))") }
     isShortOfDescriptors = true
     loop.modify(fd: fd, events: 0)
-    deadline = .deadline(.milliseconds(100))
+    deadline = .deadline(in: 100_000_000)
     loop.wake(by: deadline)
   }
 

@@ -115,7 +115,8 @@ enum Host {
       guard value.slice(0..<end).allSatisfy({ isNameByte($0) || $0 == Byte.percent }) else { return false }
     }
     guard end < value.count else { return true }
-    return value[end] == Byte.colon && value.count - end <= 6 && value.slice((end + 1)..<value.count).allSatisfy(\.isDigit)
+    return value[end] == Byte.colon && value.count - end <= 6
+      && value.slice((end + 1)..<value.count).allSatisfy(\.isDigit)
   }
 
   /// unreserved and sub-delims of RFC 3986.

@@ -81,7 +81,9 @@ struct RequestParser {
       case .fields(var head):
         // Taken out of the enum, so that the head has one owner and is not copied with every field.
         state = .failed
-        while let line = try nextLine(window, &offset, limit: max(0, limits.headerBytes - head.byteCount - 2), tooLong: .headersTooLarge) {
+        while let line = try nextLine(
+          window, &offset, limit: max(0, limits.headerBytes - head.byteCount - 2), tooLong: .headersTooLarge)
+        {
           if line.isEmpty {
             let complete = try head.finish()
             state = .limitPending(complete.framing)

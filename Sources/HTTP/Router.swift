@@ -81,19 +81,13 @@ public struct Router: Sendable {
   /// - Parameter rawPath: not decoded yet, since an encoded slash parts no segments.
   /// - Throws: 400 when the path is not UTF-8.
   func resolve(method: String, rawPath: String) throws(HTTPError) -> Resolution {
-    guard methods.contains(method) else {
-      return .refused(HTTPError(.notImplemented, code: "not_implemented", "this service has no use for that method"))
-    }
-    if rawPath == "*" { return .options(allow: methods.sorted().joined(separator: ", ")) }
+    if rawPath == "*", method == "OPTIONS" { return .options(allow: methods.sorted().joined(separator: ", ")) }
     var values: [String] = []
     let found = try rawPath.withBytes { bytes throws(HTTPError) in
       bytes.first == Byte.slash ? try find(bytes, from: 1, in: 0, values: &values) : nil
     }
-    guard let found else {
-      return .refused(HTTPError(.notFound, code: "not_found", "nothing is served at this path"))
-    }
-    let routes = nodes[found].routes
-    guard let route = routes[method] ?? (method == "HEAD" ? routes["GET"] : nil) else {
+    let routes = found.map { nodes[$0].routes }
+    guard let route = routes?[method] ?? (method == "HEAD" ? routes?["GET"] : nil) else {
       return refusal(of: method, routes: routes)
     }
     var parameters: [String: String] = [:]
@@ -101,7 +95,14 @@ public struct Router: Sendable {
     return .route(route, parameters: parameters)
   }
 
-  private func refusal(of method: String, routes: [String: Route]) -> Resolution {
+  /// - Parameter routes: what is served at the path; nil when it is nothing.
+  private func refusal(of method: String, routes: [String: Route]?) -> Resolution {
+    guard methods.contains(method) else {
+      return .refused(HTTPError(.notImplemented, code: "not_implemented", "this service has no use for that method"))
+    }
+    guard let routes else {
+      return .refused(HTTPError(.notFound, code: "not_found", "nothing is served at this path"))
+    }
     var allowed = Set(routes.keys)
     if allowed.contains("GET") { allowed.insert("HEAD") }
     allowed.insert("OPTIONS")

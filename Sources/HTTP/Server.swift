@@ -48,7 +48,10 @@ public final class Server: Sendable {
         for index in 0..<count { loops.append(try EventLoop(label: "http.loop.\(index)")) }
       } catch {
         close(fd)
-        for loop in loops { loop.start(); loop.queue.async { @Sendable in loop.stop() } }
+        for loop in loops {
+          loop.start()
+          loop.queue.async { @Sendable in loop.stop() }
+        }
         throw error
       }
       state.port = Socket.port(of: fd)
@@ -75,7 +78,7 @@ public final class Server: Sendable {
   public func drain(within limit: Duration) async {
     let loops = state.withLock { $0.loops }
     guard let first = loops.first else { return }
-    let deadline = Nanoseconds.deadline(limit)
+    let deadline = Nanoseconds.deadline(in: Nanoseconds(limit))
     await withCheckedContinuation { continuation in
       let group = DispatchGroup()
       for _ in loops { group.enter() }

@@ -1,12 +1,5 @@
+import CEpoll
 import Glibc
-
-/// accept4(2), which Glibc's own Swift module does not export. A connection must be close-on-exec from its first
-/// moment: a command that is started meanwhile would keep it open.
-@_silgen_name("accept4")
-private func accept4(
-  _ listener: Int32, _ address: UnsafeMutablePointer<sockaddr>, _ length: UnsafeMutablePointer<socklen_t>,
-  _ flags: Int32
-) -> Int32
 
 /// The calls of the system that the server makes for a TCP socket.
 enum Socket {
@@ -58,7 +51,8 @@ enum Socket {
     withAddress { getsockname(fd, $0, $1) }.map { Int($0.port) } ?? 0
   }
 
-  /// Accepts a connection, not blocking; nil with errno set when there is none or it failed.
+  /// Accepts a connection, not blocking and close-on-exec from its first moment: a command that is started meanwhile
+  /// would keep it open; nil with errno set when there is none or it failed.
   static func accept(_ listener: Int32) -> (fd: Int32, remoteAddress: String)? {
     var fd: Int32 = -1
     let address = withAddress { address, length in

@@ -17,7 +17,7 @@ public final class JobService: Sendable {
     /// How long complete observations must miss a job before it is called lost, in seconds.
     public var lostAfter: TimeInterval = 600
     /// How long a job whose submission was never confirmed is looked for, in seconds.
-    public var submitDeadline: TimeInterval = 120
+    public var submitDeadline: TimeInterval = 60
     /// How long a caller of submit is kept waiting when the backend's answer was lost.
     public var settleTime: Duration = .seconds(3)
     /// How long jobs that are over stay in memory, in seconds; afterwards they are read from disk.
@@ -113,12 +113,16 @@ public final class JobService: Sendable {
     }
   }
 
-  /// What keeps the service from its work right now, a sentence each; empty when nothing does.
-  public var troubles: [String] {
+  /// Why the backend cannot be used right now; nil when it answered the last look in full.
+  public var trouble: String? {
     let status = observer.status
-    if let failure = status.failure { return [failure] + connector.troubles.filter { $0 != failure } }
-    if status.lastComplete == nil { return ["the first look at the backend is under way"] }
-    return connector.troubles
+    return status.failure ?? (status.lastComplete == nil ? "the first look at the backend is under way" : nil)
+  }
+
+  /// What keeps single users from it, a sentence each.
+  public var warnings: [String] {
+    let trouble = trouble
+    return connector.troubles.filter { $0 != trouble }
   }
 
   // MARK: Submitting
@@ -151,7 +155,9 @@ public final class JobService: Sendable {
     if let known = try await find(submission.key) {
       guard known.fingerprint == fingerprint else { throw JobError.conflict(known.key) }
       if let receipt = try await receipt(for: known) { return receipt }
-      guard known.state.isTerminal else { return try await settle(known, why: "an earlier answer was lost") }
+      if !known.state.isTerminal, let receipt = try await settle(known, why: "an earlier answer was lost") {
+        return receipt
+      }
       // It is known that the backend never had it: this is a new try.
     }
     let shownScript = try preview(submission)
@@ -167,7 +173,8 @@ public final class JobService: Sendable {
     } catch {
       switch error {
       case .interrupted(let reason):
-        return try await settle(job, why: reason)
+        if let receipt = try await settle(job, why: reason) { return receipt }
+        throw JobError.unsettled(job.key, why: reason)
       case .refused, .notFound, .unavailable:
         await ledger.remove(job)
         throw JobError(error)
@@ -194,7 +201,8 @@ public final class JobService: Sendable {
   }
 
   /// Finds out whether a job whose answer was lost has reached the backend, for as long as a caller can wait.
-  private func settle(_ job: Job, why: String) async throws -> Receipt {
+  /// - Returns: nil once its deadline is over and the backend was asked in vain.
+  private func settle(_ job: Job, why: String) async throws -> Receipt? {
     let deadline = ContinuousClock.now + configuration.settleTime
     await ledger.transition(job.key, actor: "weir") { job in
       if job.missingSince == nil { job.missingSince = Date() }
@@ -204,17 +212,42 @@ public final class JobService: Sendable {
     while true {
       // The observer may have found it meanwhile.
       if let known = recent(job.key), let receipt = try await receipt(for: known) { return receipt }
-      if let sighting = try? await connector.locate(job, timeout: deadline - .now) {
-        let settled = await ledger.transition(job.key, actor: "weir") { job in
-          job = job.updated(by: sighting, at: Date())
-        }
+      if let known = await lookFor(job, timeout: deadline - .now) {
         observer.poke()
-        if let settled, let receipt = try await receipt(for: settled) { return receipt }
+        if let receipt = try await receipt(for: known) { return receipt }
+        if known.state.isTerminal { return nil }
       }
       guard ContinuousClock.now < deadline else { break }
       try await Task.sleep(for: .milliseconds(300))
     }
     throw JobError.unsettled(job.key, why: why)
+  }
+
+  /// Asks the backend for a job whose answer was lost, and settles it if that can be known: it is there, or its
+  /// deadline is over and it is not.
+  /// - Returns: the job as it is then; nil when it is still not known.
+  func lookFor(_ job: Job, timeout: Duration) async -> Job? {
+    let found: Sighting?
+    do throws(BackendError) {
+      found = try await connector.locate(job, timeout: timeout)
+    } catch {
+      logger.debug("\(job.key): still unsettled: \(error)")
+      return nil
+    }
+    guard found != nil || Date().timeIntervalSince(job.submittedAt) > configuration.submitDeadline else { return nil }
+    return await ledger.transition(job.key, actor: "weir") { job in
+      guard job.state == .submitting else { return }
+      if let found {
+        job = job.updated(by: found, at: Date())
+      } else {
+        job.state = .failed
+        job.stateSource = "weir"
+        job.stateTime = Date()
+        job.ending = .failed
+        job.endedAt = Date()
+        job.reason = "the backend was asked and never had it"
+      }
+    }
   }
 
   // MARK: Acting on a job

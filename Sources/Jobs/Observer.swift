@@ -38,10 +38,13 @@ extension JobService {
   /// Looks at all jobs, again and again: no oftener than the settings say, five times its own cost apart, soon after
   /// a change.
   func observe() async {
+    var wasComplete = true
     while !Task.isCancelled {
       let began = ContinuousClock.now
       let complete = await observeOnce()
-      let cost = ContinuousClock.now - began
+      // After a failure the first look may have waited for the backend's return, which is no cost of its own.
+      let cost = wasComplete ? ContinuousClock.now - began : .zero
+      wasComplete = complete
       // A failing backend is asked at the plain interval: how long it took to fail says nothing of its load.
       let pause = complete ? max(configuration.pollInterval, cost * 5) : configuration.pollInterval / 2
       let least = max(configuration.earlyPollInterval, complete ? cost * 5 : .zero)
@@ -63,31 +66,9 @@ extension JobService {
       if observer.failed(error.description) { logger.warning("no observation: \(error)") }
       return false
     }
-    for job in living where job.state == .submitting && job.backendID == nil { await giveUp(job) }
-    return true
-  }
-
-  /// Ends a job whose submission was never confirmed, once its deadline is over and the backend was asked in vain.
-  private func giveUp(_ job: Job) async {
-    guard Date().timeIntervalSince(job.submittedAt) > configuration.submitDeadline, !isSubmitting(job.key),
-      recent(job.key)?.state == .submitting
-    else { return }
-    do throws(BackendError) {
-      let sighting = try await connector.locate(job, timeout: .seconds(30))
-      await ledger.transition(job.key, actor: "weir") { job in
-        if let sighting {
-          job = job.updated(by: sighting, at: Date())
-        } else {
-          job.state = .failed
-          job.stateSource = "weir"
-          job.stateTime = Date()
-          job.ending = .failed
-          job.endedAt = Date()
-          job.reason = "the backend was asked and never had it"
-        }
-      }
-    } catch {
-      logger.debug("\(job.key): still unsettled: \(error)")
+    for job in living where job.state == .submitting && job.backendID == nil && !isSubmitting(job.key) {
+      _ = await lookFor(job, timeout: .seconds(30))
     }
+    return true
   }
 }

@@ -18,6 +18,8 @@ public struct Submission: Sendable, Equatable {
   public var held: Bool
   /// Options of the connector's own, in the order given.
   public var options: [Option]
+  /// What was asked, word for word, before the site's settings were added to it.
+  public var request: String
   /// The script as it runs, once on each node. Holds registry passwords: never stored, logged or answered.
   public var script: String
   /// The same script with every secret masked: what may be shown and stored.
@@ -35,8 +37,8 @@ public struct Submission: Sendable, Equatable {
   public init(
     name: String, number: Int, owner: String, account: String, nodes: Int, coresPerNode: Int,
     memoryPerNode: Int? = nil, gpusPerNode: Int = 0, timeLimit: String? = nil, licenses: String? = nil,
-    partition: String? = nil, exclusive: Bool = true, held: Bool = false, options: [Option] = [], script: String,
-    shownScript: String
+    partition: String? = nil, exclusive: Bool = true, held: Bool = false, options: [Option] = [],
+    request: String, script: String, shownScript: String
   ) {
     self.name = name
     self.number = number
@@ -52,23 +54,19 @@ public struct Submission: Sendable, Equatable {
     self.exclusive = exclusive
     self.held = held
     self.options = options
+    self.request = request
     self.script = script
     self.shownScript = shownScript
   }
 
   public var key: JobKey { JobKey(name: name, number: number) }
 
-  /// SHA-256 over every field, each with its length before it so that no two submissions share a fingerprint.
+  /// SHA-256 over what was asked, each part with its length before it so that no two submissions share a fingerprint.
+  /// The site's settings are not in it: they may change before the same submission is sent again.
   public var fingerprint: String {
     var bytes = [UInt8]()
-    func add(_ text: String) { bytes += Array("\(text.utf8.count):\(text)".utf8) }
-    for field in [
-      name, String(number), owner, account, String(nodes), String(coresPerNode), memoryPerNode.map(String.init) ?? "",
-      String(gpusPerNode), timeLimit ?? "", licenses ?? "", partition ?? "", String(exclusive), String(held), script,
-    ] { add(field) }
-    for option in options {
-      add(option.name)
-      add(option.value)
+    for part in [name, String(number), owner, String(nodes), String(held), request] {
+      bytes += Array("\(part.utf8.count):\(part)".utf8)
     }
     return sha256(bytes)
   }

@@ -69,7 +69,8 @@ struct Arguments {
   func query(_ name: String) -> String? {
     guard let value = (values["qs"] as? [String: Any])?[name] else { return nil }
     let first = (value as? [Any])?.first ?? value
-    return first as? String ?? (first as? NSNumber)?.stringValue
+    if let number = first as? NSNumber { return isBool(number) ? String(number.boolValue) : number.stringValue }
+    return first as? String
   }
 
   private func isBool(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }

@@ -79,17 +79,18 @@ public struct LegacyAPI: Sendable {
   // MARK: The service itself
 
   private func ready() -> Response {
-    let reasons = service.troubles
-    guard !reasons.isEmpty else {
-      return json(.object(["status": "OK", "version": .string(version)]))
-    }
-    return json(
-      .object(["status": "BAD", "version": .string(version), "reasons": .array(reasons.map { .string($0) })]), 503)
+    var answer: [String: JSONText.Value] = ["status": "OK", "version": .string(version)]
+    let warnings = service.warnings
+    if !warnings.isEmpty { answer["warnings"] = .array(warnings.map { .string($0) }) }
+    guard let trouble = service.trouble else { return json(.object(answer)) }
+    answer["status"] = "BAD"
+    answer["reasons"] = [.string(trouble)]
+    return json(.object(answer), 503)
   }
 
   /// What the upstream asks before it collects garbage; from what was observed last.
   private func reachable() -> Response {
-    service.troubles.isEmpty ? json(.object(["status": "OK"])) : json(.object(["status": "BAD"]), 500)
+    service.trouble == nil ? json(.object(["status": "OK"])) : json(.object(["status": "BAD"]), 500)
   }
 
   // MARK: Lists
@@ -200,7 +201,7 @@ public struct LegacyAPI: Sendable {
         return json(.object(["about": "", "actions": .object([:]), "help": "", "url": .string(url)]))
       case "tail":
         let output = try await service.tail(job, lines: min(max(1, lines), 10_000))
-        return .text(String(decoding: output, as: UTF8.self))
+        return Response(headers: ["Content-Type": "text/plain; charset=utf-8"], body: .bytes(output))
       case "shutdown", "abort": return try await terminate(job, caller)
       default:
         throw HTTPError(
@@ -345,7 +346,7 @@ extension HTTPError {
     switch error {
     case .conflict: self.init(.init(409), code: "job_exists", text)
     case .refused: self.init(.init(422), code: "refused", text)
-    case .notFound: self.init(.init(404), code: "unknown_job", text)
+    case .notFound: self.init(.init(404), code: "not_found", text)
     case .unavailable, .interrupted: self.init(.init(503), code: "backend_unavailable", text, headers: wait)
     case .unsettled:
       self.init(

@@ -33,6 +33,7 @@ public struct ExecutorSettings: Sendable {
 struct UpstreamScript {
   private let format: FormatString
   private let values: [String: String]
+  private let text: String
   private static let parameters = "DOWNSTREAM_PARAMETERS"
 
   /// - Parameter base64: the script as it was sent.
@@ -60,6 +61,7 @@ struct UpstreamScript {
       if values[name] == nil { values[name] = value }
     }
     self.values = values
+    self.text = text
   }
 
   /// What the script asks for, as the executor is set up.
@@ -75,8 +77,12 @@ struct UpstreamScript {
     guard interactiveJobs || !interactive else {
       throw Self.wrong("JOBOBJ_INTERACTIVE", "interactive jobs are not supported on this cluster")
     }
-    guard let cores = try integer("JARVICE_CPU_CORES") else {
+    guard let cores = try integer("JARVICE_CPU_CORES"), cores > 0 else {
       throw Self.wrong("JARVICE_CPU_CORES", "the number of cores on each node is expected")
+    }
+    guard nodes > 0 else { throw Self.wrong("nodes", "a number from 1 is expected") }
+    if let command = value("JARVICE_CMD"), command.utf8.count > Self.longestCommand {
+      throw Self.wrong("JARVICE_CMD", "it is longer than a variable can be, \(Self.longestCommand) bytes")
     }
     let devices = try Devices(value("JOBOBJ_DEVICES"))
     let gpus = try integer("JOBOBJ_GPUS") ?? 0
@@ -86,10 +92,13 @@ struct UpstreamScript {
       name: name, number: number, owner: owner, account: account, nodes: nodes, coresPerNode: cores,
       memoryPerNode: memory > 0 ? memory : nil, gpusPerNode: gpus, timeLimit: value("JOBOBJ_WALLTIME"),
       licenses: value("JOBOBJ_LICENSES"), partition: devices.partition,
-      exclusive: devices.exclusive || interactive || gpus > 0, held: held, options: devices.options,
+      exclusive: devices.exclusive || interactive || gpus > 0, held: held, options: devices.options, request: text,
       script: format.render([Self.parameters: try parameters.render(masked: false)]),
       shownScript: Self.masked(format.render([Self.parameters: try parameters.render(masked: true)])))
   }
+
+  /// The kernel passes no longer variable to a program (MAX_ARG_STRLEN of execve(2), less the name).
+  private static let longestCommand = 131_000
 
   // MARK: Images and credentials
 
@@ -123,8 +132,8 @@ struct UpstreamScript {
       return "\(settings.localRegistry)/\(settings.localRepositoryBase)/\(value("JOBOBJ_NAE") ?? ""):latest"
     }
     if let port = settings.proxyPort, settings.proxyRepositories.contains(where: { repository.hasPrefix($0) }) {
-      let path = repository.drop { $0 != "/" }
-      return "localhost:\(port)\(path)"
+      return "localhost:\(port)/"
+        + (Registry.hasHost(repository) ? repository.drop { $0 != "/" }.dropFirst() : repository[...])
     }
     return repository
   }
@@ -153,7 +162,8 @@ struct UpstreamScript {
       guard let data = Data(base64Encoded: text), let secret = Self.object(data) else {
         throw Self.wrong("JOBOBJ_CTRSECRET", "base64 of a docker configuration is expected")
       }
-      for (server, entry) in secret["auths"] as? [String: Any] ?? [:] where Registry.normalized(server) == registry {
+      let entries = (secret["auths"] as? [String: Any] ?? [:]).sorted { $0.key < $1.key }
+      for (server, entry) in entries where Registry.normalized(server) == registry {
         guard let auth = (entry as? [String: Any])?["auth"] as? String, let pair = Data(base64Encoded: auth) else {
           throw Self.wrong("JOBOBJ_CTRSECRET", "the entry of \(registry) has no auth in base64")
         }
@@ -209,10 +219,13 @@ enum Registry {
 
   /// The registry of a repository: what stands before the first `/`, if it looks like a host.
   static func host(of repository: String) -> String {
-    guard let slash = repository.firstIndex(of: "/") else { return defaultHost }
+    hasHost(repository) ? normalized(repository) : defaultHost
+  }
+
+  static func hasHost(_ repository: String) -> Bool {
+    guard let slash = repository.firstIndex(of: "/") else { return false }
     let first = repository[..<slash]
-    let isHost = first.contains(".") || first.contains(":") || first == "localhost"
-    return isHost ? normalized(String(first)) : defaultHost
+    return first.contains(".") || first.contains(":") || first == "localhost"
   }
 
   /// The host of a registry's address, which may have a scheme and a path.

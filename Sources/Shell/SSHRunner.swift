@@ -1,3 +1,4 @@
+import Foundation
 import SSH
 
 /// Runs commands on one host over SSH, each account with its own key.
@@ -32,6 +33,11 @@ public struct SSHRunner: Runner {
   }
 
   public var statusLines: [String] {
-    pool.status().filter { $0.destination.host == host && $0.destination.port == port }.compactMap(\.lastError)
+    pool.status().compactMap { status in
+      guard status.destination.host == host, status.destination.port == port else { return nil }
+      // Once a new attempt may be made, how the last one went says nothing any more.
+      if let next = status.nextAttempt, next < Date() { return nil }
+      return status.lastError
+    }
   }
 }

@@ -48,7 +48,10 @@ struct Settings: Sendable {
           sentence: "nobody could call: set it or WEIR_JWT_KEY_FILE, or WEIR_AUTH=none for no authentication at all"))
     }
     for key in Setting.list(value("JARVICE_SCHED_SERVER_KEY")) where !key.contains(":") {
-      faults.append(.init(name: "JARVICE_SCHED_SERVER_KEY", sentence: "a key without ':'; user:password is expected"))
+      faults.append(
+        .init(
+          name: "JARVICE_SCHED_SERVER_KEY",
+          sentence: "a key without ':'; user:password is expected, and commas part several"))
     }
     for (name, other) in [("JARVICE_LOCAL_REGISTRY", "JARVICE_LOCAL_REPO_BASE")]
     where !value(name).isEmpty && value(other).isEmpty {
@@ -113,8 +116,9 @@ struct Settings: Sendable {
   private static func tokenVerifier(
     _ file: String, _ algorithms: String, _ faults: inout [SettingsFault]
   ) -> TokenVerifier? {
-    guard !file.isEmpty, let contents = FileManager.default.contents(atPath: file) else { return nil }
+    guard !file.isEmpty else { return nil }
     do {
+      let contents = try Data(contentsOf: URL(fileURLWithPath: file))
       return try TokenVerifier(
         key: VerificationKey(contents: [UInt8](contents)),
         algorithms: Setting.list(algorithms).compactMap(Algorithm.init(rawValue:)))
@@ -154,9 +158,8 @@ struct Settings: Sendable {
     Setting.Group.allCases.map { group in
       let lines = Setting.all.filter { $0.group == group }.map { setting in
         let (value, source) = values[setting.name] ?? ("", nil)
-        let shown = setting.isSecret && !value.isEmpty ? "***" : value
         let origin = source.map { $0 == setting.name ? "" : "  # from \($0)" } ?? "  # standard"
-        return "\(setting.name)=\(shown)\(origin)"
+        return "\(setting.name)=\(setting.shown(value))\(origin)"
       }
       return "# \(group.rawValue)\n" + lines.joined(separator: "\n") + "\n"
     }.joined(separator: "\n")

@@ -1,4 +1,5 @@
 import Foundation
+import ScriptTemplates
 
 /// One setting: its name in the environment, what it means, and what may stand there.
 struct Setting: Sendable {
@@ -12,6 +13,8 @@ struct Setting: Sendable {
     case choices([String])
     /// A file that must exist and be readable.
     case file
+    /// A proxy's address, which may hold a password.
+    case proxy
   }
 
   enum Group: String, CaseIterable, Sendable {
@@ -36,6 +39,7 @@ struct Setting: Sendable {
   var expected: String {
     switch form {
     case .text, .secret: "text"
+    case .proxy: "an address"
     case .whole(let range):
       range.upperBound == Int.max
         ? "a whole number from \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
@@ -46,21 +50,34 @@ struct Setting: Sendable {
     }
   }
 
-  var isSecret: Bool { if case .secret = form { true } else { false } }
-
   /// What is wrong with a value; nil when nothing is. A secret's value is never repeated.
   func fault(_ value: String) -> String? {
     guard !value.isEmpty else { return nil }
     let right =
       switch form {
-      case .text, .secret: !value.contains("\0")
+      case .text, .secret, .proxy: !value.contains("\0")
       case .whole(let range): Int(value).map(range.contains) ?? false
       case .flag: ["true", "false"].contains(value.lowercased())
       case .choice(let words): words.contains(value)
       case .choices(let words): !value.isEmpty && Setting.list(value).allSatisfy(words.contains)
-      case .file: FileManager.default.isReadableFile(atPath: value)
+      case .file: Setting.isReadableFile(value)
       }
-    return right ? nil : "'\(isSecret ? "***" : String(value.prefix(100)))' is wrong: expected \(expected)"
+    return right ? nil : "'\(shown(value).prefix(100))' is wrong: expected \(expected)"
+  }
+
+  /// A value as it may be shown.
+  func shown(_ value: String) -> String {
+    switch form {
+    case .secret: value.isEmpty ? "" : "***"
+    case .proxy: Masking.address(value)
+    default: value
+    }
+  }
+
+  private static func isReadableFile(_ path: String) -> Bool {
+    var isDirectory: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
+      && FileManager.default.isReadableFile(atPath: path)
   }
 
   static func list(_ value: String) -> [String] {
@@ -121,7 +138,7 @@ extension Setting {
       name: "WEIR_LOST_AFTER", group: .jobs, form: .whole(10...604_800), standard: "600",
       meaning: "Seconds of complete looks without a trace of a job after which it is called lost."),
     Setting(
-      name: "WEIR_SUBMIT_DEADLINE", group: .jobs, form: .whole(30...86_400), standard: "120",
+      name: "WEIR_SUBMIT_DEADLINE", group: .jobs, form: .whole(30...86_400), standard: "60",
       meaning:
         "Seconds after which a submit whose answer was lost is given up, once the backend says it has no such job."),
   ]
@@ -223,10 +240,10 @@ extension Setting {
       name: "JARVICE_SINGULARITY_TMPDIR", group: .executor, form: .text, standard: "/tmp",
       meaning: "Directory on the machines for images while they are built."),
     Setting(
-      name: "JARVICE_BAREMETAL_HTTP_PROXY", group: .executor, form: .text, standard: "",
+      name: "JARVICE_BAREMETAL_HTTP_PROXY", group: .executor, form: .proxy, standard: "",
       meaning: "HTTP proxy for pulling images."),
     Setting(
-      name: "JARVICE_BAREMETAL_HTTPS_PROXY", group: .executor, form: .text, standard: "",
+      name: "JARVICE_BAREMETAL_HTTPS_PROXY", group: .executor, form: .proxy, standard: "",
       meaning: "HTTPS proxy for pulling images."),
     Setting(
       name: "JARVICE_BAREMETAL_NO_PROXY", group: .executor, form: .text, standard: "",

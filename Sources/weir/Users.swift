@@ -57,8 +57,18 @@ struct Users: Sendable {
     case DecodingError.keyNotFound(let key, let context): "\(path(context))'\(key.stringValue)' is missing"
     case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
       "\(path(context))\(context.debugDescription)"
-    case DecodingError.dataCorrupted(let context): "\(context.underlyingError ?? error)"
-    default: "\(error)"
+    case DecodingError.dataCorrupted(let context): sentence(for: context.underlyingError as? YamlError)
+    default: sentence(for: error as? YamlError)
+    }
+  }
+
+  /// What is wrong and where, without the text at that place: it may be a key.
+  private static func sentence(for error: YamlError?) -> String {
+    switch error {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      "line \(mark.line), column \(mark.column): \(problem)"
+    default: "it is not YAML of the form that users.sample.yaml shows"
     }
   }
 

@@ -20,6 +20,8 @@ struct Serve: AsyncParsableCommand {
 
   func run() async throws {
     let settings = try loadSettings()
+    // What Weir writes is its own: jobs, host keys, output.
+    umask(0o077)
     do { try await Service(settings).run() } catch let error as StartError { try fail(error.description, status: 1) }
   }
 }

@@ -171,10 +171,10 @@ class Weir:
 
         def listens():
             assert self.process.poll() is None, f"Weir ended with {self.process.returncode}:\n{self.log}"
-            return re.search(r"listening on ([\d.]+):(\d+)", self.log[offset:])
+            return re.search(rb"listening on ([\d.]+):(\d+)", self.log_file.read_bytes()[offset:])
 
         found = wait_until(listens, 20, 0.02)
-        self.address = (found[1], int(found[2]))
+        self.address = (found[1].decode(), int(found[2]))
         if ready:
             wait_until(lambda: self.get("/ready").status == 200, 20, 0.05)
         return self

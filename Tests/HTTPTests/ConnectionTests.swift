@@ -190,7 +190,8 @@ struct ConnectionTests {
     }
   }
 
-  @Test("compressible answers are zipped for clients that take it, and say that they vary", arguments: ["now", "later"])
+  @Test(
+    "compressible answers are zipped for clients that take it, and say that they vary", arguments: ["now", "later"])
   func gzip(_ kind: String) async throws {
     let text = String(repeating: "{\"state\":\"running\"}", count: 10_000)
     try await TestServer.run { router in

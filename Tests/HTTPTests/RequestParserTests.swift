@@ -40,10 +40,16 @@ private let accepted: [(String, [String])] = [
   ("GET / HTTP/1.1\r\n\(host)\r\n", ["GET / 1.1 none keep Host=a", "body "]),
   ("GET / HTTP/1.0\r\n\r\n", ["GET / 1.0 none close ", "body "]),
   ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", ["GET / 1.0 none keep Connection=Keep-Alive", "body "]),
-  ("GET / HTTP/1.1\r\n\(host)Connection: x , Close\r\n\r\n", ["GET / 1.1 none close Host=a,Connection=x , Close", "body "]),
+  (
+    "GET / HTTP/1.1\r\n\(host)Connection: x , Close\r\n\r\n",
+    ["GET / 1.1 none close Host=a,Connection=x , Close", "body "]
+  ),
   ("\r\n\r\nGET / HTTP/1.1\r\n\(host)\r\n", ["GET / 1.1 none keep Host=a", "body "]),
   ("GET / HTTP/1.1\r\nHost:\t a \r\nX:\r\n\r\n", ["GET / 1.1 none keep Host=a,X=", "body "]),
-  ("POST / HTTP/1.1\r\n\(host)Content-Length: 3\r\n\r\nabc", ["POST / 1.1 length(3) keep Host=a,Content-Length=3", "body abc"]),
+  (
+    "POST / HTTP/1.1\r\n\(host)Content-Length: 3\r\n\r\nabc",
+    ["POST / 1.1 length(3) keep Host=a,Content-Length=3", "body abc"]
+  ),
   (
     "POST / HTTP/1.1\r\n\(host)Content-Length: 1\r\nContent-Length: 1\r\n\r\nx",
     ["POST / 1.1 length(1) keep Host=a,Content-Length=1,Content-Length=1", "body x"]
@@ -141,9 +147,10 @@ struct RequestParserTests {
 
   @Test(
     "the same bytes cut anywhere give the same outcome",
-    arguments: accepted.map(\.0) + refused.map(\.0) + chunkedRefused.map(\.0).map {
-      "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n\r\n" + $0
-    })
+    arguments: accepted.map(\.0) + refused.map(\.0)
+      + chunkedRefused.map(\.0).map {
+        "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n\r\n" + $0
+      })
   func cuts(_ text: String) {
     var limits = Limits()
     limits.body = 1_000_000
@@ -152,6 +159,34 @@ struct RequestParserTests {
     #expect(outcome(bytes.indices.map { bytes[$0...$0] }, limits: limits) == whole, "byte by byte")
     for cut in stride(from: 1, to: bytes.count, by: bytes.count > 2000 ? 97 : 1) {
       #expect(outcome([bytes[..<cut], bytes[cut...]], limits: limits) == whole, "cut at \(cut)")
+    }
+  }
+
+  @Test("whatever the bytes, they are understood or refused, however they are cut", arguments: 0..<8)
+  func mutations(seed: UInt64) {
+    var random = SplitMix(state: seed)
+    let corpus = accepted.map(\.0) + refused.map(\.0)
+    let odd = Array("\r\n\0 \t:;,%/+0aF\u{7F}\u{FF}".utf8)
+    for _ in 0..<500 {
+      var bytes = Array((corpus.randomElement(using: &random) ?? "").utf8)
+      bytes += Array((corpus.randomElement(using: &random) ?? "").utf8)
+      for _ in 0...Int.random(in: 0...3, using: &random) {
+        let index = Int.random(in: 0..<bytes.count, using: &random)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: bytes[index] = odd.randomElement(using: &random) ?? 0
+        case 1: bytes.insert(odd.randomElement(using: &random) ?? 0, at: index)
+        default: bytes.removeSubrange(index..<min(bytes.count - 1, index + 3))
+        }
+      }
+      var pieces: [ArraySlice<UInt8>] = []
+      var start = 0
+      while start < bytes.count {
+        let end = min(bytes.count, start + Int.random(in: 1...40, using: &random))
+        pieces.append(bytes[start..<end])
+        start = end
+      }
+      let whole = outcome([bytes[...]])
+      #expect(outcome(pieces) == whole, "\(String(decoding: bytes, as: UTF8.self).debugDescription)")
     }
   }
 
@@ -200,5 +235,18 @@ struct RequestParserTests {
     }
     #expect(found)
     #expect(time < .seconds(1))
+  }
+}
+
+/// A generator that gives the same numbers every time (splitmix64).
+private struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
   }
 }

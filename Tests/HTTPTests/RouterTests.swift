@@ -20,7 +20,9 @@ struct RouterTests {
     switch try router.resolve(method: method, rawPath: path) {
     case .route(let route, let parameters):
       let request = try Request(method: method, target: path)
-      guard case .now(let response) = try route.handler(request), case .bytes(let bytes) = response.body else { return "" }
+      guard case .now(let response) = try route.handler(request), case .bytes(let bytes) = response.body else {
+        return ""
+      }
       let values = parameters.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
       return String(decoding: bytes, as: UTF8.self) + values
     case .refused(let error): return "\(error.status.code) \(error.headers["Allow"] ?? "")"
@@ -36,7 +38,10 @@ struct RouterTests {
       ("GET", "/jobs/a%2Fb%20c", "GET /jobs/{id} id=a/b c"), ("GET", "/jobs/all", "GET /jobs/all"),
       // The literal leads nowhere, so the parameter has its turn.
       ("GET", "/jobs/all/y", "GET /jobs/{id}/y id=all"),
-      ("POST", "/request/n/1/2/tail", "POST /request/{name}/{number}/{jobid}/{method} jobid=2 method=tail name=n number=1"),
+      (
+        "POST", "/request/n/1/2/tail",
+        "POST /request/{name}/{number}/{jobid}/{method} jobid=2 method=tail name=n number=1"
+      ),
       ("GET", "/nothing", "404 "), ("GET", "/live/", "404 "), ("GET", "//live", "404 "), ("GET", "/jobs/", "404 "),
       ("GET", "/jobs", "404 "), ("GET", "/jobs/1/2/3", "404 "), ("POST", "/live", "405 GET, HEAD, OPTIONS"),
       ("PUT", "/jobs/7", "405 DELETE, GET, HEAD, OPTIONS"), ("BREW", "/live", "501 "), ("get", "/live", "501 "),

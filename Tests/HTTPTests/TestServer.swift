@@ -146,7 +146,9 @@ final class Client: @unchecked Sendable {
   func send(_ bytes: [UInt8]) throws {
     var sent = 0
     while sent < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.send(fd, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL)) }
+      let count = bytes.withUnsafeBytes {
+        Glibc.send(fd, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
       guard count > 0 else { throw ClientError.failed("send: \(errno)") }
       sent += count
     }
@@ -168,7 +170,8 @@ final class Client: @unchecked Sendable {
     return buffer
   }
 
-  private func line() throws -> String {
+  /// The next line, without its line end.
+  func line() throws -> String {
     var end: Int?
     while true {
       end = buffer.firstIndex(of: UInt8(ascii: "\n"))

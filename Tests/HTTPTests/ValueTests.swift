@@ -37,7 +37,9 @@ struct ValueTests {
 
   @Test(
     "a target that cannot be understood is 400",
-    arguments: ["/%", "/%4", "/%zz", "/%00", "/%ff", "/?a=%f", "/?%ff", "*", "a", "ftp://a/", "http:///a", "http://u@a/"])
+    arguments: [
+      "/%", "/%4", "/%zz", "/%00", "/%ff", "/?a=%f", "/?%ff", "*", "a", "ftp://a/", "http:///a", "http://u@a/",
+    ])
   func badTarget(_ target: String) {
     #expect { try Request(method: "GET", target: target) } throws: { ($0 as? HTTPError)?.status == .badRequest }
   }

@@ -68,7 +68,7 @@ final class Bench {
   func submission(_ name: String = "job", number: Int = 1, script: String = "true\n") -> Submission {
     Submission(
       name: name, number: number, owner: "kirby@example.com", account: "kirby", nodes: 1, coresPerNode: 1,
-      script: script, shownScript: "shown")
+      request: script, script: script, shownScript: "shown")
   }
 
   func sighting(_ job: Job, _ state: JobState, _ ending: Ending? = nil) -> Sighting {

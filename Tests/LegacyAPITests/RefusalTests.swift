@@ -61,6 +61,8 @@ struct RefusalTests {
     arguments: [
       (["name": NSNull()], 422, "argument_wrong", "'name'"),
       (["nodes": "many"], 422, "argument_wrong", "'nodes'"),
+      (["nodes": 0], 422, "submission_wrong", "nodes: "),
+      (["nodes": -5], 422, "submission_wrong", "nodes: "),
       (["number": NSNull()], 422, "argument_wrong", "'number'"),
       (["held": "yes"], 422, "argument_wrong", "'held'"),
       (["hpc_script": "x"], 422, "argument_wrong", "'hpc_script'"),
@@ -155,6 +157,14 @@ struct RefusalTests {
       let reply = try await bench.send(method, path)
       #expect(reply.status == 405 && reply["Allow"] == allow)
       #expect(method == "HEAD" || reply.code == "method_not_allowed")
+    }
+  }
+
+  @Test("A directory that is not there is not found")
+  func noDirectory() async throws {
+    try await Bench.run { bench in
+      let reply = try await bench.call("/request/pvcls", #"{"qs":{"path":["/nowhere"]}}"#)
+      #expect(reply.status == 404 && reply.code == "not_found" && reply.text.contains("/nowhere"))
     }
   }
 
@@ -281,6 +291,19 @@ struct OutageTests {
         let reply = try await bench.get(path)
         #expect(reply.status == 503 && reply.code == "backend_unavailable" && reply["Retry-After"] == "5")
       }
+    }
+  }
+
+  @Test("What keeps single users from the backend is a warning, no outage")
+  func warnings() async throws {
+    let connector = StagedConnector()
+    connector.change { $0.troubles = ["kirby's login is refused"] }
+    try await Bench.run(connector) { bench in
+      let ready = try await bench.get("/ready")
+      #expect(ready.status == 200)
+      #expect(
+        ready.text == "{\"status\":\"OK\",\"version\":\"1.2.3\",\"warnings\":[\"kirby's login is refused\"]}\n")
+      #expect(try await bench.get("/gc").status == 200)
     }
   }
 

@@ -7,6 +7,7 @@ import Synchronization
 final class StagedConnector: Connector {
   struct Stage: Sendable {
     var failure: BackendError?
+    var troubles: [String] = []
     /// What is seen of every job, its id and token filled in.
     var sighting = Sighting(backendID: "", state: .queued, source: "staged", backendWord: "")
     var output: [UInt8] = []
@@ -27,11 +28,11 @@ final class StagedConnector: Connector {
     return stage.withLock { body(&$0) }
   }
 
-  var troubles: [String] { [] }
+  var troubles: [String] { current.troubles }
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: Submission) -> String? { nil }
   func submit(_ submission: Submission, token: String) async throws(BackendError) -> String { try answer { _ in "58" } }
-  func locate(_ job: Job) async throws(BackendError) -> Sighting? { try answer { _ in nil } }
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { try answer { _ in nil } }
   func cancel(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func release(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func describe(_ job: Job) async throws(BackendError) -> String { try answer { $0.account } }

@@ -62,7 +62,7 @@ struct HostKeyTests {
   func hashed() async throws {
     let server = try TestServer()
     let file = try server.knownHosts()
-    try run("/usr/bin/ssh-keygen", ["-q", "-H", "-f", file])
+    try run("/usr/bin/ssh-keygen", "-q", "-H", "-f", file)
     #expect(try String(contentsOfFile: file, encoding: .utf8).hasPrefix("|1|"))
     try await attempt(server, .knownHosts(path: file))
   }

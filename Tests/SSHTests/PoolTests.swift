@@ -209,7 +209,7 @@ struct PoolTests {
   @Test("Something that accepts connections and is no SSH server does not hold a call for longer than the connect timeout")
   func mute() async throws {
     let port = try TestServer.freePort()
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(listener) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

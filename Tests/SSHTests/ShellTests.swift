@@ -23,10 +23,10 @@ struct ShellTests {
   func words(shell: String) throws {
     for word in Self.words {
       let command = try Command(["printf", "%s\\0", word])
-      #expect(try runBytes(shell, ["-c", command.text]) == expected([word]), "\(word.debugDescription)")
+      #expect(try run(shell, "-c", command.text) == expected([word]), "\(word.debugDescription)")
     }
     let command = try Command(["printf", "%s\\0"] + Self.words)
-    #expect(try runBytes(shell, ["-c", command.text]) == expected(Self.words))
+    #expect(try run(shell, "-c", command.text) == expected(Self.words))
   }
 
   @Test("A script gets its arguments, and its own newlines, whatever the login shell", arguments: shells)
@@ -38,14 +38,14 @@ struct ShellTests {
         printf '%s\\0' "$word"
       done
       """, Self.words)
-    #expect(try runBytes(shell, ["-c", command.text]) == expected(Self.words))
+    #expect(try run(shell, "-c", command.text) == expected(Self.words))
   }
 
   @Test("Long words pass, whatever the login shell", arguments: shells)
   func longWords(shell: String) throws {
     let word = String(repeating: "it's long! ", count: 5000)
     let command = try Command(["printf", "%s\\0", word])
-    #expect(try runBytes(shell, ["-c", command.text]) == expected([word]))
+    #expect(try run(shell, "-c", command.text) == expected([word]))
   }
 
   @Test("Words arrive unchanged through a real sshd")

@@ -7,7 +7,7 @@ import Testing
 final class TestServer: @unchecked Sendable {
   let directory: URL
   let port: Int
-  private(set) var process = Process()
+  private var child: Child?
   private let configuration: URL
 
   /// - Parameter options: lines for sshd_config before the usual ones; sshd takes the first of two.
@@ -22,7 +22,7 @@ final class TestServer: @unchecked Sendable {
     var lines = options
     for kind in hostKeys {
       let file = directory.appendingPathComponent("host_\(kind.rawValue)").path
-      try run("/usr/bin/ssh-keygen", ["-q", "-t", kind.rawValue, "-N", "", "-f", file])
+      try run("/usr/bin/ssh-keygen", "-q", "-t", kind.rawValue, "-N", "", "-f", file)
       lines.append("HostKey \(file)")
     }
     lines += [
@@ -42,23 +42,24 @@ final class TestServer: @unchecked Sendable {
   }
 
   func start() throws {
-    process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/sbin/sshd")
-    process.arguments = ["-D", "-f", configuration.path, "-E", directory.appendingPathComponent("log").path]
-    try process.run()
+    child = try Child([
+      "/usr/sbin/sshd", "-D", "-f", configuration.path, "-E", directory.appendingPathComponent("log").path,
+    ])
     for _ in 0..<500 where !log.contains("Server listening on") || !Self.answers(port) { usleep(10_000) }
   }
 
   /// Kills sshd and every process that serves a connection.
   func kill() {
-    let all = descendants()
-    for pid in [process.processIdentifier] + all { Glibc.kill(pid, SIGKILL) }
-    process.waitUntilExit()
+    guard let child else { return }
+    for pid in [child.pid] + descendants() { Glibc.kill(pid, SIGKILL) }
+    child.wait()
+    self.child = nil
     try? Data().write(to: directory.appendingPathComponent("log"))
   }
 
   /// The processes that sshd has started, at any remove.
   func descendants() -> [pid_t] {
+    guard let child else { return [] }
     var parents: [pid_t: pid_t] = [:]
     for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
       guard let pid = pid_t(name), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
@@ -67,7 +68,7 @@ final class TestServer: @unchecked Sendable {
       parents[pid] = pid_t(fields[2])
     }
     var found: [pid_t] = []
-    var front = [process.processIdentifier]
+    var front = [child.pid]
     while !front.isEmpty {
       front = parents.filter { front.contains($0.value) }.map(\.key)
       found += front
@@ -103,7 +104,7 @@ final class TestServer: @unchecked Sendable {
   }
 
   static func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -119,7 +120,7 @@ final class TestServer: @unchecked Sendable {
   }
 
   private static func answers(_ port: Int) -> Bool {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -154,7 +155,7 @@ enum TestKeys {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     for name in Name.allCases {
-      var arguments: [String]
+      let arguments: [String]
       switch name {
       case .ed25519, .stranger: arguments = ["-t", "ed25519", "-N", ""]
       case .ecdsa256: arguments = ["-t", "ecdsa", "-b", "256", "-N", ""]
@@ -164,8 +165,8 @@ enum TestKeys {
       case .rsa: arguments = ["-t", "rsa", "-b", "2048", "-N", ""]
       case .pem: arguments = ["-t", "ecdsa", "-m", "PEM", "-N", ""]
       }
-      arguments += ["-q", "-f", directory.appendingPathComponent(name.rawValue).path]
-      try run("/usr/bin/ssh-keygen", arguments)
+      let file = directory.appendingPathComponent(name.rawValue).path
+      try Child(["/usr/bin/ssh-keygen", "-q", "-f", file] + arguments).wait()
     }
     return directory
   }
@@ -184,27 +185,10 @@ enum TestKeys {
 
   /// The fingerprint as ssh-keygen computes it.
   static func fingerprint(_ name: Name) throws -> String {
-    let line = try run("/usr/bin/ssh-keygen", ["-l", "-f", directory.get().appendingPathComponent(name.rawValue).path])
+    let file = try directory.get().appendingPathComponent(name.rawValue).path
+    let line = try String(decoding: run("/usr/bin/ssh-keygen", "-l", "-f", file), as: UTF8.self)
     return String(line.split(separator: " ")[1])
   }
-}
-
-/// Runs a program to its end, and gives its standard output.
-@discardableResult
-func run(_ program: String, _ arguments: [String]) throws -> String {
-  String(decoding: try runBytes(program, arguments), as: UTF8.self)
-}
-
-func runBytes(_ program: String, _ arguments: [String]) throws -> [UInt8] {
-  let process = Process()
-  let output = Pipe()
-  process.executableURL = URL(fileURLWithPath: program)
-  process.arguments = arguments
-  process.standardOutput = output
-  try process.run()
-  let data = try output.fileHandleForReading.readToEnd() ?? Data()
-  process.waitUntilExit()
-  return Array(data)
 }
 
 extension CommandOutput {

@@ -77,7 +77,10 @@ struct ParsingTests {
   @Test("sacct's rows give code, signal, who cancelled, and the token of the submit line")
   func sacct() throws {
     let rows = [
-      ["2", "FAILED", "3:0", "61", "1795231152", "1795231153", "1795231214", "node1", "kirby", "sbatch --comment=weir:B x"],
+      [
+        "2", "FAILED", "3:0", "61", "1795231152", "1795231153", "1795231214", "node1", "kirby",
+        "sbatch --comment=weir:B x",
+      ],
       ["4", "CANCELLED by 1001", "0:15", "0", "1795231152", "Unknown", "1795231153", "None assigned", "kirby", ""],
     ].map { $0.joined(separator: "\u{1f}") }.joined(separator: "\n")
     let sightings = Sacct.sightings(Array(rows.utf8))
@@ -110,7 +113,7 @@ struct SbatchTests {
   private func submission(_ change: (inout Submission) -> Void) -> Submission {
     var submission = Submission(
       name: "20261121010101-AAAAA-testapp-kirbystar_s1", number: 1, owner: "k", account: "kirby", nodes: 2,
-      coresPerNode: 4, script: "true\n", shownScript: "true\n")
+      coresPerNode: 4, request: "", script: "true\n", shownScript: "true\n")
     change(&submission)
     return submission
   }

@@ -1,0 +1,45 @@
+import Foundation
+import Testing
+
+/// A child process that shares nothing with this one: not the pipes and sockets of tests running beside it, which
+/// would then never end, and not the signals that a worker thread blocks.
+struct Child {
+  let pid: pid_t
+
+  /// Starts a program with its standard output in a file.
+  init(_ arguments: [String], stdout: String = "/dev/null") throws {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, stdout, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var pid: pid_t = 0
+    let code = posix_spawn(&pid, arguments.first ?? "", &actions, &attributes, &words, environ)
+    try #require(code == 0, "\(arguments): \(String(cString: strerror(code)))")
+    self.pid = pid
+  }
+
+  func wait() {
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+  }
+}
+
+/// Runs a program to its end, and gives its standard output.
+@discardableResult
+func run(_ arguments: String...) throws -> [UInt8] {
+  let file = FileManager.default.temporaryDirectory.appendingPathComponent("out-\(UUID().uuidString)")
+  defer { try? FileManager.default.removeItem(at: file) }
+  try Child(arguments, stdout: file.path).wait()
+  return try Array(Data(contentsOf: file))
+}
