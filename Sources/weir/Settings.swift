@@ -116,9 +116,8 @@ struct Settings: Sendable {
   private static func tokenVerifier(
     _ file: String, _ algorithms: String, _ faults: inout [SettingsFault]
   ) -> TokenVerifier? {
-    guard !file.isEmpty else { return nil }
+    guard !file.isEmpty, let contents = try? Data(contentsOf: URL(fileURLWithPath: file)) else { return nil }
     do {
-      let contents = try Data(contentsOf: URL(fileURLWithPath: file))
       return try TokenVerifier(
         key: VerificationKey(contents: [UInt8](contents)),
         algorithms: Setting.list(algorithms).compactMap(Algorithm.init(rawValue:)))

@@ -4,43 +4,33 @@ import Testing
 
 /// A machine on which batch scripts run, with the real bash.
 ///
-/// Its srun and scontrol are stand-ins: two lines of shell for what is asked of them, one node after the other on this
-/// machine. The end-to-end tests run the same scripts under the real ones.
+/// Its srun and scontrol are stand-ins: functions that bash takes from the environment, which do what is asked of them
+/// here, one node after the other on this machine. The end-to-end tests run the same scripts under the real ones.
 private final class Machine {
   let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
   var temporary: URL { directory.appendingPathComponent("tmp") }
 
   static let srun = """
-    #!/bin/sh
-    tasks=1
-    while :; do
-      case $1 in
-      -n) tasks=$2; shift 2 ;;
-      -N) shift 2 ;;
-      -*) shift ;;
-      *) break ;;
-      esac
-    done
-    cat >"$MACHINE/stdin"
-    task=0
-    status=0
-    while [ "$task" -lt "$tasks" ]; do
-      SLURM_PROCID=$task SLURMD_NODENAME=node$task "$@" <"$MACHINE/stdin" || status=$?
-      task=$((task + 1))
-    done
-    exit "$status"
-
-    """
-  static let scontrol = "#!/bin/sh\n[ \"$*\" = 'show hostnames node[0-1]' ] && printf 'node0\\nnode1\\n'\n"
-
-  init() throws {
-    try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
-    for (name, text) in [("srun", Self.srun), ("scontrol", Self.scontrol)] {
-      let file = directory.appendingPathComponent(name)
-      try text.write(to: file, atomically: true, encoding: .utf8)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+    () {
+      local tasks=1 task status=0
+      while :; do
+        case $1 in
+        -n) tasks=$2; shift 2 ;;
+        -N) shift 2 ;;
+        -*) shift ;;
+        *) break ;;
+        esac
+      done
+      cat >"$MACHINE/stdin"
+      for ((task = 0; task < tasks; task++)); do
+        SLURM_PROCID=$task SLURMD_NODENAME=node$task "$@" <"$MACHINE/stdin" || status=$?
+      done
+      return "$status"
     }
-  }
+    """
+  static let scontrol = "() { [ \"$*\" = 'show hostnames node[0-1]' ] && printf 'node0\\nnode1\\n'\n}"
+
+  init() throws { try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true) }
 
   deinit { try? FileManager.default.removeItem(at: directory) }
 
@@ -61,7 +51,8 @@ private final class Machine {
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
     process.arguments = ["-c", "BATCH=$$ exec /bin/bash \"$1\"", "bash", file.path]
     process.environment = [
-      "PATH": directory.path + ":/usr/bin:/bin", "TMPDIR": temporary.path, "MACHINE": directory.path,
+      "BASH_FUNC_srun%%": Self.srun, "BASH_FUNC_scontrol%%": Self.scontrol, "PATH": "/usr/bin:/bin",
+      "TMPDIR": temporary.path, "MACHINE": directory.path,
       "SLURM_NNODES": String(nodes), "SLURM_JOB_ID": "58", "SLURM_JOB_NODELIST": "node[0-1]",
       "SLURM_SUBMIT_DIR": "/home/k irby",
     ].merging(variables) { $1 }
@@ -96,40 +87,52 @@ struct BatchScriptTests {
   /// Copies the script that runs, as it arrived, and ends it before the rest of its text.
   static let copying = "cat \"$0\" >\"$MACHINE/copy.$PROCESS_PROCID\"; exit\n"
 
-  static let bodies: [(String, String)] = [
-    ("quotes", "it's \"quoted\" '\"'\"' ''' \\' \\\" ! # ~ * ? [a] <<X\n"),
-    ("expansions", "$HOME ${x} $(z) `y` $((1+1)) $$ $'\\n' \\ \\\\ \\\\\\\n\\\n"),
-    ("templates", "{{name}} {{{name}}} {{#x}} {DOWNSTREAM_PARAMETERS} {{! }}\n"),
-    ("blank lines and blanks", "\n\n \t \n  indented\n\ttabbed  \n\n\n"),
-    ("no line end", "the last line"),
-    ("CR LF", "a\r\nb\r\n\r\n"),
-    ("a lone CR", "a\rb\n"),
-    (
+  /// A body, shown in the test's report by its name alone.
+  struct Body: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let text: String
+
+    init(_ name: String, _ text: String) {
+      testDescription = name
+      self.text = text
+    }
+  }
+
+  static let bodies = [
+    Body("quotes", "it's \"quoted\" '\"'\"' ''' \\' \\\" ! # ~ * ? [a] <<X\n"),
+    Body("expansions", "$HOME ${x} $(z) `y` $((1+1)) $$ $'\\n' \\ \\\\ \\\\\\\n\\\n"),
+    Body("templates", "{{name}} {{{name}}} {{#x}} {DOWNSTREAM_PARAMETERS} {{! }}\n"),
+    Body("blank lines and blanks", "\n\n \t \n  indented\n\ttabbed  \n\n\n"),
+    Body("no line end", "the last line"),
+    Body("CR LF", "a\r\nb\r\n\r\n"),
+    Body("a lone CR", "a\rb\n"),
+    Body(
       "every scalar below U+0300 but NUL",
       String(String.UnicodeScalarView((1..<0x300).compactMap(Unicode.Scalar.init))) + "\n"
     ),
-    (
+    Body(
       "every control character but NUL and CR",
       String(String.UnicodeScalarView((1..<0xa0).filter { $0 != 13 }.compactMap(Unicode.Scalar.init))) + "\n"
     ),
-    ("NUL", "a\0b\n"),
-    ("Unicode", "\u{1F600}\u{e9}\u{65}\u{301}\u{2028}\u{2029}\u{feff}\u{fffd}\u{10ffff}\u{202e}\n"),
-    ("the delimiter as a line", "a\nEND_OF_SCRIPT\nb\n"),
-    ("the delimiter at the end", "a\nEND_OF_SCRIPT"),
-    ("the delimiter in a line", " END_OF_SCRIPT\nEND_OF_SCRIPT \nEND_OF_SCRIPT2\n"),
-    ("a line of 200 kB", String(repeating: "x", count: 200_000) + "\n"),
-    ("a megabyte", String(repeating: "echo 'some text' \u{e9} $x \\\n", count: 40_000)),
-    ("a megabyte with CR LF", String(repeating: "echo 'some text'\r\n", count: 60_000)),
+    Body("NUL", "a\0b\n"),
+    Body("Unicode", "\u{1F600}\u{e9}\u{65}\u{301}\u{2028}\u{2029}\u{feff}\u{fffd}\u{10ffff}\u{202e}\n"),
+    Body("the delimiter as a line", "a\nEND_OF_SCRIPT\nb\n"),
+    Body("the delimiter at the end", "a\nEND_OF_SCRIPT"),
+    Body("the delimiter in a line", " END_OF_SCRIPT\nEND_OF_SCRIPT \nEND_OF_SCRIPT2\n"),
+    Body("a line of 200 kB", String(repeating: "x", count: 200_000) + "\n"),
+    Body("a megabyte", String(repeating: "echo 'some text' \u{e9} $x \\\n", count: 40_000)),
+    Body("a megabyte with CR LF", String(repeating: "echo 'some text'\r\n", count: 60_000)),
   ]
 
   @Test("Any body arrives on each node byte for byte", arguments: bodies)
-  func bytes(what: String, rest: String) throws {
+  func bytes(rest: Body) throws {
     let machine = try Machine()
-    let body = Self.copying + rest
-    _ = try machine.submit(body, nodes: 2)
+    let body = Self.copying + rest.text
+    let outcome = try machine.submit(body, nodes: 2)
     for node in 0..<2 {
-      let copy = try Data(contentsOf: machine.directory.appendingPathComponent("copy.\(node)"))
-      #expect(Array(copy) == Array(body.utf8), "\(what): \(copy.count) of \(body.utf8.count) bytes")
+      let copy = FileManager.default.contents(atPath: machine.directory.path + "/copy.\(node)")
+      let isEqual = copy.map { Array($0) == Array(body.utf8) }
+      #expect(isEqual == true, "\(copy?.count ?? -1) of \(body.utf8.count) bytes; \(outcome.lines.prefix(9))")
     }
     #expect(machine.leftovers.isEmpty)
   }
@@ -322,7 +325,7 @@ struct DownstreamParametersTests {
     arguments: [
       "it's", "\"", "$HOME", "$(touch x)`touch x`", "\\", "\\'\\", "!", "a b", " a ", "a\nb\n", "\r", "\t", "#x", "~",
       "*", "=x", "-n", "{{verbose}}", "{a,b}", "a;b&c|d>e<f", "\u{1F600}\u{e9}\u{2028}", "\u{1}\u{7f}", "",
-      String(repeating: "x", count: 50_000),
+      String(repeating: "x", count: 5000),
     ])
   func values(value: String) throws {
     var parameters = DownstreamParameters()
