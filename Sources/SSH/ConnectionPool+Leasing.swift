@@ -10,7 +10,7 @@ extension ConnectionPool {
   ) async throws(SSHError) -> T {
     let route = Route(destination: destination, fingerprint: key.fingerprint)
     var lossesLeft = 1
-    var refusalsLeft = 4
+    var refusals = 0
     while true {
       let connection = try await lease(route, key, by: deadline)
       do throws(Interrupted) {
@@ -23,9 +23,11 @@ extension ConnectionPool {
           throw .disconnected(destination, started: error.started)
         case .timedOut:
           throw .timedOut(destination, started: error.started)
-        case .refused(let failure) where failure.code == LIBSSH2_ERROR_CHANNEL_FAILURE && refusalsLeft > 0:
-          // No free session there (MaxSessions); the pool has taken note.
-          refusalsLeft -= 1
+        case .refused(let failure) where failure.code == LIBSSH2_ERROR_CHANNEL_FAILURE && refusals < 8:
+          // No free session there (MaxSessions); the pool has taken note. sshd frees one some time after its command
+          // has ended, so the waits grow, to two and a half seconds in all.
+          try? await Task.sleep(for: .milliseconds(10 << refusals))
+          refusals += 1
         case .refused(let failure):
           throw .unreachable(destination, reason: "sshd refuses to start anything (\(failure.message))")
         case .file(let path, let reason):

@@ -17,7 +17,8 @@ struct PrivateKeyTests {
     let fingerprint = try TestKeys.fingerprint(.ed25519)
     let lines = text.split(separator: "\n")
     let forms = [
-      text, Data(text.utf8).base64EncodedString(), Data(text.utf8).base64EncodedString(options: .lineLength64Characters),
+      text, Data(text.utf8).base64EncodedString(),
+      Data(text.utf8).base64EncodedString(options: .lineLength64Characters),
       lines.joined(separator: "\r\n"), lines.joined(separator: "\n    "), lines.joined(separator: " "),
     ]
     for form in forms { #expect(try PrivateKey(text: form).fingerprint == fingerprint) }

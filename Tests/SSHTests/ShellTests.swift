@@ -92,7 +92,7 @@ struct ShellTests {
     }
     let failed = try await runner.run(Command(["sh", "-c", "echo oops >&2; exit 9"]), as: user, timeout: .seconds(20))
     #expect(failed.exitStatus == 9 && !failed.succeeded && failed.message == "oops")
-    let killed = try await runner.run(Command(["sh", "-c", "kill -9 $PPID"]), as: user, timeout: .seconds(20))
+    let killed = try await runner.run(Command(["sh", "-c", "kill -9 $$"]), as: user, timeout: .seconds(20))
     #expect(killed.signal == "KILL" && killed.exitStatus == -1 && !killed.succeeded)
     await #expect {
       _ = try await runner.run(Command(["sleep", "20"]), as: user, timeout: .milliseconds(300))

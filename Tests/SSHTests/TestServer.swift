@@ -15,7 +15,9 @@ final class TestServer: @unchecked Sendable {
     directory = FileManager.default.temporaryDirectory.appendingPathComponent("sshd-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     // sshd insists on its privilege separation directory when started by root.
-    if getuid() == 0 { try? FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true) }
+    if getuid() == 0 {
+      try? FileManager.default.createDirectory(atPath: "/run/sshd", withIntermediateDirectories: true)
+    }
     port = try Self.freePort()
     configuration = directory.appendingPathComponent("sshd_config")
     try Data().write(to: directory.appendingPathComponent("log"))
@@ -28,9 +30,10 @@ final class TestServer: @unchecked Sendable {
     lines += [
       "Port \(port)", "ListenAddress 127.0.0.1", "StrictModes no", "UsePAM no", "LogLevel VERBOSE",
       "PidFile \(directory.path)/pid", "AuthorizedKeysFile \(directory.path)/authorized_keys",
-      "PermitRootLogin prohibit-password", "Subsystem sftp internal-sftp", "",
+      "PermitRootLogin prohibit-password",
     ]
-    try lines.joined(separator: "\n").write(to: configuration, atomically: true, encoding: .utf8)
+    if !options.contains(where: { $0.hasPrefix("Subsystem") }) { lines.append("Subsystem sftp internal-sftp") }
+    try (lines.joined(separator: "\n") + "\n").write(to: configuration, atomically: true, encoding: .utf8)
     let authorized = try TestKeys.accepted.map { try TestKeys.publicText($0) }.joined()
     try authorized.write(to: directory.appendingPathComponent("authorized_keys"), atomically: true, encoding: .utf8)
     try start()
@@ -45,7 +48,10 @@ final class TestServer: @unchecked Sendable {
     child = try Child([
       "/usr/sbin/sshd", "-D", "-f", configuration.path, "-E", directory.appendingPathComponent("log").path,
     ])
-    for _ in 0..<500 where !log.contains("Server listening on") || !Self.answers(port) { usleep(10_000) }
+    for _ in 0..<500 {
+      if log.contains("Server listening on") { return }
+      usleep(10_000)
+    }
   }
 
   /// Kills sshd and every process that serves a connection.
@@ -117,20 +123,6 @@ final class TestServer: @unchecked Sendable {
     }
     try #require(result == 0)
     return Int(UInt16(bigEndian: address.sin_port))
-  }
-
-  private static func answers(_ port: Int) -> Bool {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    address.sin_port = in_port_t(port).bigEndian
-    return withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-      }
-    }
   }
 }
 
