@@ -63,7 +63,10 @@ extension JobService {
       if let failure = observer.completed(at: began) { logger.notice("the backend answers again, after: \(failure)") }
     } catch {
       guard !Task.isCancelled else { return false }
-      if observer.failed(error.description) { logger.warning("no observation: \(error)") }
+      // What the connector tells of itself, it has logged itself.
+      if observer.failed(error.description), !connector.troubles.contains(error.description) {
+        logger.warning("no observation: \(error)")
+      }
       return false
     }
     for job in living where job.state == .submitting && job.backendID == nil && !isSubmitting(job.key) {

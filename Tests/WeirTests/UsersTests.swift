@@ -53,6 +53,18 @@ struct UsersTests {
     )
   }
 
+  @Test("The sample beside the connector is a users file, once its key is a key")
+  func sample() throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let sample = try String(
+      contentsOf: root.appendingPathComponent("connectors/slurm/users.sample.yaml"), encoding: .utf8)
+    let placeholder = try #require(sample.firstMatch(of: /ssh_private_key_b64: (\S+)/))
+    let (users, faults) = try read(sample.replacingOccurrences(of: String(placeholder.1), with: good))
+    #expect(faults == [])
+    #expect(users.account(of: "kirby@example.com") == "kirby" && users.key(of: "kirby") != nil)
+  }
+
   @Test("Says whose account is whose, with which key")
   func mapping() throws {
     let ecdsa = base64(try Keys.ecdsa.get())
