@@ -17,7 +17,6 @@ extension Connection {
     var endSent = false
     while true {
       try check(deadline)
-      let before = wire.received
       let readOut = try read(.stdout, of: channel) { stdout.append($0) }
       let readErr = try read(.stderr, of: channel) { stderr.append($0) }
       if try isClosed(channel) { break }
@@ -27,8 +26,7 @@ extension Connection {
           endSent = try attempt { () throws(Session.Failure) in try session.sendEnd(to: channel) } != nil
         }
       }
-      // What a later call of this round took in may be for an earlier one: nobody else will say so.
-      if readOut || readErr || wire.received != before {
+      if readOut || readErr {
         wire.flush()
         await Task.yield()  // A command that never stops talking must not keep the others from being heard.
       } else {
@@ -59,7 +57,7 @@ extension Connection {
     var position = start
     while position < bytes.count {
       if wire.isCongested { wire.flush() }
-      if wire.isCongested { break }
+      if wire.isCongested { break }  // There will be an event when it no longer is.
       let count = try attempt { () throws(Session.Failure) in
         try bytes.withUnsafeBufferPointer { bytes throws(Session.Failure) in
           try session.write(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[position...])), to: channel)

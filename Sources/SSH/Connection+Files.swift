@@ -140,7 +140,6 @@ extension Connection {
     var replies: [UInt32: SFTP.Reply] = [:]
     var written = 0
     while true {
-      let before = wire.received
       written += try write(packets, from: written, to: transfer.channel)
       var inbound = transfer.inbound
       let hasRead = try read(.stdout, of: transfer.channel) { inbound.append(contentsOf: $0) }
@@ -155,7 +154,7 @@ extension Connection {
         transfer.last = replies[ids.upperBound] ?? .unknown
         return ids.map { replies[$0] ?? .unknown }
       }
-      guard hasRead || wire.received != before else {
+      guard hasRead else {
         if session.isAtEnd(transfer.channel) {
           throw .file(path: transfer.path, reason: "the server's SFTP ended")
         }

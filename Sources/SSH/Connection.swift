@@ -3,8 +3,8 @@ import CLibSSH2
 /// One SSH connection: a libssh2 session on its own queue, shared by several channels.
 ///
 /// Everything that must wait is written as a loop: try; if libssh2 would block, wait until bytes have moved; try
-/// again. Two facts about libssh2 shape it. Whichever call reads the socket takes in the packets of all channels, so
-/// whenever bytes came in, everybody who waits tries again. And two open or exec requests at once take each other's
+/// again. Two facts about libssh2 shape it. Whichever call asks for bytes takes in the packets of all channels, so
+/// whenever bytes have come, everybody who waits tries again. And two open or exec requests at once take each other's
 /// answers, so starts stand in line.
 actor Connection {
   /// What the pool needs to know.
@@ -94,8 +94,6 @@ actor Connection {
   /// Tries once; nil if the call would have to wait.
   func attempt<T>(_ call: () throws(Session.Failure) -> T?) throws(Interruption) -> T? {
     if let lost { throw .lost(reason: lost) }
-    let before = wire.received
-    defer { if wire.received != before { wakeAll() } }
     do {
       return try call()
     } catch {
@@ -147,7 +145,7 @@ actor Connection {
   }
 
   private func becameWritable() {
-    wire.flush()
+    wire.becameWritable()
     if !wire.isCongested { wakeAll() }
   }
 

@@ -1,26 +1,28 @@
 import Dispatch
 import Glibc
 
-/// One TCP connection as libssh2 sees it, confined to the queue it was made on.
+/// One TCP connection as libssh2 sees it, confined to the queue it was made on: bytes come in here and are kept until
+/// libssh2 asks for them, and what libssh2 sends is kept here until the socket has room.
 ///
-/// libssh2 must repeat a call whose packet went out only in part before it may make any other, which several
-/// channels on one session cannot keep to. So whatever it sends is taken in full, kept here, and written when the
-/// socket has room; who has much to send asks ``isCongested`` first.
+/// Two reasons. libssh2 must repeat a call whose packet went out only in part before it may make any other, which
+/// several channels on one session cannot keep to; so what it sends is taken in full, and who has much to send asks
+/// ``isCongested`` first. And Dispatch looks at the socket once more between its event and the handler's call: if it
+/// was emptied, or filled, in the meantime, there is no call, ever again; so nothing but the handlers touches it while
+/// they are wanted.
 final class Wire {
-  /// Bytes received so far. When this has grown, something has arrived for somebody.
+  /// Bytes received so far: the sign that the server lives.
   private(set) var received: UInt64 = 0
   /// Set after the connection was closed or given up: reads find the end, writes vanish.
   private(set) var isClosed = false
 
   let descriptor: Int32
-  private let reader: DispatchSourceRead
-  private let writer: DispatchSourceWrite
+  private let reader: any DispatchSourceRead
+  private let writer: any DispatchSourceWrite
   private var readerIsSuspended = true
   private var writerIsSuspended = true
-  /// The socket was found empty since it was last reported readable; spares libssh2's many calls a system call each.
-  private var isDrained = false
-  private var outgoing: [UInt8] = []
-  private var sent = 0
+  private var incoming = Backlog()
+  private var outgoing = Backlog()
+  private var isAtEnd = false
 
   /// Takes over a connected, non-blocking socket.
   init(descriptor: Int32, queue: DispatchQueue) {
@@ -45,43 +47,47 @@ final class Wire {
     watchReadable()
   }
 
-  /// To be called when the socket was reported readable.
+  /// To be called when the socket was reported readable, and only then: takes in what has come.
   func becameReadable() {
-    isDrained = false
     // Acknowledge at once: a server that sends small packets waits for it (Nagle against delayed acknowledgement).
     // The kernel forgets this setting again and again.
     var on: Int32 = 1
     _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &on, socklen_t(MemoryLayout<Int32>.size))
+    let count = incoming.fill(upTo: 256 << 10) { Glibc.recv(descriptor, $0.baseAddress, $0.count, 0) }
+    received += UInt64(max(0, count))
+    if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR {
+      isAtEnd = true
+      reader.cancel()
+    }
   }
 
-  /// So much is waiting to be sent that nobody should add to it.
-  var isCongested: Bool { outgoing.count - sent > 1 << 20 }
+  /// To be called when the socket was reported writable, and only then.
+  func becameWritable() { writeNow() }
 
-  /// Writes what the socket takes now; the rest follows when it has room.
+  /// So much is waiting to be sent that nobody should add to it.
+  var isCongested: Bool { outgoing.count > 1 << 20 }
+
+  /// Sends what the socket takes now; the rest follows when it has room.
   func flush() {
+    if writerIsSuspended { writeNow() }
+  }
+
+  private func writeNow() {
     guard !isClosed else { return }
-    while sent < outgoing.count {
-      let count = outgoing.withUnsafeBytes { bytes in
-        Glibc.send(descriptor, bytes.baseAddress?.advanced(by: sent), bytes.count - sent, Int32(MSG_NOSIGNAL))
-      }
-      if count > 0 {
-        sent += count
-      } else if errno != EINTR {
-        break  // Full, or broken: of the latter reading will tell.
-      }
+    while outgoing.count > 0 {
+      let count = outgoing.drain { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      // Full, or broken: of the latter reading will tell.
+      if count < 0 && errno != EINTR { break }
     }
-    if sent == outgoing.count || sent > 1 << 20 {
-      outgoing.removeFirst(sent)
-      sent = 0
-    }
-    watchWritable(sent < outgoing.count)
+    watchWritable(outgoing.count > 0)
   }
 
   func close() {
     guard !isClosed else { return }
-    flush()
+    flush()  // The goodbye, if it fits.
     isClosed = true
-    outgoing = []
+    outgoing = Backlog()
+    incoming = Backlog()
     // A source must not be released suspended, and a suspended one never runs its cancel handler.
     watchReadable()
     watchWritable(true)
@@ -112,13 +118,18 @@ extension Wire {
   ) -> Int
 
   static let receive: Receive = { _, buffer, length, _, abstract in
-    guard let wire = Wire.behind(abstract) else { return -Int(ECONNRESET) }
-    return wire.receive(into: buffer, length)
+    guard let wire = Wire.behind(abstract), !wire.isClosed else { return 0 }
+    if wire.incoming.count == 0 { return wire.isAtEnd ? 0 : -Int(EAGAIN) }
+    return wire.incoming.drain { bytes in
+      let count = min(bytes.count, length)
+      if let start = bytes.baseAddress { buffer?.copyMemory(from: start, byteCount: count) }
+      return count
+    }
   }
 
   static let send: Send = { _, buffer, length, _, abstract in
     guard let wire = Wire.behind(abstract) else { return -Int(ECONNRESET) }
-    if !wire.isClosed { wire.outgoing.append(contentsOf: UnsafeRawBufferPointer(start: buffer, count: length)) }
+    if !wire.isClosed { wire.outgoing.append(UnsafeRawBufferPointer(start: buffer, count: length)) }
     return length
   }
 
@@ -126,14 +137,37 @@ extension Wire {
     guard let pointer = abstract?.pointee else { return nil }
     return Unmanaged<Wire>.fromOpaque(pointer).takeUnretainedValue()
   }
+}
 
-  private func receive(into buffer: UnsafeMutableRawPointer?, _ length: Int) -> Int {
-    if isClosed { return 0 }
-    if isDrained { return -Int(EAGAIN) }
-    let count = Glibc.recv(descriptor, buffer, length, 0)
-    if count > 0 { received += UInt64(count) }
-    guard count < 0 else { return count }
-    if errno == EAGAIN { isDrained = true }
-    return -Int(errno)
+/// Bytes that come in at one end and go out at the other.
+private struct Backlog {
+  private var bytes: [UInt8] = []
+  private var gone = 0
+
+  var count: Int { bytes.count - gone }
+
+  mutating func append(_ more: UnsafeRawBufferPointer) { bytes.append(contentsOf: more) }
+
+  /// Lets `source` write into free space. It returns how many bytes that were, or a negative number for an error.
+  mutating func fill(upTo room: Int, _ source: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+    var result = 0
+    let more = [UInt8](unsafeUninitializedCapacity: room) { buffer, initialized in
+      result = source(UnsafeMutableRawBufferPointer(buffer))
+      initialized = max(0, result)
+    }
+    if bytes.isEmpty { bytes = more } else { bytes += more }
+    return result
+  }
+
+  /// Lets `sink` take bytes from the front. It returns how many it took, or a negative number for an error.
+  mutating func drain(_ sink: (UnsafeRawBufferPointer) -> Int) -> Int {
+    let count = bytes.withUnsafeBytes { sink(UnsafeRawBufferPointer(rebasing: $0[gone...])) }
+    gone += max(0, count)
+    // Moving what remains to the front costs no more than what has gone, all in all.
+    if gone * 2 >= bytes.count {
+      bytes.removeFirst(gone)
+      gone = 0
+    }
+    return count
   }
 }

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// A child process that shares nothing with this one: not the pipes and sockets of tests running beside it, which
-/// would then never end, and not the signals that a worker thread blocks.
+/// A child process. Its output goes to a file: another child that is started at the same time would inherit a pipe, and
+/// keep it open. Signals that a worker thread of ours blocks are not blocked in it.
 struct Child {
   let pid: pid_t
 

@@ -9,7 +9,7 @@ nodes=${TESTBED_NODES:-4}           # how many slurmds
 node_cpus=${TESTBED_NODE_CPUS:-8}   # pretended CPUs of a node
 node_mb=${TESTBED_NODE_MEM:-16000}  # pretended memory of a node
 gpus=${TESTBED_GPUS:-2}             # pretended GPUs of a node
-read -ra users <<<"${TESTBED_USERS:-jarvice kirby mario}"
+users=(jarvice kirby mario)
 ctld_port=${TESTBED_CTLD_PORT:-6817} dbd_port=${TESTBED_DBD_PORT:-6819} db_port=${TESTBED_DB_PORT:-13306}
 rest_port=${TESTBED_REST_PORT:-6820} slurmd_port0=${TESTBED_SLURMD_PORT0:-17000} ssh_port=${TESTBED_SSH_PORT:-2222}
 private=${TESTBED_PRIVATEDATA:-jobs,usage} # PrivateData; none switches it off
