@@ -47,22 +47,36 @@ enum JSONText {
 
   private static func append(_ string: String, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
-    for unit in string.utf16 {
-      switch unit {
-      case 0x22: bytes += "\\\"".utf8
-      case 0x5C: bytes += "\\\\".utf8
-      case 0x0A: bytes += "\\n".utf8
-      case 0x0D: bytes += "\\r".utf8
-      case 0x09: bytes += "\\t".utf8
-      case 0x08: bytes += "\\b".utf8
-      case 0x0C: bytes += "\\f".utf8
-      case 0x20..<0x7F: bytes.append(UInt8(unit))
-      default:
-        bytes += "\\u".utf8
-        for shift in stride(from: 12, through: 0, by: -4) { bytes.append(digits[Int((unit >> UInt16(shift)) & 15)]) }
+    var string = string
+    // Runs of bytes that stand for themselves, and of those that do not, which are few.
+    string.withUTF8 { text in
+      var rest = text[...]
+      while !rest.isEmpty {
+        let plain = rest.prefix { $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+        bytes += plain
+        rest = rest[plain.endIndex...]
+        let ascii = rest.first.map { $0 < 0x80 } ?? true
+        let odd = ascii ? rest.prefix(1) : rest.prefix { $0 >= 0x80 }
+        for unit in String(decoding: odd, as: UTF8.self).utf16 { escape(unit, into: &bytes) }
+        rest = rest[odd.endIndex...]
       }
     }
     bytes.append(UInt8(ascii: "\""))
+  }
+
+  private static func escape(_ unit: UInt16, into bytes: inout [UInt8]) {
+    switch unit {
+    case 0x22: bytes += "\\\"".utf8
+    case 0x5C: bytes += "\\\\".utf8
+    case 0x0A: bytes += "\\n".utf8
+    case 0x0D: bytes += "\\r".utf8
+    case 0x09: bytes += "\\t".utf8
+    case 0x08: bytes += "\\b".utf8
+    case 0x0C: bytes += "\\f".utf8
+    default:
+      bytes += "\\u".utf8
+      for shift in stride(from: 12, through: 0, by: -4) { bytes.append(digits[Int((unit >> UInt16(shift)) & 15)]) }
+    }
   }
 
   private static let digits = Array("0123456789abcdef".utf8)

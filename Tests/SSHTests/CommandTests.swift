@@ -2,7 +2,7 @@ import Foundation
 import SSH
 import Testing
 
-@Suite("Running commands")
+@Suite("Running commands", .serialized)
 struct CommandTests {
   @Test(
     "A command's exit status, output and errors come back as they were",
@@ -13,7 +13,7 @@ struct CommandTests {
       ("no-such-program-here 2>/dev/null", 127, "", ""),
     ] as [(String, Int32, String, String)])
   func result(command: String, status: Int32, stdout: String, stderr: String) async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let output = try await server.pool().run(
       command, on: server.destination, key: TestKeys.key(), timeout: .seconds(20))
     #expect(output.exitStatus == status)
@@ -24,7 +24,7 @@ struct CommandTests {
 
   @Test("A signal that ended the command is named, and there is no exit status", arguments: ["KILL", "TERM"])
   func signal(name: String) async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let output = try await server.pool().run(
       "kill -\(name) $$", on: server.destination, key: TestKeys.key(), timeout: .seconds(20))
     #expect(output.exitSignal == name)
@@ -33,7 +33,7 @@ struct CommandTests {
 
   @Test("Every kind of key that libssh2 has logs in", arguments: TestKeys.accepted)
   func keys(name: TestKeys.Name) async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let output = try await server.pool().run(
       "echo in", on: server.destination, key: TestKeys.key(name), timeout: .seconds(20))
     #expect(output.text == "in\n")
@@ -41,7 +41,7 @@ struct CommandTests {
 
   @Test("10 MB of output arrive whole")
   func muchOutput() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let output = try await server.pool().run(
       "head -c 10000000 /dev/zero | tr '\\0' x", on: server.destination, key: TestKeys.key(), timeout: .seconds(30))
     #expect(output.stdout.count == 10_000_000)
@@ -51,7 +51,7 @@ struct CommandTests {
 
   @Test("Any bytes pass through standard input and output unchanged", arguments: [0, 1, 70_000, 5_000_000])
   func stdin(count: Int) async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     var generator = SystemRandomNumberGenerator()
     let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
     let output = try await server.pool().run(
@@ -62,7 +62,7 @@ struct CommandTests {
 
   @Test("A command that does not read its standard input still ends")
   func unreadInput() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let bytes = [UInt8](repeating: 1, count: 5_000_000)
     let output = try await server.pool().run(
       "exit 4", on: server.destination, key: TestKeys.key(), stdin: bytes, timeout: .seconds(20))
@@ -71,7 +71,7 @@ struct CommandTests {
 
   @Test("Output past the limits is dropped and said to be cut, and the command ends by itself")
   func limits() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let output = try await server.pool().run(
       "head -c 300000 /dev/zero; head -c 200000 /dev/zero >&2; exit 5", on: server.destination, key: TestKeys.key(),
       limits: OutputLimits(stdout: 1000, stderr: 200_000), timeout: .seconds(20))
@@ -82,7 +82,7 @@ struct CommandTests {
 
   @Test("A command that never stops talking does not keep others from being heard")
   func firehose() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
     let talker = Task {
@@ -99,7 +99,7 @@ struct CommandTests {
 
   @Test("When the time is up the call ends at once, and the connection serves others")
   func deadline() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
     _ = try await pool.run("true", on: server.destination, key: key, timeout: .seconds(20))
@@ -115,7 +115,7 @@ struct CommandTests {
 
   @Test("A cancelled task ends its command's call, and the connection serves others")
   func cancellation() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
     let file = server.directory.appendingPathComponent("begun").path

@@ -2,11 +2,11 @@ import Foundation
 import SSH
 import Testing
 
-@Suite("Files by SFTP")
+@Suite("Files by SFTP", .serialized)
 struct FileTests {
   @Test("A file comes back as it was sent, with its mode", arguments: [0, 1, 32768, 32769, 3_000_000])
   func roundTrip(count: Int) async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
     let path = server.directory.appendingPathComponent("a file; 'quoted' $HOME ü").path
@@ -21,7 +21,7 @@ struct FileTests {
 
   @Test("A file is replaced, and no temporary file is left")
   func replacing() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let folder = server.directory.appendingPathComponent("folder")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -36,7 +36,7 @@ struct FileTests {
 
   @Test("What the server refuses is an error with the path and the reason, and leaves nothing behind")
   func refusals() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
     let folder = server.directory.appendingPathComponent("folder")
@@ -59,7 +59,7 @@ struct FileTests {
 
   @Test("A file larger than the limit is refused, even one that has no end")
   func limit() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     await #expect {
       _ = try await pool.download(
@@ -69,7 +69,7 @@ struct FileTests {
 
   @Test("A server without SFTP says so, and goes on running commands")
   func noSFTP() async throws {
-    let server = try TestServer(options: ["Subsystem sftp /bin/false"])
+    let server = try await TestServer.start(options: ["Subsystem sftp /bin/false"])
     let pool = try server.pool()
     let key = try TestKeys.key()
     await #expect {

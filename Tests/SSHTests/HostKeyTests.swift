@@ -6,7 +6,7 @@ import Testing
 
 @testable import SSH
 
-@Suite("Host keys")
+@Suite("Host keys", .serialized)
 struct HostKeyTests {
   private func attempt(_ server: TestServer, _ policy: HostKeyPolicy, logger: Logger = .silent) async throws {
     let pool = ConnectionPool(hostKeys: policy, logger: logger)
@@ -15,7 +15,7 @@ struct HostKeyTests {
 
   @Test("An unknown host is refused before any login, and the error says how to make it known")
   func unknown() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let file = server.directory.appendingPathComponent("empty").path
     try "".write(toFile: file, atomically: true, encoding: .utf8)
     await #expect {
@@ -29,7 +29,7 @@ struct HostKeyTests {
 
   @Test("A known hosts file that is missing is said to be missing")
   func missing() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     await #expect {
       try await attempt(server, .knownHosts(path: "/no/such/file"))
     } throws: { "\($0)".contains("/no/such/file cannot be read (no such file)") }
@@ -37,8 +37,8 @@ struct HostKeyTests {
 
   @Test("A changed host key is refused, and the error shows both")
   func changed() async throws {
-    let server = try TestServer()
-    let other = try TestServer()
+    let server = try await TestServer.start()
+    let other = try await TestServer.start()
     let line = try String(contentsOfFile: other.knownHosts(), encoding: .utf8)
     let file = server.directory.appendingPathComponent("wrong").path
     try line.replacingOccurrences(of: ":\(other.port)", with: ":\(server.port)")
@@ -54,22 +54,22 @@ struct HostKeyTests {
 
   @Test("The host is asked for a key of a kind that is known of it", arguments: [TestKeys.Kind.ed25519, .ecdsa])
   func preference(kind: TestKeys.Kind) async throws {
-    let server = try TestServer(hostKeys: [.ed25519, .ecdsa])
+    let server = try await TestServer.start(hostKeys: [.ed25519, .ecdsa])
     try await attempt(server, .knownHosts(path: server.knownHosts([kind])))
   }
 
   @Test("A hashed known hosts file, as Debian's ssh writes it, is understood")
   func hashed() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let file = try server.knownHosts()
-    try run("/usr/bin/ssh-keygen", "-q", "-H", "-f", file)
+    try await run("/usr/bin/ssh-keygen", "-q", "-H", "-f", file)
     #expect(try String(contentsOfFile: file, encoding: .utf8).hasPrefix("|1|"))
     try await attempt(server, .knownHosts(path: file))
   }
 
   @Test("On first use the key is kept in a private file and logged; another key is refused from then on")
   func trustOnFirstUse() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let file = server.directory.appendingPathComponent("kept").path
     let messages = Messages()
     let logger = Logger(label: "test") { _ in messages }
@@ -81,7 +81,7 @@ struct HostKeyTests {
     #expect(mode == 0o600)
     #expect(messages.all.filter { $0.contains("SHA256:") }.count == 1)
 
-    let other = try TestServer()
+    let other = try await TestServer.start()
     try text.replacingOccurrences(of: ":\(server.port)", with: ":\(other.port)")
       .write(toFile: file, atomically: true, encoding: .utf8)
     await #expect {

@@ -2,11 +2,11 @@ import Foundation
 import SSH
 import Testing
 
-@Suite("The connection pool")
+@Suite("The connection pool", .serialized)
 struct PoolTests {
   @Test("A hundred commands at once share at most three connections")
   func sharing() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
     let sum = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -28,7 +28,7 @@ struct PoolTests {
 
   @Test("Commands one after another use one connection")
   func warm() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     for _ in 0..<20 {
       _ = try await pool.run("true", on: server.destination, key: TestKeys.key(), timeout: .seconds(20))
@@ -38,7 +38,7 @@ struct PoolTests {
 
   @Test("A server that allows fewer sessions is obeyed", arguments: [1, 2, 5])
   func maxSessions(count: Int) async throws {
-    let server = try TestServer(options: ["MaxSessions \(count)"])
+    let server = try await TestServer.start(options: ["MaxSessions \(count)"])
     let pool = try server.pool()
     let key = try TestKeys.key()
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -54,7 +54,7 @@ struct PoolTests {
 
   @Test("Commands that go on after their time was up do not use the server's sessions up")
   func zombies() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
     await withTaskGroup(of: Void.self) { group in
@@ -70,7 +70,7 @@ struct PoolTests {
 
   @Test("A command whose connection breaks may have run, and is not repeated; the next one finds a new connection")
   func brokenConnection() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool { $0.backoff = .milliseconds(1)...(.milliseconds(2)) }
     let key = try TestKeys.key()
     let file = server.directory.appendingPathComponent("runs").path
@@ -80,26 +80,26 @@ struct PoolTests {
     while !FileManager.default.fileExists(atPath: file) { try await Task.sleep(for: .milliseconds(10)) }
     server.kill()
     await #expect(throws: SSHError.disconnected(server.destination, started: true)) { try await task.value }
-    try server.start()
+    try await server.start()
     let output = try await pool.run("cat \(file)", on: server.destination, key: key, timeout: .seconds(20))
     #expect(output.text == "run\n")
   }
 
   @Test("A command finds a new connection when the warm one broke while nobody used it")
   func brokenIdleConnection() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
     _ = try await pool.run("true", on: server.destination, key: key, timeout: .seconds(20))
     server.kill()
-    try server.start()
+    try await server.start()
     let output = try await pool.run("echo again", on: server.destination, key: key, timeout: .seconds(20))
     #expect(output.text == "again\n")
   }
 
   @Test("A server that falls silent is noticed within three keepalive intervals")
   func silence() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool { $0.keepalive = .milliseconds(200) }
     let key = try TestKeys.key()
     let file = server.directory.appendingPathComponent("begun").path
@@ -117,7 +117,7 @@ struct PoolTests {
 
   @Test("A silent command on a live connection is left alone")
   func patience() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool { $0.keepalive = .milliseconds(50) }
     let output = try await pool.run(
       "sleep 1; echo done", on: server.destination, key: TestKeys.key(), timeout: .seconds(20))
@@ -127,7 +127,7 @@ struct PoolTests {
 
   @Test("The server's own questions whether we live are answered, though nobody uses the connection")
   func clientAlive() async throws {
-    let server = try TestServer(options: ["ClientAliveInterval 1", "ClientAliveCountMax 1"])
+    let server = try await TestServer.start(options: ["ClientAliveInterval 1", "ClientAliveCountMax 1"])
     let pool = try server.pool { $0.keepalive = .seconds(60) }
     let key = try TestKeys.key()
     _ = try await pool.run("true", on: server.destination, key: key, timeout: .seconds(20))
@@ -139,7 +139,7 @@ struct PoolTests {
 
   @Test("A connection that nobody uses is closed")
   func idleClose() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool {
       $0.keepalive = .milliseconds(50)
       $0.idleClose = .milliseconds(100)
@@ -153,7 +153,7 @@ struct PoolTests {
 
   @Test("When nothing listens, calls fail at once with the reason until the pause is over, and then work")
   func refusedConnection() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     server.kill()
     let pool = try server.pool { $0.backoff = .milliseconds(400)...(.milliseconds(400)) }
     let key = try TestKeys.key()
@@ -161,7 +161,7 @@ struct PoolTests {
     await #expect(throws: refused) {
       try await pool.run("true", on: server.destination, key: key, timeout: .seconds(20))
     }
-    try server.start()
+    try await server.start()
     let start = ContinuousClock.now
     await #expect(throws: refused) {
       try await pool.run("true", on: server.destination, key: key, timeout: .seconds(20))
@@ -177,7 +177,7 @@ struct PoolTests {
 
   @Test("A refused login is not tried again, except with another key or when told to")
   func refusedLogin() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool { $0.backoff = .milliseconds(1)...(.milliseconds(1)) }
     let stranger = try TestKeys.key(.stranger)
     for _ in 0..<3 {
@@ -236,7 +236,7 @@ struct PoolTests {
 
   @Test("Past the queue's limit calls are told that it is busy, and a call that waits too long too")
   func busy() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool {
       $0.channelsPerConnection = 1
       $0.connectionsPerDestination = 1
@@ -263,7 +263,7 @@ struct PoolTests {
 
   @Test("A closed pool interrupts what runs and takes nothing more")
   func closing() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
     let file = server.directory.appendingPathComponent("begun").path

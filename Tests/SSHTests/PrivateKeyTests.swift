@@ -5,16 +5,16 @@ import Testing
 @Suite("Private keys")
 struct PrivateKeyTests {
   @Test("Kind and fingerprint are those that ssh-keygen shows", arguments: TestKeys.accepted)
-  func fingerprint(name: TestKeys.Name) throws {
+  func fingerprint(name: TestKeys.Name) async throws {
     let key = try TestKeys.key(name)
-    #expect(try key.fingerprint == TestKeys.fingerprint(name))
+    #expect(try await key.fingerprint == TestKeys.fingerprint(name))
     #expect(try TestKeys.publicText(name).hasPrefix(key.kind.rawValue + " "))
   }
 
   @Test("A key survives base64, CRLF, indentation and missing newlines")
-  func forms() throws {
+  func forms() async throws {
     let text = try TestKeys.text(.ed25519)
-    let fingerprint = try TestKeys.fingerprint(.ed25519)
+    let fingerprint = try await TestKeys.fingerprint(.ed25519)
     let lines = text.split(separator: "\n")
     let forms = [
       text, Data(text.utf8).base64EncodedString(),

@@ -3,7 +3,7 @@ import SSH
 import Shell
 import Testing
 
-@Suite("Commands for shells")
+@Suite("Commands for shells", .serialized)
 struct ShellTests {
   /// Words that some shell or other reads as something else.
   static let words = [
@@ -20,17 +20,17 @@ struct ShellTests {
   private func expected(_ words: [String]) -> [UInt8] { words.flatMap { Array($0.utf8) + [0] } }
 
   @Test("Any word reaches a program unchanged, whatever the login shell", arguments: shells)
-  func words(shell: String) throws {
+  func words(shell: String) async throws {
     for word in Self.words {
       let command = try Command(["printf", "%s\\0", word])
-      #expect(try run(shell, "-c", command.text) == expected([word]), "\(word.debugDescription)")
+      #expect(try await run(shell, "-c", command.text) == expected([word]), "\(word.debugDescription)")
     }
     let command = try Command(["printf", "%s\\0"] + Self.words)
-    #expect(try run(shell, "-c", command.text) == expected(Self.words))
+    #expect(try await run(shell, "-c", command.text) == expected(Self.words))
   }
 
   @Test("A script gets its arguments, and its own newlines, whatever the login shell", arguments: shells)
-  func scripts(shell: String) throws {
+  func scripts(shell: String) async throws {
     let command = try Command.script(
       """
       # It's a script! With "quotes" and \\ and $1.
@@ -38,19 +38,19 @@ struct ShellTests {
         printf '%s\\0' "$word"
       done
       """, Self.words)
-    #expect(try run(shell, "-c", command.text) == expected(Self.words))
+    #expect(try await run(shell, "-c", command.text) == expected(Self.words))
   }
 
   @Test("Long words pass, whatever the login shell", arguments: shells)
-  func longWords(shell: String) throws {
+  func longWords(shell: String) async throws {
     let word = String(repeating: "it's long! ", count: 5000)
     let command = try Command(["printf", "%s\\0", word])
-    #expect(try run(shell, "-c", command.text) == expected([word]))
+    #expect(try await run(shell, "-c", command.text) == expected([word]))
   }
 
   @Test("Words arrive unchanged through a real sshd")
   func throughServer() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let key = try TestKeys.key()
     let runner = SSHRunner(pool: try server.pool(), host: "127.0.0.1", port: server.port, keys: { _ in key })
     let command = try Command(["printf", "%s\\0"] + Self.words, environment: [("TZ", "UTC")])
@@ -82,7 +82,7 @@ struct ShellTests {
 
   @Test("A runner tells what may have run from what cannot have")
   func errors() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let key = try TestKeys.key()
     let user = NSUserName()
     let pool = try server.pool { $0.backoff = .seconds(5)...(.seconds(5)) }

@@ -37,9 +37,18 @@ struct Child {
 
 /// Runs a program to its end, and gives its standard output.
 @discardableResult
-func run(_ arguments: String...) throws -> [UInt8] {
-  let file = FileManager.default.temporaryDirectory.appendingPathComponent("out-\(UUID().uuidString)")
-  defer { try? FileManager.default.removeItem(at: file) }
-  try Child(arguments, stdout: file.path).wait()
-  return try Array(Data(contentsOf: file))
+func run(_ arguments: String...) async throws -> [UInt8] {
+  try await onThread {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("out-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Child(arguments, stdout: file.path).wait()
+    return try Array(Data(contentsOf: file))
+  }
+}
+
+/// Does something that blocks where it does not keep a worker from the others.
+func onThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+  try await withCheckedThrowingContinuation { continuation in
+    Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+  }
 }

@@ -11,7 +11,11 @@ final class TestServer: @unchecked Sendable {
   private let configuration: URL
 
   /// - Parameter options: lines for sshd_config before the usual ones; sshd takes the first of two.
-  init(options: [String] = [], hostKeys: [TestKeys.Kind] = [.ed25519]) throws {
+  static func start(options: [String] = [], hostKeys: [TestKeys.Kind] = [.ed25519]) async throws -> TestServer {
+    try await onThread { try TestServer(options: options, hostKeys: hostKeys) }
+  }
+
+  private init(options: [String], hostKeys: [TestKeys.Kind]) throws {
     directory = FileManager.default.temporaryDirectory.appendingPathComponent("sshd-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     // sshd insists on its privilege separation directory when started by root.
@@ -24,7 +28,7 @@ final class TestServer: @unchecked Sendable {
     var lines = options
     for kind in hostKeys {
       let file = directory.appendingPathComponent("host_\(kind.rawValue)").path
-      try run("/usr/bin/ssh-keygen", "-q", "-t", kind.rawValue, "-N", "", "-f", file)
+      try Child(["/usr/bin/ssh-keygen", "-q", "-t", kind.rawValue, "-N", "", "-f", file]).wait()
       lines.append("HostKey \(file)")
     }
     lines += [
@@ -36,7 +40,7 @@ final class TestServer: @unchecked Sendable {
     try (lines.joined(separator: "\n") + "\n").write(to: configuration, atomically: true, encoding: .utf8)
     let authorized = try TestKeys.accepted.map { try TestKeys.publicText($0) }.joined()
     try authorized.write(to: directory.appendingPathComponent("authorized_keys"), atomically: true, encoding: .utf8)
-    try start()
+    try startNow()
   }
 
   deinit {
@@ -44,7 +48,9 @@ final class TestServer: @unchecked Sendable {
     try? FileManager.default.removeItem(at: directory)
   }
 
-  func start() throws {
+  func start() async throws { try await onThread { try self.startNow() } }
+
+  private func startNow() throws {
     child = try Child([
       "/usr/sbin/sshd", "-D", "-f", configuration.path, "-E", directory.appendingPathComponent("log").path,
     ])
@@ -176,9 +182,9 @@ enum TestKeys {
   }
 
   /// The fingerprint as ssh-keygen computes it.
-  static func fingerprint(_ name: Name) throws -> String {
+  static func fingerprint(_ name: Name) async throws -> String {
     let file = try directory.get().appendingPathComponent(name.rawValue).path
-    let line = try String(decoding: run("/usr/bin/ssh-keygen", "-l", "-f", file), as: UTF8.self)
+    let line = try await String(decoding: run("/usr/bin/ssh-keygen", "-l", "-f", file), as: UTF8.self)
     return String(line.split(separator: " ")[1])
   }
 }
