@@ -49,12 +49,12 @@ public final class JobService: Sendable {
     self.connector = connector
     self.configuration = configuration
     self.logger = logger
-    ledger = Ledger(store: store, logger: logger)
+    ledger = Ledger(store: store, recentInterval: configuration.recentInterval, logger: logger)
   }
 
   /// Reads what is known from the store, and begins to observe.
   public func start() async throws {
-    try await ledger.load(endedWithin: configuration.recentInterval)
+    try await ledger.load()
     running.withLock { running in
       if running == nil { running = Task { await self.observe() } }
     }

@@ -38,14 +38,18 @@ actor Ledger {
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
-  init(store: JobStore, logger: Logger) {
+  /// Seconds for which a job that is over stays in the table; afterwards it is read from disk.
+  private let recentInterval: TimeInterval
+
+  init(store: JobStore, recentInterval: TimeInterval, logger: Logger) {
     self.store = store
+    self.recentInterval = recentInterval
     self.logger = logger
   }
 
-  /// Reads the jobs that are not over, and those that ended within `interval` seconds.
-  func load(endedWithin interval: TimeInterval) throws {
-    let jobs = try store.jobs(livingOrEndedSince: Date() - interval)
+  /// Reads the jobs that are not over, and those that ended recently.
+  func load() throws {
+    let jobs = try store.jobs(livingOrEndedSince: Date() - recentInterval)
     table.change { contents in
       for var job in jobs {
         // Its answer was lost when the program ended.
@@ -121,6 +125,16 @@ actor Ledger {
       if let job = contents.jobs[key] { changes.append((job, job)) }
     }
     commit(changes, actor: "weir")
+    forget(endedBefore: observation.time - recentInterval)
+  }
+
+  private func forget(endedBefore moment: Date) {
+    let old = table.read { contents in
+      contents.jobs.values.filter { $0.state.isTerminal && ($0.endedAt ?? $0.stateTime) < moment }.map(\.key)
+    }
+    guard !old.isEmpty else { return }
+    let keys = Set(old).subtracting(unsaved)
+    table.change { contents in for key in keys { contents.jobs[key] = nil } }
   }
 
   /// Writes what differs enough to be kept, then shows everything. A change that cannot be written is shown all the

@@ -260,6 +260,20 @@ struct KeepingTests {
     await second.stop()
   }
 
+  @Test("A job that ended long ago leaves memory and is found on disk")
+  func longAgo() async throws {
+    bench.configuration.recentInterval = 0
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    _ = await service.observeOnce()
+    bench.connector.observes()
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key) == nil)
+    #expect(try await service.find(job.key)?.state == .succeeded)
+  }
+
   @Test("The output of a job that is over is the same bytes ever after")
   func output() async throws {
     let service = try bench.service()
