@@ -102,8 +102,9 @@ actor Connection {
         LIBSSH2_ERROR_AUTHENTICATION_FAILED, LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED:
         throw .refused(error)
       default:
-        lose(error.message)
-        throw .lost(reason: error.message)
+        let reason = wire.isAtEnd ? "the server closed the connection" : error.message
+        lose(reason)
+        throw .lost(reason: reason)
       }
     }
   }
@@ -140,8 +141,9 @@ actor Connection {
   private func becameReadable() {
     wire.becameReadable()
     wakeAll()
-    // Nobody is there to read: what has come is the end, or a question of the server's. Asking back reads it.
-    if users == 0 && starts.isEmpty && lost == nil { probe() }
+    // Nobody is there to read, so it is a question of the server's: asking back reads it. And libssh2 takes a channel
+    // for well closed when the connection ends; asking then finds out.
+    if lost == nil && starts.isEmpty && (users == 0 || wire.isAtEnd) { probe() }
   }
 
   private func becameWritable() {
@@ -271,12 +273,13 @@ actor Connection {
     leave(.released)
   }
 
-  /// sshd does not close a channel while the command leaves its standard input unread. The place is lost as long as
-  /// that lasts; so the pool is told to use another connection, and this one ends with its last other user.
+  /// sshd does not close a channel before its command ends, and counts it as long (MaxSessions). For a short while
+  /// that keeps us from piling up more; then the pool is told to use another connection, and this one ends with its
+  /// last other user.
   private func waitClosed(_ channel: Session.Channel) async {
     do throws(Interruption) {
       do throws(Interruption) {
-        try await eventually(by: .after(keepalive * 2)) { () throws(Session.Failure) in try session.free(channel) }
+        try await eventually(by: .after(keepalive)) { () throws(Session.Failure) in try session.free(channel) }
       } catch .timedOut {
         isRetired = true
         stuck += 1

@@ -15,6 +15,9 @@ final class Wire {
   /// Set after the connection was closed or given up: reads find the end, writes vanish.
   private(set) var isClosed = false
 
+  /// Nothing more will come from the server.
+  private(set) var isAtEnd = false
+
   let descriptor: Int32
   private let reader: any DispatchSourceRead
   private let writer: any DispatchSourceWrite
@@ -22,7 +25,6 @@ final class Wire {
   private var writerIsSuspended = true
   private var incoming = Backlog()
   private var outgoing = Backlog()
-  private var isAtEnd = false
 
   /// Takes over a connected, non-blocking socket.
   init(descriptor: Int32, queue: DispatchQueue) {
@@ -53,9 +55,12 @@ final class Wire {
     // The kernel forgets this setting again and again.
     var on: Int32 = 1
     _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &on, socklen_t(MemoryLayout<Int32>.size))
-    let count = incoming.fill(upTo: 256 << 10) { Glibc.recv(descriptor, $0.baseAddress, $0.count, 0) }
+    let count = incoming.fill(upTo: 256 << 10) { room in
+      let count = Glibc.recv(descriptor, room.baseAddress, room.count, 0)
+      return count < 0 ? -Int(errno) : count
+    }
     received += UInt64(max(0, count))
-    if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR {
+    if count <= 0 && count != -Int(EAGAIN) && count != -Int(EINTR) {
       isAtEnd = true
       reader.cancel()
     }
@@ -75,9 +80,12 @@ final class Wire {
   private func writeNow() {
     guard !isClosed else { return }
     while outgoing.count > 0 {
-      let count = outgoing.drain { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      let count = outgoing.drain { bytes in
+        let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+        return count < 0 ? -Int(errno) : count
+      }
       // Full, or broken: of the latter reading will tell.
-      if count < 0 && errno != EINTR { break }
+      if count < 0 && count != -Int(EINTR) { break }
     }
     watchWritable(outgoing.count > 0)
   }

@@ -149,7 +149,18 @@ struct Service {
 }
 
 /// SIGTERM and SIGINT, waited for. A second one ends the program at once.
-private final class EndSignals: Sendable {
+final class EndSignals: Sendable {
+  private static let numbers = [SIGTERM, SIGINT]
+
+  /// Keeps the signals pending until somebody waits for them. A Dispatch source reads them from a signalfd(2), which it
+  /// sets up some time after it was activated: a signal that is only ignored until then would be lost.
+  static func block() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in numbers { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+  }
+
   private let stream: AsyncStream<Void>
   /// Kept so that they go on; nobody touches them.
   private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
@@ -157,8 +168,7 @@ private final class EndSignals: Sendable {
   init() {
     let (stream, continuation) = AsyncStream<Void>.makeStream()
     self.stream = stream
-    sources = [SIGTERM, SIGINT].map { number in
-      signal(number, SIG_IGN)
+    sources = Self.numbers.map { number in
       let source = DispatchSource.makeSignalSource(signal: number)
       let seen = Mutex(false)
       source.setEventHandler { @Sendable in

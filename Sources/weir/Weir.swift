@@ -11,6 +11,12 @@ struct Weir: AsyncParsableCommand {
     discussion: "Weir is configured by environment variables; `weir config` shows them.",
     version: version,
     subcommands: [Serve.self, Config.self])
+
+  static func main() async {
+    // Before there is a second thread, so that all of them inherit it.
+    EndSignals.block()
+    await main(nil)
+  }
 }
 
 /// `weir serve`

@@ -55,7 +55,7 @@ struct PoolTests {
   @Test("Commands that go on after their time was up do not use the server's sessions up")
   func zombies() async throws {
     let server = try await TestServer.start()
-    let pool = try server.pool()
+    let pool = try server.pool { $0.keepalive = .milliseconds(300) }
     let key = try TestKeys.key()
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<24 {
@@ -118,7 +118,7 @@ struct PoolTests {
   @Test("A silent command on a live connection is left alone")
   func patience() async throws {
     let server = try await TestServer.start()
-    let pool = try server.pool { $0.keepalive = .milliseconds(50) }
+    let pool = try server.pool { $0.keepalive = .milliseconds(200) }
     let output = try await pool.run(
       "sleep 1; echo done", on: server.destination, key: TestKeys.key(), timeout: .seconds(20))
     #expect(output.text == "done\n")
@@ -141,7 +141,7 @@ struct PoolTests {
   func idleClose() async throws {
     let server = try await TestServer.start()
     let pool = try server.pool {
-      $0.keepalive = .milliseconds(50)
+      $0.keepalive = .milliseconds(300)
       $0.idleClose = .milliseconds(100)
     }
     _ = try await pool.run("true", on: server.destination, key: TestKeys.key(), timeout: .seconds(20))

@@ -90,27 +90,19 @@ struct ShellTests {
     await #expect(throws: RunError.noKey(account: "bowser")) {
       try await runner.run(Command(["true"]), as: "bowser", timeout: .seconds(20))
     }
-    print("T", #line, ContinuousClock.now)
     let failed = try await runner.run(Command(["sh", "-c", "echo oops >&2; exit 9"]), as: user, timeout: .seconds(20))
     #expect(failed.exitStatus == 9 && !failed.succeeded && failed.message == "oops")
-    print("T", #line, ContinuousClock.now)
     let killed = try await runner.run(Command(["sh", "-c", "kill -9 $$"]), as: user, timeout: .seconds(20))
     #expect(killed.signal == "KILL" && killed.exitStatus == -1 && !killed.succeeded)
-    print("T", #line, ContinuousClock.now)
     await #expect {
       _ = try await runner.run(Command(["sleep", "20"]), as: user, timeout: .milliseconds(300))
     } throws: { ($0 as? RunError)?.mayHaveRun == true }
-    print("T", #line, ContinuousClock.now)
     #expect(runner.statusLines.isEmpty)
-    print("T", #line, ContinuousClock.now)
     server.kill()
-    print("T", #line, ContinuousClock.now)
     while pool.status().first?.connections != 0 { try await Task.sleep(for: .milliseconds(10)) }
-    print("T", #line, ContinuousClock.now)
     await #expect {
       _ = try await runner.run(Command(["true"]), as: user, timeout: .seconds(20))
     } throws: { ($0 as? RunError)?.mayHaveRun == false }
-    print("T", #line, ContinuousClock.now)
     #expect(runner.statusLines.count == 1 && runner.statusLines.first?.contains("127.0.0.1") == true)
   }
 
