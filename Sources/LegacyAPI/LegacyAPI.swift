@@ -33,7 +33,8 @@ public struct LegacyAPI: Sendable {
 
   /// Adds the endpoints to a router.
   public func register(on router: inout Router) {
-    router.on("GET", "/live") { _ in .now(json(.object(["status": "OK"]))) }
+    let alive = json(.object(["status": "OK"]))
+    router.on("GET", "/live") { _ in .now(alive) }
     router.on("GET", "/ready") { _ in .now(ready()) }
     on(&router, ["GET"], "/gc") { _, _ in .now(reachable()) }
     on(&router, ["GET"], "/nodes") { _, _ in .now(.text("true", contentType: "text/html; charset=utf-8")) }

@@ -35,6 +35,8 @@ final class TestServer: @unchecked Sendable {
       "Port \(port)", "ListenAddress 127.0.0.1", "StrictModes no", "UsePAM no", "LogLevel VERBOSE",
       "PidFile \(directory.path)/pid", "AuthorizedKeysFile \(directory.path)/authorized_keys",
       "PermitRootLogin prohibit-password",
+      // Not the shell's start files of whoever runs the tests, which may take long, and may not like to be killed.
+      "SetEnv HOME=\(directory.path)",
     ]
     if !options.contains(where: { $0.hasPrefix("Subsystem") }) { lines.append("Subsystem sftp internal-sftp") }
     try (lines.joined(separator: "\n") + "\n").write(to: configuration, atomically: true, encoding: .utf8)
