@@ -1,22 +1,46 @@
 #!/bin/bash
 # Measures Weir beside what people use without it, in turns on the same machine, and prints a table with ratios.
-# Absolute times depend on the machine; the ratios are what counts. Needs root and Debian 12.
-#   deploy/bench.sh [submit]
+# Absolute figures depend on the machine; the ratios are what counts. Needs root and Debian 12.
+#   deploy/bench.sh [submit | http]
 #     submit   a job by POST /submit, beside sbatch over a kept OpenSSH connection (ControlMaster)
+#     http     the HTTP server, beside nginx with two workers; four minutes at most once Weir is built
+# WEIR_BINARY names a program that is built already.
 . "$(dirname "$0")/lib.sh"
-case ${1:-submit} in
-  submit) ;;
+what=${1:-submit}
+case $what in
+  submit | http) ;;
   -h | --help) usage; exit 0 ;;
   *) usage >&2; exit 64 ;;
 esac
-require_root "the test cluster has several users"
 require_swift
-install_packages "${build_packages[@]}" openssh-client python3
 cd "$repository"
-say "building"
-swift build -c release --product weir </dev/null
-cluster_is_ours=
-testbed_is_up || cluster_is_ours=1
-trap 'if [ -n "$cluster_is_ours" ]; then deploy/testbed/down.sh; fi' EXIT
-deploy/testbed/up.sh
-WEIR_BINARY=$repository/.build/release/weir PYTHONPATH=Tests/EndToEnd /usr/bin/python3 deploy/bench/submit.py
+
+build() {
+  if [ -z "${WEIR_BINARY:-}" ]; then
+    install_packages "${build_packages[@]}"
+    say "building"
+    swift build -c release --product weir </dev/null
+  fi
+  export WEIR_BINARY=${WEIR_BINARY:-$repository/.build/release/weir}
+}
+
+bench_submit() {
+  require_root "the test cluster has several users"
+  install_packages openssh-client python3
+  build
+  cluster_is_ours=
+  testbed_is_up || cluster_is_ours=1
+  trap 'if [ -n "$cluster_is_ours" ]; then deploy/testbed/down.sh; fi' EXIT
+  deploy/testbed/up.sh
+  PYTHONPATH=Tests/EndToEnd /usr/bin/python3 deploy/bench/submit.py
+}
+
+bench_http() {
+  install_packages nginx-light wrk python3
+  build
+  say "measuring"
+  /usr/bin/python3 deploy/bench/http-server.py
+  say "done"
+}
+
+"bench_$what"

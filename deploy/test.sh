@@ -3,7 +3,7 @@
 # containers. Asks nothing. The last line says `N passed, N failed`; the exit status is 0 only if none failed.
 # The cluster needs root and Debian 12; it is stopped at the end unless it was up before.
 #   deploy/test.sh [--unit | --e2e] [--filter WHAT]
-#     --unit          only Swift's tests
+#     --unit          only Swift's tests, and a short run of deploy/fuzz.sh
 #     --e2e           only the end-to-end tests
 #     --filter WHAT   only tests whose name holds WHAT
 . "$(dirname "$0")/lib.sh"
@@ -66,6 +66,14 @@ swift_tests() {
   count "$run" "$bad" "$status"
 }
 
+# Each target of deploy/fuzz.sh counts as one test.
+fuzzing() {
+  local status=0
+  say "fuzzing"
+  deploy/fuzz.sh 5 </dev/null 2>&1 | tee "$output" || status=$?
+  count "$(lines '^[a-z]+ +[0-9]+ +[0-9]+ ')" "$(lines 's\] [a-z]+: a finding;')" "$status"
+}
+
 end_to_end_tests() {
   local status=0 bad
   swift build --product weir </dev/null || { count 0 0 1; return 0; }
@@ -83,5 +91,6 @@ end_to_end_tests() {
 require_swift
 install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest
 if [ -n "$unit" ]; then swift_tests; fi
+if [ -n "$unit" ] && [ -z "$filter" ]; then fuzzing; fi
 if [ -n "$e2e" ]; then end_to_end_tests; fi
 say "done"

@@ -1,28 +1,11 @@
 /// A response's body that is being written bit by bit. Confined to its connection's loop.
-final class BodyStream: @unchecked Sendable {
+final class BodyStream: LiveTask, @unchecked Sendable {
   var end: ResponseFraming.StreamEnd
   let keepsAlive: Bool
-  var task: Task<Void, Never>?
-  private var writers: [CheckedContinuation<Void, any Error>] = []
 
   init(end: ResponseFraming.StreamEnd, keepsAlive: Bool) {
     self.end = end
     self.keepsAlive = keepsAlive
-  }
-
-  func wait(_ writer: CheckedContinuation<Void, any Error>) { writers.append(writer) }
-
-  func resumeWriters() {
-    let waiting = writers
-    writers = []
-    for writer in waiting { writer.resume() }
-  }
-
-  func connectionClosed() {
-    let waiting = writers
-    writers = []
-    for writer in waiting { writer.resume(throwing: BodyWriterError.connectionClosed) }
-    task?.cancel()
   }
 }
 
@@ -32,17 +15,20 @@ extension Connection {
     _ produce: @escaping @Sendable (BodyWriter) async throws -> Void, end: ResponseFraming.StreamEnd, keepsAlive: Bool
   ) {
     let stream = BodyStream(end: end, keepsAlive: keepsAlive)
-    let queue = context.loop.queue
+    let loop = context.loop
     phase = .streaming(stream)
-    let writer = BodyWriter { [self] bytes in
-      try await withCheckedThrowingContinuation { continuation in
-        queue.async { @Sendable [self] in write(bytes, to: stream, continuation) }
-      }
-    }
+    if loop.isDraining { stream.drain() }
+    let writer = BodyWriter(
+      send: { [self] bytes in
+        try await withCheckedThrowingContinuation { continuation in
+          loop.perform { @Sendable [self] in write(bytes, to: stream, continuation) }
+        }
+      },
+      notify: { body in loop.perform { @Sendable in stream.whenDraining(body) } })
     stream.task = Task { [self] in
       var failure: (any Error)?
       do { try await produce(writer) } catch { failure = error }
-      queue.async { @Sendable [self, failure] in finish(stream, failure) }
+      loop.perform { @Sendable [self, failure] in finish(stream, failure) }
     }
   }
 
@@ -56,14 +42,10 @@ extension Connection {
     case .length(let remaining):
       guard bytes.count <= remaining else { return writer.resume(throwing: BodyWriterError.lengthExceeded) }
       stream.end = .length(remaining: remaining - bytes.count)
-      output.append(contentsOf: bytes)
-    case .chunked where !bytes.isEmpty:
-      output.append(number: bytes.count, radix: 16)
-      output.append("\r\n")
-      output.append(contentsOf: bytes)
-      output.append("\r\n")
+      output.append(body: bytes)
+    case .chunked where !bytes.isEmpty: output.append(chunk: bytes)
     case .chunked: break
-    case .close: output.append(contentsOf: bytes)
+    case .close: output.append(body: bytes)
     }
     stream.wait(writer)
     proceed()
@@ -85,7 +67,7 @@ extension Connection {
     case .chunked: output.append("0\r\n\r\n")
     case .close: break
     }
-    phase = stream.keepsAlive ? .receiving : .closing
+    phase = stream.keepsAlive && !context.loop.isDraining ? .receiving : .closing
     proceed()
   }
 }

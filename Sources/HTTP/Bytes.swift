@@ -30,6 +30,8 @@ extension UInt8 {
   /// A byte that may stand in a field value: visible, blank, tab or obs-text (RFC 9110 section 5.5).
   var isFieldByte: Bool { (self >= 0x20 && self != 0x7F) || self == Byte.tab }
 
+  var isBlank: Bool { self == Byte.space || self == Byte.tab }
+
   var isDigit: Bool { self &- 0x30 < 10 }
 
   var lowercased: UInt8 { self &- 0x41 < 26 ? self | 0x20 : self }
@@ -64,12 +66,45 @@ extension UnsafeRawBufferPointer {
     return nil
   }
 
+  /// Whether all bytes may stand in a token, and there is one.
+  var isToken: Bool {
+    for byte in self where !byte.isTokenByte { return false }
+    return !isEmpty
+  }
+
+  /// Whether all bytes may stand in a field value; eight at a time, for this is most of a head.
+  var isFieldValue: Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    var index = 0
+    while index + 8 <= count {
+      let word = loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      let controls = (word &- ones &* 0x20) & ~word
+      let deletes = word ^ (ones &* 0x7F)
+      if (controls | ((deletes &- ones) & ~deletes)) & (ones &* 0x80) != 0 {
+        for byte in slice(index..<(index + 8)) where !byte.isFieldByte { return false }
+      }
+      index += 8
+    }
+    while index < count {
+      if !self[index].isFieldByte { return false }
+      index += 1
+    }
+    return true
+  }
+
+  /// Whether these are the bytes of `text`.
+  @inline(__always)
+  func equals(_ text: StaticString) -> Bool {
+    guard count == text.utf8CodeUnitCount, let base = baseAddress else { return count == text.utf8CodeUnitCount }
+    return memcmp(base, text.utf8Start, count) == 0
+  }
+
   /// Without the blanks and tabs around it.
   var trimmed: UnsafeRawBufferPointer {
     var start = 0
     var end = count
-    while start < end, self[start] == Byte.space || self[start] == Byte.tab { start += 1 }
-    while end > start, self[end - 1] == Byte.space || self[end - 1] == Byte.tab { end -= 1 }
+    while start < end, self[start].isBlank { start += 1 }
+    while end > start, self[end - 1].isBlank { end -= 1 }
     return slice(start..<end)
   }
 

@@ -78,10 +78,63 @@ struct ChunkedBody {
     let digits = line.prefix { $0.hexValue != nil }
     // 15 digits cannot overflow.
     guard (1...15).contains(digits.count) else { throw .badRequest("a chunk's size is not a hexadecimal number") }
-    let rest = line.slice(digits.count..<line.count)
-    guard rest.allSatisfy(\.isFieldByte), rest.isEmpty || rest.trimmed.first == Byte.semicolon else {
-      throw .badRequest("a chunk's size is not a hexadecimal number")
+    guard ChunkExtensions.areValid(line.slice(digits.count..<line.count)) else {
+      throw .badRequest("a chunk's extensions are malformed")
     }
     return digits.reduce(0) { $0 << 4 | Int($1.hexValue ?? 0) }
+  }
+}
+
+/// `;name=value;name="value"`, with blanks where RFC 9112 section 7.1.1 has them.
+private struct ChunkExtensions {
+  private let bytes: UnsafeRawBufferPointer
+  private var index = 0
+
+  static func areValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var extensions = ChunkExtensions(bytes: bytes)
+    while extensions.index < bytes.count {
+      guard extensions.skipOne() else { return false }
+    }
+    return true
+  }
+
+  private init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+  private mutating func skipOne() -> Bool {
+    guard skip(Byte.semicolon), skipToken() else { return false }
+    guard skip(Byte.equals) else { return true }
+    return skip(Byte.quote) ? skipQuoted() : skipToken()
+  }
+
+  /// Skips `byte` and the blanks around it, or nothing.
+  private mutating func skip(_ byte: UInt8) -> Bool {
+    var next = index
+    while next < bytes.count, bytes[next].isBlank { next += 1 }
+    guard next < bytes.count, bytes[next] == byte else { return false }
+    next += 1
+    // What follows a quote belongs to the text.
+    while byte != Byte.quote, next < bytes.count, bytes[next].isBlank { next += 1 }
+    index = next
+    return true
+  }
+
+  private mutating func skipToken() -> Bool {
+    let start = index
+    while index < bytes.count, bytes[index].isTokenByte { index += 1 }
+    return index > start
+  }
+
+  /// The rest of a quoted text; that it has no control byte was not looked at before.
+  private mutating func skipQuoted() -> Bool {
+    while index < bytes.count, bytes[index].isFieldByte {
+      if bytes[index] == Byte.quote {
+        index += 1
+        return true
+      }
+      if bytes[index] == Byte.backslash { index += 1 }
+      guard index < bytes.count, bytes[index].isFieldByte else { return false }
+      index += 1
+    }
+    return false
   }
 }

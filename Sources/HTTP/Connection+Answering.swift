@@ -21,11 +21,13 @@ extension Connection {
       isHead: head.method == "HEAD", isHTTP10: head.isHTTP10, keepsAlive: head.keepsAlive)
     // A refusal of what follows has to know whether it answers a HEAD.
     refusalIsHead = framing.isHead
-    var request = try Request(
-      method: head.method, target: head.target, headers: head.headers, remoteAddress: remoteAddress)
+    // Nobody else has it yet.
+    let request = head.request.storage
+    request.remoteAddress = remoteAddress
+    try request.readTarget()
     let resolution = try context.router.resolve(method: request.method, rawPath: request.rawPath)
-    if case .route(_, let parameters) = resolution { request.parameters = parameters }
-    pending = PendingRequest(exchange: Exchange(request: request, framing: framing), resolution: resolution)
+    if case .route(_, let parameters) = resolution, !parameters.isEmpty { request.parameters = parameters }
+    pending = PendingRequest(exchange: Exchange(request: head.request, framing: framing), resolution: resolution)
     let limit = resolution.bodyLimit ?? context.limits.body
     if head.expectsContinue, head.framing != .none {
       // A final answer in place of 100: whether the body follows is not known then, so nothing after it can be.
@@ -38,10 +40,14 @@ extension Connection {
 
   /// Answers the request whose body this is.
   func answer(_ body: [UInt8]) {
-    guard let taken = pending.take() else { return }
-    var exchange = taken.exchange
-    exchange.request.body = body
-    switch taken.resolution {
+    guard var taken = pending.take() else { return }
+    if !body.isEmpty { taken.exchange.request.storage.body = body }
+    respond(to: taken.exchange, taken.resolution)
+    context.spareRequest = taken.exchange.request.recycled()
+  }
+
+  private func respond(to exchange: Exchange, _ resolution: Router.Resolution) {
+    switch resolution {
     case .options(let allow):
       write(Response(.noContent, headers: ["Allow": allow], body: .bytes([])), exchange.framing)
     case .refused(let error):
@@ -51,6 +57,7 @@ extension Connection {
         switch try route.handler(exchange.request) {
         case .now(let response): writeEncoded(response, exchange)
         case .later(let operation): answerLater(operation, exchange)
+        case .upgrade(let upgrade): try self.upgrade(upgrade, exchange)
         }
       } catch {
         write(rendered(error, exchange.request), exchange.framing)
@@ -92,7 +99,7 @@ extension Connection {
       } catch {
         outcome = .failure(error)
       }
-      context.loop.queue.async { @Sendable [self] in finish(outcome) }
+      context.loop.perform { @Sendable [self] in finish(outcome) }
     }
   }
 
@@ -113,10 +120,30 @@ extension Connection {
     guard response.isCompressible, case .bytes(let bytes) = response.body else {
       return write(response, exchange.framing)
     }
-    if exchange.acceptsGzip, bytes.count > Gzip.largestOnLoop { return answerLater({ response }, exchange) }
     var response = response
     response.headers.append("Vary", "Accept-Encoding")
-    write(exchange.acceptsGzip ? response.compressed() : response, exchange.framing)
+    guard exchange.acceptsGzip else { return write(response, exchange.framing) }
+    if let zipped = context.zipped[bytes] {
+      write(response.replacingBody(zipped: zipped), exchange.framing)
+    } else if bytes.count > Gzip.largestOnLoop {
+      compressLater(bytes, of: response, exchange)
+    } else {
+      let zipped = Gzip.compress(bytes)
+      context.zipped[bytes] = zipped
+      write(response.replacingBody(zipped: zipped), exchange.framing)
+    }
+  }
+
+  /// Compresses off the loop.
+  private func compressLater(_ bytes: [UInt8], of response: Response, _ exchange: Exchange) {
+    phase = .answering(exchange)
+    Task { [self] in
+      let zipped = Gzip.compress(bytes)
+      context.loop.perform { @Sendable [self] in
+        context.zipped[bytes] = zipped
+        finish(.success(response.replacingBody(zipped: zipped)))
+      }
+    }
   }
 
   private func write(_ response: Response, _ asked: ResponseFraming) {
@@ -124,7 +151,7 @@ extension Connection {
     if context.loop.isDraining || response.asksClose || (asked.isHTTP10 && response.hasUnknownLength) {
       framing.keepsAlive = false
     }
-    if output.isEmpty { output = context.takeOutputBuffer() }
+    if output.capacity == 0 { context.lendMemory(to: &output) }
     let end = output.append(response, framing: framing, date: context.currentDate())
     if let end, case .stream(_, let produce) = response.body {
       stream(produce, end: end, keepsAlive: framing.keepsAlive)
@@ -144,5 +171,7 @@ extension Response {
     return false
   }
 
-  fileprivate var asksClose: Bool { headers["Connection"]?.lowercased() == "close" }
+  fileprivate var asksClose: Bool {
+    (try? headers.withValue(of: "connection") { $0.equalsIgnoringCase("close") }) ?? false
+  }
 }

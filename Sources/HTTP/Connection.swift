@@ -6,7 +6,8 @@ import Logging
 ///
 /// One request at a time: while an answer is awaited nothing more is read, so that pipelined requests are answered in
 /// order, what a client may have us hold is bounded, and it waits when we do. All of it is confined to its loop's
-/// queue; that is why the class may be called Sendable. `Connection+Answering.swift` has the way from a request to its
+/// queue; that is why the class may be called Sendable, and why its properties do without the run-time check of
+/// exclusive access, which took a seventh of a request's instructions. `Connection+Answering.swift` has the way from a request to its
 /// response.
 final class Connection: Pollable, @unchecked Sendable {
   enum Phase {
@@ -16,6 +17,8 @@ final class Connection: Pollable, @unchecked Sendable {
     case answering(Exchange)
     /// A response's body is being produced.
     case streaming(BodyStream)
+    /// The connection speaks another protocol.
+    case tunneling(TunnelTask)
     /// The last answer is written as far as the client takes it; then the end.
     case closing
     /// Our side is shut; what the client still sends is read and dropped, for an answer it has not read yet would be
@@ -26,25 +29,27 @@ final class Connection: Pollable, @unchecked Sendable {
 
   let context: ConnectionContext
   let remoteAddress: String
-  var phase = Phase.receiving
+  @exclusivity(unchecked) var phase = Phase.receiving
   /// The request whose body is being read.
-  var pending: PendingRequest?
+  @exclusivity(unchecked) var pending: PendingRequest?
   /// The request being read is a HEAD, as far as is known: then a refusal has no body either.
-  var refusalIsHead = false
-  var output: [UInt8] = []
-  private(set) var deadline: Nanoseconds
+  @exclusivity(unchecked) var refusalIsHead = false
+  @exclusivity(unchecked) var output = OutputBuffer()
+  @exclusivity(unchecked) private(set) var deadline: Nanoseconds
 
   private let fd: Int32
-  private var parser: RequestParser
+  @exclusivity(unchecked) private var parser: RequestParser
   /// What was read and not consumed: the begin of a request, or pipelined ones that have to wait.
-  private var input: [UInt8] = []
-  private var inputStart = 0
+  @exclusivity(unchecked) private var input: [UInt8] = []
+  @exclusivity(unchecked) private var inputStart = 0
   /// Some of the input was not even looked at, because its turn had not come.
-  private var isHeld = false
-  private var outputStart = 0
-  private var interest = EPOLLIN.rawValue
+  @exclusivity(unchecked) private var isHeld = false
+  @exclusivity(unchecked) private var interest = EPOLLIN.rawValue
   /// When the head being read has to be complete; `.max` between requests.
-  private var headDeadline: Nanoseconds
+  @exclusivity(unchecked) private var headDeadline: Nanoseconds
+  /// When the body being read began; `.max` outside of one.
+  @exclusivity(unchecked) private var bodyBegin = Nanoseconds.max
+  @exclusivity(unchecked) private var quietSince: Nanoseconds
 
   /// With this much unsent no further request is answered, and no more of a streamed body asked for.
   private static let highWater = 65_536
@@ -56,6 +61,7 @@ final class Connection: Pollable, @unchecked Sendable {
     parser = RequestParser(limits: context.limits)
     headDeadline = .deadline(in: context.timeouts.header)
     deadline = headDeadline
+    quietSince = EventLoop.now
   }
 
   /// Begins to listen to the client; false when that cannot be.
@@ -64,10 +70,15 @@ final class Connection: Pollable, @unchecked Sendable {
   // MARK: Events
 
   func ready(_ events: UInt32) {
-    if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { return close() }
+    if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 {
+      // Both sides may be shut with something unread; closing then would be a reset, and could cost the answer.
+      if case .lingering(let end) = phase, events & EPOLLERR.rawValue == 0 { return discard(until: end) }
+      return close()
+    }
     if events & EPOLLOUT.rawValue != 0 { return proceed() }
     switch phase {
     case .receiving where !isHeld: receive()
+    case .tunneling(let tunnel) where tunnel.wantsInput: receive(for: tunnel)
     case .lingering(let end): discard(until: end)
     // Level-triggered epoll would tell us again and again what we do not want to read yet.
     default: listen(for: 0)
@@ -75,7 +86,7 @@ final class Connection: Pollable, @unchecked Sendable {
   }
 
   func expire() {
-    if outputStart < output.count { return abort() }
+    if !output.isEmpty { return abort() }
     switch phase {
     case .receiving where parser.isIdle && input.isEmpty, .lingering: close()
     case .receiving: refuse(.requestTimeout)
@@ -84,11 +95,26 @@ final class Connection: Pollable, @unchecked Sendable {
   }
 
   func drain() {
+    switch phase {
+    case .streaming(let stream): stream.drain()
+    case .tunneling(let tunnel): tunnel.drain()
+    default: break
+    }
     guard isQuiet else { return }
     // The request may have come, unseen so far.
     receive()
     if isQuiet { close() }
   }
+
+  func evict() -> Bool {
+    guard isQuiet else { return false }
+    receive()
+    guard isQuiet else { return false }
+    close()
+    return true
+  }
+
+  var idleSince: Nanoseconds? { isQuiet ? quietSince : nil }
 
   /// Between two requests, with nothing to write.
   private var isQuiet: Bool {
@@ -150,9 +176,11 @@ final class Connection: Pollable, @unchecked Sendable {
   private func consume(_ window: UnsafeRawBufferPointer) -> Int {
     var offset = 0
     var answered = 0
+    parser.spare = context.spareRequest.take()
+    defer { context.spareRequest = parser.spare.take() ?? context.spareRequest }
     do throws(HTTPError) {
       while case .receiving = phase {
-        if answered >= context.limits.pipelined || output.count - outputStart > Self.highWater { break }
+        if answered >= context.limits.pipelined || output.count > Self.highWater { break }
         guard let event = try parser.next(in: window, from: &offset) else { return offset }
         switch event {
         case .head(let head):
@@ -162,6 +190,7 @@ final class Connection: Pollable, @unchecked Sendable {
         case .end(let body):
           answered += 1
           answer(body)
+          parser.spare = context.spareRequest.take()
           refusalIsHead = false
         }
       }
@@ -170,6 +199,19 @@ final class Connection: Pollable, @unchecked Sendable {
     }
     isHeld = offset < window.count
     return offset
+  }
+
+  private func receive(for tunnel: TunnelTask) {
+    let buffer = context.readBuffer
+    let count = recv(fd, buffer.baseAddress, buffer.count, 0)
+    if count > 0 { tunnel.received(buffer[..<count]) }
+    if count == 0 { tunnel.inputEnded() }
+    if count < 0, errno != EAGAIN, errno != EINTR { return close() }
+    listenToTunnel(tunnel)
+  }
+
+  func listenToTunnel(_ tunnel: TunnelTask) {
+    listen(for: (tunnel.wantsInput ? EPOLLIN.rawValue : 0) | (output.isEmpty ? 0 : EPOLLOUT.rawValue))
   }
 
   private func discard(until end: Nanoseconds) {
@@ -187,7 +229,7 @@ final class Connection: Pollable, @unchecked Sendable {
     switch phase {
     case .receiving where isHeld:
       arm(.max)
-      context.loop.queue.async { @Sendable [self] in takeTurn() }
+      context.loop.perform { @Sendable [self] in takeTurn() }
     case .receiving:
       listen(for: EPOLLIN.rawValue)
       arm(receivingDeadline())
@@ -198,6 +240,16 @@ final class Connection: Pollable, @unchecked Sendable {
       listen(for: interest & EPOLLIN.rawValue)
       arm(.max)
       stream.resumeWriters()
+    case .tunneling(let tunnel):
+      // What came behind the request is the other protocol's.
+      if !input.isEmpty {
+        tunnel.received(input[inputStart...])
+        input = []
+        inputStart = 0
+      }
+      listenToTunnel(tunnel)
+      arm(.max)
+      tunnel.resumeWriters()
     case .closing:
       shutdown(fd, Int32(SHUT_WR))
       phase = .lingering(until: .deadline(in: context.timeouts.linger))
@@ -217,22 +269,14 @@ final class Connection: Pollable, @unchecked Sendable {
 
   /// - Returns: whether everything is written; if not, the connection waits for the client or is closed.
   private func flush() -> Bool {
-    while outputStart < output.count {
-      let sent = output.withUnsafeBytes { bytes in
-        bytes.baseAddress.map { send(fd, $0 + outputStart, bytes.count - outputStart, Int32(MSG_NOSIGNAL)) }
-      }
-      guard let sent, sent > 0 else {
+    while !output.isEmpty {
+      guard output.send(to: fd) > 0 else {
         if errno == EINTR { continue }
         if errno == EAGAIN { waitToWrite() } else { close() }
         return false
       }
-      outputStart += sent
     }
-    if outputStart > 0 {
-      context.giveBack(output)
-      output = []
-      outputStart = 0
-    }
+    if output.capacity > 0 { context.takeMemory(of: &output) }
     if case .closed = phase { return false }
     return true
   }
@@ -240,22 +284,40 @@ final class Connection: Pollable, @unchecked Sendable {
   private func waitToWrite() {
     listen(for: EPOLLOUT.rawValue)
     arm(.deadline(in: context.timeouts.writeStall))
-    if outputStart > Self.highWater {
-      output.removeFirst(outputStart)
-      outputStart = 0
+    switch phase {
+    case .streaming(let stream) where output.count < Self.highWater: stream.resumeWriters()
+    case .tunneling(let tunnel):
+      // Both may be writing: who stops reading then waits forever.
+      listenToTunnel(tunnel)
+      if output.count < Self.highWater { tunnel.resumeWriters() }
+    default: break
     }
-    if case .streaming(let stream) = phase, output.count - outputStart < Self.highWater { stream.resumeWriters() }
   }
 
   // MARK: Waiting
 
   private func receivingDeadline() -> Nanoseconds {
-    if parser.isInBody { return .deadline(in: context.timeouts.bodyIdle) }
+    if parser.isInBody { return bodyDeadline() }
+    bodyBegin = .max
     if headDeadline == .max {
-      if parser.isIdle && input.isEmpty { return .deadline(in: context.timeouts.keepAliveIdle) }
+      if parser.isIdle && input.isEmpty {
+        let now = EventLoop.now
+        quietSince = now
+        return now.advanced(by: context.timeouts.keepAliveIdle)
+      }
       headDeadline = .deadline(in: context.timeouts.header)
     }
     return headDeadline
+  }
+
+  /// A body that comes in drops may not stay longer than its size justifies.
+  private func bodyDeadline() -> Nanoseconds {
+    let now = EventLoop.now
+    if bodyBegin == .max { bodyBegin = now }
+    let idle = context.timeouts.bodyIdle
+    return min(
+      now.advanced(by: idle),
+      bodyBegin.advanced(by: idle).advanced(by: context.timeouts.bodyTime(of: parser.bodyCount)))
   }
 
   private func arm(_ moment: Nanoseconds) {
@@ -280,13 +342,16 @@ final class Connection: Pollable, @unchecked Sendable {
   func close() {
     context.loop.assertConfined()
     if case .closed = phase { return }
-    if case .streaming(let stream) = phase { stream.connectionClosed() }
+    switch phase {
+    case .streaming(let stream): stream.connectionClosed()
+    case .tunneling(let tunnel): tunnel.connectionClosed()
+    default: break
+    }
     phase = .closed
     pending = nil
     input = []
     inputStart = 0
-    output = []
-    outputStart = 0
+    output = OutputBuffer()
     context.openConnections.decrement()
     context.loop.close(fd: fd)
   }

@@ -12,9 +12,12 @@ final class ConnectionContext: @unchecked Sendable {
   let timeouts: Timeouts
   /// Every read goes here first, so that an idle connection owns no buffer.
   let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
-  /// An empty array with room, for whichever connection has something to write.
-  private var spareOutput: [UInt8] = []
-  private var date = HTTPDate()
+  /// Memory for whichever connection has something to write.
+  @exclusivity(unchecked) private var spareOutput = OutputBuffer()
+  /// A request that is over, whose memory the next may have.
+  @exclusivity(unchecked) var spareRequest: Request.Storage?
+  let zipped = ZippedBodies()
+  @exclusivity(unchecked) private var date = HTTPDate()
 
   init(loop: EventLoop, router: Router, limits: Limits, logger: Logger, openConnections: ConnectionCount) {
     self.loop = loop
@@ -30,16 +33,13 @@ final class ConnectionContext: @unchecked Sendable {
   /// The Date field's value.
   func currentDate() -> [UInt8] { date.now() }
 
-  func takeOutputBuffer() -> [UInt8] {
-    var buffer: [UInt8] = []
-    swap(&buffer, &spareOutput)
-    return buffer
-  }
+  /// Gives memory to a buffer that has none.
+  func lendMemory(to buffer: inout OutputBuffer) { swap(&buffer, &spareOutput) }
 
-  func giveBack(_ buffer: consuming [UInt8]) {
-    guard buffer.capacity <= 262_144, buffer.capacity > spareOutput.capacity else { return }
-    buffer.removeAll(keepingCapacity: true)
-    spareOutput = buffer
+  /// Takes the memory of a buffer that is empty.
+  func takeMemory(of buffer: inout OutputBuffer) {
+    if buffer.capacity <= 262_144, buffer.capacity > spareOutput.capacity { swap(&buffer, &spareOutput) }
+    if buffer.capacity > 0 { buffer = OutputBuffer() }
   }
 }
 
@@ -49,6 +49,7 @@ struct Timeouts: Sendable {
   let bodyIdle: Nanoseconds
   let keepAliveIdle: Nanoseconds
   let writeStall: Nanoseconds
+  private let bodyRate: UInt64
   let linger: Nanoseconds
   /// While lingering, the longest wait for a client that says nothing more.
   let lingerIdle: Nanoseconds
@@ -58,8 +59,18 @@ struct Timeouts: Sendable {
     bodyIdle = Nanoseconds(limits.bodyIdle)
     keepAliveIdle = Nanoseconds(limits.keepAliveIdle)
     writeStall = Nanoseconds(limits.writeStall)
+    bodyRate = UInt64(max(0, limits.bodyRate))
     linger = Nanoseconds(limits.linger)
     lingerIdle = min(linger, Nanoseconds(.seconds(2)))
+  }
+}
+
+extension Timeouts {
+  /// How long so many bytes of a body may have taken, beyond the idle time.
+  func bodyTime(of count: Int) -> Nanoseconds {
+    guard bodyRate > 0 else { return .max }
+    let (product, overflow) = UInt64(max(0, count)).multipliedReportingOverflow(by: 1_000_000_000)
+    return overflow ? .max : product / bodyRate
   }
 }
 

@@ -9,58 +9,104 @@ protocol Pollable: AnyObject {
   /// The descriptor is ready; `events` are epoll's.
   func ready(_ events: UInt32)
   func expire()
+  /// Since when it waits for somebody to ask it something; nil when it never does.
+  var idleSince: Nanoseconds? { get }
+  /// Leave the loop to make room, if nothing is asked of it.
+  /// - Returns: whether it left.
+  func evict() -> Bool
   /// Take nothing new, and leave the loop when what was begun is done.
   func drain()
   /// Leave the loop now.
   func close()
 }
 
-/// A moment on the monotonic clock.
-typealias Nanoseconds = UInt64
-
 /// One epoll set, whose descriptor is watched by one Dispatch source on a serial queue.
 ///
-/// Measured against a source per connection this halves the calls of the system per request. Everything here is
-/// confined to ``queue``, which is asserted in debug builds; that is why the class may be called Sendable.
+/// Measured against a source per connection this halves the calls of the system per request. A loop that has just been
+/// busy waits in `epoll_wait` for a moment before it gives its thread back: under load Dispatch, which needs two thread
+/// changes to say that a descriptor is ready, is not asked at all. Everything here is confined to ``queue``, which is
+/// asserted in debug builds; that is why the class may be called Sendable.
 final class EventLoop: @unchecked Sendable {
-  let queue: DispatchQueue
-  private(set) var isDraining = false
+  typealias Job = @Sendable () -> Void
 
+  /// Whether the loop has a thread, and where it stands.
+  private enum Mode {
+    /// Dispatch watches the set.
+    case idle
+    case running
+    /// In `epoll_wait`, out of which only a descriptor brings it.
+    case waiting
+  }
+
+  private struct Inbox {
+    var jobs: [Job] = []
+    var mode = Mode.idle
+  }
+
+  private let queue: DispatchQueue
+  @exclusivity(unchecked) private(set) var isDraining = false
+
+  private let inbox = Locked(Inbox())
   private let epoll: Int32
+  /// A pair of sockets: a byte in the second ends the loop's wait.
+  private let wakeUp: (receiver: Int32, sender: Int32)
   private let source: any DispatchSourceRead
-  private let timer: any DispatchSourceTimer
-  /// By descriptor. The kernel names at most one event per descriptor in a batch and a pollable is only closed by its
-  /// own event, a timer or another block of the queue: so a batch never holds an event for a descriptor's predecessor.
-  private var pollables: [(any Pollable)?] = []
+  /// A timer's descriptor in the set: Dispatch makes its own when it is first needed, and out of descriptors, when the
+  /// listener waits for one, it could not.
+  private let timer: Int32
+  /// By descriptor.
+  @exclusivity(unchecked) private var pollables: [(any Pollable)?] = []
+  /// In which round each was added. One event can close another's descriptor, to make room, and the next have it again:
+  /// what the kernel said before is not about the new one.
+  @exclusivity(unchecked) private var addedIn: [UInt64] = []
+  @exclusivity(unchecked) private var round: UInt64 = 0
   private var count = 0
-  private var nextWake = Nanoseconds.max
-  private var events = [epoll_event](repeating: epoll_event(), count: 256)
-  private var isStopped = false
+  @exclusivity(unchecked) private var nextWake = Nanoseconds.max
+  private let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 256)
+  @exclusivity(unchecked) private var isStopped = false
   private var whenEmpty: [@Sendable () -> Void] = []
   private var drainDeadline = Nanoseconds.max
 
+  /// Idle ones by descriptor and time, the oldest last.
+  private var evictable: [(fd: Int, since: Nanoseconds)] = []
+  private static let evictionBatch = 64
+
   /// Deadlines are kept this precisely.
   private static let granularity: Nanoseconds = 20_000_000
-  /// How often the set is asked again before other blocks of the queue have their turn.
-  private static let roundsPerTurn = 16
+  /// How often the set is asked before other blocks of the queue have their turn.
+  private static let roundsPerTurn = 256
+  /// How long the loop stays with an idle set, in milliseconds.
+  private static let patience: Int32 = 10
 
   init(label: String) throws(ServerError) {
     queue = DispatchQueue(label: label, qos: .userInitiated)
     epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-    guard epoll >= 0 else { throw .system(operation: "epoll_create1", errno: errno) }
+    timer = timerfd_create(CLOCK_MONOTONIC, Int32(O_NONBLOCK | O_CLOEXEC))
+    var pair: [Int32] = [-1, -1]
+    let paired = socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0, &pair)
+    wakeUp = (receiver: pair[0], sender: pair[1])
+    guard epoll >= 0, timer >= 0, paired == 0 else {
+      let number = errno
+      for descriptor in [epoll, timer] + pair where descriptor >= 0 { _ = Glibc.close(descriptor) }
+      throw .system(operation: "making an event loop", errno: number)
+    }
+    for descriptor in [timer, wakeUp.receiver] {
+      var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: descriptor))
+      _ = epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event)
+    }
     source = DispatchSource.makeReadSource(fileDescriptor: epoll, queue: queue)
-    timer = DispatchSource.makeTimerSource(queue: queue)
   }
 
-  /// Begins to watch; ``stop()`` has to follow some time, for the sources keep the loop alive.
+  deinit { events.deallocate() }
+
+  /// Begins to watch; ``stop()`` has to follow some time, for the source keeps the loop alive.
   func start() {
-    let epoll = epoll
+    let descriptors = [epoll, timer, wakeUp.receiver, wakeUp.sender]
     source.setEventHandler { @Sendable [self] in turn() }
-    source.setCancelHandler { @Sendable in _ = Glibc.close(epoll) }
-    timer.setEventHandler { @Sendable [self] in expire() }
-    timer.schedule(deadline: .distantFuture)
+    source.setCancelHandler { @Sendable in
+      for descriptor in descriptors { _ = Glibc.close(descriptor) }
+    }
     source.activate()
-    timer.activate()
   }
 
   static var now: Nanoseconds {
@@ -84,8 +130,12 @@ final class EventLoop: @unchecked Sendable {
     assertConfined()
     guard !isStopped, control(EPOLL_CTL_ADD, fd, events) else { return false }
     let index = Int(fd)
-    while pollables.count <= index { pollables.append(nil) }
+    while pollables.count <= index {
+      pollables.append(nil)
+      addedIn.append(0)
+    }
     pollables[index] = pollable
+    addedIn[index] = round
     count += 1
     wake(by: pollable.deadline)
     return true
@@ -93,11 +143,13 @@ final class EventLoop: @unchecked Sendable {
 
   func modify(fd: Int32, events: UInt32) { _ = control(EPOLL_CTL_MOD, fd, events) }
 
-  /// Forgets a descriptor and closes it, which takes it out of the epoll set.
+  /// Forgets a descriptor and closes it. That alone would not take it out of the epoll set while a child that is just
+  /// being started has a copy of it.
   func close(fd: Int32) {
     assertConfined()
     guard Int(fd) < pollables.count, pollables[Int(fd)] != nil else { return }
     pollables[Int(fd)] = nil
+    _ = control(EPOLL_CTL_DEL, fd, 0)
     _ = Glibc.close(fd)
     count -= 1
     if count == 0 { becameEmpty() }
@@ -108,16 +160,104 @@ final class EventLoop: @unchecked Sendable {
     return epoll_ctl(epoll, operation, fd, &event) == 0
   }
 
+  /// Closes the one that has been idle longest.
+  /// - Returns: false when none is.
+  func evictOldestIdle() -> Bool {
+    assertConfined()
+    if let oldest = nextToEvict() { return oldest }
+    let found = pollables.indices.compactMap { index in
+      pollables[index]?.idleSince.map { (fd: index, since: $0) }
+    }
+    // Looked for in one go for many: one by one, a crowd would have all be looked through for each of them.
+    evictable = Array(found.sorted { $0.since > $1.since }.suffix(Self.evictionBatch))
+    return nextToEvict() ?? false
+  }
+
+  /// Closes the next one known to have been idle long, if it still is; nil when none is known.
+  private func nextToEvict() -> Bool? {
+    while let (fd, since) = evictable.popLast() {
+      if let pollable = pollables[fd], pollable.idleSince == since, pollable.evict() { return true }
+    }
+    return nil
+  }
+
+  // MARK: Turns
+
+  /// Has `job` run on the loop soon, in the order of the calls; from any thread.
+  func perform(_ job: @escaping Job) {
+    let mode: Mode? = inbox.access { inbox in
+      inbox.jobs.append(job)
+      // Whoever came first has done what is needed.
+      return inbox.jobs.count == 1 ? inbox.mode : nil
+    }
+    switch mode {
+    case .idle: queue.async { @Sendable [self] in turn() }
+    case .waiting: interruptWait()
+    case .running, nil: break
+    }
+  }
+
+  /// Serves what is ready, until nothing is for a while.
   private func turn() {
     for _ in 0..<Self.roundsPerTurn {
-      guard !isStopped else { return }
-      let ready = epoll_wait(epoll, &events, Int32(events.count), 0)
-      guard ready > 0 else { return }
-      for index in 0..<Int(ready) {
-        let event = events[index]
-        pollables[Int(event.data.fd)]?.ready(event.events)
+      let patience = runJobs()
+      if isStopped { break }
+      let ready = epoll_wait(epoll, events.baseAddress, Int32(events.count), patience)
+      inbox.access { $0.mode = .running }
+      guard ready > 0 || patience == 0 else { break }
+      round += 1
+      var isTimeUp = false
+      for event in events[..<max(0, Int(ready))] {
+        switch event.data.fd {
+        case wakeUp.receiver: swallowWakeUp()
+        case timer: isTimeUp = true
+        case let fd where addedIn[Int(fd)] != round: pollables[Int(fd)]?.ready(event.events)
+        default: break
+        }
       }
+      if isTimeUp { swallowTimer() }
+      // The timer's clock is ahead of ours, which ticks.
+      if isTimeUp || nextWake <= Self.now { expire() }
     }
+    let isAsked = inbox.access { inbox in
+      inbox.mode = .idle
+      return !inbox.jobs.isEmpty
+    }
+    if isAsked { queue.async { @Sendable [self] in turn() } }
+  }
+
+  /// Runs the jobs that were asked for.
+  /// - Returns: how long may be waited for descriptors then, in milliseconds.
+  private func runJobs() -> Int32 {
+    let jobs = inbox.access { inbox in
+      inbox.mode = .running
+      if inbox.jobs.isEmpty { return [Job]() }
+      let jobs = inbox.jobs
+      inbox.jobs = []
+      return jobs
+    }
+    for job in jobs { job() }
+    return inbox.access { inbox in
+      // What the jobs asked for in turn comes after the next look at the set.
+      guard inbox.jobs.isEmpty else { return 0 }
+      inbox.mode = .waiting
+      return Self.patience
+    }
+  }
+
+  private func interruptWait() {
+    var byte: UInt8 = 0
+    send(wakeUp.sender, &byte, 1, Int32(MSG_NOSIGNAL))
+  }
+
+  private func swallowWakeUp() {
+    var bytes: (UInt64, UInt64) = (0, 0)
+    recv(wakeUp.receiver, &bytes, MemoryLayout.size(ofValue: bytes), 0)
+  }
+
+  private func swallowTimer() {
+    var expirations: UInt64 = 0
+    _ = read(timer, &expirations, MemoryLayout.size(ofValue: expirations))
   }
 
   // MARK: Time
@@ -127,9 +267,11 @@ final class EventLoop: @unchecked Sendable {
     guard deadline < nextWake else { return }
     nextWake = deadline
     let now = Self.now
-    let wait = deadline > now ? deadline - now : 0
-    timer.schedule(
-      deadline: .now() + .nanoseconds(Int(clamping: max(wait, Self.granularity))), leeway: .milliseconds(5))
+    let wait = max(deadline > now ? deadline - now : 0, Self.granularity)
+    var moment = itimerspec()
+    moment.it_value.tv_sec = Int(wait / 1_000_000_000)
+    moment.it_value.tv_nsec = Int(wait % 1_000_000_000)
+    timerfd_settime(timer, 0, &moment, nil)
   }
 
   /// One timer for all: it looks at every deadline, which takes a tenth of a millisecond for ten thousand of them.
@@ -167,7 +309,6 @@ final class EventLoop: @unchecked Sendable {
     isStopped = true
     closeAll()
     source.cancel()
-    timer.cancel()
   }
 
   private func closeAll() {
@@ -179,21 +320,5 @@ final class EventLoop: @unchecked Sendable {
     let waiting = whenEmpty
     whenEmpty = []
     for done in waiting { done() }
-  }
-}
-
-extension Nanoseconds {
-  /// A duration; a negative one is 0, one of centuries as long as the clock goes.
-  init(_ duration: Duration) {
-    let (seconds, attoseconds) = duration.components
-    let (whole, overflow) = UInt64(Swift.max(0, seconds)).multipliedReportingOverflow(by: 1_000_000_000)
-    let (sum, overflow2) = whole.addingReportingOverflow(UInt64(Swift.max(0, attoseconds)) / 1_000_000_000)
-    self = overflow || overflow2 ? .max : sum
-  }
-
-  /// The moment so long from now, never past the end of the clock.
-  static func deadline(in duration: Nanoseconds) -> Nanoseconds {
-    let (moment, overflow) = EventLoop.now.addingReportingOverflow(duration)
-    return overflow ? .max : moment
   }
 }

@@ -66,15 +66,52 @@ extension Response {
     return Gzip.isWorthwhile(contentType: headers["Content-Type"])
   }
 
-  /// The response with a compressed body. A strong ETag becomes a weak one: it names other bytes (RFC 9110 8.8.3).
+  /// The response with a compressed body.
   func compressed() -> Response {
-    guard case .bytes(let bytes) = body, let zipped = Gzip.compress(bytes), zipped.count < bytes.count else {
-      return self
-    }
+    guard case .bytes(let bytes) = body else { return self }
+    return replacingBody(zipped: Gzip.compress(bytes))
+  }
+
+  /// The response with this for its body, if it is shorter. A strong ETag becomes a weak one: it names other bytes
+  /// (RFC 9110 section 8.8.3).
+  func replacingBody(zipped: [UInt8]?) -> Response {
+    guard let zipped, case .bytes(let bytes) = body, zipped.count < bytes.count else { return self }
     var response = self
     response.body = .bytes(zipped)
     response.headers.set("Content-Encoding", "gzip")
     if let tag = headers["ETag"], !tag.hasPrefix("W/") { response.headers.set("ETag", "W/" + tag) }
     return response
+  }
+}
+
+/// The compressed forms of the bodies that were asked for last, so that an answer that is sent again and again is
+/// compressed once. Confined to a loop.
+///
+/// A body is known again by where it lies: nobody can change an array in its place while this holds it too.
+final class ZippedBodies {
+  private var kept: [(plain: [UInt8], zipped: [UInt8])] = []
+
+  private static let limit = 4
+  /// Bytes of a body that are kept at most.
+  private static let longest = 4_194_304
+
+  subscript(plain: [UInt8]) -> [UInt8]? {
+    get {
+      guard let index = kept.firstIndex(where: { Self.isSame($0.plain, plain) }) else { return nil }
+      // The ones used last stand last.
+      if index < kept.count - 1 { kept.append(kept.remove(at: index)) }
+      return kept.last?.zipped
+    }
+    set {
+      guard let newValue, plain.count <= Self.longest else { return }
+      if kept.count >= Self.limit { kept.removeFirst() }
+      kept.append((plain, newValue))
+    }
+  }
+
+  private static func isSame(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+    one.withUnsafeBytes { one in
+      other.withUnsafeBytes { other in one.baseAddress == other.baseAddress && one.count == other.count }
+    }
   }
 }

@@ -13,18 +13,18 @@ public struct Headers: Sendable {
 
   public init() {}
 
-  init(reservingBytes byteCount: Int, fields fieldCount: Int) {
-    bytes.reserveCapacity(byteCount)
-    fields.reserveCapacity(fieldCount)
-  }
-
   /// The number of fields.
   public var count: Int { fields.count }
 
   /// The value of the first field of that name.
   public subscript(name: String) -> String? {
-    guard let field = fields.first(where: { matches($0, name) }) else { return nil }
-    return string(field.value)
+    var name = name
+    let value = name.withUTF8 { name in
+      bytes.withUnsafeBytes { all in
+        fields.first { all.slice($0.name).equalsIgnoringCase(UnsafeRawBufferPointer(name)) }?.value
+      }
+    }
+    return value.map(string)
   }
 
   /// The values of all fields of that name, in order.
@@ -57,20 +57,49 @@ public struct Headers: Sendable {
     fields = fields.filter { !matches($0, name) }
   }
 
-  /// Adds a field that was already found to be well formed.
-  mutating func append(validName name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    let nameStart = bytes.count
-    bytes.append(contentsOf: name)
-    let valueStart = bytes.count
-    bytes.append(contentsOf: value)
-    fields.append(Field(name: nameStart..<valueStart, value: valueStart..<bytes.count))
+  /// Adds a field line that was already found to be well formed.
+  mutating func append(validLine line: UnsafeRawBufferPointer, name: Range<Int>, value: Range<Int>) {
+    if fields.isEmpty {
+      bytes.reserveCapacity(512)
+      fields.reserveCapacity(12)
+    }
+    let start = bytes.count
+    bytes.append(contentsOf: line)
+    fields.append(
+      Field(
+        name: (start + name.lowerBound)..<(start + name.upperBound),
+        value: (start + value.lowerBound)..<(start + value.upperBound)))
   }
+
+  /// Empties the fields, in the same memory when nobody else has a copy.
+  mutating func removeAllKeepingCapacity() {
+    bytes.removeAll(keepingCapacity: true)
+    fields.removeAll(keepingCapacity: true)
+  }
+
+  /// The bytes of names and values, and what stands between them.
+  var byteCount: Int { bytes.count }
 
   /// Calls `body` with the bytes of each name and value, in order.
   func forEachField(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
     bytes.withUnsafeBytes { all in
       for field in fields { body(all.slice(field.name), all.slice(field.value)) }
     }
+  }
+
+  /// Calls `body` with the value's bytes of the first field of that name.
+  func withValue<Result>(
+    of name: StaticString, _ body: (UnsafeRawBufferPointer) throws(HTTPError) -> Result
+  ) throws(HTTPError) -> Result? {
+    let length = name.utf8CodeUnitCount
+    for field in fields where field.name.count == length {
+      if let result = try bytes.withBytes({ all throws(HTTPError) -> Result? in
+        all.slice(field.name).equalsIgnoringCase(name) ? try body(all.slice(field.value)) : nil
+      }) {
+        return result
+      }
+    }
+    return nil
   }
 
   private func string(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }

@@ -11,6 +11,7 @@ final class Listener: Pollable, @unchecked Sendable {
   private var next = 0
   private var isShortOfDescriptors = false
   private(set) var deadline = Nanoseconds.max
+  var idleSince: Nanoseconds? { nil }
 
   /// How many connections are accepted before the others have their turn.
   private static let batch = 64
@@ -50,13 +51,14 @@ final class Listener: Pollable, @unchecked Sendable {
     if context.loop === loop {
       Self.begin(accepted, remoteAddress, context)
     } else {
-      context.loop.queue.async { @Sendable in Self.begin(accepted, remoteAddress, context) }
+      context.loop.perform { @Sendable in Self.begin(accepted, remoteAddress, context) }
     }
     return true
   }
 
   private static func begin(_ fd: Int32, _ remoteAddress: String, _ context: ConnectionContext) {
-    let open = context.openConnections.increment()
+    var open = context.openConnections.increment()
+    if open > context.limits.connections, context.loop.evictOldestIdle() { open -= 1 }
     let connection = Connection(fd: fd, remoteAddress: remoteAddress, context: context)
     guard open <= context.limits.connections + refusable, connection.start() else {
       context.openConnections.decrement()
@@ -81,6 +83,8 @@ final class Listener: Pollable, @unchecked Sendable {
     deadline = .deadline(in: 100_000_000)
     loop.wake(by: deadline)
   }
+
+  func evict() -> Bool { false }
 
   func expire() {
     deadline = .max

@@ -3,21 +3,27 @@ enum Percent {
   /// Replaces each `%XX` by its byte, once, and `+` by a blank where that is the custom (queries and forms).
   /// - Throws: 400 when a `%` is not followed by two hexadecimal digits.
   static func decode(_ bytes: UnsafeRawBufferPointer, plusIsBlank: Bool = false) throws(HTTPError) -> [UInt8] {
-    var decoded: [UInt8] = []
-    decoded.reserveCapacity(bytes.count)
-    var index = 0
-    while index < bytes.count {
-      let byte = bytes[index]
-      if byte == Byte.percent {
-        guard index + 2 < bytes.count, let high = bytes[index + 1].hexValue, let low = bytes[index + 2].hexValue
-        else { throw .badRequest("a percent sign that no two hexadecimal digits follow") }
-        decoded.append(high << 4 | low)
-        index += 3
-      } else {
-        decoded.append(plusIsBlank && byte == UInt8(ascii: "+") ? Byte.space : byte)
+    var isWellFormed = true
+    let decoded = [UInt8](unsafeUninitializedCapacity: bytes.count) { decoded, count in
+      var index = 0
+      while index < bytes.count {
+        var byte = bytes[index]
         index += 1
+        if byte == Byte.percent {
+          guard index + 1 < bytes.count, let high = bytes[index].hexValue, let low = bytes[index + 1].hexValue else {
+            isWellFormed = false
+            return
+          }
+          byte = high << 4 | low
+          index += 2
+        } else if plusIsBlank, byte == UInt8(ascii: "+") {
+          byte = Byte.space
+        }
+        decoded[count] = byte
+        count += 1
       }
     }
+    guard isWellFormed else { throw .badRequest("a percent sign that no two hexadecimal digits follow") }
     return decoded
   }
 

@@ -1,45 +1,108 @@
+import Glibc
+
 /// A request that arrived whole.
 public struct Request: Sendable {
-  /// As sent; methods are case-sensitive (RFC 9110 section 9.1).
-  public var method: String
-  /// The request target as sent.
-  public var target: String
-  /// The path, percent-decoded once; `*` for `OPTIONS *`.
-  public var path: String
-  /// The pairs of the query, decoded, in order.
-  public var query: [(name: String, value: String)]
-  public var headers: Headers
-  public var body: [UInt8]
-  /// What stood in the places of the route's `{name}`s, each decoded by itself: it may hold a slash.
-  public var parameters: [String: String] = [:]
-  /// Where the request came from, such as `127.0.0.1:5321` or `[::1]:5321`.
-  public var remoteAddress: String
+  /// What a request is made of, behind one reference: it is handed from hand to hand on every call. Only one that
+  /// nobody else refers to is ever changed; that is why it may be called Sendable.
+  final class Storage: @unchecked Sendable {
+    @exclusivity(unchecked) var method = ""
+    @exclusivity(unchecked) var target = ""
+    /// Where it is not the whole target.
+    @exclusivity(unchecked) var ownPath: String?
+    /// Where it differs from the path as sent.
+    @exclusivity(unchecked) var decodedPath: String?
+    @exclusivity(unchecked) var query: [(name: String, value: String)] = []
+    @exclusivity(unchecked) var headers = Headers()
+    @exclusivity(unchecked) var body: [UInt8] = []
+    @exclusivity(unchecked) var parameters: [String: String] = [:]
+    @exclusivity(unchecked) var remoteAddress = ""
+  }
 
-  /// The path as sent, without scheme, authority and query: what routes are matched with.
-  let rawPath: String
+  private(set) var storage: Storage
+
+  init(_ storage: Storage) { self.storage = storage }
 
   /// - Throws: 400 when the target cannot be understood.
   public init(
     method: String, target: String, headers: Headers = [:], body: [UInt8] = [], remoteAddress: String = ""
   ) throws(HTTPError) {
-    self.method = method
-    self.target = target
-    self.headers = headers
-    self.body = body
-    self.remoteAddress = remoteAddress
-    let parts = try target.withBytes { bytes throws(HTTPError) in try TargetParts(bytes, method: method) }
-    // The usual target is its own path: it is shared, not made again.
-    rawPath = parts.path ?? target
-    query = parts.query
-    path = rawPath
-    if parts.isPathEncoded {
-      path = try rawPath.withBytes { bytes throws(HTTPError) in try Percent.decodeText(bytes, what: "the path") }
+    let storage = Storage()
+    storage.method = method
+    storage.target = target
+    storage.headers = headers
+    storage.body = body
+    storage.remoteAddress = remoteAddress
+    try storage.readTarget()
+    self.storage = storage
+  }
+
+  /// As sent; methods are case-sensitive (RFC 9110 section 9.1).
+  public var method: String {
+    get { storage.method }
+    set { own().method = newValue }
+  }
+  /// The request target as sent.
+  public var target: String {
+    get { storage.target }
+    set {
+      let storage = own()
+      storage.ownPath = storage.rawPath
+      storage.target = newValue
     }
+  }
+  /// The path, percent-decoded once; `*` for `OPTIONS *`.
+  public var path: String {
+    get { storage.decodedPath ?? storage.rawPath }
+    set { own().decodedPath = newValue }
+  }
+  /// The pairs of the query, decoded, in order.
+  public var query: [(name: String, value: String)] {
+    get { storage.query }
+    set { own().query = newValue }
+  }
+  public var headers: Headers {
+    get { storage.headers }
+    set { own().headers = newValue }
+  }
+  public var body: [UInt8] {
+    get { storage.body }
+    set { own().body = newValue }
+  }
+  /// What stood in the places of the route's `{name}`s, each decoded by itself: it may hold a slash.
+  public var parameters: [String: String] {
+    get { storage.parameters }
+    set { own().parameters = newValue }
+  }
+  /// Where the request came from, such as `127.0.0.1:5321` or `[::1]:5321`.
+  public var remoteAddress: String {
+    get { storage.remoteAddress }
+    set { own().remoteAddress = newValue }
+  }
+
+  /// The path as sent, without scheme, authority and query: what routes are matched with.
+  var rawPath: String { storage.rawPath }
+
+  /// The storage, to be changed: a copy where others have it too.
+  private mutating func own() -> Storage {
+    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
+    return storage
+  }
+
+  /// The storage, emptied, when nobody else refers to it. The request is over then.
+  mutating func recycled() -> Storage? {
+    guard isKnownUniquelyReferenced(&storage) else { return nil }
+    storage.empty()
+    return storage
   }
 
   /// The fields of a form, sent as `application/x-www-form-urlencoded` or `multipart/form-data`.
   /// - Throws: ``HTTPError`` 415 for another content type, 400 for a form that is malformed.
   public func form() throws -> FormFields {
+    // Nearly every form comes with just these words.
+    let isUsual = try headers.withValue(of: "content-type") {
+      $0.equalsIgnoringCase("application/x-www-form-urlencoded")
+    }
+    if isUsual == true { return try FormFields(urlEncoded: body) }
     let contentType = headers["Content-Type"] ?? ""
     let mediaType = MediaType(contentType)
     switch mediaType.name {
@@ -55,6 +118,49 @@ public struct Request: Sendable {
         contentType.isEmpty ? "the request has no Content-Type" : "this call does not take that Content-Type",
         hint: "send application/x-www-form-urlencoded or multipart/form-data")
     }
+  }
+}
+
+extension Request.Storage {
+  var rawPath: String { ownPath ?? target }
+
+  /// Takes the target apart.
+  /// - Throws: 400 when it cannot be understood.
+  func readTarget() throws(HTTPError) {
+    let method = method
+    let parts = try target.withBytes { bytes throws(HTTPError) in try TargetParts(bytes, method: method) }
+    // The usual target is its own path.
+    if let path = parts.path { ownPath = path }
+    if !parts.query.isEmpty { query = parts.query }
+    if parts.isPathEncoded {
+      decodedPath = try rawPath.withBytes { bytes throws(HTTPError) in
+        try Percent.decodeText(bytes, what: "the path")
+      }
+    }
+  }
+
+  fileprivate func copy() -> Request.Storage {
+    let copy = Request.Storage()
+    copy.method = method
+    copy.target = target
+    copy.ownPath = ownPath
+    copy.decodedPath = decodedPath
+    copy.query = query
+    copy.headers = headers
+    copy.body = body
+    copy.parameters = parameters
+    copy.remoteAddress = remoteAddress
+    return copy
+  }
+
+  /// Forgets all but the memory of the header fields, where it is not large.
+  fileprivate func empty() {
+    if ownPath != nil { ownPath = nil }
+    if decodedPath != nil { decodedPath = nil }
+    if !query.isEmpty { query = [] }
+    if !body.isEmpty { body = [] }
+    if !parameters.isEmpty { parameters = [:] }
+    if headers.byteCount > 4096 { headers = Headers() } else { headers.removeAllKeepingCapacity() }
   }
 }
 
@@ -102,32 +208,50 @@ private struct TargetParts {
   }
 }
 
-/// The Host field's value, `uri-host [ ":" port ]` (RFC 9110 section 7.2).
+/// The Host field's value, `uri-host [ ":" port ]` (RFC 9110 section 7.2); it may be empty.
 enum Host {
   static func isValid(_ value: UnsafeRawBufferPointer) -> Bool {
     var end = 0
     if value.first == UInt8(ascii: "[") {
-      guard let close = value.firstOffset(of: UInt8(ascii: "]")), close > 1 else { return false }
-      guard value.slice(1..<close).allSatisfy({ isNameByte($0) || $0 == Byte.colon }) else { return false }
+      guard let close = value.firstOffset(of: UInt8(ascii: "]")), isIPv6(value.slice(1..<close)) else { return false }
       end = close + 1
     } else {
-      end = value.firstOffset(of: Byte.colon) ?? value.count
-      guard value.slice(0..<end).allSatisfy({ isNameByte($0) || $0 == Byte.percent }) else { return false }
+      while end < value.count, value[end] != Byte.colon {
+        guard let length = nameByteLength(value, at: end) else { return false }
+        end += length
+      }
     }
     guard end < value.count else { return true }
-    return value[end] == Byte.colon && value.count - end <= 6
-      && value.slice((end + 1)..<value.count).allSatisfy(\.isDigit)
+    return end > 0 && value[end] == Byte.colon && isPort(value.slice((end + 1)..<value.count))
   }
 
-  /// unreserved and sub-delims of RFC 3986.
+  /// The length of the character at `index`, an escape's being three; nil when none may stand there.
+  private static func nameByteLength(_ value: UnsafeRawBufferPointer, at index: Int) -> Int? {
+    if isNameByte(value[index]) { return 1 }
+    guard value[index] == Byte.percent, index + 2 < value.count, value[index + 1].hexValue != nil,
+      value[index + 2].hexValue != nil
+    else { return nil }
+    return 3
+  }
+
+  /// Empty means the standard port (RFC 3986 section 3.2.3).
+  private static func isPort(_ value: UnsafeRawBufferPointer) -> Bool {
+    guard value.count <= 5, value.allSatisfy(\.isDigit) else { return false }
+    return value.reduce(0) { $0 * 10 + Int($1 &- 0x30) } <= 65_535
+  }
+
+  private static func isIPv6(_ value: UnsafeRawBufferPointer) -> Bool {
+    guard (2...45).contains(value.count), value.allSatisfy({ $0.hexValue != nil || $0 == Byte.colon || $0 == 0x2E })
+    else { return false }
+    var address = in6_addr()
+    return value.string.withCString { inet_pton(AF_INET6, $0, &address) == 1 }
+  }
+
+  /// unreserved and sub-delims of RFC 3986, as a bit set.
   private static func isNameByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-    case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "!"),
-      UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "("), UInt8(ascii: ")"),
-      UInt8(ascii: "*"), UInt8(ascii: "+"), Byte.comma, Byte.semicolon, Byte.equals:
-      true
-    default: false
-    }
+    let low: UInt64 = 0x2BFF_7FD2_0000_0000
+    let high: UInt64 = 0x47FF_FFFE_87FF_FFFE
+    let set = byte < 64 ? low : byte < 128 ? high : 0
+    return (set >> UInt64(byte & 63)) & 1 == 1
   }
 }

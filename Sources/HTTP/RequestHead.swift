@@ -7,15 +7,18 @@ enum Framing: Sendable, Equatable {
 
 /// A request line and its fields, checked.
 struct RequestHead: Sendable {
-  var method: String
-  var target: String
+  /// Its body, its parameters and where it came from are not in it yet, and its target is not taken apart.
+  var request: Request
   var isHTTP10: Bool
-  var headers: Headers
   var framing: Framing
   /// The connection stays open after the answer, as far as the client is concerned.
   var keepsAlive: Bool
   /// The client waits for `100 Continue` before it sends the body.
   var expectsContinue: Bool
+
+  var method: String { request.method }
+  var target: String { request.target }
+  var headers: Headers { request.headers }
 }
 
 /// `GET /path HTTP/1.1` (RFC 9112 section 3).
@@ -30,18 +33,32 @@ struct RequestLine {
       let targetEnd = line.firstOffset(of: Byte.space, from: methodEnd + 1), targetEnd > methodEnd + 1
     else { throw .badRequest("the request line is not: method, blank, target, blank, version") }
     let methodBytes = line.slice(0..<methodEnd)
-    guard methodBytes.allSatisfy(\.isTokenByte) else { throw .badRequest("the method is malformed") }
+    guard methodBytes.isToken else { throw .badRequest("the method is malformed") }
     let targetBytes = line.slice((methodEnd + 1)..<targetEnd)
     guard targetBytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }) else {
       throw .badRequest("the request target holds a byte that has to be percent-encoded")
     }
     isHTTP10 = try Self.isHTTP10(line.slice((targetEnd + 1)..<line.count))
-    method = methodBytes.string
+    method = Self.method(methodBytes)
     target = targetBytes.string
   }
 
+  init() {
+    method = ""
+    target = ""
+    isHTTP10 = false
+  }
+
+  /// The usual two are not made anew.
+  private static func method(_ bytes: UnsafeRawBufferPointer) -> String {
+    if bytes.equals("GET") { return "GET" }
+    if bytes.equals("POST") { return "POST" }
+    return bytes.string
+  }
+
   private static func isHTTP10(_ version: UnsafeRawBufferPointer) throws(HTTPError) -> Bool {
-    guard version.count == 8, version.starts(with: "HTTP/".utf8), version[5].isDigit, version[6] == UInt8(ascii: "."),
+    if version.equals("HTTP/1.1") { return false }
+    guard version.count == 8, version.slice(0..<5).equals("HTTP/"), version[5].isDigit, version[6] == UInt8(ascii: "."),
       version[7].isDigit
     else { throw .badRequest("the HTTP version is malformed") }
     guard version[5] == UInt8(ascii: "1"), version[7] <= UInt8(ascii: "1") else {
@@ -63,8 +80,8 @@ struct HeadBuilder {
 
   /// The bytes of the field lines so far, line ends included.
   private(set) var byteCount = 0
-  private let line: RequestLine
-  private var headers = Headers(reservingBytes: 512, fields: 12)
+  private var line = RequestLine()
+  private var headers = Headers()
   private var hostCount = 0
   private var contentLength: Int?
   private var transferEncoding = TransferEncoding.absent
@@ -73,15 +90,23 @@ struct HeadBuilder {
   private var expectsContinue = false
   private var hasUnknownExpectation = false
 
-  init(_ line: RequestLine) { self.line = line }
+  init() {}
+
+  /// - Parameter spare: a request that is over, whose memory may be used again.
+  init(_ line: RequestLine, spare: Request.Storage?) {
+    self.line = line
+    if let spare { swap(&headers, &spare.headers) }
+  }
 
   /// Adds a field line, given without its line end (RFC 9112 section 5).
   mutating func add(_ fieldLine: UnsafeRawBufferPointer, limit: Int) throws(HTTPError) {
     guard headers.count < limit else { throw .headersTooLarge }
-    let (name, value) = try Self.field(fieldLine)
-    headers.append(validName: name, value: value)
+    let (nameRange, valueRange) = try Self.ranges(fieldLine)
+    headers.append(validLine: fieldLine, name: nameRange, value: valueRange)
     byteCount += fieldLine.count + 2
     // By length first, so that most fields cost one comparison.
+    let name = fieldLine.slice(nameRange)
+    let value = fieldLine.slice(valueRange)
     switch name.count {
     case 4 where name.equalsIgnoringCase("host"):
       hostCount += 1
@@ -110,12 +135,24 @@ struct HeadBuilder {
   static func field(
     _ line: UnsafeRawBufferPointer
   ) throws(HTTPError) -> (name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    guard let colon = line.firstOffset(of: Byte.colon), colon > 0,
-      line.slice(0..<colon).allSatisfy(\.isTokenByte)
-    else { throw .badRequest("a header field's name is malformed") }
-    let value = line.slice((colon + 1)..<line.count).trimmed
-    guard value.allSatisfy(\.isFieldByte) else { throw .badRequest("a header field holds a control character") }
-    return (line.slice(0..<colon), value)
+    let (name, value) = try ranges(line)
+    return (line.slice(name), line.slice(value))
+  }
+
+  private static func ranges(
+    _ line: UnsafeRawBufferPointer
+  ) throws(HTTPError) -> (name: Range<Int>, value: Range<Int>) {
+    guard let colon = line.firstOffset(of: Byte.colon), line.slice(0..<colon).isToken else {
+      throw .badRequest("a header field's name is malformed")
+    }
+    var start = colon + 1
+    var end = line.count
+    while start < end, line[start].isBlank { start += 1 }
+    while end > start, line[end - 1].isBlank { end -= 1 }
+    guard line.slice(start..<end).isFieldValue else {
+      throw .badRequest("a header field holds a control character")
+    }
+    return (0..<colon, start..<end)
   }
 
   /// 18 digits are more than any body, and cannot overflow.
@@ -146,7 +183,8 @@ struct HeadBuilder {
   }
 
   /// The head, when its fields agree with one another.
-  func finish() throws(HTTPError) -> RequestHead {
+  /// - Parameter spare: a request that is over, whose memory may be used again; it is, on return.
+  mutating func finish(spare: inout Request.Storage?) throws(HTTPError) -> RequestHead {
     guard hostCount == 1 || (hostCount == 0 && line.isHTTP10) else {
       throw .badRequest("HTTP/1.1 needs exactly one Host field")
     }
@@ -154,8 +192,12 @@ struct HeadBuilder {
     if hasUnknownExpectation {
       throw HTTPError(.expectationFailed, code: "expectation_failed", "no expectation but 100-continue can be met")
     }
+    let storage = spare.take() ?? Request.Storage()
+    storage.method = line.method
+    storage.target = line.target
+    swap(&storage.headers, &headers)
     return RequestHead(
-      method: line.method, target: line.target, isHTTP10: line.isHTTP10, headers: headers, framing: framing,
+      request: Request(storage), isHTTP10: line.isHTTP10, framing: framing,
       keepsAlive: !asksClose && (!line.isHTTP10 || asksKeepAlive),
       expectsContinue: expectsContinue && !line.isHTTP10)
   }

@@ -13,10 +13,10 @@ struct RequestParser {
 
   private enum State {
     case requestLine(emptyLines: Int)
-    case fields(HeadBuilder)
+    case fields
     case limitPending(Framing)
     case body(remaining: Int)
-    case chunked(ChunkedBody)
+    case chunked
     /// An error was thrown: where the next request would begin cannot be known.
     case failed
   }
@@ -25,9 +25,16 @@ struct RequestParser {
   private var state = State.requestLine(emptyLines: 0)
   /// How far into the window the end of the current line was looked for already.
   private var scanned = 0
+  private var head = HeadBuilder()
+  private var chunked: ChunkedBody
   private var body: [UInt8] = []
+  /// A request that is over, whose memory the next may have.
+  var spare: Request.Storage?
 
-  init(limits: Limits) { self.limits = limits }
+  init(limits: Limits) {
+    self.limits = limits
+    chunked = ChunkedBody(limit: 0, limits: limits)
+  }
 
   /// Between two requests, with no byte of the next consumed.
   var isIdle: Bool {
@@ -42,6 +49,9 @@ struct RequestParser {
     case .requestLine, .fields, .failed: false
     }
   }
+
+  /// How much of the body is there.
+  var bodyCount: Int { body.count }
 
   /// The next event in `window` from `offset` on, which moves past what was consumed; nil when more bytes are needed.
   /// - Throws: what the client is to be told. The connection has to be closed then.
@@ -58,10 +68,11 @@ struct RequestParser {
   /// - Throws: 413 when it is announced to be larger.
   mutating func expectBody(limit: Int) throws(HTTPError) {
     guard case .limitPending(let framing) = state else { return }
-    body = []
     switch framing {
     case .none: state = .body(remaining: 0)
-    case .chunked: state = .chunked(ChunkedBody(limit: limit, limits: limits))
+    case .chunked:
+      chunked = ChunkedBody(limit: limit, limits: limits)
+      state = .chunked
     case .length(let length):
       guard length <= limit else {
         state = .failed
@@ -78,20 +89,17 @@ struct RequestParser {
       switch state {
       case .requestLine(let emptyLines):
         guard try beginRequest(window, &offset, emptyLines: emptyLines) else { return nil }
-      case .fields(var head):
-        // Taken out of the enum, so that the head has one owner and is not copied with every field.
-        state = .failed
+      case .fields:
         while let line = try nextLine(
           window, &offset, limit: max(0, limits.headerBytes - head.byteCount - 2), tooLong: .headersTooLarge)
         {
           if line.isEmpty {
-            let complete = try head.finish()
+            let complete = try head.finish(spare: &spare)
             state = .limitPending(complete.framing)
             return .head(complete)
           }
           try head.add(line, limit: limits.headerCount)
         }
-        state = .fields(head)
         return nil
       case .limitPending: return nil
       case .body(let remaining):
@@ -100,10 +108,8 @@ struct RequestParser {
         offset += taken
         state = .body(remaining: remaining - taken)
         return taken == remaining ? finishRequest() : nil
-      case .chunked(var chunked):
-        state = .failed
+      case .chunked:
         let isComplete = try chunked.advance(window, &offset, scanned: &scanned, into: &body)
-        state = .chunked(chunked)
         return isComplete ? finishRequest() : nil
       case .failed: return nil
       }
@@ -126,7 +132,8 @@ struct RequestParser {
       guard emptyLines < 2 else { throw .badRequest("empty lines in place of a request") }
       state = .requestLine(emptyLines: emptyLines + 1)
     } else {
-      state = .fields(HeadBuilder(try RequestLine(line)))
+      head = HeadBuilder(try RequestLine(line), spare: spare)
+      state = .fields
     }
     return true
   }
@@ -142,7 +149,7 @@ struct RequestParser {
 
   private mutating func finishRequest() -> Event {
     let complete = body
-    body = []
+    if !body.isEmpty { body = [] }
     state = .requestLine(emptyLines: 0)
     return .end(complete)
   }

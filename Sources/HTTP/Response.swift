@@ -40,10 +40,15 @@ public struct Response: Sendable {
 /// Where a streamed body is written.
 public struct BodyWriter: Sendable {
   let send: @Sendable ([UInt8]) async throws -> Void
+  let notify: @Sendable (@escaping @Sendable () -> Void) -> Void
 
   /// Sends `bytes`; returns when the client has taken enough of what was written for more to be welcome.
   /// - Throws: ``BodyWriterError`` when the connection is gone or more is written than was announced.
   public func write(_ bytes: [UInt8]) async throws { try await send(bytes) }
+
+  /// Has `body` called when the server begins to drain: a stream without an end of its own, of events for example,
+  /// should come to one then, or it is cut off when the time for the drain is over.
+  public func onDrain(_ body: @escaping @Sendable () -> Void) { notify(body) }
 }
 
 public enum BodyWriterError: Error, Sendable {
@@ -59,6 +64,15 @@ public enum Answer: Sendable {
   case now(Response)
   /// Awaited in a task of its own. The task is not cancelled when the client goes away: what it began it finishes.
   case later(@Sendable () async throws -> Response)
+  /// The connection leaves HTTP, if the client asked for it; if not, it is answered 426.
+  case upgrade(Upgrade)
+
+  /// - Parameter name: the protocol, as the client has to ask for it in the Upgrade field.
+  public static func upgrade(
+    to name: String, headers: Headers = [:], _ body: @escaping @Sendable (Tunnel) async throws -> Void
+  ) -> Answer {
+    .upgrade(Upgrade(name: name, headers: headers, body: body))
+  }
 }
 
 /// Answers a request. It is called on the connection's loop, where all other connections wait meanwhile: what may

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Finds the handler of a request.
 ///
 ///     var router = Router()
@@ -10,16 +12,24 @@
 /// its routes 405 with Allow, a method that is nowhere in use 501.
 public struct Router: Sendable {
   /// A handler with what its pattern says.
-  struct Route: Sendable {
+  final class Route: Sendable {
+    let method: String
     let parameterNames: [String]
     let bodyLimit: Int?
     let handler: Handler
+
+    init(method: String, parameterNames: [String], bodyLimit: Int?, handler: @escaping Handler) {
+      self.method = method
+      self.parameterNames = parameterNames
+      self.bodyLimit = bodyLimit
+      self.handler = handler
+    }
   }
 
   /// What becomes of a request.
   enum Resolution: Sendable {
     case route(Route, parameters: [String: String])
-    case refused(HTTPError)
+    indirect case refused(HTTPError)
     /// OPTIONS; the methods that may be used instead.
     case options(allow: String)
 
@@ -30,14 +40,34 @@ public struct Router: Sendable {
   }
 
   /// A place in the tree of path segments; children are named by their index.
-  private struct Node: Sendable {
+  fileprivate struct Node: Sendable {
     var literals: [String: Int] = [:]
     var parameter: Int?
-    var routes: [String: Route] = [:]
+    /// A few at most, looked through in turn.
+    var routes: [Route] = []
   }
 
-  private var nodes = [Node()]
-  private var methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+  /// Behind one reference, since every connection asks it.
+  fileprivate final class Table: @unchecked Sendable {
+    var nodes = [Node()]
+    /// The paths of the patterns without parameters, one behind the other, and the nodes they lead to: most requests
+    /// are for one of these, and comparing bytes is all they need.
+    var literalPaths: [UInt8] = []
+    var literals: [(path: Range<Int>, node: Int)] = []
+    var methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+    func copy() -> Table {
+      let copy = Table()
+      copy.nodes = nodes
+      copy.literalPaths = literalPaths
+      copy.literals = literals
+      copy.methods = methods
+      return copy
+    }
+  }
+
+  /// Changed only while nobody else refers to it.
+  private var table = Table()
 
   /// Makes the answer to an error: a handler's, or a request's that cannot be understood, for which there may be no
   /// ``Request``. An ``HTTPError`` becomes its JSON form, any other error a 500 that says nothing of the inside.
@@ -56,6 +86,20 @@ public struct Router: Sendable {
   ///   - bodyLimit: the most bytes of body, where it differs from ``Limits/body``.
   public mutating func on(_ method: String, _ pattern: String, bodyLimit: Int? = nil, _ handler: @escaping Handler) {
     precondition(pattern.first == "/", "a route's pattern begins with a slash: \(pattern)")
+    if !isKnownUniquelyReferenced(&table) { table = table.copy() }
+    table.add(method, pattern, bodyLimit: bodyLimit, handler)
+  }
+
+  /// What becomes of a request with that method and path.
+  /// - Parameter rawPath: not decoded yet, since an encoded slash parts no segments.
+  /// - Throws: 400 when the path is not UTF-8.
+  func resolve(method: String, rawPath: String) throws(HTTPError) -> Resolution {
+    try table.resolve(method: method, rawPath: rawPath)
+  }
+}
+
+extension Router.Table {
+  func add(_ method: String, _ pattern: String, bodyLimit: Int?, _ handler: @escaping Handler) {
     var node = 0
     var names: [String] = []
     for segment in pattern.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
@@ -66,44 +110,64 @@ public struct Router: Sendable {
         node = child(of: node, at: \.literals[String(segment)])
       }
     }
-    nodes[node].routes[method] = Route(parameterNames: names, bodyLimit: bodyLimit, handler: handler)
+    nodes[node].routes.removeAll { $0.method == method }
+    nodes[node].routes.append(
+      Router.Route(method: method, parameterNames: names, bodyLimit: bodyLimit, handler: handler))
     methods.insert(method)
+    if names.isEmpty, !literals.contains(where: { $0.node == node }) {
+      literals.append((path: literalPaths.count..<(literalPaths.count + pattern.utf8.count), node: node))
+      literalPaths += pattern.utf8
+    }
   }
 
-  private mutating func child(of node: Int, at place: WritableKeyPath<Node, Int?>) -> Int {
+  private func child(of node: Int, at place: WritableKeyPath<Router.Node, Int?>) -> Int {
     if let known = nodes[node][keyPath: place] { return known }
-    nodes.append(Node())
+    nodes.append(Router.Node())
     nodes[node][keyPath: place] = nodes.count - 1
     return nodes.count - 1
   }
 
-  /// What becomes of a request with that method and path.
-  /// - Parameter rawPath: not decoded yet, since an encoded slash parts no segments.
-  /// - Throws: 400 when the path is not UTF-8.
-  func resolve(method: String, rawPath: String) throws(HTTPError) -> Resolution {
+  func resolve(method: String, rawPath: String) throws(HTTPError) -> Router.Resolution {
     if rawPath == "*", method == "OPTIONS" { return .options(allow: methods.sorted().joined(separator: ", ")) }
     var values: [String] = []
-    let found = try rawPath.withBytes { bytes throws(HTTPError) in
-      bytes.first == Byte.slash ? try find(bytes, from: 1, in: 0, values: &values) : nil
+    let found = try rawPath.withBytes { bytes throws(HTTPError) -> Int? in
+      if let node = literal(bytes) { return node }
+      return bytes.first == Byte.slash ? try find(bytes, from: 1, in: 0, values: &values) : nil
     }
-    let routes = found.map { nodes[$0].routes }
-    guard let route = routes?[method] ?? (method == "HEAD" ? routes?["GET"] : nil) else {
-      return refusal(of: method, routes: routes)
-    }
+    guard let found, let route = route(method, at: found) else { return refusal(of: method, at: found) }
+    if values.isEmpty { return .route(route, parameters: [:]) }
     var parameters: [String: String] = [:]
     for (name, value) in zip(route.parameterNames, values) { parameters[name] = value }
     return .route(route, parameters: parameters)
   }
 
-  /// - Parameter routes: what is served at the path; nil when it is nothing.
-  private func refusal(of method: String, routes: [String: Route]?) -> Resolution {
+  /// The node that a path leads to which is, byte for byte, a pattern.
+  private func literal(_ path: UnsafeRawBufferPointer) -> Int? {
+    guard let base = path.baseAddress else { return nil }
+    return literalPaths.withUnsafeBytes { paths -> Int? in
+      guard let all = paths.baseAddress else { return nil }
+      for literal in literals
+      where literal.path.count == path.count && memcmp(all + literal.path.lowerBound, base, path.count) == 0 {
+        return literal.node
+      }
+      return nil
+    }
+  }
+
+  private func route(_ method: String, at node: Int) -> Router.Route? {
+    for route in nodes[node].routes where route.method == method { return route }
+    return method == "HEAD" ? self.route("GET", at: node) : nil
+  }
+
+  /// - Parameter node: what the path leads to; nil when nothing is served there.
+  private func refusal(of method: String, at node: Int?) -> Router.Resolution {
     guard methods.contains(method) else {
       return .refused(HTTPError(.notImplemented, code: "not_implemented", "this service has no use for that method"))
     }
-    guard let routes else {
+    guard let node else {
       return .refused(HTTPError(.notFound, code: "not_found", "nothing is served at this path"))
     }
-    var allowed = Set(routes.keys)
+    var allowed = Set(nodes[node].routes.map(\.method))
     if allowed.contains("GET") { allowed.insert("HEAD") }
     allowed.insert("OPTIONS")
     let allow = allowed.sorted().joined(separator: ", ")

@@ -30,7 +30,7 @@ public final class Server: Sendable {
 
   deinit {
     let loops = state.withLock { $0.loops }
-    for loop in loops { loop.queue.async { @Sendable in loop.stop() } }
+    for loop in loops { loop.perform { @Sendable in loop.stop() } }
   }
 
   /// The port that is listened on, once started.
@@ -41,6 +41,7 @@ public final class Server: Sendable {
   public func start() throws {
     try state.withLock { state in
       guard state.loops.isEmpty else { throw ServerError.alreadyStarted }
+      Socket.raiseDescriptorLimit()
       let count = max(1, configuration.loops)
       let fd = try Socket.listen(address: configuration.bindAddress, port: configuration.port)
       var loops: [EventLoop] = []
@@ -50,7 +51,7 @@ public final class Server: Sendable {
         close(fd)
         for loop in loops {
           loop.start()
-          loop.queue.async { @Sendable in loop.stop() }
+          loop.perform { @Sendable in loop.stop() }
         }
         throw error
       }
@@ -68,7 +69,7 @@ public final class Server: Sendable {
     }
     for loop in loops { loop.start() }
     let listener = Listener(fd: fd, first: contexts[0], contexts: contexts)
-    loops[0].queue.sync {
+    loops[0].perform { @Sendable [logger] in
       if !listener.start() { logger.critical("epoll refuses the listening socket") }
     }
   }
@@ -83,14 +84,14 @@ public final class Server: Sendable {
       let group = DispatchGroup()
       for _ in loops { group.enter() }
       // The listener's loop first: what it hands to the others has to be there when they begin.
-      first.queue.async { @Sendable in
+      first.perform { @Sendable in
         first.drain(by: deadline) { group.leave() }
         for loop in loops.dropFirst() {
-          loop.queue.async { @Sendable in loop.drain(by: deadline) { group.leave() } }
+          loop.perform { @Sendable in loop.drain(by: deadline) { group.leave() } }
         }
       }
-      group.notify(queue: first.queue) { @Sendable in continuation.resume() }
+      group.notify(queue: .global()) { @Sendable in continuation.resume() }
     }
-    for loop in loops { loop.queue.async { @Sendable in loop.stop() } }
+    for loop in loops { loop.perform { @Sendable in loop.stop() } }
   }
 }

@@ -30,13 +30,16 @@ public struct Limits: Sendable {
   public var headerDeadline = Duration.seconds(10)
   /// Between two reads of a body; longer is 408.
   public var bodyIdle = Duration.seconds(30)
+  /// Bytes a second that a body has to arrive with, on the whole, once it takes longer than ``bodyIdle``; slower is
+  /// 408. 0 is no bound.
+  public var bodyRate = 500
   /// From an answer to the next request; then the connection is closed.
   public var keepAliveIdle = Duration.seconds(75)
   /// A client that takes no byte of its answer for so long is cut off.
   public var writeStall = Duration.seconds(30)
   /// How long a connection that we closed is still listened to, so that a client in the middle of sending can read why.
   public var linger = Duration.seconds(10)
-  /// Open connections; more are answered 503 and closed.
+  /// Open connections. For one more the oldest idle one is closed; when none is idle it is answered 503.
   public var connections = 10_000
   /// Pipelined requests of one connection answered before the other connections have their turn.
   public var pipelined = 64

@@ -46,6 +46,16 @@ enum Socket {
     setsockopt(fd, level, option, &on, socklen_t(MemoryLayout<Int32>.size))
   }
 
+  /// Lets the process have as many descriptors as it may: each connection takes one, and the usual soft limit of 1024
+  /// is there for programs that call `select`.
+  static func raiseDescriptorLimit() {
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    var limit = rlimit()
+    guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(resource, &limit)
+  }
+
   /// The port a socket is bound to.
   static func port(of fd: Int32) -> Int {
     withAddress { getsockname(fd, $0, $1) }.map { Int($0.port) } ?? 0

@@ -52,6 +52,7 @@ struct Service {
     var configuration = ServerConfiguration()
     configuration.bindAddress = settings.text("WEIR_BIND_ADDRESS")
     configuration.port = settings.whole("WEIR_PORT")
+    configuration.limits = Self.limits(settings)
     server = Server(configuration: configuration, router: router, logger: logger)
   }
 
@@ -73,6 +74,24 @@ struct Service {
     await server.drain(within: .seconds(20))
     await jobs.stop()
     await pool?.close()
+  }
+
+  private static func limits(_ settings: Settings) -> Limits {
+    func seconds(_ name: String) -> Duration { .seconds(settings.whole(name)) }
+    var limits = Limits()
+    limits.requestLine = settings.whole("WEIR_HTTP_REQUEST_LINE")
+    limits.headerBytes = settings.whole("WEIR_HTTP_HEADER_BYTES")
+    limits.headerCount = settings.whole("WEIR_HTTP_HEADER_COUNT")
+    limits.body = settings.whole("WEIR_HTTP_BODY_BYTES")
+    limits.headerDeadline = seconds("WEIR_HTTP_HEADER_SECONDS")
+    limits.bodyIdle = seconds("WEIR_HTTP_BODY_IDLE_SECONDS")
+    limits.bodyRate = settings.whole("WEIR_HTTP_BODY_RATE")
+    limits.keepAliveIdle = seconds("WEIR_HTTP_KEEP_ALIVE_SECONDS")
+    limits.writeStall = seconds("WEIR_HTTP_WRITE_STALL_SECONDS")
+    limits.linger = seconds("WEIR_HTTP_LINGER_SECONDS")
+    limits.connections = settings.whole("WEIR_HTTP_CONNECTIONS")
+    limits.pipelined = settings.whole("WEIR_HTTP_PIPELINED")
+    return limits
   }
 
   private static func logger(_ level: String) -> Logger {

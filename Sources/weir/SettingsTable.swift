@@ -19,6 +19,7 @@ struct Setting: Sendable {
 
   enum Group: String, CaseIterable, Sendable {
     case service = "The service"
+    case http = "Limits of HTTP"
     case callers = "Callers and users"
     case jobs = "Jobs"
     case slurm = "Connector slurm"
@@ -87,7 +88,7 @@ struct Setting: Sendable {
 
 extension Setting {
   /// Every setting there is. From this table come the parsing, the checks, `weir config` and the table in the README.
-  static let all: [Setting] = service + callers + jobs + slurm + dummy + executor
+  static let all: [Setting] = service + http + callers + jobs + slurm + dummy + executor
 
   private static let service: [Setting] = [
     Setting(
@@ -106,6 +107,47 @@ extension Setting {
       name: "JARVICE_BAREMETAL_CONNECTOR", group: .service,
       form: .choice(["slurm", "dummy", "connectors.slurm.connector", "connectors.dummy.connector"]), standard: "",
       meaning: "Where jobs run: slurm, or dummy, which only pretends. Required."),
+  ]
+
+  private static let http: [Setting] = [
+    Setting(
+      name: "WEIR_HTTP_REQUEST_LINE", group: .http, form: .whole(16...65_536), standard: "8192",
+      meaning: "Bytes of a request line; more is 414."),
+    Setting(
+      name: "WEIR_HTTP_HEADER_BYTES", group: .http, form: .whole(256...1_048_576), standard: "32768",
+      meaning: "Bytes of all header fields; more is 431."),
+    Setting(
+      name: "WEIR_HTTP_HEADER_COUNT", group: .http, form: .whole(1...10_000), standard: "100",
+      meaning: "Header fields; more is 431."),
+    Setting(
+      name: "WEIR_HTTP_BODY_BYTES", group: .http, form: .whole(0...1_073_741_824), standard: "16777216",
+      meaning: "Bytes of a body; more is 413. A call may have a limit of its own."),
+    Setting(
+      name: "WEIR_HTTP_HEADER_SECONDS", group: .http, form: .whole(1...3600), standard: "10",
+      meaning: "Seconds from a request's first byte to the end of its head; later is 408."),
+    Setting(
+      name: "WEIR_HTTP_BODY_IDLE_SECONDS", group: .http, form: .whole(1...3600), standard: "30",
+      meaning: "Seconds between two parts of a body; longer is 408."),
+    Setting(
+      name: "WEIR_HTTP_BODY_RATE", group: .http, form: .whole(0...1_000_000_000), standard: "500",
+      meaning:
+        "Bytes a second that a body has to arrive with, once it takes longer than the idle time; slower is 408, 0 is no bound."
+    ),
+    Setting(
+      name: "WEIR_HTTP_KEEP_ALIVE_SECONDS", group: .http, form: .whole(1...86_400), standard: "75",
+      meaning: "Seconds from an answer to the next request; then the connection is closed."),
+    Setting(
+      name: "WEIR_HTTP_WRITE_STALL_SECONDS", group: .http, form: .whole(1...3600), standard: "30",
+      meaning: "Seconds in which a client takes no byte of its answer; then it is cut off."),
+    Setting(
+      name: "WEIR_HTTP_LINGER_SECONDS", group: .http, form: .whole(0...3600), standard: "10",
+      meaning: "Seconds for which a client may go on sending after a last answer, so that it can read it."),
+    Setting(
+      name: "WEIR_HTTP_CONNECTIONS", group: .http, form: .whole(1...1_000_000), standard: "10000",
+      meaning: "Open connections; for one more the oldest idle one is closed, and if none is idle it is answered 503."),
+    Setting(
+      name: "WEIR_HTTP_PIPELINED", group: .http, form: .whole(1...10_000), standard: "64",
+      meaning: "Pipelined requests of a connection that are answered before the others have their turn."),
   ]
 
   private static let callers: [Setting] = [

@@ -45,7 +45,7 @@ struct ServerTests {
           #expect(try client.rest().isEmpty)
         }
       }
-      #expect(took > .milliseconds(190) && took < .seconds(5))
+      #expect(took > .milliseconds(190) && took < .seconds(20))
       let silent = try await server.client { try $0.rest() }
       #expect(silent.isEmpty)
     }
@@ -208,19 +208,110 @@ struct ServerTests {
     }
   }
 
-  @Test("more connections than allowed are told so")
-  func connectionLimit() async throws {
+  @Test(
+    "for a connection more than allowed the oldest idle one goes; when none is idle it is told so", arguments: [1, 2])
+  func connectionLimit(loops: Int) async throws {
     var limits = Limits()
+    // A connection in each loop, and one more.
     limits.connections = 3
-    try await TestServer.run(limits: limits) { server in
+    limits.headerDeadline = .seconds(60)
+    let (began, begin) = AsyncStream.makeStream(of: Void.self)
+    let (goOn, go) = AsyncStream.makeStream(of: Void.self)
+    try await TestServer.run(limits: limits, loops: loops) { router in
+      router.on("GET", "/slow") { _ in
+        .later {
+          begin.yield()
+          for await _ in goOn { break }
+          return .text("done")
+        }
+      }
+    } _: { server in
       let held = try (0..<3).map { _ in try Client(port: server.port) }
-      for client in held { #expect(try await client.exchange(get).status == 200) }
+      for client in held {
+        #expect(try await client.exchange(get).status == 200)
+        // The clock that idle times are taken from ticks every few milliseconds.
+        try await Task.sleep(for: .milliseconds(10))
+      }
+      // Its turn to be the oldest was before the others'.
+      #expect(try await held[0].exchange(get).status == 200)
+      let fourth = try Client(port: server.port)
+      #expect(try await fourth.exchange(get).status == 200)
+      let evicted = try await blocking { try held[1].rest() }
+      #expect(evicted.isEmpty)
+      let busy = [held[0], held[2], fourth]
+      for client in busy { try client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n") }
+      var count = 0
+      for await _ in began {
+        count += 1
+        if count == busy.count { break }
+      }
       let refused = try await server.exchange(get)
       #expect(refused.status == 503)
       #expect(refused.field("Retry-After") == "1")
-      for client in held { client.close() }
-      while server.openDescriptors > 1 { try await Task.sleep(for: .milliseconds(5)) }
+      for client in busy {
+        go.yield()
+        _ = client
+      }
+      for client in busy {
+        let reply = try await blocking { try client.reply() }
+        #expect(reply.text == "done")
+      }
       #expect(try await server.exchange(get).status == 200)
+      for client in held + [fourth] { client.close() }
+    }
+  }
+
+  @Test("a body that comes in drops is 408 when its size does not justify the time")
+  func bodyRate() async throws {
+    var limits = Limits()
+    limits.bodyIdle = .milliseconds(300)
+    limits.bodyRate = 1000
+    try await TestServer.run(limits: limits) { server in
+      let took = try await ContinuousClock().measure {
+        try await server.client { client in
+          try client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+          // Never idle for long, but ten bytes a second.
+          var drops = 0
+          while drops < 50, (try? client.send("x")) != nil, !client.hasInput(within: 100) { drops += 1 }
+          #expect(drops < 10)
+          #expect(try client.reply().status == 408)
+        }
+      }
+      #expect(took < .seconds(20))
+      // Slow, but not too slow, though it takes longer than the idle time: 100 bytes each 50 ms.
+      try await server.client { client in
+        try client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+        for _ in 0..<10 {
+          try client.send([UInt8](repeating: 0x61, count: 100))
+          usleep(50_000)
+        }
+        #expect(try client.reply().status == 200)
+      }
+    }
+  }
+
+  @Test(
+    "without a free descriptor nothing is accepted, and the server goes on when one comes back",
+    .timeLimit(.minutes(1)))
+  func descriptorsExhausted() async {
+    await #expect(processExitsWith: .success) {
+      try await TestServer.run { server in
+        var limit = rlimit(rlim_cur: 256, rlim_max: 256)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        var spares: [Int32] = []
+        while case let spare = dup(0), spare >= 0 { spares.append(spare) }
+        close(spares.removeLast())
+        let client = try Client(port: server.port)
+        try client.send(get)
+        let wasAnswered = try await blocking { client.hasInput(within: 300) }
+        try #require(!wasAnswered)
+        close(spares.removeLast())
+        let reply = try await blocking { try client.reply() }
+        try #require(reply.status == 200)
+        client.close()
+        // What was refused before is forgotten.
+        try #require(try await server.exchange(get).status == 200)
+      }
     }
   }
 

@@ -134,4 +134,32 @@ final class Counter: Sendable {
   private let count = Atomic(0)
   var value: Int { count.load(ordering: .relaxed) }
   func increment() { count.add(1, ordering: .relaxed) }
+
+  @Test("a stream without an end of its own is told when the server drains")
+  func drainEndsStream() async throws {
+    let (ending, end) = AsyncStream.makeStream(of: Void.self)
+    try await TestServer.run { router in
+      router.on("GET", "/events") { _ in
+        .now(
+          Response(
+            body: .stream(length: nil) { writer in
+              writer.onDrain { end.finish() }
+              try await writer.write(Array("first ".utf8))
+              for await _ in ending {}
+              try await writer.write(Array("last".utf8))
+            }))
+      }
+    } _: { test in
+      let client = try Client(port: test.port)
+      defer { client.close() }
+      try client.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(try await blocking { client.hasInput(within: 5000) })
+      async let drained: Void = test.server.drain(within: .seconds(30))
+      let (text, rest) = try await blocking { (try client.reply().text, try client.rest()) }
+      #expect(text == "first last")
+      #expect(rest.isEmpty)
+      client.close()
+      await drained
+    }
+  }
 }

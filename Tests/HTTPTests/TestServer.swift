@@ -76,7 +76,7 @@ func blocking<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result)
 
 enum ClientError: Error {
   case failed(String)
-  /// The server closed, or nothing came within five seconds.
+  /// The server closed, or nothing came within half a minute.
   case ended
 }
 
@@ -114,7 +114,7 @@ final class Client: @unchecked Sendable {
       }
     }
     guard outcome == 0 else { throw ClientError.failed("connect: \(errno)") }
-    var timeout = timeval(tv_sec: 5, tv_usec: 0)
+    var timeout = timeval(tv_sec: 30, tv_usec: 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
     var on: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
@@ -154,6 +154,12 @@ final class Client: @unchecked Sendable {
     }
   }
 
+  /// Whether something can be read, the end too, within so many milliseconds.
+  func hasInput(within milliseconds: Int32) -> Bool {
+    var poll = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+    return Glibc.poll(&poll, 1, milliseconds) == 1
+  }
+
   /// More bytes into the buffer; false at the end of the stream.
   private func fill() throws -> Bool {
     var chunk = [UInt8](repeating: 0, count: 65_536)
@@ -183,7 +189,7 @@ final class Client: @unchecked Sendable {
     return line.hasSuffix("\r") ? String(line.dropLast()) : line
   }
 
-  private func take(_ count: Int) throws -> [UInt8] {
+  func take(_ count: Int) throws -> [UInt8] {
     while buffer.count < count { guard try fill() else { throw ClientError.ended } }
     defer { buffer.removeFirst(count) }
     return Array(buffer[..<count])

@@ -1,0 +1,130 @@
+import Glibc
+import Testing
+
+@testable import HTTP
+
+private let get = "GET /live HTTP/1.1\r\nHost: a\r\n\r\n"
+
+@Suite("Hostile clients")
+struct HostileClientLimitTests {
+  @Test("clients that stall at any point hold up nobody, and are gone when their time is over")
+  func stalling() async throws {
+    var limits = Limits()
+    limits.headerDeadline = .seconds(1)
+    limits.bodyIdle = .seconds(1)
+    limits.keepAliveIdle = .seconds(1)
+    limits.writeStall = .seconds(1)
+    limits.linger = .seconds(1)
+    try await TestServer.run(limits: limits) { router in
+      router.on("GET", "/big") { _ in .now(Response(body: .bytes([UInt8](repeating: 0, count: 10_000_000)))) }
+      router.on("GET", "/endless") { _ in
+        .now(
+          Response(
+            body: .stream(length: nil) { writer in
+              while true { try await writer.write([UInt8](repeating: 0, count: 65_536)) }
+            }))
+      }
+    } _: { server in
+      let beginnings = [
+        "", "G", "GET /live HTTP/1.1\r\n", "GET /live HTTP/1.1\r\nHost: a\r\nX: ",
+        "GET /live HTTP/1.1\r\nHost: a\r\n\r",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\nX: ",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n", get,
+        "GET /big HTTP/1.1\r\nHost: a\r\n\r\n", "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n", "nonsense\r\n",
+      ]
+      try await blocking {
+        let clients = try beginnings.flatMap { beginning in
+          try (0..<10).map { _ in
+            let client = try Client(port: server.port)
+            try client.send(beginning)
+            return client
+          }
+        }
+        defer { for client in clients { client.close() } }
+        let other = try Client(port: server.port)
+        let took = try ContinuousClock().measure {
+          for _ in 0..<100 {
+            try other.send(get)
+            let reply = try other.reply()
+            #expect(reply.status == 200)
+          }
+        }
+        #expect(took < .seconds(5))
+        other.close()
+        // None of the clients has closed: the server does.
+        var tries = 0
+        while server.openDescriptors > 1, tries < 1000 {
+          usleep(10_000)
+          tries += 1
+        }
+        #expect(server.openDescriptors == 1)
+      }
+    }
+  }
+
+  @Test(
+    "a client that shuts its sending side still gets the answers to what it sent",
+    arguments: ["/live", "/later", "/stream"])
+  func halfClosed(_ path: String) async throws {
+    try await TestServer.run { router in
+      router.on("GET", "/later") { _ in
+        .later {
+          await Task.yield()
+          return .text("alive")
+        }
+      }
+      router.on("GET", "/stream") { _ in
+        .now(Response(body: .stream(length: 5) { try await $0.write(Array("alive".utf8)) }))
+      }
+    } _: { server in
+      try await server.client { client in
+        try client.send(String(repeating: "GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n", count: 3))
+        shutdown(client.fd, Int32(SHUT_WR))
+        for _ in 0..<3 { #expect(try client.reply().text == "alive") }
+        #expect(try client.rest().isEmpty)
+      }
+    }
+  }
+
+  @Test(
+    "a request cut off by the end of the stream gets no answer that it was done",
+    arguments: [
+      "GET /live HTTP/1.1\r\nHost: a\r\n", "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell",
+      "POST /count HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    ])
+  func cutOff(_ beginning: String) async throws {
+    let calls = Counter()
+    try await TestServer.run { router in
+      router.on("POST", "/count") { _ in
+        calls.increment()
+        return .now(.text(""))
+      }
+    } _: { server in
+      let answer = try await server.client { client in
+        try client.send(beginning)
+        shutdown(client.fd, Int32(SHUT_WR))
+        return String(decoding: try client.rest(), as: UTF8.self)
+      }
+      #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 4"))
+      #expect(calls.value == 0)
+    }
+  }
+
+  @Test("an answer larger than all buffers arrives whole, and the next behind it")
+  func partialWrites() async throws {
+    let content = Array(repeatElement(Array(UInt8.min...UInt8.max) + [7], count: 32_000).joined())
+    try await TestServer.run { router in
+      router.on("GET", "/big") { _ in .now(Response(body: .bytes(content))) }
+    } _: { server in
+      try await server.client { client in
+        try client.send("GET /big HTTP/1.1\r\nHost: a\r\n\r\n" + get)
+        #expect(try client.reply().body == content)
+        #expect(try client.reply().text == "alive")
+      }
+    }
+  }
+}
