@@ -58,7 +58,8 @@ final class Listener: Pollable, @unchecked Sendable {
 
   private static func begin(_ fd: Int32, _ remoteAddress: String, _ context: ConnectionContext) {
     var open = context.openConnections.increment()
-    if open > context.limits.connections, context.loop.evictOldestIdle() { open -= 1 }
+    // Ones that were told so and are still lingering count too: more than one idle one may have to go.
+    while open > context.limits.connections, context.loop.evictOldestIdle() { open -= 1 }
     let connection = Connection(fd: fd, remoteAddress: remoteAddress, context: context)
     guard open <= context.limits.connections + refusable, connection.start() else {
       context.openConnections.decrement()

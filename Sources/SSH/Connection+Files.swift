@@ -1,12 +1,12 @@
+import CLibSSH2
+
 extension Connection {
   /// Writes a file under a temporary name and gives it its own when it is complete, so that nobody ever sees a part.
   func upload(
     _ bytes: [UInt8], to path: String, mode: UInt32, by deadline: ContinuousClock.Instant
   ) async throws(Interrupted) {
     let temporary = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36)).part"
-    try await withChannel("subsystem", "sftp", by: deadline) { connection, channel throws(Interruption) in
-      var transfer = Transfer(channel: channel, path: path, deadline: deadline)
-      try await connection.greet(&transfer)
+    try await withTransfer(path, by: deadline) { connection, transfer throws(Interruption) in
       let opened = SFTP.Request.open(path: temporary, flags: SFTP.Request.createNew, mode: mode)
       guard case .handle(let handle) = try await connection.ask(&transfer, opened) else {
         throw transfer.failure
@@ -25,14 +25,30 @@ extension Connection {
   func download(
     _ path: String, limit: Int, by deadline: ContinuousClock.Instant
   ) async throws(Interrupted) -> [UInt8] {
-    try await withChannel("subsystem", "sftp", by: deadline) { connection, channel throws(Interruption) in
-      var transfer = Transfer(channel: channel, path: path, deadline: deadline)
-      try await connection.greet(&transfer)
+    try await withTransfer(path, by: deadline) { connection, transfer throws(Interruption) in
       let opened = SFTP.Request.open(path: path, flags: SFTP.Request.readOnly, mode: nil)
       guard case .handle(let handle) = try await connection.ask(&transfer, opened) else {
         throw transfer.failure
       }
       return try await connection.receive(from: handle, limit: limit, &transfer)
+    }
+  }
+
+  private func withTransfer<T: Sendable>(
+    _ path: String, by deadline: ContinuousClock.Instant,
+    _ body: @Sendable (isolated Connection, inout Transfer) async throws(Interruption) -> T
+  ) async throws(Interrupted) -> T {
+    do throws(Interrupted) {
+      return try await withChannel("subsystem", "sftp", by: deadline) { connection, channel throws(Interruption) in
+        var transfer = Transfer(channel: channel, path: path, deadline: deadline)
+        try await connection.greet(&transfer)
+        return try await body(connection, &transfer)
+      }
+    } catch {
+      guard case .refused(let failure) = error.cause, failure.code == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED else {
+        throw error
+      }
+      throw Interrupted(cause: .file(path: path, reason: "the server has no SFTP"), started: false)
     }
   }
 

@@ -147,7 +147,7 @@ actor Connection {
   }
 
   private func becameWritable() {
-    wire.becameWritable()
+    wire.flush()
     if !wire.isCongested { wakeAll() }
   }
 

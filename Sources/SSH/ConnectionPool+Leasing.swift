@@ -132,7 +132,8 @@ extension ConnectionPool {
       }
       return state.lanes[route]?.failed(error) == true
     }
-    if isNews { logger.warning("\(error)") }
+    guard isNews else { return }
+    if case .hostKeyChanged = error { logger.error("\(error)") } else { logger.warning("\(error)") }
   }
 
   // MARK: Events

@@ -112,7 +112,10 @@ final class Session {
         channel.raw, type, UInt32(type.utf8.count), argument, UInt32(truncatingIfNeeded: argument.utf8.count)))
   }
 
-  enum Stream: Int32 { case stdout = 0, stderr = 1 }
+  enum Stream: Int32 {
+    case stdout = 0
+    case stderr = 1
+  }
 
   /// What was read, valid until the next read; empty at the end.
   func read(_ stream: Stream, of channel: Channel) throws(Failure) -> UnsafeRawBufferPointer? {

@@ -4,11 +4,9 @@ import Glibc
 /// One TCP connection as libssh2 sees it, confined to the queue it was made on: bytes come in here and are kept until
 /// libssh2 asks for them, and what libssh2 sends is kept here until the socket has room.
 ///
-/// Two reasons. libssh2 must repeat a call whose packet went out only in part before it may make any other, which
-/// several channels on one session cannot keep to; so what it sends is taken in full, and who has much to send asks
-/// ``isCongested`` first. And Dispatch looks at the socket once more between its event and the handler's call: if it
-/// was emptied, or filled, in the meantime, there is no call, ever again; so nothing but the handlers touches it while
-/// they are wanted.
+/// libssh2 must repeat a call whose packet went out only in part before it may make any other, which several channels
+/// on one session cannot keep to; so what it sends is taken in full, and who has much to send asks ``isCongested``
+/// first. And libssh2 looks for bytes in every call; so they are fetched once per event, not by each of its many calls.
 final class Wire {
   /// Bytes received so far: the sign that the server lives.
   private(set) var received: UInt64 = 0
@@ -49,7 +47,7 @@ final class Wire {
     watchReadable()
   }
 
-  /// To be called when the socket was reported readable, and only then: takes in what has come.
+  /// To be called when the socket was reported readable: takes in what has come.
   func becameReadable() {
     // Acknowledge at once: a server that sends small packets waits for it (Nagle against delayed acknowledgement).
     // The kernel forgets this setting again and again.
@@ -66,18 +64,12 @@ final class Wire {
     }
   }
 
-  /// To be called when the socket was reported writable, and only then.
-  func becameWritable() { writeNow() }
-
   /// So much is waiting to be sent that nobody should add to it.
   var isCongested: Bool { outgoing.count > 1 << 20 }
 
-  /// Sends what the socket takes now; the rest follows when it has room.
+  /// Sends what the socket takes now; the rest follows when it has room. Also to be called when the socket was
+  /// reported writable.
   func flush() {
-    if writerIsSuspended { writeNow() }
-  }
-
-  private func writeNow() {
     guard !isClosed else { return }
     while outgoing.count > 0 {
       let count = outgoing.drain { bytes in
@@ -118,12 +110,14 @@ final class Wire {
 
 // What libssh2 calls instead of recv(2) and send(2), with the wire as the session's `abstract`.
 extension Wire {
-  typealias Receive = @convention(c) (
-    Int32, UnsafeMutableRawPointer?, Int, Int32, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
-  ) -> Int
-  typealias Send = @convention(c) (
-    Int32, UnsafeRawPointer?, Int, Int32, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
-  ) -> Int
+  typealias Receive =
+    @convention(c) (
+      Int32, UnsafeMutableRawPointer?, Int, Int32, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    ) -> Int
+  typealias Send =
+    @convention(c) (
+      Int32, UnsafeRawPointer?, Int, Int32, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    ) -> Int
 
   static let receive: Receive = { _, buffer, length, _, abstract in
     guard let wire = Wire.behind(abstract), !wire.isClosed else { return 0 }

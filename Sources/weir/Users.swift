@@ -13,13 +13,22 @@ struct Users: Sendable {
   func key(of account: String) -> PrivateKey? { keys[account] }
 
   private struct File: Decodable {
-    let users_id_mapping: [Entry]
+    let entries: [Entry]
+
+    enum CodingKeys: String, CodingKey { case entries = "users_id_mapping" }
 
     struct Entry: Decodable {
       let user: String?
       let mail: String
-      let mapped_user: String
-      let ssh_private_key_b64: String
+      let account: String
+      let key: String
+
+      enum CodingKeys: String, CodingKey {
+        case user
+        case mail
+        case account = "mapped_user"
+        case key = "ssh_private_key_b64"
+      }
     }
   }
 
@@ -37,15 +46,15 @@ struct Users: Sendable {
     }
     var accounts: [String: String] = [:]
     var keys: [String: PrivateKey] = [:]
-    for (index, entry) in file.users_id_mapping.enumerated() {
+    for (index, entry) in file.entries.enumerated() {
       let name = "entry \(index + 1) (\(entry.user ?? entry.mail))"
-      guard entry.mapped_user.wholeMatch(of: /[a-z_][a-z0-9_.-]{0,31}/) != nil, entry.mapped_user != "root" else {
-        fault("\(name): mapped_user '\(entry.mapped_user)' is no account that jobs may run as")
+      guard entry.account.wholeMatch(of: /[a-z_][a-z0-9_.-]{0,31}/) != nil, entry.account != "root" else {
+        fault("\(name): mapped_user '\(entry.account)' is no account that jobs may run as")
         continue
       }
       if accounts[entry.mail] != nil { fault("\(name): \(entry.mail) stands in an earlier entry too") }
-      accounts[entry.mail] = entry.mapped_user
-      do { keys[entry.mapped_user] = try PrivateKey(text: entry.ssh_private_key_b64) } catch {
+      accounts[entry.mail] = entry.account
+      do { keys[entry.account] = try PrivateKey(text: entry.key) } catch {
         fault("\(name): ssh_private_key_b64: \(error)")
       }
     }

@@ -67,14 +67,16 @@ struct FileTests {
     } throws: { "\($0)".contains("larger than 100000 bytes") }
   }
 
-  @Test("A server without SFTP says so, and goes on running commands")
-  func noSFTP() async throws {
-    let server = try await TestServer.start(options: ["Subsystem sftp /bin/false"])
+  @Test(
+    "A server without SFTP says so, and goes on running commands",
+    arguments: [("Subsystem sftp /bin/false", "SFTP ended"), ("Subsystem other /bin/true", "has no SFTP")])
+  func noSFTP(option: String, reason: String) async throws {
+    let server = try await TestServer.start(options: [option])
     let pool = try server.pool()
     let key = try TestKeys.key()
     await #expect {
       _ = try await pool.download("/etc/passwd", limit: 10, on: server.destination, key: key, timeout: .seconds(20))
-    } throws: { if case SSHError.sftp = $0 { true } else { false } }
+    } throws: { "\($0)".contains(reason) }
     let output = try await pool.run("echo well", on: server.destination, key: key, timeout: .seconds(20))
     #expect(output.text == "well\n")
     #expect(server.logins == 1)

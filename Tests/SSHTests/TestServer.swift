@@ -168,6 +168,7 @@ enum TestKeys {
       let file = directory.appendingPathComponent(name.rawValue).path
       try Child(["/usr/bin/ssh-keygen", "-q", "-f", file] + arguments).wait()
     }
+    atexit { if let made = try? TestKeys.directory.get() { try? FileManager.default.removeItem(at: made) } }
     return directory
   }
 
