@@ -35,7 +35,8 @@ let package = Package(
       dependencies: ["CLibCrypto", "CLibSSH2", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(name: "Shell", dependencies: ["SSH"], swiftSettings: strict),
-    .target(name: "Tokens", dependencies: ["CLibCrypto", "CLibJWT"], swiftSettings: strict),
+    .target(name: "JSON", swiftSettings: strict),
+    .target(name: "Tokens", dependencies: ["CLibCrypto", "CLibJWT", "JSON"], swiftSettings: strict),
     .target(
       name: "Templates",
       dependencies: [.product(name: "Mustache", package: "swift-mustache")],
@@ -70,7 +71,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "LegacyAPI",
-      dependencies: ["HTTP", "Jobs", "ScriptTemplates", "Templates", "Tokens"],
+      dependencies: ["HTTP", "JSON", "Jobs", "ScriptTemplates", "Templates", "Tokens"],
       swiftSettings: strict),
     .executableTarget(
       name: "weir",
@@ -84,7 +85,7 @@ let package = Package(
 
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
-    .testTarget(name: "TokensTests", dependencies: ["Tokens", "CLibCrypto"], swiftSettings: strict),
+    .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON", "CLibCrypto"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
     .testTarget(name: "SlurmConnectorTests", dependencies: ["SlurmConnector"], swiftSettings: strict),

@@ -1,9 +1,10 @@
 import Foundation
 import HTTP
+import JSON
 
 /// The arguments of a legacy call: the JSON object in the form field `args`, or the JSON body itself.
 struct Arguments {
-  private let values: [String: Any]
+  private let values: [String: JSONValue]
 
   init(_ request: Request) throws {
     let text: [UInt8]
@@ -17,63 +18,70 @@ struct Arguments {
       }
       text = Array(field.utf8)
     }
-    guard let object = try? JSONSerialization.jsonObject(with: Data(text)) else {
-      throw HTTPError(.init(400), code: "args_not_json", "'args' is not JSON")
+    do { values = try JSONParser.object(text) } catch { throw Self.refusal(of: text, error) }
+  }
+
+  private static func refusal(of text: [UInt8], _ error: JSONError) -> HTTPError {
+    let value = try? JSONSerialization.jsonObject(with: Data(text), options: .fragmentsAllowed)
+    if let value, !(value is [String: Any]) {
+      return HTTPError(.init(422), code: "args_not_object", "'args' is JSON, but not an object")
     }
-    guard let values = object as? [String: Any] else {
-      throw HTTPError(.init(422), code: "args_not_object", "'args' is JSON, but not an object")
-    }
-    self.values = values
+    return HTTPError(.init(400), code: "args_not_json", "'args' is not JSON: \(error.message)")
   }
 
   func string(_ name: String) throws -> String {
-    guard let text = values[name] as? String else { throw wrong(name, "a text is expected") }
+    guard case .string(let text) = values[name] else { throw wrong(name, "a text is expected") }
     return text
   }
 
   /// A whole number, also one that was sent as text.
   func integer(_ name: String) throws -> Int {
-    switch values[name] {
-    case let number as NSNumber where !isBool(number):
-      guard let whole = Int(exactly: number.doubleValue) else { throw wrong(name, "a whole number is expected") }
-      return whole
-    case let text as String:
-      guard let whole = Int(text) else { throw wrong(name, "a whole number is expected") }
-      return whole
-    default: throw wrong(name, "a whole number is expected")
-    }
+    let whole: Int? =
+      switch values[name] {
+      case .number(let number): Int(exactly: number)
+      case .string(let text): Int(text)
+      default: nil
+      }
+    guard let whole else { throw wrong(name, "a whole number is expected") }
+    return whole
   }
 
   /// An id, also one that was sent as a number.
   func identifier(_ name: String) throws -> String {
     switch values[name] {
-    case let text as String: return text
-    case let number as NSNumber where !isBool(number): return number.stringValue
+    case .string(let text): return text
+    case .number(let number):
+      guard let whole = Int(exactly: number) else { throw wrong(name, "a text is expected") }
+      return String(whole)
     default: throw wrong(name, "a text is expected")
     }
   }
 
   /// A truth value; false when it is absent.
   func flag(_ name: String) throws -> Bool {
-    guard let value = values[name], !(value is NSNull) else { return false }
-    guard let number = value as? NSNumber, isBool(number) else { throw wrong(name, "true or false is expected") }
-    return number.boolValue
+    switch values[name] {
+    case nil, .null: return false
+    case .bool(let flag): return flag
+    default: throw wrong(name, "true or false is expected")
+    }
   }
 
-  func object(_ name: String) throws -> [String: Any] {
-    guard let object = values[name] as? [String: Any] else { throw wrong(name, "an object is expected") }
+  func object(_ name: String) throws -> [String: JSONValue] {
+    guard case .object(let object) = values[name] else { throw wrong(name, "an object is expected") }
     return object
   }
 
   /// The first value of a query argument: `{"qs": {"lines": ["20"]}}`.
   func query(_ name: String) -> String? {
-    guard let value = (values["qs"] as? [String: Any])?[name] else { return nil }
-    let first = (value as? [Any])?.first ?? value
-    if let number = first as? NSNumber { return isBool(number) ? String(number.boolValue) : number.stringValue }
-    return first as? String
+    guard case .object(let arguments) = values["qs"], var value = arguments[name] else { return nil }
+    if case .array(let list) = value { value = list.first ?? .null }
+    switch value {
+    case .string(let text): return text
+    case .bool(let flag): return String(flag)
+    case .number(let number): return Int(exactly: number).map { String($0) }
+    default: return nil
+    }
   }
-
-  private func isBool(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
 
   private func wrong(_ name: String, _ expected: String) -> HTTPError {
     let state = values[name] == nil ? "is missing" : "is wrong"

@@ -128,7 +128,7 @@ public struct LegacyAPI: Sendable {
         .init(403), code: "user_not_mapped", "no account on the cluster belongs to \(owner)",
         hint: "the site's administrator adds the user to the users file")
     }
-    guard let encoded = try arguments.object("hpc_script")[settings.executor] as? String else {
+    guard case .string(let encoded) = try arguments.object("hpc_script")[settings.executor] else {
       throw HTTPError(
         .init(422), code: "submission_wrong", "hpc_script: a script for the executor '\(settings.executor)' is expected"
       )

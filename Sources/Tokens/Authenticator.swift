@@ -30,6 +30,8 @@ public enum Caller: Sendable, Equatable {
 /// (RFC 6750).
 public struct Authenticator: Sendable {
   private let serviceKeys: [[UInt8]]
+  /// The whole header of each service key, as every client writes it.
+  private let serviceHeaders: [[UInt8]]
   private let verifier: TokenVerifier?
   private let userClaim: String
   private let open: Bool
@@ -41,6 +43,7 @@ public struct Authenticator: Sendable {
   ///   - open: whether calls without credentials are served, and served everything.
   public init(serviceKeys: [String], verifier: TokenVerifier?, userClaim: String, open: Bool) {
     self.serviceKeys = serviceKeys.map { Array($0.utf8) }
+    serviceHeaders = serviceKeys.map { Array("Basic \(Data($0.utf8).base64EncodedString())".utf8) }
     self.verifier = verifier
     self.userClaim = userClaim
     self.open = open
@@ -69,14 +72,13 @@ public struct Authenticator: Sendable {
   public func caller(authorization: String?, now: Date = Date()) throws(Refusal) -> Caller {
     if open { return .anybody }
     guard let authorization else { throw .missing }
+    if Self.isOne(of: serviceHeaders, Array(authorization.utf8)) { return .service }
     let parts = authorization.split(separator: " ", maxSplits: 1)
     guard parts.count == 2 else { throw .scheme }
     switch parts[0].lowercased() {
     case "basic":
       guard let sent = Data(base64Encoded: String(parts[1])) else { throw .scheme }
-      // All keys are compared, so that the time tells nothing of which one fits.
-      let fits = serviceKeys.reduce(false) { Self.equal($1, [UInt8](sent)) || $0 }
-      guard fits else { throw .wrongKey }
+      guard Self.isOne(of: serviceKeys, [UInt8](sent)) else { throw .wrongKey }
       return .service
     case "bearer":
       return .user(try owner(ofToken: String(parts[1]), now: now))
@@ -103,6 +105,11 @@ public struct Authenticator: Sendable {
     }
     guard let owner = claims.string(userClaim), !owner.isEmpty else { throw .claim(userClaim) }
     return owner
+  }
+
+  /// All are compared, so that the time tells nothing of which one fits.
+  private static func isOne(of known: [[UInt8]], _ sent: [UInt8]) -> Bool {
+    known.reduce(false) { equal($1, sent) || $0 }
   }
 
   /// Compares in a time that depends on the lengths alone.

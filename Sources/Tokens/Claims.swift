@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// What a verified token says.
 public struct Claims: Sendable {

@@ -1,3 +1,5 @@
+import JSON
+
 /// A token taken apart, strictly, before anything is verified.
 struct TokenParts {
   /// The header's `alg` as it stands there; nil if it is no string.

@@ -1,9 +1,10 @@
 import Foundation
 import Testing
 
+@testable import JSON
 @testable import Tokens
 
-@Suite("JSON of tokens")
+@Suite("Strict JSON")
 struct JSONTests {
   static let accepted: [(String, [String: JSONValue])] = [
     ("{}", [:]),

@@ -1,5 +1,5 @@
 /// A JSON value (RFC 8259).
-enum JSONValue: Sendable, Equatable {
+public enum JSONValue: Sendable, Equatable {
   case object([String: JSONValue])
   case array([JSONValue])
   case string(String)
@@ -9,25 +9,25 @@ enum JSONValue: Sendable, Equatable {
 }
 
 /// Why a text is not the JSON that is expected; never quotes the text.
-struct JSONError: Error, Equatable {
-  let message: String
+public struct JSONError: Error, Equatable {
+  public let message: String
 
   init(_ message: String) { self.message = message }
 }
 
 /// A strict reader of JSON objects.
 ///
-/// A token must mean the same to everybody who reads it (RFC 7519, section 4; RFC 8725, section 2.4), so this refuses what readers
-/// differ in: members twice in one object, NUL and lone surrogates in strings, integers over 64 bits. It also refuses deep nesting.
-/// What it accepts, the library that checks the signature accepts too.
-struct JSONParser {
-  static let maximumDepth = 32
+/// A text must mean the same to everybody who reads it, a token above all (RFC 7519, section 4; RFC 8725, section 2.4): so
+/// this refuses what readers differ in, members twice in one object, NUL and lone surrogates in strings, integers over 64
+/// bits. It also refuses deep nesting. What it accepts, the library that checks a token's signature accepts too.
+public struct JSONParser {
+  public static let maximumDepth = 32
 
   private let bytes: [UInt8]
   private var position = 0
 
   /// Reads a text that is one object and nothing else but white space.
-  static func object(_ bytes: [UInt8]) throws(JSONError) -> [String: JSONValue] {
+  public static func object(_ bytes: [UInt8]) throws(JSONError) -> [String: JSONValue] {
     guard String(validating: bytes, as: UTF8.self) != nil else { throw JSONError("not UTF-8") }
     var parser = JSONParser(bytes: bytes)
     parser.skipBlanks()
@@ -135,17 +135,21 @@ struct JSONParser {
 
   /// What follows the opening quotation mark.
   private mutating func string() throws(JSONError) -> String {
-    var text: [UInt8] = []
-    while let byte = next {
+    var text = ""
+    while true {
+      let start = position
+      while let byte = next, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { position += 1 }
+      let run = String(decoding: bytes[start..<position], as: UTF8.self)
+      guard let byte = next else { throw JSONError("a string is not closed") }
       position += 1
       switch byte {
-      case UInt8(ascii: "\""): return String(decoding: text, as: UTF8.self)
-      case UInt8(ascii: "\\"): text.append(contentsOf: String(try escaped()).utf8)
-      case ..<0x20: throw JSONError("a control character in a string")
-      default: text.append(byte)
+      case UInt8(ascii: "\""): return text.isEmpty ? run : text + run
+      case UInt8(ascii: "\\"):
+        text += run
+        text.unicodeScalars.append(try escaped())
+      default: throw JSONError("a control character in a string")
       }
     }
-    throw JSONError("a string is not closed")
   }
 
   /// What follows a backslash.
