@@ -41,7 +41,7 @@ public struct LegacyAPI: Sendable {
     on(&router, ["POST"], "/online") { _, _ in .now(json(true)) }
     on(&router, ["GET"], "/queued") { _, caller in .now(try list(.queued, caller)) }
     on(&router, ["GET"], "/running") { _, caller in .now(try list(.running, caller)) }
-    on(&router, ["POST"], "/submit", submit)
+    on(&router, ["POST"], "/submit", bodyLimit: nil, submit)
     on(&router, ["POST"], "/runstatus", runStatus)
     on(&router, ["POST"], "/exitstatus", withJob { try await exitStatus(of: $0) })
     on(&router, ["POST"], "/terminate", withJob { try await terminate($0, $1) })
@@ -56,14 +56,18 @@ public struct LegacyAPI: Sendable {
     on(&router, ["GET", "POST"], "/request/{name}/{number}/{jobid}/{method}", request)
   }
 
+  /// Bytes of a body that names a job or a path; it is read on the connection's loop, so it has to be small.
+  private static let smallBody = 65_536
+
   /// A handler for callers that were authenticated.
   typealias CallerHandler = @Sendable (Request, Caller) throws -> Answer
 
   private func on(
-    _ router: inout Router, _ methods: [String], _ pattern: String, _ handler: @escaping CallerHandler
+    _ router: inout Router, _ methods: [String], _ pattern: String, bodyLimit: Int? = Self.smallBody,
+    _ handler: @escaping CallerHandler
   ) {
     for method in methods {
-      router.on(method, pattern) { request in
+      router.on(method, pattern, bodyLimit: bodyLimit) { request in
         do {
           return try handler(request, try authenticator.caller(authorization: request.headers["Authorization"]))
         } catch let refusal as Authenticator.Refusal {

@@ -25,10 +25,10 @@ final class Session {
   private static let window: UInt32 = 2 << 20
   private static let packet: UInt32 = 32 << 10
 
-  private static let library: Int32 = libssh2_init(0)
+  private static let initStatus: Int32 = libssh2_init(0)
 
   init?(wire: Wire?) {
-    guard Self.library == 0 else { return nil }
+    guard Self.initStatus == 0 else { return nil }
     let context = wire.map { Unmanaged.passUnretained($0).toOpaque() }
     guard let raw = libssh2_session_init_ex(nil, nil, nil, context) else { return nil }
     self.raw = raw

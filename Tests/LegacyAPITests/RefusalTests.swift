@@ -192,4 +192,14 @@ struct RefusalTests {
       #expect(reply.status == 400 && reply.code == "args_not_json")
     }
   }
+
+  @Test("Only a submit may be large: a large body of another call is 413", arguments: ["/runstatus", "/exitstatus"])
+  func largeBody(path: String) async throws {
+    try await Bench.run { bench in
+      let args = #"{"name":"\#(String(repeating: "a", count: 70_000))","number":1,"jobid":"1"}"#
+      let refused = try await bench.call(path, args)
+      let taken = try await bench.call("/submit", args)
+      #expect(refused.status == 413 && taken.status == 422)
+    }
+  }
 }

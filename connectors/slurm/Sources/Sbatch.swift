@@ -11,7 +11,7 @@ struct Sbatch {
   /// Options of sbatch that a user may set; those that Weir sets itself, and those that name files or act as somebody
   /// else, are not among them.
   static let allowedOptions: Set<String> = [
-    "account", "acctg-freq", "batch", "begin", "clusters-constraint", "constraint", "container", "core-spec",
+    "account", "acctg-freq", "batch", "begin", "cluster-constraint", "constraint", "container", "core-spec",
     "cores-per-socket", "cpu-freq", "cpus-per-gpu", "cpus-per-task", "deadline", "delay-boot", "dependency",
     "distribution", "exclude", "extra-node-info", "gpu-bind", "gpu-freq", "gres", "gres-flags", "hint", "mail-type",
     "mail-user", "mcs-label", "mem-bind", "mem-per-cpu", "mem-per-gpu", "mincpus", "network", "nice", "nodelist",
