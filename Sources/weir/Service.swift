@@ -69,6 +69,7 @@ struct Service {
     logger.notice(
       "listening on \(address.contains(":") ? "[\(address)]" : address):\(server.port)",
       metadata: ["version": "\(Weir.version)", "connector": "\(connector.name)"])
+    CodePages.release()
     await signals.wait()
     logger.notice("ending: calls under way are finished")
     await server.drain(within: .seconds(20))
