@@ -20,6 +20,7 @@ let package = Package(
   targets: [
     // System libraries: a module map each, nothing more.
     .systemLibrary(name: "CEpoll"),
+    .systemLibrary(name: "CPrctl"),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLibJWT", pkgConfig: "libjwt", providers: [.apt(["libjwt-dev"])]),
     .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
@@ -76,7 +77,7 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "DummyConnector", "HTTP", "Jobs", "LegacyAPI", "SSH", "Shell", "SlurmConnector", "Tokens",
+        "CPrctl", "DummyConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell", "SlurmConnector", "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
@@ -89,6 +90,7 @@ let package = Package(
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
     .testTarget(name: "SlurmConnectorTests", dependencies: ["SlurmConnector"], swiftSettings: strict),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["weir"], swiftSettings: strict),
   ],

@@ -22,10 +22,11 @@ struct Settings: Sendable {
   /// Each setting's value, and the variable it came from; nil for the standard value.
   private let values: [String: (value: String, source: String?)]
 
-  let tokenVerifier: TokenVerifier?
+  /// How bearer tokens are verified; nil when none are taken.
+  let tokens: TokenSettings?
+  /// Where users are found, and what the users file says.
+  let userDirectory: UserDirectory.Configuration
   let users: Users
-  /// The key of the account that observes the queue.
-  let observerKey: PrivateKey?
 
   /// Reads and checks all settings.
   /// - Throws: a ``SettingsError`` with everything that is wrong.
@@ -34,56 +35,75 @@ struct Settings: Sendable {
     values = Self.read(environment, &faults)
     let values = values
     func value(_ name: String) -> String { values[name]?.value ?? "" }
+    func require(_ condition: Bool, _ name: String, _ sentence: @autoclosure () -> String) {
+      if !condition { faults.append(.init(name: name, sentence: sentence())) }
+    }
 
+    tokens = TokenSettings(value, &faults)
     let loopback = ["127.0.0.1", "::1", "localhost"].contains(value("WEIR_BIND_ADDRESS"))
-    let authenticated = !value("JARVICE_SCHED_SERVER_KEY").isEmpty || !value("WEIR_JWT_KEY_FILE").isEmpty
     if value("WEIR_AUTH") == "none" {
-      if !loopback {
-        faults.append(.init(name: "WEIR_AUTH", sentence: "none is taken only when WEIR_BIND_ADDRESS is loopback"))
+      require(loopback, "WEIR_AUTH", "none is taken only when WEIR_BIND_ADDRESS is loopback")
+    } else {
+      require(
+        !value("JARVICE_SCHED_SERVER_KEY").isEmpty || tokens != nil, "JARVICE_SCHED_SERVER_KEY",
+        "nobody could call: set it or WEIR_JWT_KEY_FILE, or WEIR_AUTH=none for no authentication at all")
+    }
+    for key in Setting.list(value("JARVICE_SCHED_SERVER_KEY")) {
+      require(
+        key.contains(":"), "JARVICE_SCHED_SERVER_KEY",
+        "a key without ':'; user:password is expected, and commas part several")
+    }
+    if tokens != nil {
+      for (name, claim) in [("WEIR_JWT_ISSUER", "iss"), ("WEIR_JWT_AUDIENCE", "aud")] {
+        require(
+          values[name]?.source != nil, name,
+          "required where tokens are taken: what '\(claim)' must be; the empty text takes any, on purpose")
       }
-    } else if !authenticated {
-      faults.append(
-        .init(
-          name: "JARVICE_SCHED_SERVER_KEY",
-          sentence: "nobody could call: set it or WEIR_JWT_KEY_FILE, or WEIR_AUTH=none for no authentication at all"))
     }
-    for key in Setting.list(value("JARVICE_SCHED_SERVER_KEY")) where !key.contains(":") {
-      faults.append(
-        .init(
-          name: "JARVICE_SCHED_SERVER_KEY",
-          sentence: "a key without ':'; user:password is expected, and commas part several"))
+    let admin = value("WEIR_ADMIN_CLAIM")
+    require(admin.isEmpty || Self.claim(admin) != nil, "WEIR_ADMIN_CLAIM", "claim:value is expected")
+    require(
+      value("JARVICE_LOCAL_REGISTRY").isEmpty || !value("JARVICE_LOCAL_REPO_BASE").isEmpty, "JARVICE_LOCAL_REPO_BASE",
+      "required with JARVICE_LOCAL_REGISTRY")
+    for name in ["JARVICE_DOCKER_USERNAME", "JARVICE_DOCKER_PASSWORD"] {
+      require(Data(base64Encoded: value(name)) != nil, name, "base64 is expected")
     }
-    for (name, other) in [("JARVICE_LOCAL_REGISTRY", "JARVICE_LOCAL_REPO_BASE")]
-    where !value(name).isEmpty && value(other).isEmpty {
-      faults.append(.init(name: other, sentence: "required with \(name)"))
-    }
-    for name in ["JARVICE_DOCKER_USERNAME", "JARVICE_DOCKER_PASSWORD"] where Data(base64Encoded: value(name)) == nil {
-      faults.append(.init(name: name, sentence: "base64 is expected"))
-    }
-    tokenVerifier = Self.tokenVerifier(value("WEIR_JWT_KEY_FILE"), value("WEIR_JWT_ALGORITHMS"), &faults)
 
     let connector = Self.connector(value("JARVICE_BAREMETAL_CONNECTOR"))
-    if connector.isEmpty {
-      faults.append(.init(name: "JARVICE_BAREMETAL_CONNECTOR", sentence: "required: slurm or dummy"))
+    require(!connector.isEmpty, "JARVICE_BAREMETAL_CONNECTOR", "required: slurm or dummy")
+    var directory = UserDirectory.Configuration()
+    guard connector == "slurm" else {
+      (users, userDirectory) = (.none, directory)
+      if !faults.isEmpty { throw SettingsError(faults: faults) }
+      return
     }
-    if connector == "slurm" {
-      for name in [
-        "JARVICE_SLURM_CLUSTER_ADDR", "JARVICE_SLURM_SSH_USER", "JARVICE_SLURM_SSH_PKEY", "JARVICE_SYSTEM_REGISTRY",
-        "JARVICE_SYSTEM_REPO_BASE",
-      ] where value(name).isEmpty {
-        faults.append(.init(name: name, sentence: "required by the connector slurm"))
-      }
-      if value("WEIR_JWT_KEY_FILE").isEmpty {
-        faults.append(
-          .init(name: "WEIR_JWT_KEY_FILE", sentence: "required by the connector slurm: the token names a job's user"))
-      }
-      users = Users.read(value("WEIR_USERS_FILE"), &faults)
-      observerKey = Self.key(value("JARVICE_SLURM_SSH_PKEY"), &faults)
-    } else {
-      users = .none
-      observerKey = nil
+    for name in [
+      "JARVICE_SLURM_CLUSTER_ADDR", "JARVICE_SLURM_SSH_USER", "JARVICE_SLURM_SSH_PKEY", "JARVICE_SYSTEM_REGISTRY",
+      "JARVICE_SYSTEM_REPO_BASE",
+    ] {
+      require(!value(name).isEmpty, name, "required by the connector slurm")
     }
+    require(tokens != nil, "WEIR_JWT_KEY_FILE", "required by the connector slurm: the token names a job's user")
+    directory.mapping = .init(rawValue: value("WEIR_USER_MAPPING")) ?? .file
+    directory.path = value("WEIR_USERS_FILE")
+    directory.passphrase = value("WEIR_SSH_PASSPHRASE")
+    directory.observer = value("JARVICE_SLURM_SSH_USER")
+    directory.observerKey = Self.key(
+      value("JARVICE_SLURM_SSH_PKEY"), passphrase: directory.passphrase,
+      source: values["JARVICE_SLURM_SSH_PKEY"]?.source,
+      &faults)
+    userDirectory = directory
+    let mayBeMissing = directory.mapping == .claim && values["WEIR_USERS_FILE"]?.source == nil
+    users =
+      mayBeMissing && !FileManager.default.fileExists(atPath: directory.path)
+      ? .none : Users.read(directory.path, passphrase: directory.passphrase, &faults)
     if !faults.isEmpty { throw SettingsError(faults: faults) }
+  }
+
+  /// `claim:value` in two parts.
+  static func claim(_ text: String) -> (name: String, value: String)? {
+    let parts = text.split(separator: ":", maxSplits: 1)
+    return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
   }
 
   private static func read(
@@ -91,18 +111,38 @@ struct Settings: Sendable {
   ) -> [String: (value: String, source: String?)] {
     var values: [String: (value: String, source: String?)] = [:]
     for setting in Setting.all {
-      let source = ([setting.name] + setting.olderNames).first { environment[$0]?.isEmpty == false }
-      let value = source.flatMap { environment[$0] } ?? standard(setting, environment)
-      if let source, let fault = setting.fault(value) { faults.append(.init(name: source, sentence: fault)) }
-      values[setting.name] = (value, source)
+      let source = ([setting.name] + setting.olderNames).first {
+        environment[$0].map { !$0.isEmpty || setting.takesEmpty } ?? false
+      }
+      var (value, origin) = (source.flatMap { environment[$0] } ?? standard(setting, environment), source)
+      if let name = setting.fileName, let path = environment[name], !path.isEmpty {
+        if source != nil { faults.append(.init(name: name, sentence: "\(setting.name) is set too; set one of them")) }
+        (value, origin) = (contents(of: path, name, &faults), name)
+      }
+      if let origin, let fault = setting.fault(value) { faults.append(.init(name: origin, sentence: fault)) }
+      values[setting.name] = (value, origin)
     }
-    let known = Set(Setting.all.map(\.name))
+    let known = Set(Setting.all.flatMap { [$0.name] + ($0.fileName.map { [$0] } ?? []) })
     for name in environment.keys.sorted() where name.hasPrefix("WEIR_") && !known.contains(name) {
-      let near = known.min { distance($0, name) < distance($1, name) }.flatMap { distance($0, name) <= 2 ? $0 : nil }
+      let near = known.sorted().min { distance($0, name) < distance($1, name) }
+        .flatMap { distance($0, name) <= 2 ? $0 : nil }
       faults.append(
         .init(name: name, sentence: "there is no such setting" + (near.map { "; is \($0) meant?" } ?? "")))
     }
     return values
+  }
+
+  /// The secret in a file, without the line end that files have.
+  private static func contents(of path: String, _ name: String, _ faults: inout [SettingsFault]) -> String {
+    guard let data = FileManager.default.contents(atPath: path), data.count <= 65_536,
+      var text = String(data: data, encoding: .utf8)
+    else {
+      faults.append(.init(name: name, sentence: "\(path) is no readable file of text"))
+      return ""
+    }
+    if text.last?.isNewline == true { text.removeLast() }
+    if text.isEmpty { faults.append(.init(name: name, sentence: "\(path) is empty")) }
+    return text
   }
 
   private static func standard(_ setting: Setting, _ environment: [String: String]) -> String {
@@ -113,24 +153,12 @@ struct Settings: Sendable {
     return (environment["HOME"] ?? NSHomeDirectory()) + "/.local/state/weir"
   }
 
-  private static func tokenVerifier(
-    _ file: String, _ algorithms: String, _ faults: inout [SettingsFault]
-  ) -> TokenVerifier? {
-    guard !file.isEmpty, let contents = try? Data(contentsOf: URL(fileURLWithPath: file)) else { return nil }
-    do {
-      return try TokenVerifier(
-        key: VerificationKey(contents: [UInt8](contents)),
-        algorithms: Setting.list(algorithms).compactMap(Algorithm.init(rawValue:)))
-    } catch {
-      faults.append(.init(name: "WEIR_JWT_KEY_FILE", sentence: "\(file): \(error)"))
-      return nil
-    }
-  }
-
-  private static func key(_ text: String, _ faults: inout [SettingsFault]) -> PrivateKey? {
+  private static func key(
+    _ text: String, passphrase: String, source: String?, _ faults: inout [SettingsFault]
+  ) -> PrivateKey? {
     guard !text.isEmpty else { return nil }
-    do { return try PrivateKey(text: text) } catch {
-      faults.append(.init(name: "JARVICE_SLURM_SSH_PKEY", sentence: "\(error)"))
+    do { return try PrivateKey(text: text, passphrase: passphrase) } catch {
+      faults.append(.init(name: source ?? "JARVICE_SLURM_SSH_PKEY", sentence: "\(error)"))
       return nil
     }
   }
@@ -154,14 +182,16 @@ struct Settings: Sendable {
 
   /// The effective settings, one a line, secrets masked.
   var listing: String {
-    Setting.Group.allCases.map { group in
-      let lines = Setting.all.filter { $0.group == group }.map { setting in
-        let (value, source) = values[setting.name] ?? ("", nil)
-        let origin = source.map { $0 == setting.name ? "" : "  # from \($0)" } ?? "  # standard"
-        return "\(setting.name)=\(setting.shown(value))\(origin)"
-      }
-      return "# \(group.rawValue)\n" + lines.joined(separator: "\n") + "\n"
-    }.joined(separator: "\n")
+    "# Algorithms of tokens that the installed libjwt verifies: "
+      + Algorithm.available.map(\.rawValue).joined(separator: ", ") + "\n\n"
+      + Setting.Group.allCases.map { group in
+        let lines = Setting.all.filter { $0.group == group }.map { setting in
+          let (value, source) = values[setting.name] ?? ("", nil)
+          let origin = source.map { $0 == setting.name ? "" : "  # from \($0)" } ?? "  # standard"
+          return "\(setting.name)=\(setting.shown(value))\(origin)"
+        }
+        return "# \(group.rawValue)\n" + lines.joined(separator: "\n") + "\n"
+      }.joined(separator: "\n")
   }
 
   /// The table of all settings for the README.
@@ -170,7 +200,8 @@ struct Settings: Sendable {
       let rows = Setting.all.filter { $0.group == group }.map { setting in
         let older = setting.olderNames.map { " Older name: `\($0)`." }.joined()
         let standard = setting.standard.isEmpty ? "" : "`\(setting.standard)`"
-        return "| `\(setting.name)` | \(standard) | \(setting.expected) | \(setting.meaning)\(older) |"
+        let file = setting.fileName.map { " Or `\($0)`, a file that holds it." } ?? ""
+        return "| `\(setting.name)` | \(standard) | \(setting.expected) | \(setting.meaning)\(older)\(file) |"
       }
       return "**\(group.rawValue)**\n\n| name | standard | expected | meaning |\n|---|---|---|---|\n"
         + rows.joined(separator: "\n") + "\n"

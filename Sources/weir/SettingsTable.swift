@@ -1,5 +1,6 @@
 import Foundation
 import ScriptTemplates
+import Tokens
 
 /// One setting: its name in the environment, what it means, and what may stand there.
 struct Setting: Sendable {
@@ -13,6 +14,10 @@ struct Setting: Sendable {
     case choices([String])
     /// A file that must exist and be readable.
     case file
+    /// A comma list of them.
+    case files
+    /// An http or https URL.
+    case address
     /// A proxy's address, which may hold a password.
     case proxy
   }
@@ -35,6 +40,11 @@ struct Setting: Sendable {
   let meaning: String
   /// Older names that are honoured while this one is not set.
   var olderNames: [String] = []
+  /// Whether the empty text is a value, and not the same as none.
+  var takesEmpty = false
+
+  /// The variable that names a file with the value, where there is one: secrets may be kept out of the environment.
+  var fileName: String? { if case .secret = form { name + "_FILE" } else { nil } }
 
   /// What is expected, for messages and the table.
   var expected: String {
@@ -48,6 +58,8 @@ struct Setting: Sendable {
     case .choice(let words): words.joined(separator: ", ")
     case .choices(let words): "a comma list of " + words.joined(separator: ", ")
     case .file: "a readable file"
+    case .files: "a comma list of readable files"
+    case .address: "an http or https address"
     }
   }
 
@@ -62,6 +74,8 @@ struct Setting: Sendable {
       case .choice(let words): words.contains(value)
       case .choices(let words): !value.isEmpty && Setting.list(value).allSatisfy(words.contains)
       case .file: Setting.isReadableFile(value)
+      case .files: Setting.list(value).allSatisfy(Setting.isReadableFile)
+      case .address: Setting.isAddress(value)
       }
     return right ? nil : "'\(shown(value).prefix(100))' is wrong: expected \(expected)"
   }
@@ -70,7 +84,7 @@ struct Setting: Sendable {
   func shown(_ value: String) -> String {
     switch form {
     case .secret: value.isEmpty ? "" : "***"
-    case .proxy: Masking.address(value)
+    case .proxy, .address: Masking.address(value)
     default: value
     }
   }
@@ -79,6 +93,11 @@ struct Setting: Sendable {
     var isDirectory: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
       && FileManager.default.isReadableFile(atPath: path)
+  }
+
+  private static func isAddress(_ value: String) -> Bool {
+    guard let address = URLComponents(string: value) else { return false }
+    return ["http", "https"].contains(address.scheme) && address.host?.isEmpty == false && !value.contains("\0")
   }
 
   static func list(_ value: String) -> [String] {
@@ -103,6 +122,9 @@ extension Setting {
     Setting(
       name: "JARVICE_SCHED_LOGLEVEL", group: .service, form: .choice(["10", "20", "30", "40"]), standard: "20",
       meaning: "What is logged: 10 debug, 20 information, 30 warnings, 40 errors."),
+    Setting(
+      name: "WEIR_LOG_FORMAT", group: .service, form: .choice(["plain", "json"]), standard: "plain",
+      meaning: "Form of the log on standard error: lines for people, or one JSON object a line."),
     Setting(
       name: "JARVICE_BAREMETAL_CONNECTOR", group: .service,
       form: .choice(["slurm", "dummy", "connectors.slurm.connector", "connectors.dummy.connector"]), standard: "",
@@ -158,15 +180,50 @@ extension Setting {
       name: "WEIR_AUTH", group: .callers, form: .choice(["required", "none"]), standard: "required",
       meaning: "`none` serves everybody; taken only when Weir listens on loopback."),
     Setting(
-      name: "WEIR_JWT_KEY_FILE", group: .callers, form: .file, standard: "",
-      meaning: "Key that bearer tokens are verified with: a PEM public key, or a secret of at least 32 bytes for HS*."),
+      name: "WEIR_JWT_KEY_FILE", group: .callers, form: .files, standard: "",
+      meaning:
+        "Keys that bearer tokens are verified with, a comma list of files: a PEM public key each, or a secret of at least 32 bytes for HS*."
+    ),
     Setting(
-      name: "WEIR_JWT_ALGORITHMS", group: .callers,
-      form: .choices(["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]),
-      standard: "RS256", meaning: "Algorithms that a token may be signed with; each must fit the key."),
+      name: "WEIR_JWT_JWKS_FILE", group: .callers, form: .file, standard: "",
+      meaning: "JSON web key set (RFC 7517) that bearer tokens are verified with; read again when it changes."),
+    Setting(
+      name: "WEIR_JWT_JWKS_URL", group: .callers, form: .address, standard: "",
+      meaning: "Address of a JSON web key set; fetched anew every five minutes, and when a token names an unknown key."),
+    Setting(
+      name: "WEIR_JWT_ALGORITHMS", group: .callers, form: .choices(Algorithm.allCases.map(\.rawValue)), standard: "",
+      meaning:
+        "Algorithms that a token may be signed with, each of which must fit a key. Standard: all that fit the keys."),
+    Setting(
+      name: "WEIR_JWT_ISSUER", group: .callers, form: .text, standard: "",
+      meaning: "What `iss` of a bearer token must be. Required where tokens are taken; the empty text takes any.",
+      takesEmpty: true),
+    Setting(
+      name: "WEIR_JWT_AUDIENCE", group: .callers, form: .text, standard: "",
+      meaning: "What must be in `aud` of a bearer token. Required where tokens are taken; the empty text takes any.",
+      takesEmpty: true),
+    Setting(
+      name: "WEIR_JWT_LEEWAY", group: .callers, form: .whole(0...600), standard: "30",
+      meaning: "Seconds by which the clock of a token's issuer may differ from ours."),
+    Setting(
+      name: "WEIR_USER_CLAIM", group: .callers, form: .text, standard: "email",
+      meaning: "Claim of a token that names the user.", olderNames: ["JARVICE_SLURM_USERNAME_CLAIM"]),
+    Setting(
+      name: "WEIR_ADMIN_CLAIM", group: .callers, form: .text, standard: "",
+      meaning: "`claim:value`: whose token has that value in that claim may see and end everybody's jobs."),
+    Setting(
+      name: "WEIR_USER_MAPPING", group: .callers, form: .choice(["file", "claim"]), standard: "file",
+      meaning:
+        "How a user's account is found: by the users file, or the claim's value is the account itself; never root nor a system's account."
+    ),
     Setting(
       name: "WEIR_USERS_FILE", group: .callers, form: .text, standard: "users_id_mapping_configuration.yaml",
-      meaning: "YAML file that maps e-mail addresses to accounts and their SSH keys."),
+      meaning:
+        "YAML file that maps users to accounts and their SSH keys; read again when it changes. With the mapping `claim` it may be missing."
+    ),
+    Setting(
+      name: "WEIR_SSH_PASSPHRASE", group: .callers, form: .secret, standard: "",
+      meaning: "Opens those SSH keys that are encrypted."),
   ]
 
   private static let jobs: [Setting] = [

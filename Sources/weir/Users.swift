@@ -33,7 +33,7 @@ struct Users: Sendable {
   }
 
   /// Reads the file; each thing that is wrong in it becomes a fault that names the entry.
-  static func read(_ path: String, _ faults: inout [SettingsFault]) -> Users {
+  static func read(_ path: String, passphrase: String, _ faults: inout [SettingsFault]) -> Users {
     func fault(_ sentence: String) { faults.append(.init(name: "WEIR_USERS_FILE", sentence: "\(path): \(sentence)")) }
     guard let data = FileManager.default.contents(atPath: path) else {
       fault("the file cannot be read")
@@ -48,13 +48,19 @@ struct Users: Sendable {
     var keys: [String: PrivateKey] = [:]
     for (index, entry) in file.entries.enumerated() {
       let name = "entry \(index + 1) (\(entry.user ?? entry.mail))"
-      guard entry.account.wholeMatch(of: /[a-z_][a-z0-9_.-]{0,31}/) != nil, entry.account != "root" else {
-        fault("\(name): mapped_user '\(entry.account)' is no account that jobs may run as")
+      if let wrong = Account.fault(entry.account) {
+        fault("\(name): mapped_user: \(wrong)")
         continue
       }
       if accounts[entry.mail] != nil { fault("\(name): \(entry.mail) stands in an earlier entry too") }
       accounts[entry.mail] = entry.account
-      do { keys[entry.account] = try PrivateKey(text: entry.key) } catch {
+      do {
+        let key = try PrivateKey(text: entry.key, passphrase: passphrase)
+        if let other = keys[entry.account], other.fingerprint != key.fingerprint {
+          fault("\(name): \(entry.account) stands in an earlier entry with another key")
+        }
+        keys[entry.account] = key
+      } catch {
         fault("\(name): ssh_private_key_b64: \(error)")
       }
     }

@@ -25,6 +25,7 @@ struct Serve: AsyncParsableCommand {
     abstract: "Serve the HTTP API until SIGTERM or SIGINT; calls under way are finished.")
 
   func run() async throws {
+    Hardening.keepMemoryPrivate()
     let settings = try loadSettings()
     // What Weir writes is its own: jobs, host keys, output.
     umask(0o077)

@@ -2,7 +2,7 @@
 """Signs a token with the test cluster's keys, by openssl: mkjwt.py rs256|hs256|none CLAIMS [KEY ID]
 
 CLAIMS is JSON, such as '{"email":"kirby@example.com"}' for Weir or '{"sun":"kirby"}' for slurmrestd;
-iat and exp (an hour from now) are added where absent.
+iat and exp (an hour from now) are added where absent, and to one of RS256 the iss and aud that Weir is set up for.
 """
 
 import base64
@@ -15,6 +15,8 @@ import sys
 import time
 
 TESTBED = os.environ.get("TESTBED", "/tmp/testbed")
+ISSUER = "https://idp.example.com"
+AUDIENCE = "weir"
 
 
 def encode(data: bytes) -> bytes:
@@ -36,7 +38,8 @@ def token(algorithm: str, claims: dict, key_id: str = "testbed-1") -> str:
     header = {"alg": "none" if algorithm == "none" else algorithm.upper(), "typ": "JWT"}
     if algorithm == "rs256":
         header["kid"] = key_id
-    claims = {"iat": now, "exp": now + 3600, **claims}
+    ours = {"iss": ISSUER, "aud": AUDIENCE} if algorithm == "rs256" else {}
+    claims = {"iat": now, "exp": now + 3600, **ours, **claims}
     message = b".".join(encode(json.dumps(part).encode()) for part in (header, claims))
     return (message + b"." + encode(sign(algorithm, message))).decode()
 

@@ -48,5 +48,7 @@ export WEIR_SSH_KNOWN_HOSTS=$keys/known_hosts
 export WEIR_USERS_FILE=$TESTBED/etc/users.yaml
 export WEIR_JWT_KEY_FILE=$keys/idp-rs256.pub.pem
 export WEIR_JWT_ALGORITHMS=RS256
+export WEIR_JWT_ISSUER=https://idp.example.com
+export WEIR_JWT_AUDIENCE=weir
 SETTINGS
 say "Weir's settings for it: . $TESTBED/weir.env"

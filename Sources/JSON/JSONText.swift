@@ -1,6 +1,6 @@
-/// JSON as the upstream knows it from Python: compact, keys sorted, ASCII alone, one newline at the end.
-enum JSONText {
-  indirect enum Value: ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByBooleanLiteral {
+/// Writes JSON as the upstream knows it from Python: compact, keys sorted, ASCII alone, one newline at the end.
+public enum JSONText {
+  public indirect enum Value: ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByBooleanLiteral {
     case null
     case bool(Bool)
     case int(Int)
@@ -8,12 +8,12 @@ enum JSONText {
     case array([Value])
     case object([String: Value])
 
-    init(stringLiteral value: String) { self = .string(value) }
-    init(arrayLiteral elements: Value...) { self = .array(elements) }
-    init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(arrayLiteral elements: Value...) { self = .array(elements) }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
   }
 
-  static func encode(_ value: Value) -> [UInt8] {
+  public static func encode(_ value: Value) -> [UInt8] {
     var bytes: [UInt8] = []
     append(value, to: &bytes)
     bytes.append(UInt8(ascii: "\n"))

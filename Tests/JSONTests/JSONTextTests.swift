@@ -1,6 +1,6 @@
 import Testing
 
-@testable import LegacyAPI
+@testable import JSON
 
 @Suite("JSON as the upstream knows it")
 struct JSONTextTests {

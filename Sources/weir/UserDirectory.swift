@@ -1,0 +1,119 @@
+import Dispatch
+import Foundation
+import Logging
+import SSH
+import Synchronization
+
+/// Which account a user's jobs run as, and with which SSH key it is reached: what the users file says now.
+final class UserDirectory: Sendable {
+  /// How a user's account is found.
+  enum Mapping: String, Sendable {
+    /// By the users file.
+    case file
+    /// The user's name is the account's.
+    case claim
+  }
+
+  struct Configuration: Sendable {
+    var mapping = Mapping.file
+    var path = ""
+    var passphrase = ""
+    /// The account that observes the queue, which is no user's: it may do more than users.
+    var observer = ""
+    var observerKey: PrivateKey?
+  }
+
+  private struct State {
+    var users: Users
+    var stamp: FileStamp?
+    var warning: String?
+    var timer: (any DispatchSourceTimer)?
+  }
+
+  private let configuration: Configuration
+  private let logger: Logger
+  private let state: Mutex<State>
+  private let queue = DispatchQueue(label: "weir.users")
+
+  /// - Parameter users: what the file said when the settings were read.
+  init(_ configuration: Configuration, users: Users, logger: Logger) {
+    self.configuration = configuration
+    self.logger = logger
+    state = Mutex(State(users: users, stamp: FileStamp(configuration.path)))
+  }
+
+  /// The account of a user; nil when the site maps it to none.
+  func account(of owner: String) -> String? {
+    switch configuration.mapping {
+    case .file: state.withLock { $0.users.account(of: owner) }
+    case .claim: Account.fault(owner) == nil && owner != configuration.observer ? owner : nil
+    }
+  }
+
+  /// The key that opens an account. Where users name their accounts themselves, the observing account's key may open them too.
+  func key(of account: String) -> PrivateKey? {
+    if account == configuration.observer { return configuration.observerKey }
+    let own = state.withLock { $0.users.key(of: account) }
+    return own ?? (configuration.mapping == .claim ? configuration.observerKey : nil)
+  }
+
+  /// What is wrong with the file as it is now, while an older state of it counts.
+  var warning: String? { state.withLock { $0.warning } }
+
+  /// Looks every other second whether the file has changed.
+  /// - Parameter onChange: called after new contents were taken.
+  func watch(onChange: @escaping @Sendable () -> Void) {
+    let timer = DispatchSource.makeTimerSource(queue: queue)
+    timer.schedule(deadline: .now() + 2, repeating: 2, leeway: .milliseconds(500))
+    timer.setEventHandler { @Sendable [weak self] in if self?.refresh() == true { onChange() } }
+    timer.activate()
+    state.withLock { $0.timer = timer }
+  }
+
+  /// Reads the file if it has changed; a broken one changes nothing but the warning.
+  /// - Returns: whether new contents were taken.
+  func refresh() -> Bool {
+    let stamp = FileStamp(configuration.path)
+    guard stamp != state.withLock({ $0.stamp }) else { return false }
+    var faults: [SettingsFault] = []
+    let users = Users.read(configuration.path, passphrase: configuration.passphrase, &faults)
+    let warning = faults.isEmpty ? nil : Self.sentence(faults)
+    state.withLock { state in
+      state.stamp = stamp
+      state.warning = warning
+      if warning == nil { state.users = users }
+    }
+    if let warning {
+      logger.warning("\(warning)")
+    } else {
+      logger.notice("the users file was read again", metadata: ["file": "\(configuration.path)"])
+    }
+    return warning == nil
+  }
+
+  private static func sentence(_ faults: [SettingsFault]) -> String {
+    "the users file changed and is wrong now, the state before it still counts: "
+      + faults.prefix(5).map(\.sentence).joined(separator: "; ")
+      + (faults.count > 5 ? "; and \(faults.count - 5) faults more" : "")
+  }
+}
+
+/// By what a changed file is known: another file in its place, other contents, another time.
+struct FileStamp: Equatable, Sendable {
+  private let device: UInt
+  private let inode: UInt
+  private let size: Int
+  private let seconds: Int
+  private let nanoseconds: Int
+
+  /// Nil when there is no such file.
+  init?(_ path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    device = UInt(status.st_dev)
+    inode = UInt(status.st_ino)
+    size = Int(status.st_size)
+    seconds = Int(status.st_mtim.tv_sec)
+    nanoseconds = Int(status.st_mtim.tv_nsec)
+  }
+}

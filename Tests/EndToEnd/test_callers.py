@@ -1,0 +1,252 @@
+"""Who may call, who sees what, whose account it is, and what the log says of it."""
+
+import base64
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+import http.client
+
+import pytest
+from harness import Job, base64_text, job_name, on_the_node, script, settings, token, wait_until
+
+TRUE = on_the_node("true")
+
+
+def bearer(email: str = "kirby@example.com", **claims) -> str:
+    return "Bearer " + token(email, **claims)
+
+
+@pytest.fixture(scope="module")
+def held(weir):
+    """A job of kirby's that waits."""
+    job = weir.submit(script(TRUE), held=True)
+    yield job
+    weir.post("/terminate", job.args)
+
+
+# ------------------------------------------------------------ tokens
+
+
+@pytest.mark.parametrize(
+    "claims, reason",
+    [
+        ({"exp": int(time.time()) - 120}, "expired"),
+        ({"exp": None}, "exp"),
+        ({"nbf": int(time.time()) + 600}, "not valid"),
+        ({"iat": int(time.time()) + 600}, "future"),
+        ({"iss": "https://elsewhere.example.com"}, "issuer"),
+        ({"iss": None}, "issuer"),
+        ({"aud": "another service"}, "audience"),
+        ({"aud": ["a", "b"]}, "audience"),
+        ({"email": None}, "email"),
+        ({"email": ["kirby@example.com"]}, "email"),
+    ],
+)
+def test_refused_token_is_401_with_the_reason(weir, claims, reason):
+    email = claims.pop("email", "kirby@example.com")
+    sent = token(email, **claims)
+    if None in claims.values() or not isinstance(email, str):
+        sent = token(**{"email": email}, **{k: v for k, v in claims.items()})
+    answer = weir.get("/running", credentials="Bearer " + sent)
+    assert answer.status == 401, answer.body
+    assert reason in answer.error, answer.error
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+    assert sent.split(".")[2] not in answer.body.decode() + answer.headers["www-authenticate"]
+
+
+def test_audience_may_be_one_of_several(weir):
+    assert weir.get("/running", credentials=bearer(aud=["other", "weir"])).status == 200
+
+
+def test_token_in_the_query_is_no_token(weir):
+    for name in ("access_token", "bearer", "token"):
+        answer = weir.call("GET", f"/running?{name}={token()}", credentials="Basic !")
+        assert answer.status == 401
+
+
+# ------------------------------------------------------------ rights
+
+
+@pytest.mark.parametrize("path", ["runstatus", "exitstatus", "terminate", "release", "events"])
+def test_job_of_another_is_as_one_there_is_not(weir, held, path):
+    other = weir.post("/" + path, held.args, credentials=bearer("mario@example.com"))
+    unknown = weir.post("/" + path, {**held.args, "jobid": "999999"}, credentials=bearer("mario@example.com"))
+    hide = lambda answer: answer.body.replace(held.id.encode(), b"ID").replace(b"999999", b"ID")
+    assert (other.status, hide(other)) == (unknown.status, hide(unknown))
+    assert weir.runs(held) is False and weir.listed()[held.name] == "queued"
+
+
+def test_users_lists_hold_their_own_jobs(weir, held):
+    row = [held.name, held.id]
+    assert row in weir.get("/queued", credentials=bearer()).json()
+    assert row not in weir.get("/queued", credentials=bearer("mario@example.com")).json()
+    assert row in weir.get("/queued").json()
+
+
+def test_administrators_see_and_end_everybodys_jobs(new_weir):
+    weir = new_weir(WEIR_ADMIN_CLAIM="groups:weir-admins").start()
+    job = weir.submit(script(TRUE), held=True)
+    plain = bearer("mario@example.com", groups=["users"])
+    assert weir.post("/terminate", job.args, credentials=plain).status == 404
+    admin = bearer("mario@example.com", groups=["users", "weir-admins"])
+    assert [job.name, job.id] in weir.get("/queued", credentials=admin).json()
+    assert weir.post("/terminate", job.args, credentials=admin).status == 200
+    assert weir.end(job)[0] == -15
+
+
+def test_user_may_not_submit_for_another(weir):
+    args = {
+        "name": job_name(), "number": 1, "nodes": 1, "held": True, "bearer": token("kirby@example.com"),
+        "hpc_script": {"singularity": base64_text(script(TRUE))},
+    }
+    assert weir.post("/submit", args, credentials=bearer("mario@example.com")).status == 403
+    assert weir.post("/submit", {**args, "bearer": "x.y.z"}, credentials=bearer("mario@example.com")).status == 401
+    assert args["name"] not in weir.listed()
+
+
+def test_either_service_key_is_good_while_it_changes(new_weir):
+    weir = new_weir(JARVICE_SCHED_SERVER_KEY="old:one,new:other").start()
+    for key, status in (("old:one", 200), ("new:other", 200), ("old:other", 401), ("one", 401), ("", 401)):
+        assert weir.get("/running", credentials="Basic " + base64_text(key)).status == status
+
+
+# ------------------------------------------------------------ accounts
+
+
+def test_users_file_is_read_again_when_it_changes(new_weir, cluster):
+    first = open(settings()["WEIR_USERS_FILE"]).read()
+    kirby, mario = first.split("  - user: mario")[0], first
+    file = new_weir().directory / "users.yaml"
+    file.write_text(kirby)
+    weir = new_weir(WEIR_USERS_FILE=file).start()
+    submit = lambda: weir.try_submit(script(TRUE), bearer=token("mario@example.com"), held=True)
+    answer = submit()
+    assert answer.status == 403 and "mario@example.com" in answer.error
+
+    file.write_text(mario)
+    answer = wait_until(lambda: (a := submit()).status == 200 and a, 10, 0.3)
+    assert cluster.run("squeue", "-h", "-o", "%u", "-j", answer.json()[0]).strip() == "mario"
+
+    file.write_text("users_id_mapping: [")
+    warnings = wait_until(lambda: weir.get("/ready").json().get("warnings"), 10, 0.2)
+    assert any("users file" in warning and str(file) in warning for warning in warnings), warnings
+    assert submit().status == 200, "the state before still counts"
+
+    file.write_text(kirby)
+    wait_until(lambda: submit().status == 403, 10, 0.3)
+    assert "warnings" not in weir.get("/ready").json()
+    # Jobs that were taken before stay reachable for their owner, by the key that is kept in their connection or not at all.
+    assert weir.get("/queued", credentials=bearer("mario@example.com")).status == 200
+
+
+def test_claim_may_be_the_account_itself(new_weir, cluster):
+    weir = new_weir(WEIR_USER_MAPPING="claim", WEIR_USER_CLAIM="sub").start()
+
+    def submit(sub):
+        return weir.try_submit(script(TRUE), bearer=token(sub=sub), held=True)
+
+    answer = submit("kirby")
+    assert answer.status == 200, answer.body
+    assert cluster.run("squeue", "-h", "-o", "%u", "-j", answer.json()[0]).strip() == "kirby"
+    for sub in ("root", "slurm", "munge", "daemon", "jarvice", "-x", "a b", "Kirby", "../x", "x;id", "k" * 33, "kirby\n"):
+        answer = submit(sub)
+        assert answer.status in (401, 403), (sub, answer.body)
+
+
+# ------------------------------------------------------------ secrets from files
+
+
+def test_secrets_may_come_from_files(new_weir):
+    plain = settings()
+    directory = new_weir().directory
+    changes = {}
+    for name in ("JARVICE_SCHED_SERVER_KEY", "JARVICE_SLURM_SSH_PKEY"):
+        (directory / name).write_text(plain[name] + "\n")
+        changes |= {name: None, name + "_FILE": directory / name}
+    weir = new_weir(**changes).start()
+    assert weir.get("/running", credentials="Basic " + base64_text(plain["JARVICE_SCHED_SERVER_KEY"])).status == 200
+    listing = weir.run("config").stdout
+    assert "JARVICE_SCHED_SERVER_KEY=***  # from JARVICE_SCHED_SERVER_KEY_FILE" in listing
+    both = new_weir(JARVICE_SCHED_SERVER_KEY_FILE=directory / "JARVICE_SCHED_SERVER_KEY").run("config")
+    assert both.returncode == 78 and "JARVICE_SCHED_SERVER_KEY is set too" in both.stderr
+
+
+def test_memory_is_private(weir):
+    limits = open(f"/proc/{weir.process.pid}/limits").read()
+    assert re.search(r"Max core file size +0 +0 ", limits), limits
+    environment = ["setpriv", "--reuid", "kirby", "--clear-groups", "cat", f"/proc/{weir.process.pid}/environ"]
+    assert subprocess.run(environment, capture_output=True).returncode != 0
+
+
+# ------------------------------------------------------------ the log
+
+
+def lines(weir) -> list:
+    return [json.loads(line) for line in weir.log.splitlines()]
+
+
+def test_each_call_and_each_command_is_a_line_of_json(new_weir):
+    weir = new_weir(WEIR_LOG_FORMAT="json").start()
+    answer = weir.call(
+        "POST", "/submit?secret=hunter2", json.dumps({
+            "name": job_name(), "number": 1, "nodes": 1, "held": True, "bearer": token(),
+            "hpc_script": {"singularity": base64_text(script(TRUE))},
+        }), {"Content-Type": "application/json", "X-Request-ID": "upstream-17"})
+    assert answer.status == 200 and answer.headers["x-request-id"] == "upstream-17"
+    id = answer.json()[0]
+    assert weir.post("/terminate", {"name": "none", "number": 1, "jobid": "1"}).headers["x-request-id"]
+    weir.get("/nothing", credentials="Bearer x")
+    assert weir.stop() == 0
+    found = lines(weir)
+    [request] = [line for line in found if line.get("request-id") == "upstream-17" and line["message"] == "request"]
+    assert request["method"] == "POST" and request["path"] == "/submit" and request["status"] == 200
+    assert request["caller"] == "service" and request["job"] == id and request["address"].startswith("127.0.0.1")
+    assert float(request["ms"]) > 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z", request["time"])
+    [command] = [line for line in found if line["message"] == "command" and "sbatch" in line["command"]]
+    assert command["request-id"] == "upstream-17" and command["user"] == "kirby" and str(command["exit"]) == "0"
+    assert "127.0.0.1" in command["host"] and float(command["ms"]) > 0
+    statuses = [line["status"] for line in found if line["message"] == "request"]
+    assert 404 in statuses
+    assert "hunter2" not in weir.log
+
+
+def test_id_of_a_request_that_is_none_is_made_anew(weir):
+    for sent in ("a" * 65, "a b", "x\"y", "é"):
+        got = weir.get("/live", headers={"X-Request-ID": sent.encode()}).headers["x-request-id"]
+        assert got != sent and re.fullmatch(r"[A-Za-z0-9._-]{1,64}", got)
+
+
+def test_text_from_a_client_cannot_look_like_a_line_of_the_log(new_weir):
+    weir = new_weir().start()
+    weir.post("/terminate", {"name": "x\n2026-01-01T00:00:00.000Z error made up", "number": 1, "jobid": "1"})
+    weir.get("/a%0a2026-01-01T00:00:00.000Z%20error%20made%20up")
+    weir.stop()
+    assert not re.search(r"^2026-01-01", weir.log, re.M)
+
+
+def test_log_that_nobody_reads_stops_nothing(new_weir):
+    weir = new_weir(JARVICE_SCHED_LOGLEVEL="10")
+    with open(weir.log_file, "wb") as log:
+        pass
+    reader, writer = os.pipe()
+    from harness import BINARY
+
+    process = subprocess.Popen(
+        [BINARY, "serve"], env=weir.environment, stdout=writer, stderr=writer, stdin=subprocess.DEVNULL,
+        cwd=weir.directory)
+    weir.process = process
+    os.close(writer)
+    head = b""
+    while not (found := re.search(rb"listening on ([\d.]+):(\d+)", head)):
+        head += os.read(reader, 4096)
+    weir.address = (found[1].decode(), int(found[2]))
+    for _ in range(3000):  # far more than a pipe holds
+        assert weir.get("/nothing").status == 404
+    began = time.monotonic()
+    assert weir.get("/live").status == 200 and time.monotonic() - began < 1
+    assert weir.stop() == 0
+    os.close(reader)

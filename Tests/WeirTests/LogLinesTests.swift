@@ -1,0 +1,63 @@
+import Foundation
+import Logging
+import Testing
+
+@testable import weir
+
+@Suite("Lines of the log")
+struct LogLinesTests {
+  private let moment = Date(timeIntervalSince1970: 1_769_904_000.25)
+
+  private func line(_ form: LogLines.Form, _ message: String, _ metadata: Logger.Metadata = [:]) -> String {
+    String(decoding: LogLines.line(form, .notice, message, metadata, at: moment), as: UTF8.self)
+  }
+
+  @Test("A plain line is time, level, message and what is known beside it")
+  func plain() {
+    #expect(
+      line(.plain, "listening", ["port": "5000", "why": "it was asked to", "empty": ""])
+        == "2026-02-01T00:00:00.250Z notice listening empty=\"\" port=5000 why=\"it was asked to\"\n")
+  }
+
+  @Test("A line of JSON is one object, in which numbers are numbers")
+  func json() throws {
+    let text = line(.json, "a \"b\"\n", ["status": .stringConvertible(200), "job": "é", "list": ["x"]])
+    #expect(text.hasSuffix("}\n") && text.dropLast().contains("\n") == false)
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    #expect(object["message"] as? String == "a \"b\"\n" && object["status"] as? Int == 200)
+    #expect(object["time"] as? String == "2026-02-01T00:00:00.250Z" && object["level"] as? String == "notice")
+    #expect(object["job"] as? String == "é" && object["list"] as? [String] == ["x"])
+  }
+
+  @Test(
+    "What is said stays on its line and steers no terminal",
+    arguments: ["a\nb", "a\r\nb", "a\u{1b}[2Jb", "a\u{2028}b", "a\u{202e}b", "a\u{85}b", "a\0b", "a\u{7f}b"])
+  func control(text: String) {
+    for form in [LogLines.Form.plain, .json] {
+      let shown = line(form, text, ["key": .string(text)])
+      #expect(shown.unicodeScalars.dropLast().allSatisfy { $0.value >= 0x20 && $0.value < 0x7F })
+    }
+  }
+
+  @Test("Lines that nobody reads are dropped, and how many is said; nobody waits for it")
+  func dropped() throws {
+    var ends: [Int32] = [0, 0]
+    try #require(pipe(&ends) == 0)
+    let writer = LineWriter(descriptor: ends[1], capacity: 100_000) { Array("dropped \($0)\n".utf8) }
+    let text = [UInt8](repeating: UInt8(ascii: "x"), count: 999) + [UInt8(ascii: "\n")]
+    for _ in 0..<1000 { writer.write(text) }
+    var read: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while !String(decoding: read.suffix(40), as: UTF8.self).contains("dropped") {
+      let count = Glibc.read(ends[0], &buffer, buffer.count)
+      try #require(count > 0)
+      read += buffer[..<count]
+    }
+    let lines = String(decoding: read, as: UTF8.self).split(separator: "\n")
+    let dropped = try #require(lines.last?.split(separator: " ").last.flatMap { Int($0) })
+    #expect(dropped > 0 && lines.count - 1 + dropped == 1000)
+    #expect(lines.dropLast().allSatisfy { $0.utf8.count == 999 })
+    close(ends[0])
+    close(ends[1])
+  }
+}
