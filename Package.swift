@@ -39,6 +39,10 @@ let package = Package(
     .target(name: "JSON", swiftSettings: strict),
     .target(name: "Tokens", dependencies: ["CLibCrypto", "CLibJWT", "JSON"], swiftSettings: strict),
     .target(
+      name: "Callers",
+      dependencies: ["CLibCrypto", "HTTP", "Tokens", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
+    .target(
       name: "Templates",
       dependencies: [.product(name: "Mustache", package: "swift-mustache")],
       swiftSettings: strict),
@@ -72,12 +76,13 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "LegacyAPI",
-      dependencies: ["HTTP", "JSON", "Jobs", "ScriptTemplates", "Templates", "Tokens"],
+      dependencies: ["Callers", "HTTP", "JSON", "Jobs", "ScriptTemplates", "Templates", "Tokens"],
       swiftSettings: strict),
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CPrctl", "DummyConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell", "SlurmConnector", "Tokens",
+        "CPrctl", "Callers", "DummyConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell", "SlurmConnector",
+        "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
@@ -87,6 +92,7 @@ let package = Package(
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
     .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON", "CLibCrypto"], swiftSettings: strict),
+    .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
     .testTarget(name: "SlurmConnectorTests", dependencies: ["SlurmConnector"], swiftSettings: strict),

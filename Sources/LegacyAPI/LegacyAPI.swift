@@ -1,9 +1,9 @@
+import Callers
 import Foundation
 import HTTP
 import JSON
 import Jobs
 import Synchronization
-import Tokens
 
 /// The endpoints that the upstream platform calls, in the forms that it knows.
 ///
@@ -13,7 +13,7 @@ public struct LegacyAPI: Sendable {
   public typealias AccountOf = @Sendable (_ owner: String) -> String?
 
   let service: JobService
-  let authenticator: Authenticator
+  let gate: Gate
   let accountOf: AccountOf
   let settings: ExecutorSettings
   let interactiveJobs: Bool
@@ -21,11 +21,11 @@ public struct LegacyAPI: Sendable {
   private let lists = ListCache()
 
   public init(
-    service: JobService, authenticator: Authenticator, accountOf: @escaping AccountOf, settings: ExecutorSettings,
+    service: JobService, gate: Gate, accountOf: @escaping AccountOf, settings: ExecutorSettings,
     interactiveJobs: Bool, version: String
   ) {
     self.service = service
-    self.authenticator = authenticator
+    self.gate = gate
     self.accountOf = accountOf
     self.settings = settings
     self.interactiveJobs = interactiveJobs
@@ -69,14 +69,8 @@ public struct LegacyAPI: Sendable {
   ) {
     for method in methods {
       router.on(method, pattern, bodyLimit: bodyLimit) { request in
-        do {
-          return try handler(request, try authenticator.caller(authorization: request.headers["Authorization"]))
-        } catch let refusal as Authenticator.Refusal {
-          throw HTTPError(
-            .init(401), code: "unauthorized", refusal.description,
-            headers: ["WWW-Authenticate": "Basic realm=\"weir\", Bearer"])
-        } catch {
-          throw HTTPError(error)
+        try gate.admit(request) { request, caller in
+          do { return try handler(request, caller) } catch { throw HTTPError(error) }
         }
       }
     }
@@ -121,7 +115,7 @@ public struct LegacyAPI: Sendable {
     // Off the loop: a script may be large.
     later {
       let arguments = try Arguments(request)
-      let submission = try submission(arguments, for: owner(of: arguments, caller))
+      let submission = try await submission(arguments, for: owner(of: arguments, caller, request))
       let receipt = try await service.submit(submission, actor: caller.name)
       return json([.string(receipt.backendID), .string(receipt.shownScript)])
     }
@@ -145,18 +139,13 @@ public struct LegacyAPI: Sendable {
   }
 
   /// Whom the job is for: the user that the bearer token in the arguments names.
-  private func owner(of arguments: Arguments, _ caller: Caller) throws -> String {
-    guard authenticator.checksTokens else { return caller.name }
-    do {
-      let owner = try authenticator.owner(ofToken: arguments.string("bearer"))
-      guard caller.mayAccess(jobsOf: owner) else {
-        throw HTTPError(.init(403), code: "forbidden", "the bearer token names another user than the caller")
-      }
-      return owner
-    } catch let refusal as Authenticator.Refusal {
-      throw HTTPError(
-        .init(401), code: "bearer_refused", "bearer: \(refusal)", headers: ["WWW-Authenticate": "Bearer"])
+  private func owner(of arguments: Arguments, _ caller: Caller, _ request: Request) async throws -> String {
+    guard gate.authenticator.checksTokens else { return caller.name }
+    let owner = try await gate.owner(ofBearer: arguments.string("bearer"), from: caller, of: request)
+    guard caller.mayAccess(jobsOf: owner) else {
+      throw HTTPError(.init(403), code: "forbidden", "the bearer token names another user than the caller")
     }
+    return owner
   }
 
   // MARK: One job

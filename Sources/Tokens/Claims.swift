@@ -12,7 +12,7 @@ public struct Claims: Sendable {
   /// `sub`.
   public let subject: String?
 
-  private let members: [String: JSONValue]
+  let members: [String: JSONValue]
 
   /// A claim that is a string, such as `email`; nil if there is none of that name or it is no string.
   public func string(_ name: String) -> String? {

@@ -1,3 +1,4 @@
+import Callers
 import Dispatch
 import DummyConnector
 import Foundation
@@ -42,9 +43,11 @@ struct Service {
     let accountOf: LegacyAPI.AccountOf = { owner in isDummy ? owner : users.account(of: owner) }
     let api = LegacyAPI(
       service: jobs,
-      authenticator: Authenticator(
-        serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: settings.tokenVerifier, userClaim: "email",
-        open: settings.text("WEIR_AUTH") == "none"),
+      gate: Gate(
+        authenticator: Authenticator(
+          serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: settings.tokenVerifier, userClaim: "email",
+          open: settings.text("WEIR_AUTH") == "none"),
+        logger: logger),
       accountOf: accountOf, settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs,
       version: Weir.version)
     var router = Router()

@@ -1,4 +1,5 @@
 import CLibCrypto
+import Callers
 import DummyConnector
 import Foundation
 import HTTP
@@ -16,12 +17,14 @@ final class Bench: Sendable {
   enum Sender {
     case upstream, nobody
     case user(String)
+    case admin(String)
     case raw(String)
 
     var authorization: String? {
       switch self {
       case .upstream: "Basic " + Data("upstream:s3cret".utf8).base64EncodedString()
       case .user(let mail): "Bearer " + Bench.token(mail)
+      case .admin(let mail): "Bearer " + Bench.token(mail, groups: ["users", "admins"])
       case .raw(let value): value
       case .nobody: nil
       }
@@ -70,10 +73,12 @@ final class Bench: Sendable {
       logger: logger)
     let api = LegacyAPI(
       service: service,
-      authenticator: Authenticator(
-        serviceKeys: ["other:key", "upstream:s3cret"],
-        verifier: try TokenVerifier(key: VerificationKey(contents: Self.secret), algorithms: [.HS256]),
-        userClaim: "email", open: false),
+      gate: Gate(
+        authenticator: Authenticator(
+          serviceKeys: ["other:key", "upstream:s3cret"],
+          verifier: try TokenVerifier(key: VerificationKey(contents: Self.secret), algorithms: [.HS256]),
+          userClaim: "email", adminClaim: ("groups", "admins")),
+        logger: logger),
       accountOf: { ["kirby@example.com": "kirby", "mario@example.com": "mario"][$0] }, settings: settings,
       interactiveJobs: connector.runsInteractiveJobs, version: "1.2.3")
     var router = Router()
@@ -145,12 +150,13 @@ final class Bench: Sendable {
   private static let secret = Array("a secret of thirty-two bytes or more".utf8)
 
   /// A token that names a user, good until the year 2100.
-  static func token(_ mail: String) -> String {
+  static func token(_ mail: String, groups: [String] = []) -> String {
     func encoded(_ bytes: [UInt8]) -> String {
       Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
     let header = encoded(Array(#"{"alg":"HS256","typ":"JWT"}"#.utf8))
-    let signed = header + "." + encoded(Array(#"{"exp":4102444800,"email":"\#(mail)"}"#.utf8))
+    let claims = #"{"exp":4102444800,"email":"\#(mail)","groups":\#(groups)}"#
+    let signed = header + "." + encoded(Array(claims.utf8))
     var code = [UInt8](repeating: 0, count: 32)
     var length = 0
     EVP_Q_mac(
@@ -211,7 +217,9 @@ struct Reply: Sendable {
     var fields: [String: String] = [:]
     for line in lines.dropFirst() {
       let parts = line.split(separator: ":", maxSplits: 1)
-      fields[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
+      // Several fields of a name are one list (RFC 9110, section 5.3).
+      let value = parts[1].trimmingCharacters(in: .whitespaces)
+      fields.merge([parts[0].lowercased(): value]) { "\($0), \($1)" }
     }
     self.fields = fields
     body = Array(bytes[end.upperBound...])

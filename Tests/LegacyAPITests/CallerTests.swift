@@ -21,7 +21,9 @@ struct CallerTests {
         .raw(""), .user(""),
       ] as [Bench.Sender] {
         let reply = try await bench.send(method, path, as: sender)
-        #expect(reply.status == 401 && reply["WWW-Authenticate"] == "Basic realm=\"weir\", Bearer")
+        let challenges = reply["WWW-Authenticate"] ?? ""
+        #expect(reply.status == 401)
+        #expect(challenges.hasPrefix("Basic realm=\"weir\", charset=\"UTF-8\", Bearer realm=\"weir\""))
         #expect(method == "HEAD" || reply.code == "unauthorized")
       }
     }
@@ -76,6 +78,55 @@ struct CallerTests {
       #expect(own.status == 200)
       let foreign = try await bench.call("/submit", Script.args("b", mail: "mario@example.com"), as: kirby)
       #expect(foreign.status == 403 && foreign.code == "forbidden")
+    }
+  }
+
+  @Test("An administrator sees and touches all jobs, and submits for whom the bearer token names")
+  func administrators() async throws {
+    try await Bench.run(Bench.dummy(queued: 1000)) { bench in
+      let admin = Bench.Sender.admin("luigi@example.com")
+      let kirbys = try await bench.submit("k")
+      let submitted = try await bench.call("/submit", Script.args("m", mail: "mario@example.com"), as: admin)
+      #expect(submitted.status == 200)
+      let all = try await bench.get("/queued")
+      let seen = try await bench.get("/queued", as: admin)
+      #expect(seen.body == all.body && seen.text.contains(kirbys.id))
+      let marios = try await bench.get("/queued", as: .user("mario@example.com"))
+      #expect(marios.text.hasPrefix("[[\"m\",") && !marios.text.contains(kirbys.id))
+      #expect(try await bench.call("/terminate", kirbys, as: admin).text == "true\n")
+    }
+  }
+
+  @Test(
+    "A submit needs a bearer token in its arguments, whoever calls",
+    arguments: [.upstream, .admin("luigi@example.com"), .user("kirby@example.com")] as [Bench.Sender])
+  func bearer(sender: Bench.Sender) async throws {
+    try await Bench.run { bench in
+      let without = try await bench.call(
+        "/submit", Script.args("a", mail: "kirby@example.com", ["bearer": NSNull()]), as: sender)
+      #expect(without.status == 422 && without.code == "argument_wrong")
+      let bad = try await bench.call("/submit", Script.args("a", ["bearer": "x.y.z"]), as: sender)
+      #expect(bad.status == 401 && bad.code == "bearer_refused")
+      #expect(bad["WWW-Authenticate"]?.hasPrefix("Bearer realm=\"weir\", error=\"invalid_token\"") == true)
+    }
+  }
+
+  @Test(
+    "A token in the query or in a form is nobody's credentials", arguments: ["access_token", "bearer", "authorization"])
+  func elsewhere(name: String) async throws {
+    try await Bench.run { bench in
+      let token = Bench.token("kirby@example.com")
+      for value in [token, "Bearer%20" + token] {
+        let query = try await bench.get("/queued?\(name)=\(value)", as: .nobody)
+        let form = try await bench.send(
+          "POST", "/runstatus", "application/x-www-form-urlencoded", "\(name)=\(value)", as: .nobody)
+        let args = try await bench.call(
+          "/runstatus", #"{"name":"a","number":1,"jobid":"1","bearer":"\#(token)"}"#, as: .nobody)
+        #expect([query.status, form.status, args.status] == [401, 401, 401])
+        let submit = try await bench.send(
+          "POST", "/submit?bearer=\(value)", "application/x-www-form-urlencoded", "args={}")
+        #expect(submit.status == 422, "the bearer of a submit stands in its args")
+      }
     }
   }
 

@@ -1,0 +1,48 @@
+/// How much each network is slowed that sends wrong credentials: a token bucket for each, in a table of bounded size.
+///
+/// Times are durations since whatever moment the caller counts from.
+struct Throttle: Sendable {
+  /// Failures that are answered at once, when there were none before.
+  static let burst = 10.0
+  /// Failures a second that are forgiven.
+  static let rate = 1.0
+  /// Each failure beyond that waits so much longer, up to ``longestDelay``.
+  static let step = Duration.milliseconds(200)
+  static let longestDelay = Duration.seconds(2)
+
+  private struct Bucket {
+    /// What is left of the burst; below zero, the failures too many.
+    var level: Double
+    var time: Duration
+  }
+
+  /// Two generations: when the young one has half the capacity it becomes the old one, and the old one, with those
+  /// networks that failed longest ago, is dropped.
+  private var young: [Network: Bucket] = [:]
+  private var old: [Network: Bucket] = [:]
+  private let half: Int
+
+  /// - Parameter capacity: how many networks are remembered at most.
+  init(capacity: Int = 4096) {
+    half = max(1, capacity / 2)
+  }
+
+  /// How many networks are remembered.
+  var count: Int { young.count + old.count }
+
+  /// Counts a failure.
+  /// - Returns: how long its answer has to wait.
+  mutating func failure(from network: Network, at now: Duration) -> Duration {
+    var bucket = young[network] ?? old.removeValue(forKey: network) ?? Bucket(level: Self.burst, time: now)
+    // The floor keeps a network from being slowed for long after it mended its ways.
+    let floor = -(Self.longestDelay / Self.step)
+    let refilled = min(Self.burst, bucket.level + max(0, (now - bucket.time) / .seconds(1)) * Self.rate)
+    bucket = Bucket(level: max(floor, refilled - 1), time: now)
+    if young.count >= half, young[network] == nil {
+      old = young
+      young.removeAll(keepingCapacity: true)
+    }
+    young[network] = bucket
+    return bucket.level < 0 ? min(Self.longestDelay, Self.step * -bucket.level) : .zero
+  }
+}
