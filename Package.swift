@@ -21,6 +21,7 @@ let package = Package(
     // System libraries: a module map each, nothing more.
     .systemLibrary(name: "CEpoll"),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CLibJWT", pkgConfig: "libjwt", providers: [.apt(["libjwt-dev"])]),
     .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -36,7 +37,10 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Shell", dependencies: ["SSH"], swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
-    .target(name: "Tokens", dependencies: ["CLibCrypto", "CLibJWT", "JSON"], swiftSettings: strict),
+    .target(
+      name: "Tokens",
+      dependencies: ["CLibCrypto", "CLibCurl", "CLibJWT", "JSON", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .target(
       name: "Templates",
       dependencies: [.product(name: "Mustache", package: "swift-mustache")],
@@ -85,7 +89,10 @@ let package = Package(
 
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
-    .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON", "CLibCrypto"], swiftSettings: strict),
+    .testTarget(
+      name: "TokensTests",
+      dependencies: ["Tokens", "JSON", "CLibCrypto", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
     .testTarget(name: "SlurmConnectorTests", dependencies: ["SlurmConnector"], swiftSettings: strict),
