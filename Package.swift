@@ -22,6 +22,7 @@ let package = Package(
     .systemLibrary(name: "CEpoll"),
     .systemLibrary(name: "CPrctl"),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CLibJWT", pkgConfig: "libjwt", providers: [.apt(["libjwt-dev"])]),
     .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -37,7 +38,10 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Shell", dependencies: ["SSH"], swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
-    .target(name: "Tokens", dependencies: ["CLibCrypto", "CLibJWT", "JSON"], swiftSettings: strict),
+    .target(
+      name: "Tokens",
+      dependencies: ["CLibCrypto", "CLibCurl", "CLibJWT", "JSON", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .target(
       name: "Callers",
       dependencies: ["CLibCrypto", "HTTP", "Tokens", .product(name: "Logging", package: "swift-log")],
@@ -91,7 +95,10 @@ let package = Package(
 
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
-    .testTarget(name: "TokensTests", dependencies: ["Tokens", "JSON", "CLibCrypto"], swiftSettings: strict),
+    .testTarget(
+      name: "TokensTests",
+      dependencies: ["Tokens", "JSON", "CLibCrypto", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),

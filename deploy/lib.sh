@@ -70,7 +70,8 @@ testbed_is_up() {
   done
 }
 
-build_packages=(git ca-certificates pkg-config libssh2-1-dev libjwt-dev zlib1g-dev libssl-dev libsqlite3-dev)
+build_packages=(git ca-certificates pkg-config libssh2-1-dev libjwt-dev libcurl4-openssl-dev zlib1g-dev libssl-dev
+  libsqlite3-dev)
 
 require_swift() {
   local version

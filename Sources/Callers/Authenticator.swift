@@ -85,7 +85,7 @@ public struct Authenticator: Sendable {
 
   private func claims(of token: String, now: Date) async throws(Refusal) -> Claims {
     guard let verifier else { throw .tokensNotTaken }
-    do { return try verifier.verify(token, now: now) } catch { throw .token(error) }
+    do { return try await verifier.verify(token, now: now) } catch { throw .token(error) }
   }
 
   private func caller(_ claims: Claims) throws(Refusal) -> Caller {

@@ -161,6 +161,9 @@ public final class Gate: Sendable {
     if case .repeated = refusal {
       return HTTPError(.badRequest, code: "repeated_header", refusal.description, hint: refusal.hint)
     }
+    if case .token(.busy) = refusal {
+      return HTTPError(.serviceUnavailable, code: "busy", refusal.description, headers: ["Retry-After": "1"])
+    }
     var headers = Headers()
     // A field that names no way at all is not allowed (RFC 9110, section 11.6.1).
     if authenticator.takesServiceKeys || !authenticator.checksTokens {

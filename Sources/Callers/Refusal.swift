@@ -31,7 +31,7 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .tooLong: "too_long"
     case .wrongKey: "wrong_key"
     case .tokensNotTaken: "tokens_not_taken"
-    case .token(let error): error.code
+    case .token(let error): error.reason.rawValue
     case .noUser: "no_user"
     }
   }
@@ -72,6 +72,6 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Whether it may be somebody trying credentials. One that sent none tries nothing.
-  var isGuess: Bool { self != .noCredentials }
+  /// Whether it may be somebody trying credentials. One that sent none tries nothing, and one that was not looked at is no try.
+  var isGuess: Bool { self != .noCredentials && self != .token(.busy) }
 }

@@ -11,6 +11,8 @@ public struct Claims: Sendable {
   public let issuedAt: Date?
   /// `sub`.
   public let subject: String?
+  /// `iss`.
+  public let issuer: String?
 
   let members: [String: JSONValue]
 
@@ -24,12 +26,34 @@ public struct Claims: Sendable {
     self.expiresAt = expiresAt
     notBefore = try Self.date("nbf", in: members)
     issuedAt = try Self.date("iat", in: members)
-    switch members["sub"] {
-    case .string(let text): subject = text
-    case nil: subject = nil
-    default: throw .malformed("sub is not a string")
-    }
+    subject = try Self.text("sub", in: members)
+    issuer = try Self.text("iss", in: members)
     self.members = members
+  }
+
+  /// Whether `aud`, a string or an array of strings, names this audience (RFC 7519, section 4.1.3).
+  func isMeant(for audience: String) throws(TokenError) -> Bool {
+    let malformed = TokenError.malformed("aud is neither a string nor a list of strings")
+    switch members["aud"] {
+    case nil: return false
+    case .string(let text): return text.isSameText(as: audience)
+    case .array(let elements):
+      var isNamed = false
+      for element in elements {
+        guard case .string(let text) = element else { throw malformed }
+        isNamed = isNamed || text.isSameText(as: audience)
+      }
+      return isNamed
+    default: throw malformed
+    }
+  }
+
+  private static func text(_ name: String, in members: [String: JSONValue]) throws(TokenError) -> String? {
+    switch members[name] {
+    case .string(let text): return text
+    case nil: return nil
+    default: throw .malformed("\(name) is not a string")
+    }
   }
 
   /// A NumericDate (RFC 7519, section 2): seconds since 1970, fractions allowed.
@@ -41,4 +65,9 @@ public struct Claims: Sendable {
     }
     return Date(timeIntervalSince1970: seconds)
   }
+}
+
+extension String {
+  /// Equal code point by code point (RFC 7519, section 7.3), where `==` takes other spellings of a letter for the same.
+  func isSameText(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }

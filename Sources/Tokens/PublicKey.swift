@@ -34,6 +34,14 @@ final class PublicKey {
 
   var kindName: String { EVP_PKEY_get0_type_name(key).map { String(cString: $0) } ?? "unknown" }
 
+  /// Whether the numbers of an RSA or EC key make a key at all: an exponent of 1, say, would let anybody sign.
+  var isSound: Bool {
+    guard kind == EVP_PKEY_RSA || kind == EVP_PKEY_EC else { return true }
+    guard let context = EVP_PKEY_CTX_new(key, nil) else { return false }
+    defer { EVP_PKEY_CTX_free(context) }
+    return EVP_PKEY_public_check(context) == 1
+  }
+
   var bits: Int { Int(EVP_PKEY_get_bits(key)) }
 
   /// libcrypto's name of the curve.

@@ -17,13 +17,21 @@ struct TokenDigest: Hashable, Sendable {
   }
 }
 
-/// Claims of verified tokens, at most `capacity`; those used last stay longest.
+/// Claims of verified tokens, at most `capacity`; those used last stay longest. What was verified against an earlier edition
+/// of the keys is forgotten as soon as a later one is asked for, and never comes back.
 final class TokenCache: Sendable {
   /// Two generations: when the young one has half the capacity it becomes the old one, and the old one is dropped. So each step is
   /// cheap, and a token in use moves on with the young.
   private struct Generations {
+    var edition = 0
     var young: [TokenDigest: Claims] = [:]
     var old: [TokenDigest: Claims] = [:]
+
+    /// Whether this is for the keys of that edition, after making it so if they are later ones.
+    mutating func turn(to edition: Int) -> Bool {
+      if edition > self.edition { self = Generations(edition: edition) }
+      return edition == self.edition
+    }
   }
 
   private let generations = Mutex(Generations())
@@ -33,8 +41,10 @@ final class TokenCache: Sendable {
     half = max(1, capacity / 2)
   }
 
-  subscript(digest: TokenDigest) -> Claims? {
+  /// The claims of a token verified against that edition of the keys.
+  func claims(of digest: TokenDigest, edition: Int) -> Claims? {
     generations.withLock { generations in
+      guard generations.turn(to: edition) else { return nil }
       if let claims = generations.young[digest] { return claims }
       guard let claims = generations.old[digest] else { return nil }
       insert(claims, for: digest, into: &generations)
@@ -42,8 +52,11 @@ final class TokenCache: Sendable {
     }
   }
 
-  func insert(_ claims: Claims, for digest: TokenDigest) {
-    generations.withLock { insert(claims, for: digest, into: &$0) }
+  func insert(_ claims: Claims, for digest: TokenDigest, edition: Int) {
+    generations.withLock { generations in
+      guard generations.turn(to: edition) else { return }
+      insert(claims, for: digest, into: &generations)
+    }
   }
 
   /// How many tokens are remembered.

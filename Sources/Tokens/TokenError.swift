@@ -4,8 +4,12 @@ import Foundation
 public enum TokenError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Not a JWT in the compact form, strictly read (RFC 7515, section 3.1; RFC 7519, section 3); with what is wrong.
   case malformed(String)
-  /// Signed with an algorithm that is not allowed; with its name.
+  /// Of a type (`typ`) that is not taken; with its name. `at+jwt` is taken if the linked libjwt takes it.
+  case type(String)
+  /// Signed with an algorithm that is not allowed, or that the key it names is not for; with its name.
   case algorithm(String)
+  /// Signed with a key that is not known here.
+  case unknownKey
   /// The signature does not match.
   case signature
   /// Past its `exp` (RFC 7519, section 4.1.4).
@@ -16,23 +20,49 @@ public enum TokenError: Error, Sendable, Equatable, CustomStringConvertible {
   case missingExpiry
   /// With an `iat` that is still to come (RFC 7519, section 4.1.6).
   case issuedInFuture
+  /// From another issuer (`iss`), or from none.
+  case issuer
+  /// For others (`aud`), or for nobody.
+  case audience
   /// With header parameters that must be understood and are not (RFC 7515, section 4.1.11); with their names.
   case critical(String)
   /// Over ``TokenVerifier/maximumLength`` bytes.
   case tooLong
+  /// Not looked at, for too many wait already: no word on the token, which may be tried again.
+  case busy
 
-  /// A stable word for programs.
-  public var code: String {
+  /// A stable word for each, for programs and the labels of metrics.
+  public enum Reason: String, Sendable, CaseIterable {
+    case malformed, expired, busy
+    case unsupportedType = "unsupported_type"
+    case wrongAlgorithm = "wrong_algorithm"
+    case unknownKey = "unknown_key"
+    case badSignature = "bad_signature"
+    case notYetValid = "not_yet_valid"
+    case missingExpiry = "missing_expiry"
+    case issuedInFuture = "issued_in_future"
+    case wrongIssuer = "wrong_issuer"
+    case wrongAudience = "wrong_audience"
+    case criticalHeader = "critical_header"
+    case tooLong = "too_long"
+  }
+
+  public var reason: Reason {
     switch self {
-    case .malformed: "token_malformed"
-    case .algorithm: "token_algorithm"
-    case .signature: "token_signature"
-    case .expired: "token_expired"
-    case .notYetValid: "token_not_yet_valid"
-    case .missingExpiry: "token_missing_expiry"
-    case .issuedInFuture: "token_issued_in_future"
-    case .critical: "token_critical"
-    case .tooLong: "token_too_long"
+    case .malformed: .malformed
+    case .type: .unsupportedType
+    case .algorithm: .wrongAlgorithm
+    case .unknownKey: .unknownKey
+    case .signature: .badSignature
+    case .expired: .expired
+    case .notYetValid: .notYetValid
+    case .missingExpiry: .missingExpiry
+    case .issuedInFuture: .issuedInFuture
+    case .issuer: .wrongIssuer
+    case .audience: .wrongAudience
+    case .critical: .criticalHeader
+    case .tooLong: .tooLong
+    case .busy: .busy
     }
   }
 
@@ -40,14 +70,21 @@ public enum TokenError: Error, Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .malformed(let what): "the token is malformed: \(what)"
+    case .type("at+jwt"):
+      "access tokens with typ: at+jwt cannot be checked by the installed libjwt, those with typ: JWT can"
+    case .type(let name): "tokens of the type \(name) are not taken here (typ: JWT is)"
     case .algorithm(let name): "the token's algorithm (alg: \(name)) is not allowed here"
+    case .unknownKey: "the token is signed with a key that is not known here (kid)"
     case .signature: "the token's signature does not match"
     case .expired(let date): "the token expired at \(date.ISO8601Format())"
     case .notYetValid(let date): "the token is not valid before \(date.ISO8601Format())"
     case .missingExpiry: "the token has no expiry (exp)"
     case .issuedInFuture: "the token was issued in the future (iat); compare the clocks"
+    case .issuer: "the token is from another issuer (iss) than the one trusted here"
+    case .audience: "the token is meant for others (aud)"
     case .critical(let names): "the token demands extensions that are not supported (crit: \(names))"
     case .tooLong: "the token is longer than \(TokenVerifier.maximumLength) bytes"
+    case .busy: "too many tokens are being checked; try again in a moment"
     }
   }
 

@@ -4,10 +4,14 @@ import JSON
 struct TokenParts {
   /// The header's `alg` as it stands there; nil if it is no string.
   let algorithmName: String?
+  /// The header's `kid`.
+  let keyID: String?
   let claims: [String: JSONValue]
 
   var algorithm: Algorithm? { algorithmName.flatMap(Algorithm.init(rawValue:)) }
 
+  /// Reads a token. Of the header only `alg`, `kid`, `typ` and `crit` are looked at: keys that a token brings along or
+  /// points to (`jwk`, `jku`, `x5c`, `x5u`) are never used.
   init(_ token: String) throws(TokenError) {
     guard token.utf8.count <= TokenVerifier.maximumLength else { throw .tooLong }
     let parts = Array(token.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
@@ -15,13 +19,29 @@ struct TokenParts {
 
     let header = try Self.object(parts[0], "header")
     if let critical = header["crit"] { throw .critical(Self.names(in: critical)) }
-    if let type = header["typ"] {
-      guard case .string(let name) = type, name.lowercased() == "jwt" else { throw .malformed("its typ is not JWT") }
+    if let type = header["typ"] { try Self.check(type: type) }
+    switch header["kid"] {
+    case .string(let text) where text.utf8.count <= 256: keyID = text
+    case nil: keyID = nil
+    default: throw .malformed("its kid is not a string of at most 256 bytes")
     }
     if case .string(let name) = header["alg"] { algorithmName = name } else { algorithmName = nil }
 
     claims = try Self.object(parts[1], "payload")
     guard Base64URL.decode(parts[2]) != nil else { throw .malformed("its signature is not base64url") }
+  }
+
+  /// RFC 7515, section 4.1.9; RFC 9068, section 2.1.
+  private static func check(type: JSONValue) throws(TokenError) {
+    guard case .string(let name) = type else { throw .malformed("its typ is not a string") }
+    let type = name.lowercased()
+    let isTaken =
+      switch type {
+      case "jwt": true
+      case "at+jwt", "application/jwt", "application/at+jwt": Signature.isCheckedForEveryType
+      default: false
+      }
+    guard isTaken else { throw .type(TokenError.shown(type)) }
   }
 
   private static func object(_ part: ArraySlice<UInt8>, _ name: String) throws(TokenError) -> [String: JSONValue] {

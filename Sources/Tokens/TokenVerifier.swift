@@ -1,6 +1,6 @@
-import CLibCrypto
-import CLibJWT
+import Dispatch
 import Foundation
+import Synchronization
 
 /// Verifies bearer tokens: signed JWTs in the compact form (RFC 7519 with RFC 7515 and the advice of RFC 8725).
 ///
@@ -9,49 +9,99 @@ import Foundation
 /// tokens found good are remembered, by their digest.
 ///
 /// ```swift
-/// let verifier = try TokenVerifier(key: VerificationKey(contents: pem), algorithms: [.RS256])
-/// let user = try verifier.verify(token).string("email")
+/// var rules = TokenVerifier.Rules()
+/// rules.issuer = "https://login.example.org"
+/// let verifier = try TokenVerifier(keys: [VerificationKey(contents: pem)], rules: rules)
+/// let user = try await verifier.verify(token).string("email")
 /// ```
 ///
 /// It may be used from any number of threads at once.
 public final class TokenVerifier: Sendable {
+  /// How a token is judged beside its signature.
+  public struct Rules: Sendable {
+    /// The algorithms a token may use; nil: every one that fits a key.
+    public var algorithms: Set<Algorithm>?
+    /// What `iss` must be, exactly; nil: anything.
+    public var issuer: String?
+    /// What `aud` must be, or hold if it is a list; nil: anything.
+    public var audience: String?
+    /// How far the clocks of the issuer and of this machine may differ.
+    public var leeway: Duration = .seconds(30)
+
+    public init() {}
+  }
+
   /// The longest token read, in bytes.
   public static let maximumLength = 16_384
 
-  private let key: VerificationKey
-  private let algorithms: Set<Algorithm>
-  private let leeway: TimeInterval
-  private let cache: TokenCache
+  /// How many keys without a name a token is tried against at most.
+  static let maximumTrials = 4
 
-  /// Makes a verifier for one key.
+  /// How many tokens wait for their signatures to be checked at most; the last of them waits for some 400 ms.
+  static let maximumWaiting = 1000
+
+  private let keys: [VerificationKey]
+  private let keySet: KeySetSource?
+  private let rules: Rules
+  private let leeway: TimeInterval
+  let cache: TokenCache
+
+  /// Signatures are checked here, one after another, so that a flood of bad tokens takes one core at most.
+  private let queue = DispatchQueue(label: "weir.tokens")
+  private let waiting = Atomic<Int>(0)
+
   /// - Parameters:
-  ///   - key: the key.
-  ///   - algorithms: the algorithms a token may use; each must fit the key.
-  ///   - leeway: how far the clocks of the issuer and of this machine may differ.
-  /// - Throws: a ``KeyError`` naming an algorithm that does not fit the key.
+  ///   - keys: keys without names: every token whose algorithm fits is tried against them.
+  ///   - keySet: keys with names. To be started by the caller.
+  ///   - rules: what else a token must fulfil.
+  /// - Throws: a ``KeyError`` for keys and algorithms that do not fit each other.
   public convenience init(
-    key: VerificationKey, algorithms: [Algorithm], leeway: Duration = .seconds(30)
+    keys: [VerificationKey], keySet: KeySetSource? = nil, rules: Rules = Rules()
   ) throws(KeyError) {
-    try self.init(key: key, algorithms: algorithms, leeway: leeway, cacheCapacity: 10_000)
+    try self.init(keys: keys, keySet: keySet, rules: rules, cacheCapacity: 10_000)
   }
 
   /// - Parameter cacheCapacity: how many tokens are remembered at most.
-  init(key: VerificationKey, algorithms: [Algorithm], leeway: Duration, cacheCapacity: Int) throws(KeyError) {
-    guard !algorithms.isEmpty else { throw .noAlgorithm }
-    for algorithm in algorithms where !key.fitting.contains(algorithm) {
-      throw .unfitting(algorithm, key: key.description)
+  init(keys: [VerificationKey], keySet: KeySetSource?, rules: Rules, cacheCapacity: Int) throws(KeyError) {
+    guard !keys.isEmpty || keySet != nil else { throw .noKey }
+    if let algorithms = rules.algorithms {
+      try Self.check(algorithms, fit: keys, isOnlyThem: keySet == nil)
     }
-    self.key = key
-    self.algorithms = Set(algorithms)
-    self.leeway = max(0, leeway / .seconds(1))
+    self.keys = keys.map { key in rules.algorithms.map { key.restricted(to: $0) } ?? key }
+    for algorithm in Algorithm.available
+    where self.keys.count(where: { $0.fitting.contains(algorithm) }) > Self.maximumTrials {
+      throw .tooManyKeys(algorithm)
+    }
+    self.keySet = keySet
+    self.rules = rules
+    leeway = max(0, rules.leeway / .seconds(1))
     cache = TokenCache(capacity: cacheCapacity)
   }
+
+  private static func check(
+    _ algorithms: Set<Algorithm>, fit keys: [VerificationKey], isOnlyThem: Bool
+  ) throws(KeyError) {
+    guard !algorithms.isEmpty else { throw .noAlgorithm }
+    for algorithm in algorithms.sorted(by: { $0.rawValue < $1.rawValue }) {
+      guard Algorithm.available.contains(algorithm) else { throw .unavailable(algorithm) }
+      guard !isOnlyThem || keys.contains(where: { $0.fitting.contains(algorithm) }) else {
+        throw .unfitting(algorithm, key: keys.map(\.description).joined(separator: ", "))
+      }
+    }
+    if let key = keys.first(where: { $0.fitting.isDisjoint(with: algorithms) }) {
+      throw .unused(key: key.description)
+    }
+  }
+
+  /// What whoever runs this should know, a sentence each: that the key set is an old one, for example.
+  public var warnings: [String] { keySet?.warnings ?? [] }
 
   /// The claims of a token that was verified before and has not reached its `exp`; nil says nothing of the token.
   ///
   /// Takes about a microsecond, whatever the algorithm.
   public func cached(_ token: String, now: Date) -> Claims? {
-    guard token.utf8.count <= Self.maximumLength, let digest = TokenDigest(token), let claims = cache[digest],
+    guard token.utf8.count <= Self.maximumLength, let digest = TokenDigest(token),
+      let claims = cache.claims(of: digest, edition: keySet?.edition ?? 0),
       now < claims.expiresAt, isTimely(claims, now: now)
     else { return nil }
     return claims
@@ -59,21 +109,74 @@ public final class TokenVerifier: Sendable {
 
   /// Verifies a token, or remembers that it did.
   ///
-  /// The signature is checked before the times, so that only the issuer's own tokens are called expired.
+  /// What costs little is looked at first; the signature is checked on a queue of its own. The signature comes before times,
+  /// issuer and audience, so that only the issuer's own tokens are called expired. With an unknown `kid` it may wait some
+  /// seconds for the key set to be fetched anew.
   /// - Parameters:
   ///   - token: the token alone, without `Bearer`.
   ///   - now: the time to hold `exp`, `nbf` and `iat` against.
-  public func verify(_ token: String, now: Date = Date()) throws(TokenError) -> Claims {
+  public func verify(_ token: String, now: Date = Date()) async throws(TokenError) -> Claims {
     if let claims = cached(token, now: now) { return claims }
     let parts = try TokenParts(token)
-    guard let algorithm = parts.algorithm, algorithms.contains(algorithm) else {
+    let claims = try Claims(parts.claims)
+    let edition = try await check(token, parts)
+    try checkTimes(claims, now: now)
+    if let issuer = rules.issuer, claims.issuer?.isSameText(as: issuer) != true { throw .issuer }
+    if let audience = rules.audience, try !claims.isMeant(for: audience) { throw .audience }
+    if let digest = TokenDigest(token) { cache.insert(claims, for: digest, edition: edition) }
+    return claims
+  }
+
+  /// Checks the signature.
+  /// - Returns: the edition of the key set that it was checked against.
+  private func check(_ token: String, _ parts: TokenParts) async throws(TokenError) -> Int {
+    guard let algorithm = parts.algorithm, isAllowed(algorithm) else {
       throw .algorithm(TokenError.shown(parts.algorithmName))
     }
-    guard isSigned(token, with: algorithm) else { throw .signature }
-    let claims = try Claims(parts.claims)
-    try checkTimes(claims, now: now)
-    if let digest = TokenDigest(token) { cache.insert(claims, for: digest) }
-    return claims
+    let own = keys.filter { $0.fitting.contains(algorithm) }
+    guard let keySet else {
+      guard try await isSigned(token, with: own, algorithm) else { throw .signature }
+      return 0
+    }
+    let (set, edition) = keySet.current
+    if try await isSigned(token, with: own + set.keys(named: parts.keyID, for: algorithm), algorithm) { return edition }
+    let isMissing = keySet.mayHold(algorithm) && !set.knows(parts.keyID)
+    guard isMissing else { throw refusal(of: parts, algorithm, by: set) }
+    try await keySet.refresh()
+    let (newSet, newEdition) = keySet.current
+    if newEdition != edition,
+      try await isSigned(token, with: newSet.keys(named: parts.keyID, for: algorithm), algorithm)
+    {
+      return newEdition
+    }
+    throw refusal(of: parts, algorithm, by: newSet)
+  }
+
+  /// Why a token is refused that no key fits.
+  private func refusal(of parts: TokenParts, _ algorithm: Algorithm, by set: KeySet) -> TokenError {
+    if !set.keys(named: parts.keyID, for: algorithm).isEmpty { return .signature }
+    guard keySet?.mayHold(algorithm) == true else { return .signature }
+    // A key of that name is there, but for other algorithms.
+    if parts.keyID != nil, set.knows(parts.keyID) { return .algorithm(TokenError.shown(parts.algorithmName)) }
+    return .unknownKey
+  }
+
+  private func isAllowed(_ algorithm: Algorithm) -> Bool {
+    if let algorithms = rules.algorithms, !algorithms.contains(algorithm) { return false }
+    return keys.contains { $0.fitting.contains(algorithm) } || keySet?.mayHold(algorithm) == true
+  }
+
+  private func isSigned(
+    _ token: String, with keys: [VerificationKey], _ algorithm: Algorithm
+  ) async throws(TokenError) -> Bool {
+    guard !keys.isEmpty else { return false }
+    defer { waiting.subtract(1, ordering: .relaxed) }
+    guard waiting.add(1, ordering: .relaxed).newValue <= Self.maximumWaiting else { throw .busy }
+    return await withCheckedContinuation { continuation in
+      queue.async {
+        continuation.resume(returning: keys.contains { Signature.isGood(token, key: $0, algorithm: algorithm) })
+      }
+    }
   }
 
   private func checkTimes(_ claims: Claims, now: Date) throws(TokenError) {
@@ -85,14 +188,5 @@ public final class TokenVerifier: Sendable {
 
   private func isTimely(_ claims: Claims, now: Date) -> Bool {
     (try? checkTimes(claims, now: now)) != nil
-  }
-
-  private func isSigned(_ token: String, with algorithm: Algorithm) -> Bool {
-    var jwt: OpaquePointer?
-    // What fails in libcrypto stays in this thread's error queue, where another user of it would stumble on it.
-    defer { ERR_clear_error() }
-    guard jwt_decode(&jwt, token, key.material, Int32(clamping: key.material.count)) == 0, let jwt else { return false }
-    defer { jwt_free(jwt) }
-    return jwt_get_alg(jwt) == algorithm.jwt
   }
 }

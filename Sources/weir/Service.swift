@@ -21,37 +21,47 @@ struct StartError: Error, CustomStringConvertible {
 /// The running program: everything wired as the settings say.
 struct Service {
   private let settings: Settings
+  private let log: LineWriter
   private let logger: Logger
-  private let connector: any Connector
   private let jobs: JobService
   private let server: Server
   private let pool: ConnectionPool?
+  private let users: UserDirectory
+  private let keySet: KeySetSource?
 
   init(_ settings: Settings) throws {
     self.settings = settings
+    log = LogLines.bootstrap(form: .init(rawValue: settings.text("WEIR_LOG_FORMAT")) ?? .plain)
     logger = Self.logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
     let directory = settings.text("WEIR_STATE_DIR")
     let store: JobStore
     do { store = try JobStore(directory: directory) } catch {
       throw StartError(description: "WEIR_STATE_DIR: the job store in \(directory) cannot be opened: \(error)")
     }
-    (connector, pool) = Self.connector(settings, logger)
+    let verifier: TokenVerifier?
+    do { (verifier, keySet) = try settings.tokens?.makeVerifier(logger: logger) ?? (nil, nil) } catch {
+      throw StartError(description: "the keys of tokens cannot be used: \(error)")
+    }
+    let users = UserDirectory(settings.userDirectory, users: settings.users, logger: logger)
+    self.users = users
+    let connector: any Connector
+    (connector, pool) = Self.connector(settings, users, logger)
     jobs = JobService(store: store, connector: connector, configuration: Self.jobs(settings), logger: logger)
-    let users = settings.users
+    let gate = Gate(
+      authenticator: Authenticator(
+        serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: verifier,
+        userClaim: settings.text("WEIR_USER_CLAIM"), adminClaim: Settings.claim(settings.text("WEIR_ADMIN_CLAIM")),
+        open: settings.text("WEIR_AUTH") == "none"),
+      logger: logger)
     // The dummy needs no account on any machine.
     let isDummy = settings.connector == "dummy"
-    let accountOf: LegacyAPI.AccountOf = { owner in isDummy ? owner : users.account(of: owner) }
     let api = LegacyAPI(
-      service: jobs,
-      gate: Gate(
-        authenticator: Authenticator(
-          serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: settings.tokenVerifier, userClaim: "email",
-          open: settings.text("WEIR_AUTH") == "none"),
-        logger: logger),
-      accountOf: accountOf, settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs,
-      version: Weir.version)
+      service: jobs, gate: gate, accountOf: { owner in isDummy ? owner : users.account(of: owner) },
+      settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
+      warnings: { (users.warning.map { [$0] } ?? []) + (verifier?.warnings ?? []) })
     var router = Router()
     api.register(on: &router)
+    Metrics(jobs: jobs, gate: gate, pool: pool).register(on: &router)
     var configuration = ServerConfiguration()
     configuration.bindAddress = settings.text("WEIR_BIND_ADDRESS")
     configuration.port = settings.whole("WEIR_PORT")
@@ -61,21 +71,25 @@ struct Service {
 
   /// Serves until a signal says to end; then finishes what is under way.
   func run() async throws {
+    defer { log.flush() }
     let signals = EndSignals()
     do {
       try await jobs.start()
     } catch {
       throw StartError(description: "WEIR_STATE_DIR: the job store cannot be read: \(error)")
     }
+    await keySet?.start()
+    users.watch { [pool] in pool?.retryLogins() }
     do { try server.start() } catch { throw StartError(description: "\(error)") }
     let address = settings.text("WEIR_BIND_ADDRESS")
     logger.notice(
       "listening on \(address.contains(":") ? "[\(address)]" : address):\(server.port)",
-      metadata: ["version": "\(Weir.version)", "connector": "\(connector.name)"])
+      metadata: ["version": "\(Weir.version)", "connector": "\(settings.connector)"])
     CodePages.release()
     await signals.wait()
     logger.notice("ending: calls under way are finished")
     await server.drain(within: .seconds(20))
+    keySet?.stop()
     await jobs.stop()
     await pool?.close()
   }
@@ -99,13 +113,14 @@ struct Service {
   }
 
   private static func logger(_ level: String) -> Logger {
-    LoggingSystem.bootstrap(StreamLogHandler.standardError(label:))
     var logger = Logger(label: "weir")
     logger.logLevel = ["10": .debug, "20": .info, "30": .warning, "40": .error][level] ?? .info
     return logger
   }
 
-  private static func connector(_ settings: Settings, _ logger: Logger) -> (any Connector, ConnectionPool?) {
+  private static func connector(
+    _ settings: Settings, _ users: UserDirectory, _ logger: Logger
+  ) -> (any Connector, ConnectionPool?) {
     guard settings.connector == "slurm" else {
       var configuration = DummyConnector.Configuration()
       configuration.runningTime = settings.whole("JARVICE_DUMMY_JOB_RUNNING_TIME")
@@ -119,13 +134,10 @@ struct Service {
       hostKeys: knownHosts.isEmpty
         ? .trustOnFirstUse(path: settings.text("WEIR_STATE_DIR") + "/known_hosts") : .knownHosts(path: knownHosts),
       logger: logger)
-    let observer = settings.text("JARVICE_SLURM_SSH_USER")
-    let users = settings.users
-    let observerKey = settings.observerKey
     let runner = SSHRunner(
       pool: pool, host: settings.text("JARVICE_SLURM_CLUSTER_ADDR"), port: settings.whole("JARVICE_SLURM_CLUSTER_PORT"),
-      keys: { account in account == observer ? observerKey : users.key(of: account) })
-    var configuration = SlurmConnector.Configuration(observer: observer)
+      keys: { account in users.key(of: account) })
+    var configuration = SlurmConnector.Configuration(observer: settings.text("JARVICE_SLURM_SSH_USER"))
     configuration.scratchDirectory = directory(settings.text("JARVICE_JOB_SCRATCH_DIR"))
     return (SlurmConnector(runner: runner, configuration: configuration), pool)
   }

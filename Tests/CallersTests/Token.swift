@@ -9,7 +9,7 @@ enum Token {
   private static let secret = Array("a secret of thirty-two bytes or more".utf8)
 
   static func verifier() throws -> TokenVerifier {
-    try TokenVerifier(key: VerificationKey(contents: secret), algorithms: [.HS256])
+    try TokenVerifier(keys: [VerificationKey(contents: secret)])
   }
 
   /// A token with these members in its payload, good until the year 2100 if they do not say otherwise.

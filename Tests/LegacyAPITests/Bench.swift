@@ -76,7 +76,7 @@ final class Bench: Sendable {
       gate: Gate(
         authenticator: Authenticator(
           serviceKeys: ["other:key", "upstream:s3cret"],
-          verifier: try TokenVerifier(key: VerificationKey(contents: Self.secret), algorithms: [.HS256]),
+          verifier: try TokenVerifier(keys: [VerificationKey(contents: Self.secret)]),
           userClaim: "email", adminClaim: ("groups", "admins")),
         logger: logger),
       accountOf: { ["kirby@example.com": "kirby", "mario@example.com": "mario"][$0] }, settings: settings,

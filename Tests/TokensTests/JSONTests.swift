@@ -76,8 +76,7 @@ struct JSONTests {
   @Test("accepts only what Foundation and libjwt accept too")
   func mutations() throws {
     let signer = SigningKey.secret
-    let verifier = try TokenVerifier(
-      key: VerificationKey(contents: TokenVerifierTests.secret), algorithms: [.HS256])
+    let key = try VerificationKey(contents: TokenVerifierTests.secret)
     let seed = Array(#"{"exp":1800000600,"a":[1,-2.5e1,"\u00e9\ud83d\ude00\n",true,{"b":null}],"é":""}"#.utf8)
     let alphabet = Array(#"{}[]:,"\/0123456789abcdefnrtuE+-. "#.utf8) + [0, 0x0a, 0x7f, 0xc3, 0xa9]
     var generator = SplitMix(state: 1)
@@ -96,11 +95,7 @@ struct JSONTests {
       accepted += 1
       let shown = String(decoding: text, as: UTF8.self)
       #expect((try? JSONSerialization.jsonObject(with: Data(text))) != nil, "\(shown)")
-      do {
-        _ = try verifier.verify(signer.token(shown, .HS256), now: Date(timeIntervalSince1970: 1_800_000_000))
-      } catch {
-        #expect(error != .signature, "\(shown)")
-      }
+      #expect(Signature.isGood(signer.token(shown, .HS256), key: key, algorithm: .HS256), "\(shown)")
     }
     #expect(accepted > 1000)
   }

@@ -7,15 +7,21 @@ import Testing
 private let now = Date(timeIntervalSince1970: 1_800_000_000)
 private let good = #"{"exp":1800000600,"sub":"kirbystar","email":"k@example.com"}"#
 
+/// Those that every libjwt verifies.
+private let classic = Algorithm.allCases.filter { !$0.rawValue.hasPrefix("PS") && $0 != .EdDSA }
+
 private func verifier(
   _ material: [UInt8], _ algorithms: [Algorithm], leeway: Duration = .seconds(30)
 ) throws -> TokenVerifier {
-  try TokenVerifier(key: VerificationKey(contents: material), algorithms: algorithms, leeway: leeway)
+  var rules = TokenVerifier.Rules()
+  rules.algorithms = Set(algorithms)
+  rules.leeway = leeway
+  return try TokenVerifier(keys: [VerificationKey(contents: material)], rules: rules)
 }
 
-private func refusal(_ token: String, _ verifier: TokenVerifier, now: Date = now) -> TokenError? {
+private func refusal(_ token: String, _ verifier: TokenVerifier, now: Date = now) async -> TokenError? {
   do {
-    _ = try verifier.verify(token, now: now)
+    _ = try await verifier.verify(token, now: now)
     return nil
   } catch {
     return error
@@ -37,10 +43,10 @@ struct TokenVerifierTests {
     (.ES384, .p384, SigningKey.p384.publicPEM), (.ES512, .p521, SigningKey.p521.publicPEM),
   ]
 
-  @Test("accepts a token signed with each algorithm", arguments: Algorithm.allCases)
-  func goodToken(algorithm: Algorithm) throws {
+  @Test("accepts a token signed with each algorithm", arguments: classic)
+  func goodToken(algorithm: Algorithm) async throws {
     let (_, key, material) = try #require(Self.keys.first { $0.0 == algorithm })
-    let claims = try verifier(material, [algorithm]).verify(key.token(good, algorithm), now: now)
+    let claims = try await verifier(material, [algorithm]).verify(key.token(good, algorithm), now: now)
     #expect(claims.subject == "kirbystar")
     #expect(claims.string("email") == "k@example.com")
     #expect(claims.expiresAt == Date(timeIntervalSince1970: 1_800_000_600))
@@ -51,7 +57,7 @@ struct TokenVerifierTests {
   }
 
   @Test("accepts the example of RFC 7515, appendix A.1")
-  func example() throws {
+  func example() async throws {
     let key = try #require(
       Base64URL.decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow".utf8))
     let token = """
@@ -59,56 +65,56 @@ struct TokenVerifierTests {
       .eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ\
       .dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
       """
-    let claims = try verifier(key, [.HS256]).verify(token, now: Date(timeIntervalSince1970: 1_300_819_379))
+    let claims = try await verifier(key, [.HS256]).verify(token, now: Date(timeIntervalSince1970: 1_300_819_379))
     #expect(claims.string("iss") == "joe")
   }
 
-  @Test("refuses a token whose text was changed anywhere", arguments: Algorithm.allCases)
-  func tampered(algorithm: Algorithm) throws {
+  @Test("refuses a token whose text was changed anywhere", arguments: classic)
+  func tampered(algorithm: Algorithm) async throws {
     let (_, key, material) = try #require(Self.keys.first { $0.0 == algorithm })
     let verifier = try verifier(material, [algorithm])
     let parts = key.token(good, algorithm).split(separator: ".").map(String.init)
     let payload = base64URL(Array(good.replacing("kirbystar", with: "root").utf8))
-    #expect(refusal([parts[0], payload, parts[2]].joined(separator: "."), verifier) == .signature)
+    #expect(await refusal([parts[0], payload, parts[2]].joined(separator: "."), verifier) == .signature)
     let header = base64URL(Array(#"{"alg":"\#(algorithm)","typ":"jwt"}"#.utf8))
-    #expect(refusal([header, parts[1], parts[2]].joined(separator: "."), verifier) == .signature)
+    #expect(await refusal([header, parts[1], parts[2]].joined(separator: "."), verifier) == .signature)
     for position in [0, 1, parts[2].utf8.count / 2] {
       var signature = Array(parts[2].utf8)
       signature[position] = signature[position] == UInt8(ascii: "A") ? UInt8(ascii: "B") : UInt8(ascii: "A")
       let token = parts[0] + "." + parts[1] + "." + String(decoding: signature, as: UTF8.self)
-      #expect(refusal(token, verifier) == .signature)
+      #expect(await refusal(token, verifier) == .signature)
     }
     for signature in [String(parts[2].dropLast(4)), parts[2] + "AAAA", String(repeating: "A", count: 86), "AAAA", ""] {
-      #expect(refusal(parts[0] + "." + parts[1] + "." + signature, verifier) != nil)
+      #expect(await refusal(parts[0] + "." + parts[1] + "." + signature, verifier) != nil)
     }
   }
 
   @Test("refuses a token signed with another key")
-  func otherKey() throws {
+  func otherKey() async throws {
     let other = SigningKey.hmac(Self.secret.reversed())
-    #expect(refusal(other.token(good, .HS256), hmac) == .signature)
+    #expect(await refusal(other.token(good, .HS256), hmac) == .signature)
     let rsa = try verifier(SigningKey.rsa.publicPEM, [.RS256])
-    #expect(refusal(SigningKey.otherRSA.token(good, .RS256), rsa) == .signature)
+    #expect(await refusal(SigningKey.otherRSA.token(good, .RS256), rsa) == .signature)
     let ec = try verifier(SigningKey.p256.publicPEM, [.ES256])
-    #expect(refusal(SigningKey.otherP256.token(good, .ES256), ec) == .signature)
+    #expect(await refusal(SigningKey.otherP256.token(good, .ES256), ec) == .signature)
   }
 
   @Test("refuses an HMAC token made with the public key as the secret")
-  func confusedAlgorithm() throws {
+  func confusedAlgorithm() async throws {
     for (key, algorithm) in [(SigningKey.rsa, Algorithm.RS256), (.p256, .ES256)] {
       let forger = SigningKey.hmac(key.publicPEM)
       let verifier = try verifier(key.publicPEM, [algorithm])
-      #expect(refusal(forger.token(good, .HS256), verifier) == .algorithm("HS256"))
+      #expect(await refusal(forger.token(good, .HS256), verifier) == .algorithm("HS256"))
       let lying = forger.token(header: #"{"alg":"\#(algorithm)"}"#, payload: good, algorithm: .HS256)
-      #expect(refusal(lying, verifier) == .signature)
+      #expect(await refusal(lying, verifier) == .signature)
     }
   }
 
   @Test("refuses an algorithm that fits the key but is not allowed")
-  func disallowedAlgorithm() throws {
+  func disallowedAlgorithm() async throws {
     let rsa = try verifier(SigningKey.rsa.publicPEM, [.RS256])
-    #expect(refusal(SigningKey.rsa.token(good, .RS512), rsa) == .algorithm("RS512"))
-    #expect(refusal(SigningKey.secret.token(good, .HS512), hmac) == .algorithm("HS512"))
+    #expect(await refusal(SigningKey.rsa.token(good, .RS512), rsa) == .algorithm("RS512"))
+    #expect(await refusal(SigningKey.secret.token(good, .HS512), hmac) == .algorithm("HS512"))
   }
 
   @Test(
@@ -122,29 +128,29 @@ struct TokenVerifierTests {
       (#"{"ALG":"HS256"}"#, "unknown"), (#"{"alg":"<script>"}"#, "unknown"),
       (#"{"alg":"\#(String(repeating: "H", count: 33))"}"#, "unknown"),
     ])
-  func algorithmName(header: String, shown: String) {
+  func algorithmName(header: String, shown: String) async {
     let token = SigningKey.secret.token(header: header, payload: good, algorithm: .HS256)
-    #expect(refusal(token, hmac) == .algorithm(shown))
+    #expect(await refusal(token, hmac) == .algorithm(shown))
     let unsigned = base64URL(Array(header.utf8)) + "." + base64URL(Array(good.utf8)) + "."
-    #expect(refusal(unsigned, hmac) == .algorithm(shown))
+    #expect(await refusal(unsigned, hmac) == .algorithm(shown))
   }
 
   @Test(
     "takes typ in any case, or none",
     arguments: [#"{"alg":"HS256"}"#, #"{"typ":"jwt","alg":"HS256"}"#, #"{ "kid" : "1", "alg":"HS256", "typ":"JWT" }"#])
-  func type(header: String) throws {
-    _ = try hmac.verify(SigningKey.secret.token(header: header, payload: good, algorithm: .HS256), now: now)
+  func type(header: String) async throws {
+    _ = try await hmac.verify(SigningKey.secret.token(header: header, payload: good, algorithm: .HS256), now: now)
   }
 
   @Test(
     "refuses a header that is no plain JWT header, though it is signed",
     arguments: [
-      #"{"alg":"HS256","typ":"at+jwt"}"#, #"{"alg":"HS256","typ":null}"#, #"{"alg":"HS256","alg":"HS256"}"#,
+      #"{"alg":"HS256","typ":1}"#, #"{"alg":"HS256","typ":null}"#, #"{"alg":"HS256","alg":"HS256"}"#,
       #"{"alg":"HS256","al\u0067":"HS256"}"#, #"{"alg":"HS256"} x"#, #"["alg","HS256"]"#, "", "{", "null",
     ])
-  func malformedHeader(header: String) {
+  func malformedHeader(header: String) async {
     let token = SigningKey.secret.token(header: header, payload: good, algorithm: .HS256)
-    #expect(refusal(token, hmac)?.code == "token_malformed")
+    #expect(await refusal(token, hmac)?.reason == .malformed)
   }
 
   static let malformedPayloads: [String] = [
@@ -158,8 +164,8 @@ struct TokenVerifierTests {
   ]
 
   @Test("refuses claims that another reader may read otherwise, though they are signed", arguments: malformedPayloads)
-  func malformedPayload(payload: String) {
-    #expect(refusal(SigningKey.secret.token(payload, .HS256), hmac)?.code == "token_malformed")
+  func malformedPayload(payload: String) async {
+    #expect(await refusal(SigningKey.secret.token(payload, .HS256), hmac)?.reason == .malformed)
   }
 
   @Test(
@@ -168,17 +174,18 @@ struct TokenVerifierTests {
       (#"["b64"]"#, "b64"), (#"["exp","x y",1]"#, "exp, unknown, unknown"), ("[]", "not a list of names"),
       ("null", "not a list of names"),
     ])
-  func critical(value: String, shown: String) {
+  func critical(value: String, shown: String) async {
     let header = #"{"alg":"HS256","crit":\#(value),"b64":true}"#
     #expect(
-      refusal(SigningKey.secret.token(header: header, payload: good, algorithm: .HS256), hmac) == .critical(shown))
+      await refusal(SigningKey.secret.token(header: header, payload: good, algorithm: .HS256), hmac) == .critical(shown)
+    )
   }
 
   /// libjwt itself takes much of this where the signature is not HMAC. The signatures differ in length by algorithm, so that all
   /// remainders of base64 occur.
   @Test(
     "refuses a good token with anything added, padded or missing", arguments: [Algorithm.HS256, .RS256, .ES256, .ES384])
-  func writing(algorithm: Algorithm) throws {
+  func writing(algorithm: Algorithm) async throws {
     let (_, key, material) = try #require(Self.keys.first { $0.0 == algorithm })
     let verifier = try verifier(material, [algorithm])
     let token = key.token(good, algorithm)
@@ -195,95 +202,95 @@ struct TokenVerifierTests {
         variants.append(parts.enumerated().map { $0 == index ? junk + $1 : $1 }.joined(separator: "."))
       }
     }
-    for variant in variants { #expect(refusal(variant, verifier) != nil, "\(variant.debugDescription)") }
-    _ = try verifier.verify(token, now: now)
+    for variant in variants { #expect(await refusal(variant, verifier) != nil, "\(variant.debugDescription)") }
+    _ = try await verifier.verify(token, now: now)
   }
 
   @Test("refuses the other texts that decode to the same signature")
-  func leftOverBits() throws {
+  func leftOverBits() async throws {
     // 32 bytes take 43 characters, the last of which has two bits to spare.
     let token = SigningKey.secret.token(good, .HS256)
     let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
     let last = try #require(token.last.flatMap(alphabet.firstIndex))
     #expect(last % 4 == 0)
     for spare in 1...3 {
-      #expect(refusal(token.dropLast() + String(alphabet[last + spare]), hmac)?.code == "token_malformed")
+      #expect(await refusal(token.dropLast() + String(alphabet[last + spare]), hmac)?.reason == .malformed)
     }
   }
 
   @Test("refuses a token over 16 KB before looking into it, and takes a large one under that")
-  func length() throws {
+  func length() async throws {
     func token(filler: Int) -> String {
       SigningKey.secret.token(#"{"exp":1800000600,"x":"\#(String(repeating: "x", count: filler))"}"#, .HS256)
     }
-    _ = try hmac.verify(token(filler: 12_000), now: now)
-    #expect(refusal(token(filler: 12_400), hmac) == .tooLong)
-    #expect(refusal(String(repeating: ".", count: 5_000_000), hmac) == .tooLong)
+    _ = try await hmac.verify(token(filler: 12_000), now: now)
+    #expect(await refusal(token(filler: 12_400), hmac) == .tooLong)
+    #expect(await refusal(String(repeating: ".", count: 5_000_000), hmac) == .tooLong)
     #expect(hmac.cached(String(repeating: "a", count: 5_000_000), now: now) == nil)
-    #expect(refusal(String(repeating: ".", count: 16_384), hmac)?.code == "token_malformed")
+    #expect(await refusal(String(repeating: ".", count: 16_384), hmac)?.reason == .malformed)
   }
 
   @Test(
     "holds the times against the clock, with leeway",
     arguments: [
-      (#"{"exp":1800000000}"#, nil as String?),
+      (#"{"exp":1800000000}"#, nil as TokenError.Reason?),
       (#"{"exp":1799999971}"#, nil),
       (#"{"exp":1799999970.5}"#, nil),
-      (#"{"exp":1799999970}"#, "token_expired"),
-      (#"{"exp":0}"#, "token_expired"),
+      (#"{"exp":1799999970}"#, .expired),
+      (#"{"exp":0}"#, .expired),
       (#"{"exp":1.8000006e9}"#, nil),
       (#"{"exp":253402300799}"#, nil),
       (#"{"exp":1800000600,"nbf":1800000030}"#, nil),
-      (#"{"exp":1800000600,"nbf":1800000031}"#, "token_not_yet_valid"),
+      (#"{"exp":1800000600,"nbf":1800000031}"#, .notYetValid),
       (#"{"exp":1800000600,"iat":1800000030}"#, nil),
-      (#"{"exp":1800000600,"iat":1800000031}"#, "token_issued_in_future"),
+      (#"{"exp":1800000600,"iat":1800000031}"#, .issuedInFuture),
       (#"{"exp":1800000600,"iat":0,"nbf":0}"#, nil),
-      (#"{"sub":"x"}"#, "token_missing_expiry"),
-      ("{}", "token_missing_expiry"),
+      (#"{"sub":"x"}"#, .missingExpiry),
+      ("{}", .missingExpiry),
     ])
-  func times(payload: String, code: String?) {
-    #expect(refusal(SigningKey.secret.token(payload, .HS256), hmac)?.code == code)
+  func times(payload: String, reason: TokenError.Reason?) async {
+    #expect(await refusal(SigningKey.secret.token(payload, .HS256), hmac)?.reason == reason)
   }
 
   @Test("has no leeway where none is set, nor a negative one", arguments: [Duration.zero, .seconds(-10)])
-  func noLeeway(leeway: Duration) throws {
+  func noLeeway(leeway: Duration) async throws {
     let strict = try verifier(Self.secret, [.HS256], leeway: leeway)
     #expect(
-      refusal(SigningKey.secret.token(#"{"exp":1800000000}"#, .HS256), strict)
+      await refusal(SigningKey.secret.token(#"{"exp":1800000000}"#, .HS256), strict)
         == .expired(Date(timeIntervalSince1970: 1_800_000_000)))
-    #expect(refusal(SigningKey.secret.token(#"{"exp":1800000000.5,"nbf":1800000000}"#, .HS256), strict) == nil)
+    #expect(await refusal(SigningKey.secret.token(#"{"exp":1800000000.5,"nbf":1800000000}"#, .HS256), strict) == nil)
   }
 
   @Test("says expired only of tokens that are signed")
-  func signatureFirst() {
+  func signatureFirst() async {
     let forged = SigningKey.hmac(Self.secret.reversed()).token(#"{"exp":0}"#, .HS256)
-    #expect(refusal(forged, hmac) == .signature)
+    #expect(await refusal(forged, hmac) == .signature)
   }
 
   @Test("remembers a good token until its exp, whatever the leeway")
-  func cache() throws {
+  func cache() async throws {
     let token = SigningKey.secret.token(#"{"exp":1800000600,"nbf":1800000000,"sub":"a"}"#, .HS256)
     #expect(hmac.cached(token, now: now) == nil)
-    _ = try hmac.verify(token, now: now)
+    _ = try await hmac.verify(token, now: now)
     #expect(hmac.cached(token, now: now)?.subject == "a")
     #expect(hmac.cached(token, now: now + 599.9)?.subject == "a")
     #expect(hmac.cached(token, now: now + 600) == nil)
     #expect(hmac.cached(token, now: now - 31) == nil)
-    #expect(refusal(token, hmac, now: now + 629) == nil)
-    #expect(refusal(token, hmac, now: now + 630)?.code == "token_expired")
-    #expect(refusal(token, hmac, now: now - 31)?.code == "token_not_yet_valid")
+    #expect(await refusal(token, hmac, now: now + 629) == nil)
+    #expect(await refusal(token, hmac, now: now + 630)?.reason == .expired)
+    #expect(await refusal(token, hmac, now: now - 31)?.reason == .notYetValid)
     #expect(hmac.cached(token + "A", now: now) == nil)
   }
 
   @Test("does not remember a refused token")
-  func noBadTokenCached() {
+  func noBadTokenCached() async {
     let expired = SigningKey.secret.token(#"{"exp":1}"#, .HS256)
-    #expect(refusal(expired, hmac) != nil)
+    #expect(await refusal(expired, hmac) != nil)
     #expect(hmac.cached(expired, now: Date(timeIntervalSince1970: 0)) == nil)
     let forged = SigningKey.hmac(Self.secret.reversed()).token(good, .HS256)
-    #expect(refusal(forged, hmac) == .signature)
+    #expect(await refusal(forged, hmac) == .signature)
     #expect(hmac.cached(forged, now: now) == nil)
-    #expect(refusal(forged, hmac) == .signature)
+    #expect(await refusal(forged, hmac) == .signature)
   }
 
   @Test("serves many threads at once")
@@ -294,8 +301,8 @@ struct TokenVerifierTests {
         group.addTask {
           let token = SigningKey.p256.token(#"{"exp":1800000600,"sub":"\#(number % 16)"}"#, .ES256)
           let forged = SigningKey.otherP256.token(#"{"exp":1800000600,"sub":"\#(number % 16)"}"#, .ES256)
-          #expect(refusal(forged, verifier) == .signature)
-          for _ in 0..<4 { #expect((try? verifier.verify(token, now: now))?.subject == "\(number % 16)") }
+          #expect(await refusal(forged, verifier) == .signature)
+          for _ in 0..<4 { #expect((try? await verifier.verify(token, now: now))?.subject == "\(number % 16)") }
         }
       }
     }
@@ -314,7 +321,7 @@ struct TokenVerifierTests {
   }
 
   @Test("never shows a token in an error")
-  func errorsWithoutToken() {
+  func errorsWithoutToken() async {
     let secretive = String(repeating: "S3cr3t", count: 10)
     let tokens = [
       secretive, secretive + "." + secretive + "." + secretive,
@@ -325,7 +332,7 @@ struct TokenVerifierTests {
       SigningKey.secret.token(#"{"\#(secretive)":1,"\#(secretive)":1}"#, .HS256),
     ]
     for token in tokens {
-      let error = refusal(token, hmac)
+      let error = await refusal(token, hmac)
       #expect(error != nil)
       #expect(error?.description.contains("S3cr3t") == false)
       #expect("\(String(reflecting: error))".contains("S3cr3t") == false)

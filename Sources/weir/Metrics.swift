@@ -1,0 +1,42 @@
+import Callers
+import HTTP
+import Jobs
+import SSH
+
+/// What a monitoring system reads at `/metrics`, in the text form of Prometheus (its exposition format 0.0.4).
+struct Metrics: Sendable {
+  let jobs: JobService
+  let gate: Gate
+  let pool: ConnectionPool?
+
+  /// Adds `/metrics`, for the service and for administrators: it tells of everybody's jobs.
+  func register(on router: inout Router) {
+    let metrics = self
+    router.on("GET", "/metrics") { request in
+      try metrics.gate.admit(request) { _, caller in
+        if case .user = caller {
+          throw HTTPError(
+            .init(403), code: "forbidden", "the metrics are for the service and for administrators",
+            hint: "use the service key, or a token with the administrators' claim")
+        }
+        return .now(.text(metrics.text, contentType: "text/plain; version=0.0.4; charset=utf-8"))
+      }
+    }
+  }
+
+  private var text: String {
+    var text = ""
+    func family(_ name: String, _ kind: String, _ help: String, _ samples: [(labels: String, value: Int)]) {
+      text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n"
+      for sample in samples { text += "\(name)\(sample.labels) \(sample.value)\n" }
+    }
+    family(
+      "weir_refused_credentials_total", "counter", "Requests refused for their credentials, by reason.",
+      gate.failures.sorted { $0.key < $1.key }.map { ("{reason=\"\($0.key)\"}", $0.value) })
+    family(
+      "weir_jobs", "gauge", "Jobs that are not over, by state.",
+      jobs.census.sorted { $0.key < $1.key }.map { ("{state=\"\($0.key)\"}", $0.value) })
+    family("weir_backend_up", "gauge", "Whether the backend answered the last look in full.", [("", jobs.trouble == nil ? 1 : 0)])
+    return text
+  }
+}
