@@ -313,9 +313,11 @@ public final class JobService: Sendable {
     do { return try await ledger.keep(output: output, of: job.id) } catch { throw .storage("\(error)") }
   }
 
-  /// What lies below a directory of the backend.
-  public func entries(of path: String) async throws(JobError) -> [DirectoryEntry] {
-    do { return try await connector.list(path) } catch { throw JobError(error) }
+  /// What lies in a directory of the backend; see ``Connector/list(_:account:roots:)``.
+  public func entries(
+    of path: String, account: String?, roots: [String]
+  ) async throws(JobError) -> [DirectoryEntry] {
+    do { return try await connector.list(path, account: account, roots: roots) } catch { throw JobError(error) }
   }
 
   /// Where an interactive job is reached, once it is.
