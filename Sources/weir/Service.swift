@@ -46,7 +46,7 @@ struct Service {
         serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: settings.tokenVerifier, userClaim: "email",
         open: settings.text("WEIR_AUTH") == "none"),
       accountOf: accountOf, settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs,
-      version: Weir.version)
+      version: Weir.version, vaultRoots: settings.list("WEIR_VAULT_ROOTS"))
     var router = Router()
     api.register(on: &router)
     var configuration = ServerConfiguration()

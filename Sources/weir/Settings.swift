@@ -53,6 +53,9 @@ struct Settings: Sendable {
           name: "JARVICE_SCHED_SERVER_KEY",
           sentence: "a key without ':'; user:password is expected, and commas part several"))
     }
+    for root in Setting.list(value("WEIR_VAULT_ROOTS")) where !root.hasPrefix("/") {
+      faults.append(.init(name: "WEIR_VAULT_ROOTS", sentence: "'\(root)' is wrong: an absolute directory is expected"))
+    }
     for (name, other) in [("JARVICE_LOCAL_REGISTRY", "JARVICE_LOCAL_REPO_BASE")]
     where !value(name).isEmpty && value(other).isEmpty {
       faults.append(.init(name: other, sentence: "required with \(name)"))

@@ -167,6 +167,9 @@ extension Setting {
     Setting(
       name: "WEIR_USERS_FILE", group: .callers, form: .text, standard: "users_id_mapping_configuration.yaml",
       meaning: "YAML file that maps e-mail addresses to accounts and their SSH keys."),
+    Setting(
+      name: "WEIR_VAULT_ROOTS", group: .callers, form: .text, standard: "",
+      meaning: "Comma list of absolute directories of the cluster below which `/request/pvcls` lists. Standard: none."),
   ]
 
   private static let jobs: [Setting] = [
