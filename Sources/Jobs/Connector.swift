@@ -34,8 +34,14 @@ public protocol Connector: Sendable {
   /// The last lines of the job's output; empty when it has written nothing yet.
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8]
 
-  /// What lies below a directory of the cluster.
-  func list(_ path: String) async throws(BackendError) -> [DirectoryEntry]
+  /// What lies in a directory of the cluster that is, once every symbolic link is resolved, one of `roots` or below one.
+  /// - Parameters:
+  ///   - path: absolute; the entries' paths begin with it as it is given.
+  ///   - account: whose rights count; nil for the account that observes.
+  ///   - roots: absolute directories.
+  /// - Throws: ``BackendError/notFound(_:)`` when there is no such directory, also for one that leads elsewhere or that
+  ///   the account may not read.
+  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry]
 
   /// Whether jobs that a user talks to while they run can be had.
   var runsInteractiveJobs: Bool { get }

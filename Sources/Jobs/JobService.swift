@@ -125,6 +125,13 @@ public final class JobService: Sendable {
     return connector.troubles.filter { $0 != trouble }
   }
 
+  /// How many jobs that are not over are in each state.
+  public var census: [String: Int] {
+    ledger.table.read { contents in
+      contents.jobs.values.reduce(into: [:]) { if !$1.state.isTerminal { $0[$1.state.rawValue, default: 0] += 1 } }
+    }
+  }
+
   // MARK: Submitting
 
   /// Checks a submission and renders its script, secrets masked, without asking the backend.
@@ -313,9 +320,11 @@ public final class JobService: Sendable {
     do { return try await ledger.keep(output: output, of: job.id) } catch { throw .storage("\(error)") }
   }
 
-  /// What lies below a directory of the backend.
-  public func entries(of path: String) async throws(JobError) -> [DirectoryEntry] {
-    do { return try await connector.list(path) } catch { throw JobError(error) }
+  /// What lies in a directory of the backend; see ``Connector/list(_:account:roots:)``.
+  public func entries(
+    of path: String, account: String?, roots: [String]
+  ) async throws(JobError) -> [DirectoryEntry] {
+    do { return try await connector.list(path, account: account, roots: roots) } catch { throw JobError(error) }
   }
 
   /// Where an interactive job is reached, once it is.

@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import JSON
+import Jobs
 
 /// The arguments of a legacy call: the JSON object in the form field `args`, or the JSON body itself.
 struct Arguments {
@@ -29,40 +30,36 @@ struct Arguments {
     return HTTPError(.init(400), code: "args_not_json", "'args' is not JSON: \(error.message)")
   }
 
+  /// A text that has no rule in ``FieldRule`` but one elsewhere.
   func string(_ name: String) throws -> String {
     guard case .string(let text) = values[name] else { throw wrong(name, "a text is expected") }
     return text
   }
 
+  func text(_ field: FieldRule) throws -> String {
+    guard case .string(let text) = values[field.name], field.accepts(text) else { throw refusal(field) }
+    return text
+  }
+
   /// A whole number, also one that was sent as text.
-  func integer(_ name: String) throws -> Int {
-    let whole: Int? =
-      switch values[name] {
-      case .number(let number): Int(exactly: number)
-      case .string(let text): Int(text)
-      default: nil
-      }
-    guard let whole else { throw wrong(name, "a whole number is expected") }
+  func whole(_ field: FieldRule) throws -> Int {
+    let text = try identifier(field)
+    guard let whole = ValueRule.whole(text) else { throw refusal(field) }
     return whole
   }
 
   /// An id, also one that was sent as a number.
-  func identifier(_ name: String) throws -> String {
-    switch values[name] {
-    case .string(let text): return text
-    case .number(let number):
-      guard let whole = Int(exactly: number) else { throw wrong(name, "a text is expected") }
-      return String(whole)
-    default: throw wrong(name, "a text is expected")
-    }
+  func identifier(_ field: FieldRule) throws -> String {
+    guard let text = values[field.name].flatMap(Self.plainText), field.accepts(text) else { throw refusal(field) }
+    return text
   }
 
   /// A truth value; false when it is absent.
-  func flag(_ name: String) throws -> Bool {
-    switch values[name] {
+  func flag(_ field: FieldRule) throws -> Bool {
+    switch values[field.name] {
     case nil, .null: return false
     case .bool(let flag): return flag
-    default: throw wrong(name, "true or false is expected")
+    default: throw refusal(field)
     }
   }
 
@@ -71,17 +68,34 @@ struct Arguments {
     return object
   }
 
-  /// The first value of a query argument: `{"qs": {"lines": ["20"]}}`.
-  func query(_ name: String) -> String? {
-    guard case .object(let arguments) = values["qs"], var value = arguments[name] else { return nil }
-    if case .array(let list) = value { value = list.first ?? .null }
-    switch value {
-    case .string(let text): return text
-    case .bool(let flag): return String(flag)
-    case .number(let number): return Int(exactly: number).map { String($0) }
-    default: return nil
+  /// The first value of a query argument: `{"qs": {"lines": ["20"]}}`; nil when there is none.
+  func query(_ field: FieldRule) throws -> String? {
+    switch values["qs"] {
+    case nil, .null: return nil
+    case .object(let arguments):
+      var value = arguments[field.name] ?? .null
+      if case .array(let list) = value { value = list.first ?? .null }
+      switch value {
+      case .null: return nil
+      case .bool(let flag): return String(flag)
+      default:
+        guard let text = Self.plainText(value) else { throw field.refusal() }
+        return text
+      }
+    default: throw wrong("qs", "an object is expected")
     }
   }
+
+  /// A text, or a whole number as text.
+  private static func plainText(_ value: JSONValue) -> String? {
+    switch value {
+    case .string(let text): text
+    case .number(let number): Int(exactly: number).map { String($0) }
+    default: nil
+    }
+  }
+
+  private func refusal(_ field: FieldRule) -> HTTPError { field.refusal(isMissing: values[field.name] == nil) }
 
   private func wrong(_ name: String, _ expected: String) -> HTTPError {
     let state = values[name] == nil ? "is missing" : "is wrong"

@@ -18,11 +18,16 @@ public struct LegacyAPI: Sendable {
   let settings: ExecutorSettings
   let interactiveJobs: Bool
   let version: String
+  /// What administrators should know beside what the service says, a sentence each.
+  let warnings: @Sendable () -> [String]
+  /// The directories below which the cluster's directories may be listed; absolute.
+  let vaultRoots: [String]
   private let lists = ListCache()
 
   public init(
     service: JobService, gate: Gate, accountOf: @escaping AccountOf, settings: ExecutorSettings,
-    interactiveJobs: Bool, version: String
+    interactiveJobs: Bool, version: String, vaultRoots: [String] = [],
+    warnings: @escaping @Sendable () -> [String] = { [] }
   ) {
     self.service = service
     self.gate = gate
@@ -30,6 +35,8 @@ public struct LegacyAPI: Sendable {
     self.settings = settings
     self.interactiveJobs = interactiveJobs
     self.version = version
+    self.warnings = warnings
+    self.vaultRoots = vaultRoots
   }
 
   /// Adds the endpoints to a router.
@@ -80,7 +87,7 @@ public struct LegacyAPI: Sendable {
 
   private func ready() -> Response {
     var answer: [String: JSONText.Value] = ["status": "OK", "version": .string(version)]
-    let warnings = service.warnings
+    let warnings = service.warnings + warnings()
     if !warnings.isEmpty { answer["warnings"] = .array(warnings.map { .string($0) }) }
     guard let trouble = service.trouble else { return json(.object(answer)) }
     answer["status"] = "BAD"
@@ -122,20 +129,22 @@ public struct LegacyAPI: Sendable {
   }
 
   private func submission(_ arguments: Arguments, for owner: String) throws -> Submission {
-    guard let account = accountOf(owner) else {
-      throw HTTPError(
-        .init(403), code: "user_not_mapped", "no account on the cluster belongs to \(owner)",
-        hint: "the site's administrator adds the user to the users file")
-    }
+    guard let account = accountOf(owner) else { throw userNotMapped(owner) }
     guard case .string(let encoded) = try arguments.object("hpc_script")[settings.executor] else {
       throw HTTPError(
         .init(422), code: "submission_wrong", "hpc_script: a script for the executor '\(settings.executor)' is expected"
       )
     }
     return try UpstreamScript(base64: encoded).submission(
-      name: arguments.string("name"), number: arguments.integer("number"), nodes: arguments.integer("nodes"),
-      held: arguments.flag("held"), owner: owner, account: account, settings: settings,
+      name: arguments.text(.name), number: arguments.whole(.number), nodes: arguments.whole(.nodes),
+      held: arguments.flag(.held), owner: owner, account: account, settings: settings,
       interactiveJobs: interactiveJobs)
+  }
+
+  func userNotMapped(_ owner: String) -> HTTPError {
+    HTTPError(
+      .init(403), code: "user_not_mapped", "no account on the cluster belongs to \(owner)",
+      hint: "the site's administrator adds the user to the users file")
   }
 
   /// Whom the job is for: the user that the bearer token in the arguments names.
@@ -182,11 +191,12 @@ public struct LegacyAPI: Sendable {
 
   private func request(_ request: Request, caller: Caller) throws -> Answer {
     let path = request.parameters
-    guard let name = path["name"], let number = path["number"].flatMap({ Int($0) }), let id = path["jobid"] else {
-      throw unknownJob(path["name"] ?? "")
-    }
+    guard let name = path["name"], FieldRule.pathName.accepts(name),
+      let number = path["number"], FieldRule.pathNumber.accepts(number), let number = Int(number),
+      let id = path["jobid"], FieldRule.pathJobID.accepts(id)
+    else { throw unknownJob("\(path["name"] ?? "")/\(path["number"] ?? "")/\(path["jobid"] ?? "")") }
     let method = path["method"] ?? ""
-    let lines = try argument("lines", of: request).flatMap { Int($0) } ?? 100
+    let lines = try argument(.tailLines, of: request).flatMap { Int($0) } ?? 100
     return later {
       let job = try await job(JobKey(name: name, number: number), id, caller)
       switch method {
@@ -200,34 +210,22 @@ public struct LegacyAPI: Sendable {
       case "shutdown", "abort": return try await terminate(job, caller)
       default:
         throw HTTPError(
-          .init(404), code: "unknown_method", "'\(method)' is not known",
-          hint: "ping, connect, info, tail, shutdown and abort are")
+          .init(404), code: "unknown_method", "'\(method)' is not known", hint: FieldRule.method.rule.expected)
       }
     }
   }
 
-  private func listDirectory(_ request: Request, caller: Caller) throws -> Answer {
-    if case .user = caller { throw HTTPError(.init(403), code: "forbidden", "only the service may list directories") }
-    let path = "/" + (try argument("path", of: request) ?? "").drop { $0 == "/" }
-    let details = try argument("details", of: request)?.lowercased() == "true"
-    guard path.utf8.count <= 4096, !path.utf8.contains(0), !path.split(separator: "/").contains("..") else {
-      throw HTTPError(.init(422), code: "path_wrong", "'path' is too long or holds '..' or NUL")
+  /// An argument of a request: in the form's `qs`, or in the address. Nil when it is absent or empty.
+  func argument(_ field: FieldRule, of request: Request) throws -> String? {
+    let value: String?
+    if let pair = request.query.first(where: { $0.name == field.name }) {
+      value = pair.value
+    } else {
+      value = request.body.isEmpty ? nil : try Arguments(request).query(field)
     }
-    return later {
-      let entries = try await service.entries(of: path)
-      let lines = (entries.filter { $0.kind == .directory } + entries.filter { $0.kind == .file }).map { entry in
-        let name = String(decoding: entry.path.map { $0 < 0x20 ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
-        let shown = "/data" + name + (entry.kind == .directory && !name.hasSuffix("/") ? "/" : "")
-        return details ? "\(entry.modified) \(entry.size) \(shown)\n" : shown + "\n"
-      }
-      return .text(lines.joined())
-    }
-  }
-
-  /// An argument of a request: in the form's `qs`, or in the address.
-  private func argument(_ name: String, of request: Request) throws -> String? {
-    if let value = request.query.first(where: { $0.name == name }) { return value.value }
-    return request.body.isEmpty ? nil : try Arguments(request).query(name)
+    guard let value, !value.isEmpty else { return nil }
+    guard field.accepts(value) else { throw field.refusal() }
+    return value
   }
 
   // MARK: Finding a job
@@ -245,8 +243,8 @@ public struct LegacyAPI: Sendable {
 
   private func reference(in request: Request) throws -> (JobKey, id: String) {
     let arguments = try Arguments(request)
-    let key = JobKey(name: try arguments.string("name"), number: try arguments.integer("number"))
-    return (key, try arguments.identifier("jobid"))
+    let key = JobKey(name: try arguments.text(.name), number: try arguments.whole(.number))
+    return (key, try arguments.identifier(.jobID))
   }
 
   private func job(_ key: JobKey, _ id: String, _ caller: Caller) async throws -> Job {
@@ -265,7 +263,7 @@ public struct LegacyAPI: Sendable {
     HTTPError(.init(404), code: "unknown_job", "there is no job \(name)")
   }
 
-  private func later(_ body: @escaping @Sendable () async throws -> Response) -> Answer {
+  func later(_ body: @escaping @Sendable () async throws -> Response) -> Answer {
     .later {
       do { return try await body() } catch { throw HTTPError(error) }
     }

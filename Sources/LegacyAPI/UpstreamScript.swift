@@ -69,43 +69,33 @@ struct UpstreamScript {
     name: String, number: Int, nodes: Int, held: Bool, owner: String, account: String, settings: ExecutorSettings,
     interactiveJobs: Bool
   ) throws -> Submission {
-    let version = try integer("JOBOBJ_APPDEFVERSION")
-    guard let version, version >= 2 else {
-      throw Self.wrong("JOBOBJ_APPDEFVERSION", "an app definition of version 2 or newer is needed")
+    guard let version = try whole(.appDefinition), version >= 2 else {
+      throw Self.wrong(FieldRule.appDefinition.name, "an app definition of version 2 or newer is needed")
     }
-    let interactive = value("JOBOBJ_INTERACTIVE") != "False"
+    let interactive = try value(.interactive) != "False"
     guard interactiveJobs || !interactive else {
-      throw Self.wrong("JOBOBJ_INTERACTIVE", "interactive jobs are not supported on this cluster")
+      throw Self.wrong(FieldRule.interactive.name, "interactive jobs are not supported on this cluster")
     }
-    guard let cores = try integer("JARVICE_CPU_CORES"), cores > 0 else {
-      throw Self.wrong("JARVICE_CPU_CORES", "the number of cores on each node is expected")
-    }
-    guard nodes > 0 else { throw Self.wrong("nodes", "a number from 1 is expected") }
-    if let command = value("JARVICE_CMD"), command.utf8.count > Self.longestCommand {
-      throw Self.wrong("JARVICE_CMD", "it is longer than a variable can be, \(Self.longestCommand) bytes")
-    }
-    let devices = try Devices(value("JOBOBJ_DEVICES"))
-    let gpus = try integer("JOBOBJ_GPUS") ?? 0
-    let memory = try integer("JOBOBJ_RAM") ?? 0
+    guard let cores = try whole(.cores) else { throw FieldRule.cores.refusal() }
+    let devices = try Devices(value(.devices))
+    let gpus = try whole(.gpus) ?? 0
+    let memory = try whole(.memory) ?? 0
     let parameters = try downstreamParameters(version: version, overlay: devices.overlay, settings: settings)
-    return Submission(
+    return try Submission(
       name: name, number: number, owner: owner, account: account, nodes: nodes, coresPerNode: cores,
-      memoryPerNode: memory > 0 ? memory : nil, gpusPerNode: gpus, timeLimit: value("JOBOBJ_WALLTIME"),
-      licenses: value("JOBOBJ_LICENSES"), partition: devices.partition,
+      memoryPerNode: memory > 0 ? memory : nil, gpusPerNode: gpus, timeLimit: value(.timeLimit),
+      licenses: value(.licenses), partition: devices.partition,
       exclusive: devices.exclusive || interactive || gpus > 0, held: held, options: devices.options, request: text,
-      script: format.render([Self.parameters: try parameters.render(masked: false)]),
-      shownScript: Self.masked(format.render([Self.parameters: try parameters.render(masked: true)])))
+      script: format.render([Self.parameters: parameters.render(masked: false)]),
+      shownScript: Self.masked(format.render([Self.parameters: parameters.render(masked: true)])))
   }
-
-  /// The kernel passes no longer variable to a program (MAX_ARG_STRLEN of execve(2), less the name).
-  private static let longestCommand = 131_000
 
   // MARK: Images and credentials
 
   private func downstreamParameters(
     version: Int, overlay: Int?, settings: ExecutorSettings
   ) throws -> DownstreamParameters {
-    let repository = value("JOBOBJ_REPO") ?? ""
+    let repository = try value(.repository) ?? ""
     var parameters = DownstreamParameters()
     parameters.scratchDirectory = settings.scratchDirectory
     parameters.globalScratchDirectory = settings.globalScratchDirectory
@@ -113,13 +103,13 @@ struct UpstreamScript {
     parameters.overlaySize = overlay ?? settings.overlaySize
     parameters.initCredentials = settings.systemCredentials
     parameters.initImage =
-      "docker://\(settings.systemRegistry)/\(settings.systemRepositoryBase)/initv\(version):\(imagesTag(settings))"
-    parameters.appImage = "docker://" + appImage(of: repository, settings)
+      "docker://\(settings.systemRegistry)/\(settings.systemRepositoryBase)/initv\(version):\(try imagesTag(settings))"
+    parameters.appImage = try "docker://" + appImage(of: repository, settings)
     parameters.appCredentials = try credentials(of: Registry.host(of: repository))
     parameters.appIsInGlobalRegistries = settings.globalRegistries.contains {
       !$0.isEmpty && parameters.appImage.contains($0)
     }
-    parameters.command = value("JARVICE_CMD") ?? ""
+    parameters.command = try value(.command) ?? ""
     parameters.verbose = settings.verbose
     parameters.httpProxy = settings.httpProxy
     parameters.httpsProxy = settings.httpsProxy
@@ -127,9 +117,9 @@ struct UpstreamScript {
     return parameters
   }
 
-  private func appImage(of repository: String, _ settings: ExecutorSettings) -> String {
+  private func appImage(of repository: String, _ settings: ExecutorSettings) throws -> String {
     if !settings.localRegistry.isEmpty {
-      return "\(settings.localRegistry)/\(settings.localRepositoryBase)/\(value("JOBOBJ_NAE") ?? ""):latest"
+      return "\(settings.localRegistry)/\(settings.localRepositoryBase)/\(try value(.appName) ?? ""):latest"
     }
     if let port = settings.proxyPort, settings.proxyRepositories.contains(where: { repository.hasPrefix($0) }) {
       return "localhost:\(port)/"
@@ -139,9 +129,9 @@ struct UpstreamScript {
   }
 
   /// The tag of the system's images; one that ends in an architecture gets the job's.
-  private func imagesTag(_ settings: ExecutorSettings) -> String {
+  private func imagesTag(_ settings: ExecutorSettings) throws -> String {
     let tag = settings.imagesTag
-    guard let wanted = value("JOBOBJ_ARCH") else { return tag }
+    guard let wanted = try value(.architecture) else { return tag }
     let architecture = wanted == "x86_64" ? "amd64" : wanted
     for known in ["amd64", "arm64", "aarch64", "ppc64le"] where tag.hasSuffix("-" + known) {
       return tag.dropLast(known.count) + architecture
@@ -150,27 +140,24 @@ struct UpstreamScript {
   }
 
   private func credentials(of registry: String) throws -> DownstreamParameters.Credentials {
-    if let text = value("JOBOBJ_DOCKER_SECRET") {
-      guard let secret = Self.object(Data(text.utf8)) else {
-        throw Self.wrong("JOBOBJ_DOCKER_SECRET", "JSON with server, username and password is expected")
-      }
+    if let text = try value(.registrySecret) {
+      guard let secret = Self.object(Data(text.utf8)) else { throw FieldRule.registrySecret.refusal() }
       if let server = secret["server"] as? String, Registry.normalized(server) == registry {
         return .init(username: secret["username"] as? String ?? "", password: secret["password"] as? String ?? "")
       }
     }
-    if let text = value("JOBOBJ_CTRSECRET") {
-      guard let data = Data(base64Encoded: text), let secret = Self.object(data) else {
-        throw Self.wrong("JOBOBJ_CTRSECRET", "base64 of a docker configuration is expected")
-      }
+    if let text = try value(.registryConfiguration) {
+      let field = FieldRule.registryConfiguration
+      guard let data = Data(base64Encoded: text), let secret = Self.object(data) else { throw field.refusal() }
       let entries = (secret["auths"] as? [String: Any] ?? [:]).sorted { $0.key < $1.key }
       for (server, entry) in entries where Registry.normalized(server) == registry {
         guard let auth = (entry as? [String: Any])?["auth"] as? String, let pair = Data(base64Encoded: auth) else {
-          throw Self.wrong("JOBOBJ_CTRSECRET", "the entry of \(registry) has no auth in base64")
+          throw Self.wrong(field.name, "the entry of \(registry) has no auth in base64")
         }
         let parts = String(decoding: pair, as: UTF8.self).split(
           separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2 else {
-          throw Self.wrong("JOBOBJ_CTRSECRET", "the auth of \(registry) is no user:password")
+          throw Self.wrong(field.name, "the auth of \(registry) is no user:password")
         }
         return .init(username: String(parts[0]), password: String(parts[1]))
       }
@@ -180,23 +167,19 @@ struct UpstreamScript {
 
   // MARK: Values
 
-  /// The value of a line `name=value`; nil when there is none, or nothing after the sign.
-  private func value(_ name: String) -> String? {
-    guard let value = values[name], !value.isEmpty else { return nil }
+  /// The value of a line; nil when there is none, or nothing after the sign.
+  private func value(_ field: FieldRule) throws -> String? {
+    guard let value = values[field.name], !value.isEmpty else { return nil }
+    guard field.accepts(value) else { throw field.refusal(of: value) }
     return value
   }
 
-  private func integer(_ name: String) throws -> Int? {
-    guard let text = value(name) else { return nil }
-    guard let number = Int(text), (0...1_048_576).contains(number) else {
-      throw Self.wrong(name, "'\(text.prefix(40))' is not a whole number")
-    }
-    return number
-  }
+  private func whole(_ field: FieldRule) throws -> Int? { try value(field).flatMap(ValueRule.whole) }
+
+  private static let secrets = [FieldRule.registryConfiguration, .registrySecret].map { $0.name + "=" }
 
   /// The script without the values of the lines that hold registry passwords.
   private static func masked(_ script: String) -> String {
-    let secrets = ["JOBOBJ_CTRSECRET=", "JOBOBJ_DOCKER_SECRET="]
     let lines = script.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
       let secret = secrets.first { line.starts(with: $0.utf8) && line.count > $0.utf8.count }
       return secret.map { $0 + "***" } ?? String(Substring(line))
@@ -250,10 +233,12 @@ struct Devices {
     guard let text else { return }
     guard let list = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [Any],
       let devices = list as? [String]
-    else { throw UpstreamScript.wrong("JOBOBJ_DEVICES", "a JSON list of texts 'key=value' is expected") }
+    else { throw FieldRule.devices.refusal() }
     for device in devices {
       let parts = device.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2 else { throw UpstreamScript.wrong("JOBOBJ_DEVICES", "'\(device)' is not key=value") }
+      guard parts.count == 2 else {
+        throw UpstreamScript.wrong(FieldRule.devices.name, "'\(device.prefix(40))' is not key=value")
+      }
       try add(
         parts[0].trimmingCharacters(in: .whitespaces), parts[1].trimmingCharacters(in: .whitespaces))
     }
@@ -261,18 +246,19 @@ struct Devices {
 
   private mutating func add(_ key: String, _ value: String) throws {
     switch key {
-    case "overlay":
-      guard let megabytes = Int(value), (0...1_048_576).contains(megabytes) else {
-        throw UpstreamScript.wrong("JOBOBJ_DEVICES", "overlay=\(value): megabytes are expected")
-      }
-      overlay = megabytes
-    case "partition": partition = value
-    case "exclusive": exclusive = value != "False"
+    case FieldRule.overlay.name: overlay = ValueRule.whole(try checked(value, .overlay))
+    case FieldRule.partition.name: partition = try checked(value, .partition)
+    case FieldRule.exclusive.name: exclusive = ValueRule.flag(try checked(value, .exclusive)) ?? true
     case _ where key.hasPrefix("sbatch_"):
-      options.append(.init(name: String(key.dropFirst("sbatch_".count)), value: value))
+      options.append(.init(name: String(key.dropFirst("sbatch_".count)), value: try checked(value, .option)))
     default:
       throw UpstreamScript.wrong(
-        "JOBOBJ_DEVICES", "'\(key)' is not known; overlay, partition, exclusive and sbatch_<option> are")
+        FieldRule.devices.name,
+        "'\(key.prefix(40))' is not known; overlay, partition, exclusive and sbatch_<option> are")
     }
+  }
+  private func checked(_ value: String, _ field: FieldRule) throws -> String {
+    guard field.accepts(value) else { throw field.refusal(of: value) }
+    return value
   }
 }

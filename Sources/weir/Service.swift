@@ -58,6 +58,7 @@ struct Service {
     let api = LegacyAPI(
       service: jobs, gate: gate, accountOf: { owner in isDummy ? owner : users.account(of: owner) },
       settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
+      vaultRoots: settings.list("WEIR_VAULT_ROOTS"),
       warnings: { (users.warning.map { [$0] } ?? []) + (verifier?.warnings ?? []) })
     var router = Router()
     api.register(on: &router)

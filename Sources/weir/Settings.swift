@@ -62,6 +62,9 @@ struct Settings: Sendable {
     }
     let admin = value("WEIR_ADMIN_CLAIM")
     require(admin.isEmpty || Self.claim(admin) != nil, "WEIR_ADMIN_CLAIM", "claim:value is expected")
+    for root in Setting.list(value("WEIR_VAULT_ROOTS")) {
+      require(root.hasPrefix("/"), "WEIR_VAULT_ROOTS", "'\(root)' is wrong: an absolute directory is expected")
+    }
     require(
       value("JARVICE_LOCAL_REGISTRY").isEmpty || !value("JARVICE_LOCAL_REPO_BASE").isEmpty, "JARVICE_LOCAL_REPO_BASE",
       "required with JARVICE_LOCAL_REGISTRY")

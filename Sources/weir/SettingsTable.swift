@@ -224,6 +224,9 @@ extension Setting {
     Setting(
       name: "WEIR_SSH_PASSPHRASE", group: .callers, form: .secret, standard: "",
       meaning: "Opens those SSH keys that are encrypted."),
+    Setting(
+      name: "WEIR_VAULT_ROOTS", group: .callers, form: .text, standard: "",
+      meaning: "Comma list of absolute directories of the cluster below which `/request/pvcls` lists. Standard: none."),
   ]
 
   private static let jobs: [Setting] = [

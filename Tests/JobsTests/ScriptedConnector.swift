@@ -47,7 +47,7 @@ final class ScriptedConnector: Connector {
   func release(_ job: Job) async throws(BackendError) {}
   func describe(_ job: Job) async throws(BackendError) -> String { "" }
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { script.withLock { $0.output } }
-  func list(_ path: String) async throws(BackendError) -> [DirectoryEntry] { [] }
+  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }
 
 /// A service on a store of its own, which is removed with it.

@@ -37,10 +37,10 @@ final class Bench: Sendable {
 
   /// Runs `body` with a started service, which has looked at the backend once.
   static func run(
-    _ connector: any Connector = dummy(), settings: ExecutorSettings = .init(), looked: Bool = true,
-    _ body: (Bench) async throws -> Void
+    _ connector: any Connector = dummy(), settings: ExecutorSettings = .init(), vaultRoots: [String] = [],
+    looked: Bool = true, _ body: (Bench) async throws -> Void
   ) async throws {
-    let bench = try Bench(connector, settings)
+    let bench = try Bench(connector, settings, vaultRoots)
     if looked { await bench.look() }
     do {
       try await body(bench)
@@ -63,7 +63,7 @@ final class Bench: Sendable {
     return DummyConnector(configuration: configuration)
   }
 
-  private init(_ connector: any Connector, _ settings: ExecutorSettings) throws {
+  private init(_ connector: any Connector, _ settings: ExecutorSettings, _ vaultRoots: [String]) throws {
     directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     var configuration = JobService.Configuration()
@@ -80,7 +80,7 @@ final class Bench: Sendable {
           userClaim: "email", adminClaim: ("groups", "admins")),
         logger: logger),
       accountOf: { ["kirby@example.com": "kirby", "mario@example.com": "mario"][$0] }, settings: settings,
-      interactiveJobs: connector.runsInteractiveJobs, version: "1.2.3")
+      interactiveJobs: connector.runsInteractiveJobs, version: "1.2.3", vaultRoots: vaultRoots)
     var router = Router()
     api.register(on: &router)
     server = Server(configuration: ServerConfiguration(port: 0), router: router, logger: logger)

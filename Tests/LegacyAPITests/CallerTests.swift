@@ -139,12 +139,4 @@ struct CallerTests {
       #expect(reply.status == 409 && !reply.text.contains(kirbys.id))
     }
   }
-
-  @Test("Users may not list directories")
-  func directories() async throws {
-    try await Bench.run(StagedConnector()) { bench in
-      let reply = try await bench.call("/request/pvcls", "{}", as: .user("kirby@example.com"))
-      #expect(reply.status == 403 && reply.code == "forbidden")
-    }
-  }
 }

@@ -66,38 +66,4 @@ struct RequestTests {
       #expect(try await bench.get("/running").text == "[]\n")
     }
   }
-
-  @Test(
-    "pvcls lists a directory, directories first, with times and sizes when asked",
-    arguments: [
-      (#"{"qs":{"path":["/home/x"]}}"#, "/data/home/x/d/\n/data/home/x/f\n"),
-      (#"{"qs":{"path":["home/x"],"details":["true"]}}"#, "5 4096 /data/home/x/d/\n7 3 /data/home/x/f\n"),
-      (#"{"qs":{"path":"/home/x","details":[true]}}"#, "5 4096 /data/home/x/d/\n7 3 /data/home/x/f\n"),
-    ])
-  func directory(args: String, expected: String) async throws {
-    let connector = StagedConnector()
-    connector.change {
-      $0.entries = [
-        DirectoryEntry(kind: .file, path: Array("/home/x/f".utf8), modified: 7, size: 3),
-        DirectoryEntry(kind: .directory, path: Array("/home/x/d".utf8), modified: 5, size: 4096),
-      ]
-    }
-    try await Bench.run(connector) { bench in
-      let reply = try await bench.call("/request/pvcls", args)
-      #expect(reply.status == 200 && reply.text == expected)
-      #expect(connector.current.path == "/home/x")
-    }
-  }
-
-  @Test("A line end in a file name makes no second entry")
-  func oddName() async throws {
-    let connector = StagedConnector()
-    connector.change {
-      $0.entries = [DirectoryEntry(kind: .file, path: Array("/a\n/data/b".utf8), modified: 0, size: 0)]
-    }
-    try await Bench.run(connector) { bench in
-      let reply = try await bench.call("/request/pvcls", "{}")
-      #expect(reply.text == "/data/a?/data/b\n")
-    }
-  }
 }

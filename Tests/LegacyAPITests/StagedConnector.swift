@@ -15,6 +15,8 @@ final class StagedConnector: Connector {
     var account = "what the backend says"
     var lines = 0
     var path = ""
+    var listingAccount: String?
+    var roots: [String] = []
   }
 
   private let stage = Mutex(Stage())
@@ -57,9 +59,11 @@ final class StagedConnector: Connector {
     }
   }
 
-  func list(_ path: String) async throws(BackendError) -> [DirectoryEntry] {
+  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] {
     try answer { stage in
       stage.path = path
+      stage.listingAccount = account
+      stage.roots = roots
       return stage.entries
     }
   }

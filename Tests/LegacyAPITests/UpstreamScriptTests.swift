@@ -137,9 +137,8 @@ struct UpstreamScriptTests {
 
   @Test("Doubled braces are braces, in the lines and in the body")
   func doubled() throws {
-    let asked = try submission(["f() {{ echo ${{HOME}}; }}", #"JOBOBJ_DEVICES=["partition={{p}}"]"#])
-    #expect(asked.script.hasPrefix("f() { echo ${HOME}; }\n"))
-    #expect(asked.partition == "{p}")
+    let asked = try submission(["f() {{ echo ${{HOME}}; }}", #"JOBOBJ_DOCKER_SECRET={{"server":"x"}}"#])
+    #expect(asked.script.hasPrefix("f() { echo ${HOME}; }\nJOBOBJ_DOCKER_SECRET={\"server\":\"x\"}\n"))
   }
 
   @Test(
@@ -214,7 +213,10 @@ struct DevicesTests {
     "Whatever else is refused, and named",
     arguments: [
       (#"["color=red"]"#, "'color' is not known"), (#"["overlay"]"#, "'overlay' is not key=value"),
-      (#"["overlay=big"]"#, "overlay=big"), (#"["overlay=-1"]"#, "overlay=-1"), (#"["overlay=9999999999"]"#, "overlay"),
+      (#"["overlay=big"]"#, "overlay: 'big' is wrong"), (#"["overlay=-1"]"#, "overlay: '-1'"),
+      (#"["overlay=9999999999"]"#, "overlay"), (#"["partition=a b"]"#, "partition: 'a b'"),
+      (#"["partition=--wrap=x"]"#, "partition"), (#"["exclusive=perhaps"]"#, "exclusive"),
+      (#"["sbatch_qos=$(x)"]"#, "sbatch_<option>"), (#"["sbatch_qos=-x"]"#, "sbatch_<option>"),
       ("overlay=1", "a JSON list"), (#"{{"overlay":1}}"#, "a JSON list"), ("[1]", "a JSON list"), ("[", "a JSON list"),
     ])
   func unknown(value: String, part: String) {

@@ -97,15 +97,6 @@ struct ParsingTests {
       ("58\n", "58"), ("58;cluster\n", "58"), ("motd\nLua says hello\n58\n", "58"), ("Submitted\n", nil), ("", nil),
     ] as [(String, String?)])
   func jobID(output: String, id: String?) { #expect(Sbatch.jobID(in: Array(output.utf8)) == id) }
-
-  @Test("What find printed is parted at NUL, names as bytes")
-  func directory() {
-    let output = Array("d 1795231152.5 4096 /a b\0f 1.0 3 /a b/new\nline\0".utf8) + Array("f 1.0 3 /".utf8) + [0xff, 0]
-    let entries = DirectoryEntry.parse(output)
-    #expect(entries.map(\.size) == [4096, 3, 3])
-    #expect(entries[0].kind == .directory && entries[0].modified == 1_795_231_152)
-    #expect(entries[2].path == [UInt8(ascii: "/"), 0xff])
-  }
 }
 
 @Suite("What sbatch is given is checked first")
@@ -121,13 +112,15 @@ struct SbatchTests {
   private static let wrong: [(String, @Sendable (inout Submission) -> Void)] = [
     ("name", { $0.name = "a b" }), ("name", { $0.name = "-a" }), ("name", { $0.name = "a'$(touch x)" }),
     ("name", { $0.name = "../a" }), ("name", { $0.name = "a|b" }), ("nodes", { $0.nodes = 0 }),
-    ("nodes", { $0.nodes = .max }), ("JARVICE_CPU_CORES", { $0.coresPerNode = .max }),
-    ("JOBOBJ_WALLTIME", { $0.timeLimit = "1:00; touch x" }), ("JOBOBJ_LICENSES", { $0.licenses = "a$(touch x)" }),
-    ("JOBOBJ_LICENSES", { $0.licenses = "--wrap=x" }), ("partition", { $0.partition = "all --wrap=x" }),
+    ("nodes", { $0.nodes = .max }), ("coresPerNode", { $0.coresPerNode = .max }),
+    ("timeLimit", { $0.timeLimit = "1:00; touch x" }), ("licenses", { $0.licenses = "a$(touch x)" }),
+    ("licenses", { $0.licenses = "--wrap=x" }), ("partition", { $0.partition = "all --wrap=x" }),
     ("sbatch_output", { $0.options = [.init(name: "output", value: "/etc/passwd")] }),
     ("sbatch_uid", { $0.options = [.init(name: "uid", value: "0")] }),
     ("sbatch_comment", { $0.options = [.init(name: "comment", value: "weir:x")] }),
-    ("sbatch_qos", { $0.options = [.init(name: "qos", value: "a\nb")] }),
+    ("option qos", { $0.options = [.init(name: "qos", value: "a\nb")] }),
+    ("sbatch_wrap", { $0.options = [.init(name: "wrap", value: "touch x")] }),
+    ("the name of an option", { $0.options = [.init(name: "qos=a --wrap", value: "x")] }),
   ]
 
   @Test("A value that cannot be is refused by name", arguments: wrong.indices)

@@ -53,7 +53,7 @@ public struct DummyConnector: Connector {
     return Array("This is job \(job.name)\nIt pretended to run for \(job.elapsed(at: Date())) s\n".utf8)
   }
 
-  public func list(_ path: String) async throws(BackendError) -> [DirectoryEntry] {
+  public func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] {
     throw .notFound("the dummy connector has no files: \(path)")
   }
 

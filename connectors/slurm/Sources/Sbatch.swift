@@ -26,38 +26,10 @@ struct Sbatch {
 
   /// - Throws: ``BackendError/refused(_:)`` naming the value that cannot be.
   func validate() throws(BackendError) {
-    func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws(BackendError) {
-      if !condition { throw .refused(sentence()) }
-    }
-    try require(
-      Self.isName(submission.name),
-      "name: 1 to 128 letters, digits, '.', '_', '-', '+', '@' are allowed, not beginning with '.' or '-'")
-    try require((1...65_536).contains(submission.nodes), "nodes: a number from 1 to 65536 is expected")
-    try require(
-      (1...65_536).contains(submission.coresPerNode), "JARVICE_CPU_CORES: a number from 1 to 65536 is expected")
-    try require((0...1024).contains(submission.gpusPerNode), "JOBOBJ_GPUS: a number from 0 to 1024 is expected")
-    try require((0...1_048_576).contains(submission.memoryPerNode ?? 0), "JOBOBJ_RAM: gigabytes per node are expected")
-    if let limit = submission.timeLimit {
-      try require(Self.isTimeLimit(limit), "JOBOBJ_WALLTIME: '\(limit)' is no time limit; HH:MM:SS is expected")
-    }
-    if let licenses = submission.licenses {
-      try require(
-        Self.consists(licenses, of: "_-.:@,|/="),
-        "JOBOBJ_LICENSES: '\(licenses)' is no list of licences; name:count,... is expected")
-    }
-    if let partition = submission.partition {
-      try require(
-        Self.consists(partition, of: "_-.,+"), "JOBOBJ_DEVICES: partition '\(partition)' is no partition name")
-    }
-    for option in submission.options {
-      try require(
-        Self.allowedOptions.contains(option.name),
-        "JOBOBJ_DEVICES: sbatch_\(option.name) cannot be set here; what can be set is listed in the Slurm connector's README"
-      )
-      try require(
-        option.value.utf8.count <= 1024
-          && !option.value.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7f },
-        "JOBOBJ_DEVICES: the value of sbatch_\(option.name) is too long or holds control characters")
+    if let fault = submission.fault { throw .refused(fault) }
+    for option in submission.options where !Self.allowedOptions.contains(option.name) {
+      throw .refused(
+        "sbatch_\(option.name) cannot be set here; what can be set is listed in the Slurm connector's README")
     }
   }
 
@@ -109,22 +81,6 @@ struct Sbatch {
       return .interrupted("sbatch: " + (words.isEmpty ? "it was ended by a signal" : words))
     }
     return SlurmWords.failure(of: "sbatch", words)
-  }
-
-  private static func isName(_ text: String) -> Bool {
-    guard let first = text.first, first != ".", first != "-" else { return false }
-    return consists(text, of: "._-+@") && text.utf8.count <= 128
-  }
-
-  /// Slurm's forms of a time limit: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]].
-  private static func isTimeLimit(_ text: String) -> Bool {
-    text.utf8.count <= 20 && text.wholeMatch(of: /(\d+-)?\d+(:\d{1,2}){0,2}/) != nil
-  }
-
-  private static func consists(_ text: String, of punctuation: String) -> Bool {
-    !text.isEmpty && text.utf8.count <= 1024
-      && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) || punctuation.contains($0) }
-      && !text.hasPrefix("-")
   }
 }
 

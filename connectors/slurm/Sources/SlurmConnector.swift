@@ -155,14 +155,11 @@ public struct SlurmConnector: Connector {
     return result.stdout
   }
 
-  public func list(_ path: String) async throws(BackendError) -> [DirectoryEntry] {
-    let command = try Command.checked([
-      "find", path, "-maxdepth", "1", "(", "-type", "d", "-o", "-type", "f", ")", "-printf", "%y %T@ %s %p\\0",
-    ])
-    let result = try await run(command, as: configuration.observer)
-    let entries = DirectoryEntry.parse(result.stdout)
-    if entries.isEmpty && !result.succeeded { throw .notFound("\(path) cannot be listed: \(result.message)") }
-    return entries
+  public func list(
+    _ path: String, account: String?, roots: [String]
+  ) async throws(BackendError) -> [DirectoryEntry] {
+    let result = try await run(Listing.command(path, roots: roots), as: account ?? configuration.observer)
+    return try Listing.entries(of: path, result)
   }
 
   // MARK: Running commands
@@ -203,20 +200,5 @@ extension String {
     var end = endIndex
     while end > startIndex, predicate(self[index(before: end)]) { end = index(before: end) }
     return String(self[..<end])
-  }
-}
-
-extension DirectoryEntry {
-  /// What find(1) printed with `-printf '%y %T@ %s %p\0'`.
-  static func parse(_ output: [UInt8]) -> [DirectoryEntry] {
-    output.split(separator: 0).compactMap { record in
-      let fields = record.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
-      guard fields.count == 4, let seconds = Double(String(decoding: fields[1], as: UTF8.self)),
-        let size = Int(String(decoding: fields[2], as: UTF8.self)), abs(seconds) < 1e15
-      else { return nil }
-      return DirectoryEntry(
-        kind: fields[0].elementsEqual("d".utf8) ? .directory : .file, path: Array(fields[3]), modified: Int(seconds),
-        size: size)
-    }
   }
 }
