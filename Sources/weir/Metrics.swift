@@ -36,7 +36,9 @@ struct Metrics: Sendable {
     family(
       "weir_jobs", "gauge", "Jobs that are not over, by state.",
       jobs.census.sorted { $0.key < $1.key }.map { ("{state=\"\($0.key)\"}", $0.value) })
-    family("weir_backend_up", "gauge", "Whether the backend answered the last look in full.", [("", jobs.trouble == nil ? 1 : 0)])
+    family(
+      "weir_backend_up", "gauge", "Whether the backend answered the last look in full.",
+      [("", jobs.trouble == nil ? 1 : 0)])
     return text
   }
 }
