@@ -47,10 +47,7 @@ def held(weir):
     ],
 )
 def test_refused_token_is_401_with_the_reason(weir, claims, reason):
-    email = claims.pop("email", "kirby@example.com")
-    sent = token(email, **claims)
-    if None in claims.values() or not isinstance(email, str):
-        sent = token(**{"email": email}, **{k: v for k, v in claims.items()})
+    sent = token(**{"email": "kirby@example.com", **claims})
     answer = weir.get("/running", credentials="Bearer " + sent)
     assert answer.status == 401, answer.body
     assert reason in answer.error, answer.error
