@@ -108,8 +108,12 @@ public final class Gate: Sendable {
 
   /// Counts and logs a refusal, waits as long as it is slowed, and gives the answer.
   private func refused(_ refusal: Refusal, _ request: Request, isSlowed: Bool) async -> HTTPError {
-    let pace = note(refusal, request.remoteAddress, isSlowed: isSlowed)
-    switch pace {
+    if refusal == .busy {
+      return HTTPError(
+        .serviceUnavailable, code: "busy", refusal.description, hint: "send the same request again",
+        headers: ["Retry-After": "1"])
+    }
+    switch note(refusal, request.remoteAddress, isSlowed: isSlowed) {
     case .atOnce: break
     case .after(let delay):
       await sleep(delay)
