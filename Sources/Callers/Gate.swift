@@ -120,7 +120,7 @@ public final class Gate: Sendable {
       state.withLock { $0.delayed -= 1 }
     case .tooMany:
       return HTTPError(
-        .tooManyRequests, code: "too_many_failures", "\(refusal), and so are too many others",
+        .tooManyRequests, code: "too_many_failures", "\(refusal), and too many others failed too",
         hint: "send the right credentials: they are served at once", headers: ["Retry-After": "2"])
     }
     return answer(to: refusal)
