@@ -68,18 +68,17 @@ public struct LegacyAPI: Sendable {
   private static let smallBody = 65_536
 
   /// A handler for callers that were authenticated.
-  typealias CallerHandler = @Sendable (Request, Caller) throws -> Answer
+  typealias CallerHandler = Gate.CallerHandler
 
   private func on(
     _ router: inout Router, _ methods: [String], _ pattern: String, bodyLimit: Int? = Self.smallBody,
     _ handler: @escaping CallerHandler
   ) {
+    let told: CallerHandler = { request, caller in
+      do { return try handler(request, caller) } catch { throw HTTPError(error) }
+    }
     for method in methods {
-      router.on(method, pattern, bodyLimit: bodyLimit) { request in
-        try gate.admit(request) { request, caller in
-          do { return try handler(request, caller) } catch { throw HTTPError(error) }
-        }
-      }
+      router.on(method, pattern, bodyLimit: bodyLimit) { try gate.admit($0, told) }
     }
   }
 

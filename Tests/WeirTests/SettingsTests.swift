@@ -251,9 +251,9 @@ struct AuthenticationSettingsTests {
     let secret = Data(Self.secret.utf8).base64EncodedString().replacing("=", with: "")
     let set = try files.write("set.json", "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"1\",\"k\":\"\(secret)\"}]}")
     let none = ["WEIR_JWT_ISSUER": "", "WEIR_JWT_AUDIENCE": ""]
-    #expect(faults(dummy.merging(none.merging(["WEIR_JWT_JWKS_FILE": set]) { $1 }) { $1 }) == [])
+    #expect(faults(dummy.merging(none.merging(["WEIR_JWT_JWKS_FILE": set]) { $1 }) { $1 }).isEmpty)
     let url = "https://idp.example.com/keys"
-    #expect(faults(dummy.merging(none.merging(["WEIR_JWT_JWKS_URL": url]) { $1 }) { $1 }) == [])
+    #expect(faults(dummy.merging(none.merging(["WEIR_JWT_JWKS_URL": url]) { $1 }) { $1 }).isEmpty)
     let both = faults(dummy.merging(none.merging(["WEIR_JWT_JWKS_URL": url, "WEIR_JWT_JWKS_FILE": set]) { $1 }) { $1 })
     #expect(both.map { $0.prefix { $0 != ":" } } == ["WEIR_JWT_JWKS_URL"])
     let broken = try files.write("broken.json", "{\"keys\":")
@@ -267,7 +267,7 @@ struct AuthenticationSettingsTests {
   @Test("The administrators' claim has a name and a value", arguments: ["groups", ":", "groups:", ":x"])
   func adminClaim(text: String) {
     #expect(faults("WEIR_ADMIN_CLAIM", text) == ["WEIR_ADMIN_CLAIM: claim:value is expected"])
-    #expect(faults("WEIR_ADMIN_CLAIM", "groups:a:b") == [])
+    #expect(faults("WEIR_ADMIN_CLAIM", "groups:a:b").isEmpty)
   }
 
   @Test(
