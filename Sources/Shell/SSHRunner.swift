@@ -53,7 +53,7 @@ public struct SSHRunner: Runner {
       level: purpose == .action ? .info : .debug, "command",
       metadata: [
         "host": "\(host)", "user": "\(account)", "command": "\(command.summary)", "exit": "\(LogText.line(exit))",
-        "ms": "\((ContinuousClock.now - start) / .milliseconds(1))",
+        "ms": "\(Int((ContinuousClock.now - start) / .milliseconds(1)))",
       ])
   }
 
