@@ -61,15 +61,15 @@ NO_TEXT = [
 
 
 @pytest.fixture(scope="module")
-def canaries(tmp_path_factory):
-    """A directory in which everybody can make files, and names to make there: none is ever made."""
-    directory = tmp_path_factory.mktemp(MARK)
-    for path in (directory, *directory.parents[:2]):
-        path.chmod(0o777)
-    yield directory
-    places = (directory, pathlib.Path("/tmp"), pathlib.Path("/"), *(TESTBED / "home").iterdir(), TESTBED / "spool")
-    found = [path for place in places for path in place.glob(f"*{MARK}*")] + list(directory.iterdir())
-    assert [path for path in found if path.name != "settings" and path != directory] == []
+def canaries(open_directory):
+    """A directory in which everybody can make files: nobody does, neither there nor where commands find themselves."""
+    yield open_directory
+    assert caught(open_directory) == []
+
+
+def caught(directory) -> list:
+    places = (pathlib.Path("/"), pathlib.Path("/tmp"), *(TESTBED / "home").iterdir(), TESTBED / "spool")
+    return list(directory.iterdir()) + [path for place in places for path in place.glob(f"{MARK}*")]
 
 
 class Values:
@@ -107,8 +107,8 @@ class Values:
 class Attack:
     """Calls, made over some connections at once, and what is wrong with their answers."""
 
-    def __init__(self, weir):
-        self.weir = weir
+    def __init__(self, weir, canaries):
+        self.weir, self.canaries = weir, canaries
         self.local = threading.local()
         self.calls = []
         self.faults = []
@@ -164,6 +164,7 @@ class Attack:
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
             list(pool.map(self.make, self.calls))
         print(f"seed {SEED}: {len(self.calls)} calls, answers {dict(sorted(self.statuses.items()))}")
+        assert caught(self.canaries) == []
         assert self.faults == [], f"{len(self.faults)} of {len(self.calls)}: {self.faults[:5]}"
 
 
@@ -193,8 +194,8 @@ def values(canaries, request):
 
 
 @pytest.fixture
-def attack(target, cluster):
-    attack = Attack(target)
+def attack(target, cluster, canaries):
+    attack = Attack(target, canaries)
     yield attack
     if attack.taken:
         cluster.run("scancel", *attack.taken)
@@ -319,7 +320,7 @@ md5sum <<'THE-END'
 """
 
 
-def test_what_is_opaque_reaches_the_job_as_it_is(target, values):
+def test_what_is_opaque_reaches_the_job_as_it_is(target, values, canaries):
     """The command, the credentials and the script's own text, from everything above, in jobs that run."""
     jobs = []
     for number in range(3 * ROUNDS):
@@ -345,3 +346,4 @@ def test_what_is_opaque_reaches_the_job_as_it_is(target, values):
         found = [line.split()[0] for line in output.splitlines() if line.endswith("  -")]
         assert found == [hashlib.md5(text.encode()).hexdigest() for text in expected]
         assert WORD not in output and WORD not in job.rendered
+    assert caught(canaries) == []
