@@ -13,11 +13,9 @@ MARIO = "Bearer " + token("mario@example.com")
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory):
+def tree(open_directory):
     """A vault that everybody can read, with a part for kirby alone, links out of it, and things beside it."""
-    top = tmp_path_factory.mktemp("tree")
-    for path in (top, *top.parents[:2]):
-        path.chmod(0o755)
+    top = open_directory
     for name in ("vault/sub", "vault/kirbys/inner", "vault2/x", "other/secret", "vault\n/x"):
         (top / name).mkdir(parents=True)
     (top / "vault/a file").write_text("12345")
