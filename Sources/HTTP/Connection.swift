@@ -49,7 +49,6 @@ final class Connection: Pollable, @unchecked Sendable {
   @exclusivity(unchecked) private var headDeadline: Nanoseconds
   /// When the body being read began; `.max` outside of one.
   @exclusivity(unchecked) private var bodyBegin = Nanoseconds.max
-  @exclusivity(unchecked) private var quietSince: Nanoseconds
 
   /// With this much unsent no further request is answered, and no more of a streamed body asked for.
   private static let highWater = 65_536
@@ -61,11 +60,14 @@ final class Connection: Pollable, @unchecked Sendable {
     parser = RequestParser(limits: context.limits)
     headDeadline = .deadline(in: context.timeouts.header)
     deadline = headDeadline
-    quietSince = EventLoop.now
   }
 
   /// Begins to listen to the client; false when that cannot be.
-  func start() -> Bool { context.loop.add(self, fd: fd, events: interest) }
+  func start() -> Bool {
+    guard context.loop.add(self, fd: fd, events: interest) else { return false }
+    context.loop.markIdle(fd)
+    return true
+  }
 
   // MARK: Events
 
@@ -88,7 +90,7 @@ final class Connection: Pollable, @unchecked Sendable {
   func expire() {
     if !output.isEmpty { return abort() }
     switch phase {
-    case .receiving where parser.isIdle && input.isEmpty, .lingering: close()
+    case .receiving where parser.isIdle && input.isEmpty, .lingering, .tunneling: close()
     case .receiving: refuse(.requestTimeout)
     default: deadline = .max
     }
@@ -113,8 +115,6 @@ final class Connection: Pollable, @unchecked Sendable {
     close()
     return true
   }
-
-  var idleSince: Nanoseconds? { isQuiet ? quietSince : nil }
 
   /// Between two requests, with nothing to write.
   private var isQuiet: Bool {
@@ -207,6 +207,8 @@ final class Connection: Pollable, @unchecked Sendable {
     if count > 0 { tunnel.received(buffer[..<count]) }
     if count == 0 { tunnel.inputEnded() }
     if count < 0, errno != EAGAIN, errno != EINTR { return close() }
+    // A client that takes nothing is stalled, however much it sends.
+    if output.isEmpty { arm(.deadline(in: context.timeouts.tunnelIdle)) }
     listenToTunnel(tunnel)
   }
 
@@ -226,6 +228,7 @@ final class Connection: Pollable, @unchecked Sendable {
   /// Writes what there is to write, then does what the phase asks for next.
   func proceed() {
     guard flush() else { return }
+    if isQuiet { context.loop.markIdle(fd) } else { context.loop.unmarkIdle(fd) }
     switch phase {
     case .receiving where isHeld:
       arm(.max)
@@ -248,7 +251,7 @@ final class Connection: Pollable, @unchecked Sendable {
         inputStart = 0
       }
       listenToTunnel(tunnel)
-      arm(.max)
+      arm(.deadline(in: context.timeouts.tunnelIdle))
       tunnel.resumeWriters()
     case .closing:
       shutdown(fd, Int32(SHUT_WR))
@@ -282,6 +285,7 @@ final class Connection: Pollable, @unchecked Sendable {
   }
 
   private func waitToWrite() {
+    context.loop.unmarkIdle(fd)
     listen(for: EPOLLOUT.rawValue)
     arm(.deadline(in: context.timeouts.writeStall))
     switch phase {
@@ -301,9 +305,7 @@ final class Connection: Pollable, @unchecked Sendable {
     bodyBegin = .max
     if headDeadline == .max {
       if parser.isIdle && input.isEmpty {
-        let now = EventLoop.now
-        quietSince = now
-        return now.advanced(by: context.timeouts.keepAliveIdle)
+        return .deadline(in: context.timeouts.keepAliveIdle)
       }
       headDeadline = .deadline(in: context.timeouts.header)
     }
@@ -322,7 +324,7 @@ final class Connection: Pollable, @unchecked Sendable {
 
   private func arm(_ moment: Nanoseconds) {
     deadline = moment
-    context.loop.wake(by: moment)
+    context.loop.wake(fd, by: moment)
   }
 
   private func listen(for events: UInt32) {

@@ -49,6 +49,7 @@ struct Timeouts: Sendable {
   let bodyIdle: Nanoseconds
   let keepAliveIdle: Nanoseconds
   let writeStall: Nanoseconds
+  let tunnelIdle: Nanoseconds
   private let bodyRate: UInt64
   let linger: Nanoseconds
   /// While lingering, the longest wait for a client that says nothing more.
@@ -59,6 +60,7 @@ struct Timeouts: Sendable {
     bodyIdle = Nanoseconds(limits.bodyIdle)
     keepAliveIdle = Nanoseconds(limits.keepAliveIdle)
     writeStall = Nanoseconds(limits.writeStall)
+    tunnelIdle = Nanoseconds(limits.tunnelIdle)
     bodyRate = UInt64(max(0, limits.bodyRate))
     linger = Nanoseconds(limits.linger)
     lingerIdle = min(linger, Nanoseconds(.seconds(2)))
@@ -78,8 +80,7 @@ extension Timeouts {
 final class ConnectionCount: Sendable {
   private let count = Atomic<Int>(0)
 
-  /// Counts one more.
-  /// - Returns: how many there are with it.
-  func increment() -> Int { count.add(1, ordering: .relaxed).newValue }
+  var value: Int { count.load(ordering: .relaxed) }
+  func increment() { count.add(1, ordering: .relaxed) }
   func decrement() { count.subtract(1, ordering: .relaxed) }
 }

@@ -37,9 +37,11 @@ public struct Limits: Sendable {
   public var keepAliveIdle = Duration.seconds(75)
   /// A client that takes no byte of its answer for so long is cut off.
   public var writeStall = Duration.seconds(30)
+  /// A ``Tunnel`` through which no byte goes either way for so long is closed.
+  public var tunnelIdle = Duration.seconds(3600)
   /// How long a connection that we closed is still listened to, so that a client in the middle of sending can read why.
   public var linger = Duration.seconds(10)
-  /// Open connections. For one more the oldest idle one is closed; when none is idle it is answered 503.
+  /// Open connections. For one more the oldest idle one of all loops is closed; when none is idle it is answered 503.
   public var connections = 10_000
   /// Pipelined requests of one connection answered before the other connections have their turn.
   public var pipelined = 64
