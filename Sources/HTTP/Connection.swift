@@ -35,6 +35,8 @@ final class Connection: Pollable, @unchecked Sendable {
   /// The request being read is a HEAD, as far as is known: then a refusal has no body either.
   @exclusivity(unchecked) var refusalIsHead = false
   @exclusivity(unchecked) var output = OutputBuffer()
+  /// The request that is being read or answered, if it is to be recorded.
+  @exclusivity(unchecked) var access: AccessEntry?
   @exclusivity(unchecked) private(set) var deadline: Nanoseconds
 
   private let fd: Int32
@@ -125,6 +127,17 @@ final class Connection: Pollable, @unchecked Sendable {
   private var isClosing: Bool {
     if case .closing = phase { return true }
     return false
+  }
+
+  /// What is known of a request whose head was refused, or did not come whole.
+  var unfinishedRequest: Request.Storage {
+    let line = parser.unfinishedLine
+    let request = Request.Storage()
+    request.method = line.method
+    request.target = line.target
+    request.remoteAddress = remoteAddress
+    request.id = context.makeRequestID()
+    return request
   }
 
   /// Answers with an error and closes: where the next request begins is not known, or does not matter.
@@ -335,6 +348,11 @@ final class Connection: Pollable, @unchecked Sendable {
 
   // MARK: The end
 
+  private func recordCutOff() {
+    let sent = (access?.bytesSent ?? 0) - output.count
+    record(bytesSent: max(0, sent), isCutOff: true)
+  }
+
   /// Resets the connection: the client must not take what it got for the whole.
   func abort() {
     Socket.reset(fd)
@@ -345,9 +363,15 @@ final class Connection: Pollable, @unchecked Sendable {
     context.loop.assertConfined()
     if case .closed = phase { return }
     switch phase {
-    case .streaming(let stream): stream.connectionClosed()
-    case .tunneling(let tunnel): tunnel.connectionClosed()
-    default: break
+    case .streaming(let stream):
+      recordCutOff()
+      stream.connectionClosed()
+    case .tunneling(let tunnel):
+      recordCutOff()
+      tunnel.connectionClosed()
+    // It is recorded when the answer is there.
+    case .answering: break
+    default: access = nil
     }
     phase = .closed
     pending = nil

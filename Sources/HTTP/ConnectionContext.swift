@@ -7,6 +7,8 @@ final class ConnectionContext: @unchecked Sendable {
   let loop: EventLoop
   let router: Router
   let limits: Limits
+  let accessLog: (@Sendable (AccessRecord) -> Void)?
+  let logsQuietRoutes: Bool
   let logger: Logger
   let openConnections: ConnectionCount
   let timeouts: Timeouts
@@ -18,11 +20,17 @@ final class ConnectionContext: @unchecked Sendable {
   @exclusivity(unchecked) var spareRequest: Request.Storage?
   let zipped = ZippedBodies()
   @exclusivity(unchecked) private var date = HTTPDate()
+  @exclusivity(unchecked) private var requestIDs = RequestIDs()
 
-  init(loop: EventLoop, router: Router, limits: Limits, logger: Logger, openConnections: ConnectionCount) {
+  init(
+    loop: EventLoop, router: Router, configuration: ServerConfiguration, logger: Logger,
+    openConnections: ConnectionCount
+  ) {
     self.loop = loop
     self.router = router
-    self.limits = limits
+    limits = configuration.limits
+    accessLog = configuration.accessLog
+    logsQuietRoutes = configuration.logsQuietRoutes
     self.logger = logger
     self.openConnections = openConnections
     timeouts = Timeouts(limits)
@@ -32,6 +40,8 @@ final class ConnectionContext: @unchecked Sendable {
 
   /// The Date field's value.
   func currentDate() -> [UInt8] { date.now() }
+
+  func makeRequestID() -> RequestID { requestIDs.make() }
 
   /// Gives memory to a buffer that has none.
   func lendMemory(to buffer: inout OutputBuffer) { swap(&buffer, &spareOutput) }

@@ -116,6 +116,8 @@ final class EventLoop: @unchecked Sendable {
   static var now: Nanoseconds { clock(CLOCK_MONOTONIC_COARSE) }
   static var preciseNow: Nanoseconds { clock(CLOCK_MONOTONIC) }
 
+  static var secondsSince1970: Double { Double(clock(CLOCK_REALTIME)) / 1_000_000_000 }
+
   private static func clock(_ id: clockid_t) -> Nanoseconds {
     var time = timespec()
     clock_gettime(id, &time)

@@ -7,6 +7,12 @@ public struct ServerConfiguration: Sendable {
   /// Event loops, a thread each while it is busy. One serves some hundred thousand small requests a second.
   public var loops = 1
   public var limits = Limits()
+  /// Called once for every request that was answered, after the answer was made; for a stream or a tunnel at its end. It
+  /// is called on the connection's loop, where all others wait meanwhile: it has to be quick. A connection that ends
+  /// before its request came whole is no request.
+  public var accessLog: (@Sendable (AccessRecord) -> Void)?
+  /// Whether requests of routes that are quiet are recorded too. When not, they cost nothing.
+  public var logsQuietRoutes = false
 
   public init(bindAddress: String = "127.0.0.1", port: Int = 5000, loops: Int = 1, limits: Limits = Limits()) {
     self.bindAddress = bindAddress
