@@ -27,7 +27,7 @@ struct TimerWheel {
     // Rounded up: whoever comes up shall be past its deadline.
     let wanted = (deadline >> Self.tickBits) &+ 1
     if deadline == .max || (index < due.count && due[index] <= wanted) { return nil }
-    if count == 0 { current = EventLoop.now >> Self.tickBits }
+    if count == 0 { current = max(current, EventLoop.now >> Self.tickBits) }
     let tick = min(max(wanted, current &+ 1), current &+ Self.slots &- 1)
     while due.count <= index { due.append(.max) }
     guard tick < due[index] else { return nil }
