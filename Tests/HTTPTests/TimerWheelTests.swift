@@ -53,9 +53,9 @@ struct TimerWheelTests {
   func beyond() {
     var wheel = TimerWheel()
     let begin = EventLoop.now
-    let day: Nanoseconds = 86_400_000_000_000
+    let hour: Nanoseconds = 3_600_000_000_000
     var now = begin
-    var deadline = begin + day
+    var deadline = begin + hour
     var visits = 0
     _ = wheel.schedule(7, by: deadline)
     while visits < 20_000, now < deadline {
@@ -67,9 +67,9 @@ struct TimerWheelTests {
         if now < deadline { _ = wheel.schedule(7, by: deadline) }
       }
     }
-    #expect(visits > 1000 && visits < 10_000)
+    #expect(visits > 100 && visits < 1000)
     #expect(wheel.next == .max)
-    deadline = EventLoop.now + 100_000_000
+    deadline = now + 100_000_000
     #expect(wheel.schedule(7, by: deadline) != nil)
     #expect(wheel.next > deadline && wheel.next <= deadline + Self.tick)
   }
