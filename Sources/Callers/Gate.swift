@@ -71,6 +71,7 @@ public final class Gate: Sendable {
   public func admit(_ request: Request, _ handler: @escaping CallerHandler) throws -> Answer {
     let fields = request.headers.values(of: "Authorization")
     if fields.count < 2, let caller = authenticator.known(authorization: fields.first) {
+      request.note(caller: caller.name)
       return try handler(request, caller)
     }
     return .later { [self] in
@@ -81,6 +82,7 @@ public final class Gate: Sendable {
       } catch {
         throw await refused(error, request, isSlowed: error.isGuess)
       }
+      request.note(caller: caller.name)
       return try await handler(request, caller).awaited()
     }
   }

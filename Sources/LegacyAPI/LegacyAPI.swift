@@ -42,8 +42,8 @@ public struct LegacyAPI: Sendable {
   /// Adds the endpoints to a router.
   public func register(on router: inout Router) {
     let alive = json(.object(["status": "OK"]))
-    router.on("GET", "/live") { _ in .now(alive) }
-    router.on("GET", "/ready") { _ in .now(ready()) }
+    router.on("GET", "/live", isQuiet: true) { _ in .now(alive) }
+    router.on("GET", "/ready", isQuiet: true) { _ in .now(ready()) }
     on(&router, ["GET"], "/gc") { _, _ in .now(reachable()) }
     on(&router, ["GET"], "/nodes") { _, _ in .now(.text("true", contentType: "text/html; charset=utf-8")) }
     on(&router, ["POST"], "/online") { _, _ in .now(json(true)) }
@@ -123,6 +123,7 @@ public struct LegacyAPI: Sendable {
       let arguments = try Arguments(request)
       let submission = try await submission(arguments, for: owner(of: arguments, caller, request))
       let receipt = try await service.submit(submission, actor: caller.name)
+      request.note(jobID: receipt.backendID)
       return json([.string(receipt.backendID), .string(receipt.shownScript)])
     }
   }
@@ -194,6 +195,7 @@ public struct LegacyAPI: Sendable {
       let number = path["number"], FieldRule.pathNumber.accepts(number), let number = Int(number),
       let id = path["jobid"], FieldRule.pathJobID.accepts(id)
     else { throw unknownJob("\(path["name"] ?? "")/\(path["number"] ?? "")/\(path["jobid"] ?? "")") }
+    request.note(jobID: id)
     let method = path["method"] ?? ""
     let lines = try argument(.tailLines, of: request).flatMap { Int($0) } ?? 100
     return later {
@@ -243,7 +245,9 @@ public struct LegacyAPI: Sendable {
   private func reference(in request: Request) throws -> (JobKey, id: String) {
     let arguments = try Arguments(request)
     let key = JobKey(name: try arguments.text(.name), number: try arguments.whole(.number))
-    return (key, try arguments.identifier(.jobID))
+    let id = try arguments.identifier(.jobID)
+    request.note(jobID: id)
+    return (key, id)
   }
 
   private func job(_ key: JobKey, _ id: String, _ caller: Caller) async throws -> Job {

@@ -31,7 +31,9 @@ struct Service {
 
   init(_ settings: Settings) throws {
     self.settings = settings
-    log = LogLines.bootstrap(form: .init(rawValue: settings.text("WEIR_LOG_FORMAT")) ?? .plain)
+    log = LogLines.bootstrap(
+      form: .init(rawValue: settings.text("WEIR_LOG_FORMAT")) ?? .plain,
+      metadataProvider: .init { RequestContext.requestID.map { ["request-id": "\($0)"] } ?? [:] })
     logger = Self.logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
     let directory = settings.text("WEIR_STATE_DIR")
     let store: JobStore
@@ -67,6 +69,8 @@ struct Service {
     configuration.bindAddress = settings.text("WEIR_BIND_ADDRESS")
     configuration.port = settings.whole("WEIR_PORT")
     configuration.limits = Self.limits(settings)
+    configuration.accessLog = { [logger] record in Self.log(record, logger) }
+    configuration.logsQuietRoutes = logger.logLevel <= .debug
     server = Server(configuration: configuration, router: router, logger: logger)
   }
 
@@ -95,6 +99,22 @@ struct Service {
     await pool?.close()
   }
 
+  /// One line for each request: who asked what of which job, and what came of it.
+  private static func log(_ record: AccessRecord, _ logger: Logger) {
+    let level = record.isQuiet ? Logger.Level.debug : .info
+    guard logger.logLevel <= level else { return }
+    var metadata: Logger.Metadata = [
+      "request-id": "\(record.requestID)", "method": "\(record.method)", "path": "\(record.path)",
+      "status": .stringConvertible(record.status), "ms": "\((record.milliseconds * 1000).rounded() / 1000)",
+      "bytes": .stringConvertible(record.bytesSent), "address": "\(record.remoteAddress)",
+    ]
+    if let route = record.route { metadata["route"] = "\(route)" }
+    if let caller = record.caller { metadata["caller"] = "\(caller)" }
+    if let job = record.jobID { metadata["job"] = "\(job)" }
+    if record.isCutOff { metadata["cut-off"] = "true" }
+    logger.log(level: level, "request", metadata: metadata)
+  }
+
   private static func limits(_ settings: Settings) -> Limits {
     func seconds(_ name: String) -> Duration { .seconds(settings.whole(name)) }
     var limits = Limits()
@@ -107,6 +127,7 @@ struct Service {
     limits.bodyRate = settings.whole("WEIR_HTTP_BODY_RATE")
     limits.keepAliveIdle = seconds("WEIR_HTTP_KEEP_ALIVE_SECONDS")
     limits.writeStall = seconds("WEIR_HTTP_WRITE_STALL_SECONDS")
+    limits.tunnelIdle = seconds("WEIR_HTTP_TUNNEL_IDLE_SECONDS")
     limits.linger = seconds("WEIR_HTTP_LINGER_SECONDS")
     limits.connections = settings.whole("WEIR_HTTP_CONNECTIONS")
     limits.pipelined = settings.whole("WEIR_HTTP_PIPELINED")
