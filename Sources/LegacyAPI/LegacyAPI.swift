@@ -135,6 +135,9 @@ public struct LegacyAPI: Sendable {
         .init(422), code: "submission_wrong", "hpc_script: a script for the executor '\(settings.executor)' is expected"
       )
     }
+    guard FieldRule.script.accepts(encoded) else {
+      throw UpstreamScript.wrong("hpc_script", "\(FieldRule.script.rule.expected) is expected")
+    }
     return try UpstreamScript(base64: encoded).submission(
       name: arguments.text(.name), number: arguments.whole(.number), nodes: arguments.whole(.nodes),
       held: arguments.flag(.held), owner: owner, account: account, settings: settings,
