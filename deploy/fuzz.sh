@@ -21,7 +21,7 @@ work=$repository/.build/fuzz
 mkdir -p "$work"
 
 # All in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
-sources=(Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,KnownHosts,WireFormat}.swift)
+sources=(Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
 program=$work/fuzz
 if [ -n "$(find Tests/Fuzz "${sources[@]}" -name '*.swift' -newer "$program" 2>&1 | head -1)" ]; then
   say "building"
