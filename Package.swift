@@ -36,7 +36,8 @@ let package = Package(
       name: "SSH",
       dependencies: ["CLibCrypto", "CLibSSH2", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
-    .target(name: "Shell", dependencies: ["SSH"], swiftSettings: strict),
+    .target(
+      name: "Shell", dependencies: ["SSH", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
     .target(
       name: "Tokens",

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Feeds the parts of the HTTP server that read a client's bytes with inputs that libFuzzer makes up, under address
-# sanitizer. Each target in turn; what is claimed of every input stands in Tests/Fuzz. The exit status is 0 only
-# without a finding. What was learnt is kept in .build/fuzz, so that the next run goes on from there.
+# Feeds what reads the bytes of others, the HTTP server, the reader of tokens and key sets and that of known hosts files,
+# with inputs that libFuzzer makes up, under address sanitizer. Each target in turn; what is claimed of every input stands
+# in Tests/Fuzz. The exit status is 0 only without a finding. What was learnt is kept in .build/fuzz, so that the next run
+# goes on from there.
 #   deploy/fuzz.sh [SECONDS [TARGET...]]
 #     SECONDS   for each target, 60 by default
-#     TARGET    request, chunked, form, multipart, percent, host, header
+#     TARGET    request, chunked, form, multipart, percent, host, header, token, knownhosts
 . "$(dirname "$0")/lib.sh"
 case ${1:-60} in
   -h | --help) usage; exit 0 ;;
@@ -12,16 +13,17 @@ case ${1:-60} in
 esac
 seconds=${1:-60}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(request chunked form multipart percent host header)
+[ ${#targets[@]} -gt 0 ] || targets=(request chunked form multipart percent host header token knownhosts)
 require_swift
-install_packages zlib1g-dev
+install_packages zlib1g-dev libcurl4-openssl-dev libjwt-dev libssl-dev
 cd "$repository"
 work=$repository/.build/fuzz
 mkdir -p "$work"
 
-# HTTP in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
+# All in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
+sources=(Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
 program=$work/fuzz
-if [ -n "$(find Tests/Fuzz Sources/HTTP -name '*.swift' -newer "$program" 2>&1 | head -1)" ]; then
+if [ -n "$(find Tests/Fuzz "${sources[@]}" -name '*.swift' -newer "$program" 2>&1 | head -1)" ]; then
   say "building"
   [ -d .build/checkouts/swift-log ] || swift package resolve </dev/null
   (
@@ -29,10 +31,13 @@ if [ -n "$(find Tests/Fuzz Sources/HTTP -name '*.swift' -newer "$program" 2>&1 |
     find "$repository/.build/checkouts/swift-log/Sources/Logging/" -name '*.swift' -print0 |
       xargs -0 swiftc -swift-version 6 -parse-as-library -O -suppress-warnings -package-name swift-log \
         -module-name Logging -emit-module -emit-library -static -o libLogging.a
+    # Tokens imports JSON, which is in the same module here: an empty one of that name stands in.
+    echo "" >JSON.swift
+    swiftc -swift-version 6 -parse-as-library -module-name JSON -emit-module JSON.swift
   )
-  swiftc -swift-version 6 -parse-as-library -O -sanitize=fuzzer,address -use-ld=lld -module-name HTTPFuzz \
-    -I "$work" -I Sources/CEpoll -I Sources/CZlib Sources/HTTP/*.swift Tests/Fuzz/*.swift "$work/libLogging.a" \
-    -o "$program.new"
+  swiftc -swift-version 6 -parse-as-library -O -sanitize=fuzzer,address -use-ld=lld -module-name WeirFuzz \
+    -I "$work" -I Sources/CEpoll -I Sources/CZlib -I Sources/CLibCrypto -I Sources/CLibCurl -I Sources/CLibJWT \
+    "${sources[@]}" Tests/Fuzz/*.swift "$work/libLogging.a" -o "$program.new"
   mv "$program.new" "$program"
 fi
 

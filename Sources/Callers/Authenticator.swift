@@ -85,13 +85,14 @@ public struct Authenticator: Sendable {
 
   private func claims(of token: String, now: Date) async throws(Refusal) -> Claims {
     guard let verifier else { throw .tokensNotTaken }
-    do { return try await verifier.verify(token, now: now) } catch { throw .token(error) }
+    do { return try await verifier.verify(token, now: now) } catch { throw Refusal(error) }
   }
 
   private func caller(_ claims: Claims) throws(Refusal) -> Caller {
     let name = try name(claims)
-    guard let adminClaim, claims.strings(adminClaim.name).contains(adminClaim.value) else { return .user(name) }
-    return .admin(name)
+    guard let adminClaim else { return .user(name) }
+    let isAdmin = claims.strings(adminClaim.name).contains { $0.utf8.elementsEqual(adminClaim.value.utf8) }
+    return isAdmin ? .admin(name) : .user(name)
   }
 
   private func name(_ claims: Claims) throws(Refusal) -> String {

@@ -71,6 +71,7 @@ public final class Gate: Sendable {
   public func admit(_ request: Request, _ handler: @escaping CallerHandler) throws -> Answer {
     let fields = request.headers.values(of: "Authorization")
     if fields.count < 2, let caller = authenticator.known(authorization: fields.first) {
+      request.note(caller: caller.name)
       return try handler(request, caller)
     }
     return .later { [self] in
@@ -81,6 +82,7 @@ public final class Gate: Sendable {
       } catch {
         throw await refused(error, request, isSlowed: error.isGuess)
       }
+      request.note(caller: caller.name)
       return try await handler(request, caller).awaited()
     }
   }
@@ -108,15 +110,19 @@ public final class Gate: Sendable {
 
   /// Counts and logs a refusal, waits as long as it is slowed, and gives the answer.
   private func refused(_ refusal: Refusal, _ request: Request, isSlowed: Bool) async -> HTTPError {
-    let pace = note(refusal, request.remoteAddress, isSlowed: isSlowed)
-    switch pace {
+    if refusal == .busy {
+      return HTTPError(
+        .serviceUnavailable, code: "busy", refusal.description, hint: "send the same request again",
+        headers: ["Retry-After": "1"])
+    }
+    switch note(refusal, request.remoteAddress, isSlowed: isSlowed) {
     case .atOnce: break
     case .after(let delay):
       await sleep(delay)
       state.withLock { $0.delayed -= 1 }
     case .tooMany:
       return HTTPError(
-        .tooManyRequests, code: "too_many_failures", "\(refusal), and so are too many others",
+        .tooManyRequests, code: "too_many_failures", "\(refusal), and too many others failed too",
         hint: "send the right credentials: they are served at once", headers: ["Retry-After": "2"])
     }
     return answer(to: refusal)
@@ -160,9 +166,6 @@ public final class Gate: Sendable {
   private func answer(to refusal: Refusal) -> HTTPError {
     if case .repeated = refusal {
       return HTTPError(.badRequest, code: "repeated_header", refusal.description, hint: refusal.hint)
-    }
-    if case .token(.busy) = refusal {
-      return HTTPError(.serviceUnavailable, code: "busy", refusal.description, headers: ["Retry-After": "1"])
     }
     var headers = Headers()
     // A field that names no way at all is not allowed (RFC 9110, section 11.6.1).

@@ -21,6 +21,11 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
   /// A valid token whose claim of that name cannot name a user.
   case noUser(claim: String)
 
+  /// Nothing was found wrong: too many tokens are being verified to take another.
+  case busy
+
+  init(_ error: TokenError) { self = error == .busy ? .busy : .token(error) }
+
   /// A stable word for metrics and logs.
   public var reason: String {
     switch self {
@@ -33,6 +38,7 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .tokensNotTaken: "tokens_not_taken"
     case .token(let error): error.reason.rawValue
     case .noUser: "no_user"
+    case .busy: "busy"
     }
   }
 
@@ -48,6 +54,7 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .tokensNotTaken: "bearer tokens are not taken here"
     case .token(let error): error.description
     case .noUser(let claim): "the token's claim '\(claim)', which names the user, is missing or no plain text"
+    case .busy: "too many tokens are being verified"
     }
   }
 
@@ -60,7 +67,7 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .tokensNotTaken: "the site's administrator sets WEIR_JWT_KEY_FILE or a key set"
     case .token(.expired): "get a new token from whoever issued this one"
     case .noUser: "ask whoever issues the tokens to put the user's name there"
-    case .tooLong, .wrongKey, .token: nil
+    case .tooLong, .wrongKey, .token, .busy: nil
     }
   }
 
@@ -72,6 +79,6 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Whether it may be somebody trying credentials. One that sent none tries nothing, and one that was not looked at is no try.
-  var isGuess: Bool { self != .noCredentials && self != .token(.busy) }
+  /// Whether it may be somebody trying credentials. One that sent none tries nothing.
+  var isGuess: Bool { self != .noCredentials }
 }

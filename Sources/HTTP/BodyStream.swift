@@ -12,7 +12,8 @@ final class BodyStream: LiveTask, @unchecked Sendable {
 extension Connection {
   /// Begins to send a body as `produce` writes it.
   func stream(
-    _ produce: @escaping @Sendable (BodyWriter) async throws -> Void, end: ResponseFraming.StreamEnd, keepsAlive: Bool
+    _ produce: @escaping @Sendable (BodyWriter) async throws -> Void, _ requestID: String,
+    end: ResponseFraming.StreamEnd, keepsAlive: Bool
   ) {
     let stream = BodyStream(end: end, keepsAlive: keepsAlive)
     let loop = context.loop
@@ -27,7 +28,9 @@ extension Connection {
       notify: { body in loop.perform { @Sendable in stream.whenDraining(body) } })
     stream.task = Task { [self] in
       var failure: (any Error)?
-      do { try await produce(writer) } catch { failure = error }
+      do {
+        try await RequestContext.$requestID.withValue(requestID) { try await produce(writer) }
+      } catch { failure = error }
       loop.perform { @Sendable [self, failure] in finish(stream, failure) }
     }
   }
@@ -38,6 +41,7 @@ extension Connection {
     guard case .streaming(let current) = phase, current === stream else {
       return writer.resume(throwing: BodyWriterError.connectionClosed)
     }
+    let before = output.count
     switch stream.end {
     case .length(let remaining):
       guard bytes.count <= remaining else { return writer.resume(throwing: BodyWriterError.lengthExceeded) }
@@ -47,6 +51,7 @@ extension Connection {
     case .chunked: break
     case .close: output.append(body: bytes)
     }
+    access?.bytesSent += output.count - before
     stream.wait(writer)
     proceed()
   }
@@ -64,9 +69,12 @@ extension Connection {
         context.logger.error("a response was shorter than announced", metadata: ["missing": "\(remaining)"])
         return abort()
       }
-    case .chunked: output.append("0\r\n\r\n")
+    case .chunked:
+      output.append("0\r\n\r\n")
+      access?.bytesSent += 5
     case .close: break
     }
+    record()
     phase = stream.keepsAlive && !context.loop.isDraining ? .receiving : .closing
     proceed()
   }

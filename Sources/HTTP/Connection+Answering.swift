@@ -24,10 +24,17 @@ extension Connection {
     // Nobody else has it yet.
     let request = head.request.storage
     request.remoteAddress = remoteAddress
-    try request.readTarget()
-    let resolution = try context.router.resolve(method: request.method, rawPath: request.rawPath)
+    request.id = request.givenID.map { RequestID(given: $0) } ?? context.makeRequestID()
+    let resolution: Router.Resolution
+    do throws(HTTPError) {
+      try request.readTarget()
+      resolution = try context.router.resolve(method: request.method, rawPath: request.rawPath)
+    } catch {
+      expect(head.request, framing, .refused(error))
+      throw error
+    }
     if case .route(_, let parameters) = resolution, !parameters.isEmpty { request.parameters = parameters }
-    pending = PendingRequest(exchange: Exchange(request: head.request, framing: framing), resolution: resolution)
+    expect(head.request, framing, resolution)
     let limit = resolution.bodyLimit ?? context.limits.body
     if head.expectsContinue, head.framing != .none {
       // A final answer in place of 100: whether the body follows is not known then, so nothing after it can be.
@@ -36,6 +43,11 @@ extension Connection {
       if !hasBodyBytes { output.append("HTTP/1.1 100 Continue\r\n\r\n") }
     }
     return limit
+  }
+
+  private func expect(_ request: Request, _ framing: ResponseFraming, _ resolution: Router.Resolution) {
+    pending = PendingRequest(exchange: Exchange(request: request, framing: framing), resolution: resolution)
+    beginRecord(of: request.storage, resolution)
   }
 
   /// Answers the request whose body this is.
@@ -49,9 +61,9 @@ extension Connection {
   private func respond(to exchange: Exchange, _ resolution: Router.Resolution) {
     switch resolution {
     case .options(let allow):
-      write(Response(.noContent, headers: ["Allow": allow], body: .bytes([])), exchange.framing)
+      write(Response(.noContent, headers: ["Allow": allow], body: .bytes([])), exchange)
     case .refused(let error):
-      write(context.router.renderError(error, exchange.request), exchange.framing)
+      write(context.router.renderError(error, exchange.request), exchange)
     case .route(let route, _):
       do {
         switch try route.handler(exchange.request) {
@@ -60,24 +72,30 @@ extension Connection {
         case .upgrade(let upgrade): try self.upgrade(upgrade, exchange)
         }
       } catch {
-        write(rendered(error, exchange.request), exchange.framing)
+        write(rendered(error, exchange.request), exchange)
       }
     }
   }
 
   /// Writes an answer to something that is no request, or not yet; the connection closes after it.
   func writeRefusal(_ error: HTTPError) {
-    let request = pending.take()?.exchange.request
+    let known = pending.take()?.exchange.request
+    let request = known?.storage ?? unfinishedRequest
+    if known == nil, context.accessLog != nil { access = AccessEntry(request: request) }
     write(
-      context.router.renderError(error, request),
-      ResponseFraming(isHead: refusalIsHead, isHTTP10: false, keepsAlive: false))
+      context.router.renderError(error, known),
+      Exchange(
+        request: Request(request),
+        framing: ResponseFraming(isHead: refusalIsHead, isHTTP10: false, keepsAlive: false)))
   }
 
   private func rendered(_ error: any Error, _ request: Request) -> Response {
     if !(error is HTTPError) {
       context.logger.error(
         "a request failed",
-        metadata: ["method": "\(request.method)", "path": "\(request.path)", "error": "\(error)"])
+        metadata: [
+          "request": "\(request.id)", "method": "\(request.method)", "path": "\(request.path)", "error": "\(error)",
+        ])
     }
     return context.router.renderError(error, request)
   }
@@ -90,7 +108,7 @@ extension Connection {
     Task { [self] in
       let outcome: Result<Response, any Error>
       do {
-        var response = try await operation()
+        var response = try await RequestContext.$requestID.withValue(exchange.request.id) { try await operation() }
         if response.isCompressible {
           response.headers.append("Vary", "Accept-Encoding")
           if acceptsGzip { response = response.compressed() }
@@ -99,18 +117,20 @@ extension Connection {
       } catch {
         outcome = .failure(error)
       }
-      context.loop.perform { @Sendable [self] in finish(outcome) }
+      context.loop.perform { @Sendable [self] in finish(outcome, exchange) }
     }
   }
 
   /// The answer that was awaited is here; the client may have gone meanwhile.
-  private func finish(_ outcome: Result<Response, any Error>) {
+  private func finish(_ outcome: Result<Response, any Error>, _ exchange: Exchange) {
     context.loop.assertConfined()
-    guard case .answering(let exchange) = phase else { return }
-    switch outcome {
-    case .success(let response): write(response, exchange.framing)
-    case .failure(let error): write(rendered(error, exchange.request), exchange.framing)
-    }
+    let response =
+      switch outcome {
+      case .success(let response): response
+      case .failure(let error): rendered(error, exchange.request)
+      }
+    guard case .answering = phase else { return record(status: response.sentStatus, bytesSent: 0, isCutOff: true) }
+    write(response, exchange)
     proceed()
   }
 
@@ -118,19 +138,19 @@ extension Connection {
 
   private func writeEncoded(_ response: Response, _ exchange: Exchange) {
     guard response.isCompressible, case .bytes(let bytes) = response.body else {
-      return write(response, exchange.framing)
+      return write(response, exchange)
     }
     var response = response
     response.headers.append("Vary", "Accept-Encoding")
-    guard exchange.acceptsGzip else { return write(response, exchange.framing) }
+    guard exchange.acceptsGzip else { return write(response, exchange) }
     if let zipped = context.zipped[bytes] {
-      write(response.replacingBody(zipped: zipped), exchange.framing)
+      write(response.replacingBody(zipped: zipped), exchange)
     } else if bytes.count > Gzip.largestOnLoop {
       compressLater(bytes, of: response, exchange)
     } else {
       let zipped = Gzip.compress(bytes)
       context.zipped[bytes] = zipped
-      write(response.replacingBody(zipped: zipped), exchange.framing)
+      write(response.replacingBody(zipped: zipped), exchange)
     }
   }
 
@@ -141,21 +161,26 @@ extension Connection {
       let zipped = Gzip.compress(bytes)
       context.loop.perform { @Sendable [self] in
         context.zipped[bytes] = zipped
-        finish(.success(response.replacingBody(zipped: zipped)))
+        finish(.success(response.replacingBody(zipped: zipped)), exchange)
       }
     }
   }
 
-  private func write(_ response: Response, _ asked: ResponseFraming) {
-    var framing = asked
-    if context.loop.isDraining || response.asksClose || (asked.isHTTP10 && response.hasUnknownLength) {
+  private func write(_ response: Response, _ exchange: Exchange) {
+    var framing = exchange.framing
+    if context.loop.isDraining || response.asksClose || (framing.isHTTP10 && response.hasUnknownLength) {
       framing.keepsAlive = false
     }
     if output.capacity == 0 { context.lendMemory(to: &output) }
-    let end = output.append(response, framing: framing, date: context.currentDate())
+    let before = output.count
+    let end = output.append(
+      response, id: exchange.request.storage.id, framing: framing, date: context.currentDate())
     if let end, case .stream(_, let produce) = response.body {
-      stream(produce, end: end, keepsAlive: framing.keepsAlive)
+      access?.status = response.sentStatus
+      access?.bytesSent = output.count - before
+      stream(produce, exchange.request.id, end: end, keepsAlive: framing.keepsAlive)
     } else {
+      if access != nil { record(status: response.sentStatus, bytesSent: output.count - before) }
       phase = framing.keepsAlive ? .receiving : .closing
     }
   }

@@ -35,6 +35,8 @@ final class Connection: Pollable, @unchecked Sendable {
   /// The request being read is a HEAD, as far as is known: then a refusal has no body either.
   @exclusivity(unchecked) var refusalIsHead = false
   @exclusivity(unchecked) var output = OutputBuffer()
+  /// The request that is being read or answered, if it is to be recorded.
+  @exclusivity(unchecked) var access: AccessEntry?
   @exclusivity(unchecked) private(set) var deadline: Nanoseconds
 
   private let fd: Int32
@@ -49,7 +51,6 @@ final class Connection: Pollable, @unchecked Sendable {
   @exclusivity(unchecked) private var headDeadline: Nanoseconds
   /// When the body being read began; `.max` outside of one.
   @exclusivity(unchecked) private var bodyBegin = Nanoseconds.max
-  @exclusivity(unchecked) private var quietSince: Nanoseconds
 
   /// With this much unsent no further request is answered, and no more of a streamed body asked for.
   private static let highWater = 65_536
@@ -61,11 +62,14 @@ final class Connection: Pollable, @unchecked Sendable {
     parser = RequestParser(limits: context.limits)
     headDeadline = .deadline(in: context.timeouts.header)
     deadline = headDeadline
-    quietSince = EventLoop.now
   }
 
   /// Begins to listen to the client; false when that cannot be.
-  func start() -> Bool { context.loop.add(self, fd: fd, events: interest) }
+  func start() -> Bool {
+    guard context.loop.add(self, fd: fd, events: interest) else { return false }
+    context.loop.markIdle(fd)
+    return true
+  }
 
   // MARK: Events
 
@@ -88,7 +92,7 @@ final class Connection: Pollable, @unchecked Sendable {
   func expire() {
     if !output.isEmpty { return abort() }
     switch phase {
-    case .receiving where parser.isIdle && input.isEmpty, .lingering: close()
+    case .receiving where parser.isIdle && input.isEmpty, .lingering, .tunneling: close()
     case .receiving: refuse(.requestTimeout)
     default: deadline = .max
     }
@@ -114,8 +118,6 @@ final class Connection: Pollable, @unchecked Sendable {
     return true
   }
 
-  var idleSince: Nanoseconds? { isQuiet ? quietSince : nil }
-
   /// Between two requests, with nothing to write.
   private var isQuiet: Bool {
     guard case .receiving = phase else { return false }
@@ -125,6 +127,17 @@ final class Connection: Pollable, @unchecked Sendable {
   private var isClosing: Bool {
     if case .closing = phase { return true }
     return false
+  }
+
+  /// What is known of a request whose head was refused, or did not come whole.
+  var unfinishedRequest: Request.Storage {
+    let line = parser.unfinishedLine
+    let request = Request.Storage()
+    request.method = line.method
+    request.target = line.target
+    request.remoteAddress = remoteAddress
+    request.id = context.makeRequestID()
+    return request
   }
 
   /// Answers with an error and closes: where the next request begins is not known, or does not matter.
@@ -207,6 +220,8 @@ final class Connection: Pollable, @unchecked Sendable {
     if count > 0 { tunnel.received(buffer[..<count]) }
     if count == 0 { tunnel.inputEnded() }
     if count < 0, errno != EAGAIN, errno != EINTR { return close() }
+    // A client that takes nothing is stalled, however much it sends.
+    if output.isEmpty { arm(.deadline(in: context.timeouts.tunnelIdle)) }
     listenToTunnel(tunnel)
   }
 
@@ -226,6 +241,7 @@ final class Connection: Pollable, @unchecked Sendable {
   /// Writes what there is to write, then does what the phase asks for next.
   func proceed() {
     guard flush() else { return }
+    if isQuiet { context.loop.markIdle(fd) } else { context.loop.unmarkIdle(fd) }
     switch phase {
     case .receiving where isHeld:
       arm(.max)
@@ -248,7 +264,7 @@ final class Connection: Pollable, @unchecked Sendable {
         inputStart = 0
       }
       listenToTunnel(tunnel)
-      arm(.max)
+      arm(.deadline(in: context.timeouts.tunnelIdle))
       tunnel.resumeWriters()
     case .closing:
       shutdown(fd, Int32(SHUT_WR))
@@ -282,6 +298,7 @@ final class Connection: Pollable, @unchecked Sendable {
   }
 
   private func waitToWrite() {
+    context.loop.unmarkIdle(fd)
     listen(for: EPOLLOUT.rawValue)
     arm(.deadline(in: context.timeouts.writeStall))
     switch phase {
@@ -301,9 +318,7 @@ final class Connection: Pollable, @unchecked Sendable {
     bodyBegin = .max
     if headDeadline == .max {
       if parser.isIdle && input.isEmpty {
-        let now = EventLoop.now
-        quietSince = now
-        return now.advanced(by: context.timeouts.keepAliveIdle)
+        return .deadline(in: context.timeouts.keepAliveIdle)
       }
       headDeadline = .deadline(in: context.timeouts.header)
     }
@@ -322,7 +337,7 @@ final class Connection: Pollable, @unchecked Sendable {
 
   private func arm(_ moment: Nanoseconds) {
     deadline = moment
-    context.loop.wake(by: moment)
+    context.loop.wake(fd, by: moment)
   }
 
   private func listen(for events: UInt32) {
@@ -332,6 +347,11 @@ final class Connection: Pollable, @unchecked Sendable {
   }
 
   // MARK: The end
+
+  private func recordCutOff() {
+    let sent = (access?.bytesSent ?? 0) - output.count
+    record(bytesSent: max(0, sent), isCutOff: true)
+  }
 
   /// Resets the connection: the client must not take what it got for the whole.
   func abort() {
@@ -343,9 +363,15 @@ final class Connection: Pollable, @unchecked Sendable {
     context.loop.assertConfined()
     if case .closed = phase { return }
     switch phase {
-    case .streaming(let stream): stream.connectionClosed()
-    case .tunneling(let tunnel): tunnel.connectionClosed()
-    default: break
+    case .streaming(let stream):
+      recordCutOff()
+      stream.connectionClosed()
+    case .tunneling(let tunnel):
+      recordCutOff()
+      tunnel.connectionClosed()
+    // It is recorded when the answer is there.
+    case .answering: break
+    default: access = nil
     }
     phase = .closed
     pending = nil

@@ -7,6 +7,8 @@ final class ConnectionContext: @unchecked Sendable {
   let loop: EventLoop
   let router: Router
   let limits: Limits
+  let accessLog: (@Sendable (AccessRecord) -> Void)?
+  let logsQuietRoutes: Bool
   let logger: Logger
   let openConnections: ConnectionCount
   let timeouts: Timeouts
@@ -18,11 +20,17 @@ final class ConnectionContext: @unchecked Sendable {
   @exclusivity(unchecked) var spareRequest: Request.Storage?
   let zipped = ZippedBodies()
   @exclusivity(unchecked) private var date = HTTPDate()
+  @exclusivity(unchecked) private var requestIDs = RequestIDs()
 
-  init(loop: EventLoop, router: Router, limits: Limits, logger: Logger, openConnections: ConnectionCount) {
+  init(
+    loop: EventLoop, router: Router, configuration: ServerConfiguration, logger: Logger,
+    openConnections: ConnectionCount
+  ) {
     self.loop = loop
     self.router = router
-    self.limits = limits
+    limits = configuration.limits
+    accessLog = configuration.accessLog
+    logsQuietRoutes = configuration.logsQuietRoutes
     self.logger = logger
     self.openConnections = openConnections
     timeouts = Timeouts(limits)
@@ -32,6 +40,8 @@ final class ConnectionContext: @unchecked Sendable {
 
   /// The Date field's value.
   func currentDate() -> [UInt8] { date.now() }
+
+  func makeRequestID() -> RequestID { requestIDs.make() }
 
   /// Gives memory to a buffer that has none.
   func lendMemory(to buffer: inout OutputBuffer) { swap(&buffer, &spareOutput) }
@@ -49,6 +59,7 @@ struct Timeouts: Sendable {
   let bodyIdle: Nanoseconds
   let keepAliveIdle: Nanoseconds
   let writeStall: Nanoseconds
+  let tunnelIdle: Nanoseconds
   private let bodyRate: UInt64
   let linger: Nanoseconds
   /// While lingering, the longest wait for a client that says nothing more.
@@ -59,6 +70,7 @@ struct Timeouts: Sendable {
     bodyIdle = Nanoseconds(limits.bodyIdle)
     keepAliveIdle = Nanoseconds(limits.keepAliveIdle)
     writeStall = Nanoseconds(limits.writeStall)
+    tunnelIdle = Nanoseconds(limits.tunnelIdle)
     bodyRate = UInt64(max(0, limits.bodyRate))
     linger = Nanoseconds(limits.linger)
     lingerIdle = min(linger, Nanoseconds(.seconds(2)))
@@ -78,8 +90,7 @@ extension Timeouts {
 final class ConnectionCount: Sendable {
   private let count = Atomic<Int>(0)
 
-  /// Counts one more.
-  /// - Returns: how many there are with it.
-  func increment() -> Int { count.add(1, ordering: .relaxed).newValue }
+  var value: Int { count.load(ordering: .relaxed) }
+  func increment() { count.add(1, ordering: .relaxed) }
   func decrement() { count.subtract(1, ordering: .relaxed) }
 }

@@ -1,6 +1,7 @@
 import CEpoll
 import Dispatch
 import Glibc
+import Synchronization
 
 /// Something an ``EventLoop`` watches. All of it is called on the loop's queue, and nothing else touches it.
 protocol Pollable: AnyObject {
@@ -9,8 +10,6 @@ protocol Pollable: AnyObject {
   /// The descriptor is ready; `events` are epoll's.
   func ready(_ events: UInt32)
   func expire()
-  /// Since when it waits for somebody to ask it something; nil when it never does.
-  var idleSince: Nanoseconds? { get }
   /// Leave the loop to make room, if nothing is asked of it.
   /// - Returns: whether it left.
   func evict() -> Bool
@@ -67,12 +66,16 @@ final class EventLoop: @unchecked Sendable {
   private var whenEmpty: [@Sendable () -> Void] = []
   private var drainDeadline = Nanoseconds.max
 
-  /// Idle ones by descriptor and time, the oldest last.
-  private var evictable: [(fd: Int, since: Nanoseconds)] = []
-  private static let evictionBatch = 64
+  @exclusivity(unchecked) private var timers = TimerWheel()
+  /// Those who wait for somebody to ask them something, the one that has waited longest first.
+  @exclusivity(unchecked) private var idle = IndexLists(count: 1)
+  /// By descriptor, since when it is idle.
+  @exclusivity(unchecked) private var idleSince: [Nanoseconds] = []
+  /// Since when the first of the idle ones is; `.max` when none is. Other loops read it.
+  let oldestIdle = Atomic<Nanoseconds>(.max)
 
-  /// Deadlines are kept this precisely.
-  private static let granularity: Nanoseconds = 20_000_000
+  /// The timer is not set for less.
+  private static let granularity: Nanoseconds = 5_000_000
   /// How often the set is asked before other blocks of the queue have their turn.
   private static let roundsPerTurn = 256
   /// How long the loop stays with an idle set, in milliseconds.
@@ -109,9 +112,15 @@ final class EventLoop: @unchecked Sendable {
     source.activate()
   }
 
-  static var now: Nanoseconds {
+  /// The time as of the clock's last tick, some milliseconds ago.
+  static var now: Nanoseconds { clock(CLOCK_MONOTONIC_COARSE) }
+  static var preciseNow: Nanoseconds { clock(CLOCK_MONOTONIC) }
+
+  static var secondsSince1970: Double { Double(clock(CLOCK_REALTIME)) / 1_000_000_000 }
+
+  private static func clock(_ id: clockid_t) -> Nanoseconds {
     var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+    clock_gettime(id, &time)
     return Nanoseconds(time.tv_sec) &* 1_000_000_000 &+ Nanoseconds(time.tv_nsec)
   }
 
@@ -133,11 +142,12 @@ final class EventLoop: @unchecked Sendable {
     while pollables.count <= index {
       pollables.append(nil)
       addedIn.append(0)
+      idleSince.append(.max)
     }
     pollables[index] = pollable
     addedIn[index] = round
     count += 1
-    wake(by: pollable.deadline)
+    wake(fd, by: pollable.deadline)
     return true
   }
 
@@ -149,6 +159,8 @@ final class EventLoop: @unchecked Sendable {
     assertConfined()
     guard Int(fd) < pollables.count, pollables[Int(fd)] != nil else { return }
     pollables[Int(fd)] = nil
+    timers.remove(Int(fd))
+    unmarkIdle(fd)
     _ = control(EPOLL_CTL_DEL, fd, 0)
     _ = Glibc.close(fd)
     count -= 1
@@ -160,25 +172,35 @@ final class EventLoop: @unchecked Sendable {
     return epoll_ctl(epoll, operation, fd, &event) == 0
   }
 
+  // MARK: Idle ones
+
+  /// Notes that a descriptor waits for somebody to ask it something, from now on.
+  func markIdle(_ fd: Int32) {
+    idle.append(Int(fd), to: 0)
+    idleSince[Int(fd)] = Self.now
+    publishOldestIdle()
+  }
+
+  func unmarkIdle(_ fd: Int32) {
+    guard idleSince[Int(fd)] != .max else { return }
+    idle.remove(Int(fd))
+    idleSince[Int(fd)] = .max
+    publishOldestIdle()
+  }
+
+  private func publishOldestIdle() {
+    oldestIdle.store(idle.first(of: 0).map { idleSince[$0] } ?? .max, ordering: .relaxed)
+  }
+
   /// Closes the one that has been idle longest.
   /// - Returns: false when none is.
   func evictOldestIdle() -> Bool {
     assertConfined()
-    if let oldest = nextToEvict() { return oldest }
-    let found = pollables.indices.compactMap { index in
-      pollables[index]?.idleSince.map { (fd: index, since: $0) }
+    while let fd = idle.first(of: 0) {
+      if let pollable = pollables[fd], pollable.evict() { return true }
+      unmarkIdle(Int32(fd))
     }
-    // Looked for in one go for many: one by one, a crowd would have all be looked through for each of them.
-    evictable = Array(found.sorted { $0.since > $1.since }.suffix(Self.evictionBatch))
-    return nextToEvict() ?? false
-  }
-
-  /// Closes the next one known to have been idle long, if it still is; nil when none is known.
-  private func nextToEvict() -> Bool? {
-    while let (fd, since) = evictable.popLast() {
-      if let pollable = pollables[fd], pollable.idleSince == since, pollable.evict() { return true }
-    }
-    return nil
+    return false
   }
 
   // MARK: Turns
@@ -215,9 +237,10 @@ final class EventLoop: @unchecked Sendable {
         default: break
         }
       }
-      if isTimeUp { swallowTimer() }
-      // The timer's clock is ahead of ours, which ticks.
-      if isTimeUp || nextWake <= Self.now { expire() }
+      if isTimeUp {
+        swallowTimer()
+        expire()
+      }
     }
     let isAsked = inbox.access { inbox in
       inbox.mode = .idle
@@ -262,31 +285,32 @@ final class EventLoop: @unchecked Sendable {
 
   // MARK: Time
 
-  /// Has ``Pollable/expire()`` called no later than a little after `deadline`.
-  func wake(by deadline: Nanoseconds) {
-    guard deadline < nextWake else { return }
-    nextWake = deadline
-    let now = Self.now
-    let wait = max(deadline > now ? deadline - now : 0, Self.granularity)
-    var moment = itimerspec()
-    moment.it_value.tv_sec = Int(wait / 1_000_000_000)
-    moment.it_value.tv_nsec = Int(wait % 1_000_000_000)
-    timerfd_settime(timer, 0, &moment, nil)
+  /// Has ``Pollable/expire()`` called a little after `deadline`, unless its deadline is a later one by then.
+  func wake(_ fd: Int32, by deadline: Nanoseconds) {
+    if let moment = timers.schedule(Int(fd), by: deadline) { wake(by: moment) }
   }
 
-  /// One timer for all: it looks at every deadline, which takes a tenth of a millisecond for ten thousand of them.
+  private func wake(by moment: Nanoseconds) {
+    guard moment < nextWake else { return }
+    nextWake = moment
+    let now = Self.preciseNow
+    let wait = max(moment > now ? moment - now : 0, Self.granularity)
+    var time = itimerspec()
+    time.it_value.tv_sec = Int(wait / 1_000_000_000)
+    time.it_value.tv_nsec = Int(wait % 1_000_000_000)
+    timerfd_settime(timer, 0, &time, nil)
+  }
+
   private func expire() {
     guard !isStopped else { return }
     nextWake = .max
-    let now = Self.now
+    let now = Self.preciseNow
     if drainDeadline <= now { closeAll() }
-    var next = drainDeadline
-    for index in pollables.indices {
-      guard let pollable = pollables[index] else { continue }
-      if pollable.deadline <= now { pollable.expire() }
-      if pollables[index] != nil { next = min(next, pollable.deadline) }
+    while let fd = timers.popDue(by: now) {
+      if let pollable = pollables[fd], pollable.deadline <= now { pollable.expire() }
+      if let pollable = pollables[fd] { _ = timers.schedule(fd, by: pollable.deadline) }
     }
-    wake(by: next)
+    wake(by: min(drainDeadline, timers.next))
   }
 
   // MARK: The end
@@ -298,7 +322,9 @@ final class EventLoop: @unchecked Sendable {
     isDraining = true
     drainDeadline = min(drainDeadline, deadline)
     whenEmpty.append(done)
-    for pollable in pollables { pollable?.drain() }
+    // The listener first: who is closed before it could come back through it.
+    for case let listener as Listener in pollables { listener.drain() }
+    for pollable in pollables where !(pollable is Listener) { pollable?.drain() }
     if count == 0 { becameEmpty() } else { wake(by: drainDeadline) }
   }
 

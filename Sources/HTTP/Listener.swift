@@ -11,7 +11,6 @@ final class Listener: Pollable, @unchecked Sendable {
   private var next = 0
   private var isShortOfDescriptors = false
   private(set) var deadline = Nanoseconds.max
-  var idleSince: Nanoseconds? { nil }
 
   /// How many connections are accepted before the others have their turn.
   private static let batch = 64
@@ -48,25 +47,38 @@ final class Listener: Pollable, @unchecked Sendable {
     isShortOfDescriptors = false
     let context = contexts[next]
     next = (next + 1) % contexts.count
+    context.openConnections.increment()
     if context.loop === loop {
-      Self.begin(accepted, remoteAddress, context)
+      Self.begin(accepted, remoteAddress, context, of: contexts)
     } else {
-      context.loop.perform { @Sendable in Self.begin(accepted, remoteAddress, context) }
+      context.loop.perform { @Sendable [contexts] in Self.begin(accepted, remoteAddress, context, of: contexts) }
     }
     return true
   }
 
-  private static func begin(_ fd: Int32, _ remoteAddress: String, _ context: ConnectionContext) {
-    var open = context.openConnections.increment()
+  /// Begins a connection that is counted already, on the loop of `context`.
+  /// - Parameter moves: how often it may be handed on to the loop with the connection that goes for it.
+  private static func begin(
+    _ fd: Int32, _ remoteAddress: String, _ context: ConnectionContext, of contexts: [ConnectionContext],
+    moves: Int = 4
+  ) {
+    let limit = context.limits.connections
     // Ones that were told so and are still lingering count too: more than one idle one may have to go.
-    while open > context.limits.connections, context.loop.evictOldestIdle() { open -= 1 }
+    while context.openConnections.value > limit {
+      if moves > 0, !context.loop.isDraining, let other = ownerOfOldestIdle(contexts), other !== context {
+        other.loop.perform { @Sendable in begin(fd, remoteAddress, other, of: contexts, moves: moves - 1) }
+        return
+      }
+      guard context.loop.evictOldestIdle() else { break }
+    }
+    let open = context.openConnections.value
     let connection = Connection(fd: fd, remoteAddress: remoteAddress, context: context)
-    guard open <= context.limits.connections + refusable, connection.start() else {
+    guard open <= limit + refusable, connection.start() else {
       context.openConnections.decrement()
       _ = Glibc.close(fd)
       return
     }
-    if open > context.limits.connections {
+    if open > limit {
       connection.refuse(
         HTTPError(
           .serviceUnavailable, code: "too_many_connections", "too many connections are open",
@@ -76,13 +88,24 @@ final class Listener: Pollable, @unchecked Sendable {
     }
   }
 
+  /// Whose loop has the connection that has been idle longest; nil when none is idle.
+  private static func ownerOfOldestIdle(_ contexts: [ConnectionContext]) -> ConnectionContext? {
+    var owner: ConnectionContext?
+    var oldest = Nanoseconds.max
+    for context in contexts {
+      let since = context.loop.oldestIdle.load(ordering: .relaxed)
+      if since < oldest { (owner, oldest) = (context, since) }
+    }
+    return owner
+  }
+
   /// Without a free descriptor the waiting connection would make the loop spin: look again a little later.
   private func pause(_ number: Int32) {
     if !isShortOfDescriptors { logger.warning("cannot accept connections: \(ServerError.text(number))") }
     isShortOfDescriptors = true
     loop.modify(fd: fd, events: 0)
     deadline = .deadline(in: 100_000_000)
-    loop.wake(by: deadline)
+    loop.wake(fd, by: deadline)
   }
 
   func evict() -> Bool { false }

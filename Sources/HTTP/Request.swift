@@ -3,7 +3,7 @@ import Glibc
 /// A request that arrived whole.
 public struct Request: Sendable {
   /// What a request is made of, behind one reference: it is handed from hand to hand on every call. Only one that
-  /// nobody else refers to is ever changed; that is why it may be called Sendable.
+  /// nobody else refers to is ever changed, but for the notes, which have a lock; that is why it may be called Sendable.
   final class Storage: @unchecked Sendable {
     @exclusivity(unchecked) var method = ""
     @exclusivity(unchecked) var target = ""
@@ -16,6 +16,13 @@ public struct Request: Sendable {
     @exclusivity(unchecked) var body: [UInt8] = []
     @exclusivity(unchecked) var parameters: [String: String] = [:]
     @exclusivity(unchecked) var remoteAddress = ""
+    @exclusivity(unchecked) var id = RequestID()
+    /// The id that the client wants, if it is one.
+    @exclusivity(unchecked) var givenID: String?
+    /// The request this is a copy of: what is noted, is noted there.
+    @exclusivity(unchecked) fileprivate var origin: Storage?
+    @exclusivity(unchecked) fileprivate var caller: String?
+    @exclusivity(unchecked) fileprivate var jobID: String?
   }
 
   private(set) var storage: Storage
@@ -79,6 +86,16 @@ public struct Request: Sendable {
     set { own().remoteAddress = newValue }
   }
 
+  /// What the request is found again by: the client's X-Request-ID, if it sent one of 1 to 64 letters, digits, `.`, `-`
+  /// and `_`, else one that was made here. It is sent back in the same field; empty for a request that did not come over
+  /// a connection.
+  public var id: String { storage.id.text }
+
+  /// Tells the access log who asked, and which job it was about; nil leaves what was told before.
+  ///
+  /// May be called from anywhere until the request is answered, also before an error is thrown.
+  public func note(caller: String? = nil, jobID: String? = nil) { storage.note(caller: caller, jobID: jobID) }
+
   /// The path as sent, without scheme, authority and query: what routes are matched with.
   var rawPath: String { storage.rawPath }
 
@@ -122,6 +139,20 @@ public struct Request: Sendable {
 }
 
 extension Request.Storage {
+  /// One for all: it is held for a moment, and seldom asked for.
+  private static let notesLock = Locked(())
+
+  fileprivate func note(caller: String?, jobID: String?) {
+    let noted = origin ?? self
+    Self.notesLock.access { _ in
+      if let caller { noted.caller = caller }
+      if let jobID { noted.jobID = jobID }
+    }
+  }
+
+  /// What handlers told.
+  var notes: (caller: String?, jobID: String?) { Self.notesLock.access { _ in (caller, jobID) } }
+
   var rawPath: String { ownPath ?? target }
 
   /// Takes the target apart.
@@ -150,6 +181,8 @@ extension Request.Storage {
     copy.body = body
     copy.parameters = parameters
     copy.remoteAddress = remoteAddress
+    copy.id = id
+    copy.origin = origin ?? self
     return copy
   }
 
@@ -160,6 +193,10 @@ extension Request.Storage {
     if !query.isEmpty { query = [] }
     if !body.isEmpty { body = [] }
     if !parameters.isEmpty { parameters = [:] }
+    if givenID != nil { givenID = nil }
+    if origin != nil { origin = nil }
+    if caller != nil { caller = nil }
+    if jobID != nil { jobID = nil }
     if headers.byteCount > 4096 { headers = Headers() } else { headers.removeAllKeepingCapacity() }
   }
 }

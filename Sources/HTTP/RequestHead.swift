@@ -80,7 +80,7 @@ struct HeadBuilder {
 
   /// The bytes of the field lines so far, line ends included.
   private(set) var byteCount = 0
-  private var line = RequestLine()
+  private(set) var line = RequestLine()
   private var headers = Headers()
   private var hostCount = 0
   private var contentLength: Int?
@@ -89,6 +89,8 @@ struct HeadBuilder {
   private var asksKeepAlive = false
   private var expectsContinue = false
   private var hasUnknownExpectation = false
+  private var requestIDCount = 0
+  private var requestID: String?
 
   init() {}
 
@@ -118,6 +120,10 @@ struct HeadBuilder {
         if option.equalsIgnoringCase("close") { asksClose = true }
         if option.equalsIgnoringCase("keep-alive") { asksKeepAlive = true }
       }
+    case 12 where name.equalsIgnoringCase("x-request-id"):
+      requestIDCount += 1
+      // Of two nobody knows which is meant.
+      requestID = requestIDCount == 1 && RequestID.isAcceptable(value) ? value.string : nil
     case 14 where name.equalsIgnoringCase("content-length"):
       let length = try Self.contentLength(value)
       guard contentLength == nil || contentLength == length else {
@@ -195,6 +201,7 @@ struct HeadBuilder {
     let storage = spare.take() ?? Request.Storage()
     storage.method = line.method
     storage.target = line.target
+    storage.givenID = requestID
     swap(&storage.headers, &headers)
     return RequestHead(
       request: Request(storage), isHTTP10: line.isHTTP10, framing: framing,

@@ -59,9 +59,17 @@ struct RequestParser {
     do throws(HTTPError) {
       return try advance(window, &offset)
     } catch {
+      // The head is still the one before.
+      if case .requestLine = state { head = HeadBuilder() }
       state = .failed
       throw error
     }
+  }
+
+  /// The line of a request whose head did not come whole, or was refused; empty when that is not known either.
+  var unfinishedLine: RequestLine {
+    if case .requestLine = state { return RequestLine() }
+    return head.line
   }
 
   /// Says how large a body the request that just began may have, in bytes.

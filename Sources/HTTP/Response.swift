@@ -1,7 +1,7 @@
 /// What a client is answered.
 ///
-/// Date, Content-Length, Transfer-Encoding and Connection are the server's to write; a handler that sets
-/// `Connection: close` has the connection closed after the answer, the other three are ignored.
+/// Date, Content-Length, Transfer-Encoding, Connection and X-Request-ID are the server's to write; a handler that sets
+/// `Connection: close` has the connection closed after the answer, the others are ignored.
 public struct Response: Sendable {
   public enum Body: Sendable {
     case bytes([UInt8])

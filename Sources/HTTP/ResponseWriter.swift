@@ -15,13 +15,18 @@ struct ResponseFraming: Sendable {
   }
 }
 
+extension Response {
+  /// The status that is sent: a final one, whatever a handler gives.
+  var sentStatus: Int { (200...599).contains(status.code) ? status.code : 500 }
+}
+
 extension OutputBuffer {
   /// Appends a response's head and, unless it is a stream, its body (RFC 9112 sections 2.1 and 6).
   /// - Returns: how the stream of the body ends; nil when there is nothing more to write.
   mutating func append(
-    _ response: borrowing Response, framing: ResponseFraming, date: [UInt8]
+    _ response: borrowing Response, id: RequestID, framing: ResponseFraming, date: [UInt8]
   ) -> ResponseFraming.StreamEnd? {
-    let code = (200...599).contains(response.status.code) ? response.status.code : 500
+    let code = response.sentStatus
     // Neither 204 nor 304 has a body, whatever a handler gives (RFC 9110 section 6.4.1).
     let hasBody = code != 204 && code != 304
     var end: ResponseFraming.StreamEnd?
@@ -34,13 +39,14 @@ extension OutputBuffer {
     case .stream(nil, _): end = framing.isHTTP10 ? .close : .chunked
     }
     let headers = response.headers
-    // Status line, Date, framing and Connection take less than 256 bytes.
-    append(atMost: 256 + headers.byteCount + 4 * headers.count) { room in
+    // Status line, Date, X-Request-ID, framing and Connection take less than 384 bytes.
+    append(atMost: 384 + headers.byteCount + 4 * headers.count) { room in
       var cursor = Cursor(room)
       cursor.putStatusLine(code)
       cursor.put("Date: ")
       date.withUnsafeBytes { cursor.put($0) }
       cursor.put("\r\n")
+      cursor.put(id)
       cursor.put(headers)
       if hasBody, let length {
         cursor.put("Content-Length: ")
@@ -65,14 +71,15 @@ extension OutputBuffer {
   }
 
   /// Appends the answer after which the connection is no more HTTP's.
-  mutating func append(switchingTo upgrade: Upgrade, date: [UInt8]) {
+  mutating func append(switchingTo upgrade: Upgrade, id: RequestID, date: [UInt8]) {
     var headers = upgrade.headers
     headers.set("Upgrade", upgrade.name)
-    append(atMost: 256 + headers.byteCount + 4 * headers.count) { room in
+    append(atMost: 384 + headers.byteCount + 4 * headers.count) { room in
       var cursor = Cursor(room)
       cursor.put("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nDate: ")
       date.withUnsafeBytes { cursor.put($0) }
       cursor.put("\r\n")
+      cursor.put(id)
       cursor.put(headers)
       cursor.put("\r\n")
       return cursor.position - room
@@ -120,6 +127,12 @@ private struct Cursor {
     }
   }
 
+  mutating func put(_ id: RequestID) {
+    put("X-Request-ID: ")
+    id.withBytes { put($0) }
+    put("\r\n")
+  }
+
   mutating func put(byte: UInt8) {
     position.storeBytes(of: byte, as: UInt8.self)
     position += 1
@@ -153,6 +166,7 @@ extension UnsafeRawBufferPointer {
     switch count {
     case 4: equalsIgnoringCase("date")
     case 10: equalsIgnoringCase("connection") || equalsIgnoringCase("keep-alive")
+    case 12: equalsIgnoringCase("x-request-id")
     case 14: equalsIgnoringCase("content-length")
     case 17: equalsIgnoringCase("transfer-encoding")
     default: false

@@ -14,14 +14,21 @@ public struct Router: Sendable {
   /// A handler with what its pattern says.
   final class Route: Sendable {
     let method: String
+    let pattern: String
     let parameterNames: [String]
     let bodyLimit: Int?
+    let isQuiet: Bool
     let handler: Handler
 
-    init(method: String, parameterNames: [String], bodyLimit: Int?, handler: @escaping Handler) {
+    init(
+      method: String, pattern: String, parameterNames: [String], bodyLimit: Int?, isQuiet: Bool,
+      handler: @escaping Handler
+    ) {
       self.method = method
+      self.pattern = pattern
       self.parameterNames = parameterNames
       self.bodyLimit = bodyLimit
+      self.isQuiet = isQuiet
       self.handler = handler
     }
   }
@@ -84,10 +91,14 @@ public struct Router: Sendable {
   /// - Parameters:
   ///   - pattern: a path; a segment `{name}` takes any one segment that is not empty. Literal segments win over these.
   ///   - bodyLimit: the most bytes of body, where it differs from ``Limits/body``.
-  public mutating func on(_ method: String, _ pattern: String, bodyLimit: Int? = nil, _ handler: @escaping Handler) {
+  ///   - isQuiet: it is called again and again by those who watch the service, so that its requests are recorded only
+  ///     with ``ServerConfiguration/logsQuietRoutes``.
+  public mutating func on(
+    _ method: String, _ pattern: String, bodyLimit: Int? = nil, isQuiet: Bool = false, _ handler: @escaping Handler
+  ) {
     precondition(pattern.first == "/", "a route's pattern begins with a slash: \(pattern)")
     if !isKnownUniquelyReferenced(&table) { table = table.copy() }
-    table.add(method, pattern, bodyLimit: bodyLimit, handler)
+    table.add(method, pattern, bodyLimit: bodyLimit, isQuiet: isQuiet, handler)
   }
 
   /// What becomes of a request with that method and path.
@@ -99,7 +110,7 @@ public struct Router: Sendable {
 }
 
 extension Router.Table {
-  func add(_ method: String, _ pattern: String, bodyLimit: Int?, _ handler: @escaping Handler) {
+  func add(_ method: String, _ pattern: String, bodyLimit: Int?, isQuiet: Bool, _ handler: @escaping Handler) {
     var node = 0
     var names: [String] = []
     for segment in pattern.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
@@ -112,7 +123,9 @@ extension Router.Table {
     }
     nodes[node].routes.removeAll { $0.method == method }
     nodes[node].routes.append(
-      Router.Route(method: method, parameterNames: names, bodyLimit: bodyLimit, handler: handler))
+      Router.Route(
+        method: method, pattern: pattern, parameterNames: names, bodyLimit: bodyLimit, isQuiet: isQuiet,
+        handler: handler))
     methods.insert(method)
     if names.isEmpty, !literals.contains(where: { $0.node == node }) {
       literals.append((path: literalPaths.count..<(literalPaths.count + pattern.utf8.count), node: node))

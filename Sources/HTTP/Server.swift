@@ -65,7 +65,7 @@ public final class Server: Sendable {
     let open = ConnectionCount()
     let contexts = loops.map {
       ConnectionContext(
-        loop: $0, router: router, limits: configuration.limits, logger: logger, openConnections: open)
+        loop: $0, router: router, configuration: configuration, logger: logger, openConnections: open)
     }
     for loop in loops { loop.start() }
     let listener = Listener(fd: fd, first: contexts[0], contexts: contexts)

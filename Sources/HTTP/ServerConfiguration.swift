@@ -7,6 +7,12 @@ public struct ServerConfiguration: Sendable {
   /// Event loops, a thread each while it is busy. One serves some hundred thousand small requests a second.
   public var loops = 1
   public var limits = Limits()
+  /// Called once for every request that was answered, after the answer was made; for a stream or a tunnel at its end. It
+  /// is called on the connection's loop, where all others wait meanwhile: it has to be quick. A connection that ends
+  /// before its request came whole is no request.
+  public var accessLog: (@Sendable (AccessRecord) -> Void)?
+  /// Whether requests of routes that are quiet are recorded too. When not, they cost nothing.
+  public var logsQuietRoutes = false
 
   public init(bindAddress: String = "127.0.0.1", port: Int = 5000, loops: Int = 1, limits: Limits = Limits()) {
     self.bindAddress = bindAddress
@@ -37,9 +43,11 @@ public struct Limits: Sendable {
   public var keepAliveIdle = Duration.seconds(75)
   /// A client that takes no byte of its answer for so long is cut off.
   public var writeStall = Duration.seconds(30)
+  /// A ``Tunnel`` through which no byte goes either way for so long is closed.
+  public var tunnelIdle = Duration.seconds(3600)
   /// How long a connection that we closed is still listened to, so that a client in the middle of sending can read why.
   public var linger = Duration.seconds(10)
-  /// Open connections. For one more the oldest idle one is closed; when none is idle it is answered 503.
+  /// Open connections. For one more the oldest idle one of all loops is closed; when none is idle it is answered 503.
   public var connections = 10_000
   /// Pipelined requests of one connection answered before the other connections have their turn.
   public var pipelined = 64

@@ -1,6 +1,7 @@
 import Glibc
 
-/// A connection that speaks another protocol after a switch (RFC 9110 section 7.8): bytes both ways.
+/// A connection that speaks another protocol after a switch (RFC 9110 section 7.8): bytes both ways, until one side ends
+/// it or nothing has come or gone for ``Limits/tunnelIdle``.
 ///
 ///     router.on("GET", "/shell") { _ in
 ///       .upgrade(to: "shell") { tunnel in
@@ -101,14 +102,20 @@ extension Connection {
         hint: "ask with the fields Connection: upgrade and Upgrade: \(upgrade.name)",
         headers: ["Upgrade": upgrade.name])
     }
-    output.append(switchingTo: upgrade, date: context.currentDate())
+    let before = output.count
+    output.append(switchingTo: upgrade, id: exchange.request.storage.id, date: context.currentDate())
+    access?.status = 101
+    access?.bytesSent = output.count - before
+    let requestID = exchange.request.id
     let tunnel = TunnelTask()
     phase = .tunneling(tunnel)
     let handle = handle(of: tunnel)
     let loop = context.loop
     tunnel.task = Task { [self] in
       var failure: (any Error)?
-      do { try await upgrade.body(handle) } catch { failure = error }
+      do {
+        try await RequestContext.$requestID.withValue(requestID) { try await upgrade.body(handle) }
+      } catch { failure = error }
       loop.perform { @Sendable [self, failure] in finish(tunnel, failure) }
     }
   }
@@ -149,6 +156,7 @@ extension Connection {
   private func write(_ bytes: [UInt8], to tunnel: TunnelTask, _ writer: CheckedContinuation<Void, any Error>) {
     guard isAt(tunnel) else { return writer.resume(throwing: BodyWriterError.connectionClosed) }
     output.append(body: bytes)
+    access?.bytesSent += bytes.count
     tunnel.wait(writer)
     proceed()
   }
@@ -159,6 +167,7 @@ extension Connection {
       context.logger.warning("a tunnel broke off", metadata: ["error": "\(failure)"])
       return abort()
     }
+    record()
     phase = .closing
     proceed()
   }

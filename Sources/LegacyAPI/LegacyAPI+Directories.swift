@@ -1,3 +1,4 @@
+import Callers
 import HTTP
 import Jobs
 import Tokens

@@ -42,8 +42,8 @@ public struct LegacyAPI: Sendable {
   /// Adds the endpoints to a router.
   public func register(on router: inout Router) {
     let alive = json(.object(["status": "OK"]))
-    router.on("GET", "/live") { _ in .now(alive) }
-    router.on("GET", "/ready") { _ in .now(ready()) }
+    router.on("GET", "/live", isQuiet: true) { _ in .now(alive) }
+    router.on("GET", "/ready", isQuiet: true) { _ in .now(ready()) }
     on(&router, ["GET"], "/gc") { _, _ in .now(reachable()) }
     on(&router, ["GET"], "/nodes") { _, _ in .now(.text("true", contentType: "text/html; charset=utf-8")) }
     on(&router, ["POST"], "/online") { _, _ in .now(json(true)) }
@@ -68,18 +68,17 @@ public struct LegacyAPI: Sendable {
   private static let smallBody = 65_536
 
   /// A handler for callers that were authenticated.
-  typealias CallerHandler = @Sendable (Request, Caller) throws -> Answer
+  typealias CallerHandler = Gate.CallerHandler
 
   private func on(
     _ router: inout Router, _ methods: [String], _ pattern: String, bodyLimit: Int? = Self.smallBody,
     _ handler: @escaping CallerHandler
   ) {
+    let told: CallerHandler = { request, caller in
+      do { return try handler(request, caller) } catch { throw HTTPError(error) }
+    }
     for method in methods {
-      router.on(method, pattern, bodyLimit: bodyLimit) { request in
-        try gate.admit(request) { request, caller in
-          do { return try handler(request, caller) } catch { throw HTTPError(error) }
-        }
-      }
+      router.on(method, pattern, bodyLimit: bodyLimit) { try gate.admit($0, told) }
     }
   }
 
@@ -126,6 +125,7 @@ public struct LegacyAPI: Sendable {
       let submission = try await submission(arguments, for: owner(of: arguments, caller, request))
       let receipt = try await service.submit(
         submission, actor: caller.name, idempotencyKey: try idempotencyKey(of: request, caller))
+      request.note(jobID: receipt.backendID)
       return json([.string(receipt.backendID), .string(receipt.shownScript)])
     }
   }
@@ -152,6 +152,9 @@ public struct LegacyAPI: Sendable {
       throw HTTPError(
         .init(422), code: "submission_wrong", "hpc_script: a script for the executor '\(settings.executor)' is expected"
       )
+    }
+    guard FieldRule.script.accepts(encoded) else {
+      throw UpstreamScript.wrong("hpc_script", "\(FieldRule.script.rule.expected) is expected")
     }
     return try UpstreamScript(base64: encoded).submission(
       name: arguments.text(.name), number: arguments.whole(.number), nodes: arguments.whole(.nodes),
@@ -213,6 +216,7 @@ public struct LegacyAPI: Sendable {
       let number = path["number"], FieldRule.pathNumber.accepts(number), let number = Int(number),
       let id = path["jobid"], FieldRule.pathJobID.accepts(id)
     else { throw unknownJob("\(path["name"] ?? "")/\(path["number"] ?? "")/\(path["jobid"] ?? "")") }
+    request.note(jobID: id)
     let method = path["method"] ?? ""
     let lines = try argument(.tailLines, of: request).flatMap { Int($0) } ?? 100
     return later {
@@ -262,7 +266,9 @@ public struct LegacyAPI: Sendable {
   private func reference(in request: Request) throws -> (JobKey, id: String) {
     let arguments = try Arguments(request)
     let key = JobKey(name: try arguments.text(.name), number: try arguments.whole(.number))
-    return (key, try arguments.identifier(.jobID))
+    let id = try arguments.identifier(.jobID)
+    request.note(jobID: id)
+    return (key, id)
   }
 
   private func job(_ key: JobKey, _ id: String, _ caller: Caller) async throws -> Job {

@@ -8,6 +8,8 @@ extension Connection {
     logger: Logger
   ) async throws(SSHError) -> Connection {
     let deadline = ContinuousClock.Instant.after(configuration.connectTimeout)
+    // Before the host is troubled: without a file to judge its key by there is no reason to.
+    let algorithms = try hostKeys.algorithms(for: destination)
     let socket: Int32
     switch await Dialer.dial(host: destination.host, port: destination.port, timeout: configuration.connectTimeout) {
     case .success(let descriptor): socket = descriptor
@@ -16,7 +18,10 @@ extension Connection {
     guard let connection = Connection(socket: socket, destination: destination, keepalive: configuration.keepalive)
     else { throw .unreachable(destination, reason: "libssh2 cannot be initialised") }
     do {
-      try await connection.logIn(with: key, hostKeys: hostKeys, by: deadline, logger: logger)
+      let hostKey = try await connection.shakeHands(algorithms, by: deadline)
+      // Before anything is said about who logs in.
+      try hostKeys.check(hostKey, of: destination, logger: logger)
+      try await connection.logIn(with: key, by: deadline)
     } catch {
       await connection.close()
       throw error
@@ -24,19 +29,20 @@ extension Connection {
     return connection
   }
 
-  private func logIn(
-    with key: PrivateKey, hostKeys: HostKeyPolicy, by deadline: ContinuousClock.Instant, logger: Logger
-  ) async throws(SSHError) {
+  /// Agrees on keys, and gives the one of the host.
+  private func shakeHands(
+    _ hostKeyAlgorithms: [String], by deadline: ContinuousClock.Instant
+  ) async throws(SSHError) -> [UInt8] {
     do throws(Interruption) {
-      _ = try attempt { () throws(Session.Failure) in
-        try session.prefer(hostKeyAlgorithms: hostKeys.algorithms(for: destination))
-      }
+      _ = try attempt { () throws(Session.Failure) in try session.prefer(hostKeyAlgorithms: hostKeyAlgorithms) }
       try await eventually(by: deadline) { () throws(Session.Failure) in try session.handshake() }
+      return session.hostKey
     } catch {
       throw .unreachable(destination, reason: Self.reason(of: error, during: "the SSH handshake"))
     }
-    // Before anything is said about who logs in.
-    try hostKeys.check(session.hostKey, of: destination, logger: logger)
+  }
+
+  private func logIn(with key: PrivateKey, by deadline: ContinuousClock.Instant) async throws(SSHError) {
     do throws(Interruption) {
       try await eventually(by: deadline) { () throws(Session.Failure) in try session.logIn(destination.user, key) }
     } catch {

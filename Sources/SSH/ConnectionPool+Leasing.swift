@@ -73,7 +73,7 @@ extension ConnectionPool {
             continuation.resume(returning: .failure(.timedOut(route.destination, started: false)))
           case .wait: state.lanes[route]?.enqueue(Lane.Waiter(id: id, continuation: continuation))
           }
-          return state.lanes[route]?.beginConnecting() == true
+          return state.beginConnecting(route)
         }
         if connect { connectInBackground(route, key) }
       }
@@ -96,44 +96,61 @@ extension ConnectionPool {
 
   private func connectInBackground(_ route: Route, _ key: PrivateKey) {
     Task {
+      let knownHosts = FileStamp(path: hostKeys.path)
       do throws(SSHError) {
         let connection = try await Connection.open(
           to: route.destination, key: key, hostKeys: hostKeys, configuration: configuration, logger: logger)
         await connected(route, key, connection)
       } catch {
-        failed(route, error)
+        failed(route, error, knownHosts)
       }
     }
   }
 
   private func connected(_ route: Route, _ key: PrivateKey, _ connection: Connection) async {
     await connection.attach { [weak self] connection, event in self?.handle(event, of: connection, route, key) }
-    let (isClosed, outage) = state.withLock { state in
-      (state.isClosed, state.lanes[route]?.connected(connection))
+    let (isClosed, outage, trouble) = state.withLock { state in
+      state.counters.logins += 1
+      let trouble = state.hostKeyTroubles.removeValue(forKey: route.destination.endpoint)
+      return (state.isClosed, state.lanes[route]?.connected(connection), trouble)
     }
     guard !isClosed else { return await connection.close() }
     // It may have broken before it was in the lane, where its report found nothing to remove.
     if let reason = await connection.lost { return handle(.lost(reason: reason), of: connection, route, key) }
-    if let outage {
+    if let (since, attempts) = outage.map({ ($0.since, $0.attempts) }) ?? trouble.map({ ($0.since, $0.attempts) }) {
       logger.notice(
         "SSH to \(route.destination) works again",
-        metadata: ["after": "\(Int(-outage.since.timeIntervalSinceNow)) s", "attempts": "\(outage.attempts)"])
+        metadata: ["after": "\(Int(-since.timeIntervalSinceNow)) s", "attempts": "\(attempts)"])
     } else {
       logger.info("SSH to \(route.destination) connected")
     }
     serve(route, key)
   }
 
-  private func failed(_ route: Route, _ error: SSHError) {
+  /// - Parameter knownHosts: the stamp of the known hosts file before the attempt.
+  private func failed(_ route: Route, _ error: SSHError, _ knownHosts: FileStamp) {
     let isNews = state.withLock { state in
-      if case .loginRefused = error {
-        state.lanes[route]?.refuse(error)
-        return true
-      }
-      return state.lanes[route]?.failed(error) == true
+      if error.isAboutHostKey { return hostKeyRefused(route, error, knownHosts, &state) }
+      guard case .loginRefused = error else { return state.lanes[route]?.failed(error) == true }
+      state.counters.refusedLogins += 1
+      state.hostKeyTroubles[route.destination.endpoint] = nil  // The key was checked before.
+      state.lanes[route]?.refuse(error)
+      return true
     }
     guard isNews else { return }
-    if case .hostKeyChanged = error { logger.error("\(error)") } else { logger.warning("\(error)") }
+    if error.isAboutHostKey { logger.error("\(error)") } else { logger.warning("\(error)") }
+  }
+
+  /// Whether this is news.
+  private func hostKeyRefused(
+    _ route: Route, _ error: SSHError, _ knownHosts: FileStamp, _ state: inout State
+  ) -> Bool {
+    let endpoint = route.destination.endpoint
+    state.lanes[route]?.giveUp(error)
+    if let isNews = state.hostKeyTroubles[endpoint]?.goOn(error, judgedBy: knownHosts) { return isNews }
+    state.hostKeyTroubles[endpoint] = HostKeyTrouble(
+      error, pause: configuration.hostKeyPause, path: hostKeys.path, judgedBy: knownHosts)
+    return true
   }
 
   // MARK: Events
@@ -141,8 +158,9 @@ extension ConnectionPool {
   /// Gives what is free to those who wait, and makes a connection if that was not enough.
   private func serve(_ route: Route, _ key: PrivateKey) {
     let connect = state.withLock { state in
-      state.lanes[route]?.serve()
-      return !state.isClosed && state.lanes[route]?.beginConnecting() == true
+      let barrier = state.barrier(before: route)
+      state.lanes[route]?.serve(barrier: barrier)
+      return state.beginConnecting(route)
     }
     if connect { connectInBackground(route, key) }
   }
@@ -157,7 +175,11 @@ extension ConnectionPool {
     case .retired:
       _ = state.withLock { $0.lanes[route]?.remove(connection) }
     case .lost(let reason):
-      let wasOurs = state.withLock { $0.lanes[route]?.remove(connection) == true && !$0.isClosed }
+      let wasOurs = state.withLock { state in
+        guard state.lanes[route]?.remove(connection) == true, !state.isClosed else { return false }
+        state.counters.connectionsLost += 1
+        return true
+      }
       if wasOurs { logger.notice("SSH to \(route.destination) lost: \(reason)") }
     case .tick:
       guard state.withLock({ $0.lanes[route]?.removeIfIdle(connection) == true }) else { return }
@@ -173,6 +195,24 @@ extension ConnectionPool.State {
     _ route: ConnectionPool.Route, _ key: PrivateKey, _ configuration: PoolConfiguration
   ) -> Lane.Admission {
     guard !isClosed else { return .denied(ConnectionPool.closed(route.destination)) }
-    return lanes[route, default: Lane(key: key, configuration: configuration)].admit(to: route.destination)
+    let barrier = barrier(before: route)
+    return lanes[route, default: Lane(key: key, configuration: configuration)]
+      .admit(to: route.destination, barrier: barrier)
+  }
+
+  /// Whether a connection shall be made now; who asks must make it.
+  fileprivate mutating func beginConnecting(_ route: ConnectionPool.Route) -> Bool {
+    let barrier = barrier(before: route)
+    guard !isClosed, lanes[route]?.beginConnecting(barrier: barrier) == true else { return false }
+    hostKeyTroubles[route.destination.endpoint]?.beginAttempt()
+    return true
+  }
+
+  /// Why nobody may connect to the host now, if that is so.
+  fileprivate func barrier(before route: ConnectionPool.Route) -> SSHError? {
+    guard !hostKeyTroubles.isEmpty, let trouble = hostKeyTroubles[route.destination.endpoint], !trouble.isOver else {
+      return nil
+    }
+    return trouble.error
   }
 }

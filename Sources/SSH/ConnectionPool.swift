@@ -5,7 +5,8 @@ import Synchronization
 ///
 /// One connection per destination, made when it is first needed; a second and a third only while all channels of the
 /// first are taken. After a failed attempt calls fail at once until a pause is over, which grows with each failure.
-/// After a refused login nothing is tried until ``retryLogins()``, or with another key.
+/// After a refused login nothing is tried until ``retryLogins()``, or with another key. After a refused host key one
+/// attempt a minute is made on behalf of all accounts there, and one at once when the known hosts file has changed.
 ///
 /// ```swift
 /// let pool = ConnectionPool(hostKeys: .knownHosts(path: "/etc/ssh/ssh_known_hosts"), logger: logger)
@@ -19,13 +20,17 @@ public final class ConnectionPool: Sendable {
 
   struct State {
     var lanes: [Route: Lane] = [:]
+    /// By ``Destination/endpoint``.
+    var hostKeyTroubles: [String: HostKeyTrouble] = [:]
+    var counters = PoolCounters()
     var lastID: UInt64 = 0
     var isClosed = false
   }
 
   let hostKeys: HostKeyPolicy
   let configuration: PoolConfiguration
-  let logger: Logger
+  /// Where the pool logs, and who runs commands by it too.
+  public let logger: Logger
   let state = Mutex(State())
 
   public init(hostKeys: HostKeyPolicy, configuration: PoolConfiguration = .init(), logger: Logger) {
@@ -47,8 +52,15 @@ public final class ConnectionPool: Sendable {
     limits: OutputLimits = .init(), timeout: Duration
   ) async throws(SSHError) -> CommandOutput {
     let deadline = ContinuousClock.Instant.after(timeout)
-    return try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
-      try await connection.run(command, stdin: stdin, limits: limits, by: deadline)
+    do throws(SSHError) {
+      let output = try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
+        try await connection.run(command, stdin: stdin, limits: limits, by: deadline)
+      }
+      state.withLock { $0.counters.commands += 1 }
+      return output
+    } catch {
+      if error.mayHaveRun { state.withLock { $0.counters.commands += 1 } }
+      throw error
     }
   }
 
@@ -60,8 +72,11 @@ public final class ConnectionPool: Sendable {
     _ bytes: [UInt8], to path: String, mode: Int32, on destination: Destination, key: PrivateKey, timeout: Duration
   ) async throws(SSHError) {
     let deadline = ContinuousClock.Instant.after(timeout)
-    try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
-      try await connection.upload(bytes, to: path, mode: UInt32(mode & 0o7777), by: deadline)
+    let size = { (_: Void) in bytes.count }
+    try await audited("put", path, on: destination, size) { () throws(SSHError) in
+      try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
+        try await connection.upload(bytes, to: path, mode: UInt32(mode & 0o7777), by: deadline)
+      }
     }
   }
 
@@ -73,8 +88,10 @@ public final class ConnectionPool: Sendable {
     _ path: String, limit: Int, on destination: Destination, key: PrivateKey, timeout: Duration
   ) async throws(SSHError) -> [UInt8] {
     let deadline = ContinuousClock.Instant.after(timeout)
-    return try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
-      try await connection.download(path, limit: limit, by: deadline)
+    return try await audited("get", path, on: destination, \.count) { () throws(SSHError) in
+      try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
+        try await connection.download(path, limit: limit, by: deadline)
+      }
     }
   }
 
@@ -82,17 +99,24 @@ public final class ConnectionPool: Sendable {
   public func status() -> [DestinationStatus] {
     state.withLock { state in
       // Of the keys for one destination the one used last counts: the others were replaced.
-      var latest: [Destination: Lane] = [:]
-      for (route, lane) in state.lanes where latest[route.destination].map({ $0.lastUsed < lane.lastUsed }) ?? true {
-        latest[route.destination] = lane
+      var latest: [Destination: (route: Route, lane: Lane)] = [:]
+      for (route, lane) in state.lanes
+      where latest[route.destination].map({ $0.lane.lastUsed < lane.lastUsed }) ?? true {
+        latest[route.destination] = (route, lane)
       }
-      return latest.map { $1.status(of: $0) }
+      return latest.values.map { route, lane in
+        lane.status(of: route, hostKey: state.hostKeyTroubles[route.destination.endpoint])
+      }
     }
   }
 
-  /// Forgets refused logins and pauses: something was changed, and the next call tries again.
+  /// What has happened since the pool was made.
+  public var counters: PoolCounters { state.withLock(\.counters) }
+
+  /// Forgets refused logins, host keys and pauses: something was changed, and the next call tries again.
   public func retryLogins() {
     state.withLock { state in
+      state.hostKeyTroubles = [:]
       for route in state.lanes.keys { state.lanes[route]?.forgetFailures() }
     }
   }

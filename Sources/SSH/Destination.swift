@@ -12,5 +12,8 @@ public struct Destination: Hashable, Sendable, CustomStringConvertible {
     self.user = user
   }
 
-  public var description: String { host.contains(":") ? "\(user)@[\(host)]:\(port)" : "\(user)@\(host):\(port)" }
+  public var description: String { "\(user)@\(endpoint)" }
+
+  /// `host:port`: what a host key belongs to, whoever logs in.
+  public var endpoint: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -1,8 +1,10 @@
 import Foundation
 
-/// The contents of a known hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
+/// The contents of a known hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), read as ssh reads it.
 ///
 /// libssh2 reads these too, but passes over wildcards, negation and the markers, and treats a revoked key as trusted.
+/// A host is looked up by the name it is configured with, which may be an address; as ssh does since 8.5
+/// (`CheckHostIP no`), the addresses behind a name are not looked up.
 struct KnownHosts {
   /// A public key as a server shows it: an algorithm's name and the parameters, in one string of bytes.
   struct Key: Equatable {
@@ -12,8 +14,12 @@ struct KnownHosts {
     /// `ssh-ed25519 SHA256:...`
     var fingerprint: String { "\(kind) \(Digest.fingerprint(blob))" }
 
+    /// All kinds of keys are a name and one or more strings, and nothing else (RFC 4253, section 6.6).
     init?(blob: [UInt8]) {
-      guard let name = WireReader(blob).firstString() else { return nil }
+      var reader = WireReader(blob)
+      guard let name = reader.string(), reader.string() != nil else { return nil }
+      while reader.string() != nil {}
+      guard reader.isAtEnd else { return nil }
       kind = String(decoding: name, as: UTF8.self)
       self.blob = blob
     }
@@ -22,113 +28,87 @@ struct KnownHosts {
   /// What the file says about a key that a host offers.
   enum Verdict: Equatable {
     case trusted
+    /// Marked so, whatever other lines say.
     case revoked
-    /// Other keys of the same kind are known.
+    /// Other keys are known, of the same kind or not.
     case changed(known: [String])
-    /// No key of this kind is known; perhaps there are others.
-    case unknown(others: [String])
+    /// Nothing is known of this host.
+    case unknown
     /// Only an authority is known, which signs host certificates; those are not supported.
     case certificateAuthorityOnly
-  }
-
-  private struct Entry {
-    enum Marker { case none, revoked, certificateAuthority }
-    let marker: Marker
-    let patterns: [Substring]
-    let key: Key
   }
 
   private var entries: [Entry] = []
 
   /// Lines that are no entries are passed over, as ssh does.
-  init(_ text: String) {
-    for line in text.split(whereSeparator: \.isNewline) {
-      var fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" })[...]
-      guard let first = fields.first, !first.hasPrefix("#") else { continue }
-      var marker = Entry.Marker.none
-      if first.hasPrefix("@") {
-        switch first {
-        case "@revoked": marker = .revoked
-        case "@cert-authority": marker = .certificateAuthority
-        default: continue
-        }
-        fields.removeFirst()
-      }
-      guard fields.count >= 3, let data = Data(base64Encoded: String(fields[fields.startIndex + 2])),
-        let key = Key(blob: Array(data)), key.kind == fields[fields.startIndex + 1]
-      else { continue }
-      let patterns = fields[fields.startIndex].split(separator: ",")
-      entries.append(Entry(marker: marker, patterns: patterns, key: key))
-    }
-  }
+  init(_ bytes: [UInt8]) { entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap(Entry.init) }
 
   /// The name under which a host's keys are kept.
   static func name(host: String, port: Int) -> String {
     port == 22 ? host.lowercased() : "[\(host.lowercased())]:\(port)"
   }
 
-  /// The kinds of the keys known for a host, in the order of the file.
+  /// The kinds of the keys by which a host can be trusted, in the order of the file.
   func kinds(host: String, port: Int) -> [String] {
-    matching(host: host, port: port).filter { $0.marker == .none }.map(\.key.kind)
+    Self.names(host: host, port: port).flatMap { name in
+      let matching = matching(name)
+      let revoked = matching.filter { $0.marker == .revoked }.map(\.key)
+      return matching.filter { $0.marker == .none && !revoked.contains($0.key) }.map(\.key.kind)
+    }
   }
 
+  /// What is known under the name with the port counts; if nothing is, a key that is known of the name alone is
+  /// trusted all the same, as ssh does it.
   func verdict(on offered: Key, host: String, port: Int) -> Verdict {
-    let matching = matching(host: host, port: port)
+    let verdicts = Self.names(host: host, port: port).map { verdict(on: offered, name: $0) }
+    guard let first = verdicts.first, let last = verdicts.last else { return .unknown }
+    let knowsNothing = first == .unknown || first == .certificateAuthorityOnly
+    return knowsNothing && (last == .trusted || last == .revoked) ? last : first
+  }
+
+  private static func names(host: String, port: Int) -> [String] {
+    port == 22 ? [name(host: host, port: 22)] : [name(host: host, port: port), name(host: host, port: 22)]
+  }
+
+  private func verdict(on offered: Key, name: String) -> Verdict {
+    let matching = matching(name)
     if matching.contains(where: { $0.marker == .revoked && $0.key == offered }) { return .revoked }
     let known = matching.filter { $0.marker == .none }.map(\.key)
     if known.contains(offered) { return .trusted }
-    let sameKind = known.filter { $0.kind == offered.kind }
-    if !sameKind.isEmpty { return .changed(known: sameKind.map(\.fingerprint)) }
-    if known.isEmpty && matching.contains(where: { $0.marker == .certificateAuthority }) {
-      return .certificateAuthorityOnly
-    }
-    return .unknown(others: known.map(\.fingerprint))
+    if !known.isEmpty { return .changed(known: known.map(\.fingerprint)) }
+    return matching.contains { $0.marker == .certificateAuthority } ? .certificateAuthorityOnly : .unknown
   }
 
-  private func matching(host: String, port: Int) -> [Entry] {
-    let name = Self.name(host: host, port: port)
-    return entries.filter { entry in
-      var matched = false
-      for pattern in entry.patterns {
-        if pattern.hasPrefix("!") {
-          if Self.matches(name, pattern.dropFirst()) { return false }
-        } else if !matched {
-          matched = Self.matches(name, pattern)
-        }
+  private func matching(_ name: String) -> [Entry] { entries.filter { $0.hosts.match(name) } }
+}
+
+extension KnownHosts {
+  /// A line of the file.
+  fileprivate struct Entry {
+    enum Marker { case none, revoked, certificateAuthority }
+
+    let marker: Marker
+    let hosts: HostPatterns
+    let key: Key
+
+    init?(_ line: ArraySlice<UInt8>) {
+      // Spaces and tabs, and the CR of files that were made elsewhere.
+      var fields = line.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }[...]
+      switch fields.first.map({ String(decoding: $0, as: UTF8.self) }) {
+      case "@revoked"?: marker = .revoked
+      case "@cert-authority"?: marker = .certificateAuthority
+      default: marker = .none
       }
-      return matched
+      if marker != .none { fields.removeFirst() }
+      // A second or another marker: who knows what was meant.
+      guard fields.count >= 3, let hosts = fields.popFirst(), let first = hosts.first,
+        first != UInt8(ascii: "@"), first != UInt8(ascii: "#"),
+        let kind = fields.popFirst(), let base64 = fields.popFirst(),
+        let blob = Data(base64Encoded: Data(base64)), let key = Key(blob: Array(blob)),
+        key.kind.utf8.elementsEqual(kind)
+      else { return nil }
+      self.hosts = HostPatterns(hosts)
+      self.key = key
     }
-  }
-
-  private static func matches(_ name: String, _ pattern: Substring) -> Bool {
-    if pattern.hasPrefix("|1|") {
-      let parts = pattern.split(separator: "|")
-      guard parts.count == 3, let salt = Data(base64Encoded: String(parts[1])),
-        let hash = Data(base64Encoded: String(parts[2]))
-      else { return false }
-      return Digest.hmacSHA1(name, salt: Array(salt)) == Array(hash)
-    }
-    return matches(Array(name.utf8)[...], Array(pattern.lowercased().utf8)[...])
-  }
-
-  /// `*` and `?`. Goes back to the last star only, so that no pattern takes more than length times length.
-  private static func matches(_ name: ArraySlice<UInt8>, _ pattern: ArraySlice<UInt8>) -> Bool {
-    var (at, position) = (pattern.startIndex, name.startIndex)
-    var star: (after: Int, resume: Int)?
-    while position < name.endIndex {
-      if at < pattern.endIndex, pattern[at] == UInt8(ascii: "*") {
-        star = (at + 1, position)
-        at += 1
-      } else if at < pattern.endIndex, pattern[at] == name[position] || pattern[at] == UInt8(ascii: "?") {
-        at += 1
-        position += 1
-      } else if let (after, resume) = star {
-        star = (after, resume + 1)
-        (at, position) = (after, resume + 1)
-      } else {
-        return false
-      }
-    }
-    return pattern[at...].allSatisfy { $0 == UInt8(ascii: "*") }
   }
 }

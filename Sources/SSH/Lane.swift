@@ -48,11 +48,12 @@ struct Lane {
   // MARK: Channels
 
   /// What a newcomer gets.
-  mutating func admit(to destination: Destination) -> Admission {
+  /// - Parameter barrier: why nobody may connect to the host now, if that is so.
+  mutating func admit(to destination: Destination, barrier: SSHError?) -> Admission {
     lastUsed = .now
     if let refusal { return .denied(refusal.error) }
     if queue.isEmpty, let connection = take() { return .granted(connection) }
-    if links.isEmpty, !isConnecting, let outage, outage.retryAt > .now { return .denied(outage.error) }
+    if links.isEmpty, !isConnecting, let error = barrier ?? pause { return .denied(error) }
     return queue.count < configuration.queueLimit ? .wait : .denied(.busy(destination))
   }
 
@@ -63,13 +64,16 @@ struct Lane {
   }
 
   /// Gives free channels to those who wait, the first come first.
-  mutating func serve() {
+  mutating func serve(barrier: SSHError?) {
     while !queue.isEmpty, let connection = take() {
       queue.removeFirst().continuation.resume(returning: .success(connection))
     }
     // The last connection went while a pause was in force: nobody would come for those who wait.
-    if links.isEmpty, !isConnecting, let outage, outage.retryAt > .now { failAll(outage.error) }
+    if links.isEmpty, !isConnecting, let error = barrier ?? pause { failAll(error) }
   }
+
+  /// Why no connection is tried now, if one was in vain a short while ago.
+  private var pause: SSHError? { outage.flatMap { $0.retryAt > .now ? $0.error : nil } }
 
   mutating func failAll(_ error: SSHError) {
     for waiter in queue { waiter.continuation.resume(returning: .failure(error)) }
@@ -120,11 +124,10 @@ struct Lane {
   // MARK: Connecting
 
   /// Whether a connection shall be made now; who asks must make it.
-  mutating func beginConnecting() -> Bool {
-    guard !queue.isEmpty, !isConnecting, refusal == nil, links.count < configuration.connectionsPerDestination else {
-      return false
-    }
-    if let outage, outage.retryAt > .now { return false }
+  mutating func beginConnecting(barrier: SSHError?) -> Bool {
+    guard !queue.isEmpty, !isConnecting, refusal == nil, links.count < configuration.connectionsPerDestination,
+      barrier == nil, pause == nil
+    else { return false }
     isConnecting = true
     return true
   }
@@ -154,8 +157,13 @@ struct Lane {
   }
 
   mutating func refuse(_ error: SSHError) {
-    isConnecting = false
     refusal = (error, Date())
+    giveUp(error)
+  }
+
+  /// An attempt has failed for a reason that is not this lane's.
+  mutating func giveUp(_ error: SSHError) {
+    isConnecting = false
     if links.isEmpty { failAll(error) }
   }
 
@@ -164,14 +172,16 @@ struct Lane {
     outage = nil
   }
 
-  func status(of destination: Destination) -> DestinationStatus {
-    // With a connection up, it only means that another could not be made.
+  func status(of route: ConnectionPool.Route, hostKey: HostKeyTrouble?) -> DestinationStatus {
+    // With a connection up, these only mean that another could not be made.
     let outage = links.isEmpty ? self.outage : nil
+    let hostKey = links.isEmpty ? hostKey : nil
+    let retryAt = hostKey?.retryAt ?? outage?.retryAt
     return DestinationStatus(
-      destination: destination, connections: links.count,
-      lastError: (refusal?.error ?? outage?.error)?.description,
-      failingSince: refusal?.since ?? outage?.since, logins: logins,
-      nextAttempt: refusal == nil
-        ? outage.map { Date(timeIntervalSinceNow: ($0.retryAt - .now).inSeconds) } : nil)
+      destination: route.destination, fingerprint: route.fingerprint, connections: links.count,
+      lastError: (refusal?.error ?? hostKey?.error ?? outage?.error)?.description,
+      failingSince: refusal?.since ?? hostKey?.since ?? outage?.since,
+      needsAttention: refusal != nil || hostKey != nil, logins: logins,
+      nextAttempt: refusal == nil ? retryAt.map { Date(timeIntervalSinceNow: ($0 - .now).inSeconds) } : nil)
   }
 }

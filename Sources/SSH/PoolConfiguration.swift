@@ -24,5 +24,9 @@ public struct PoolConfiguration: Sendable {
   /// the upper bound; of that a random share between half and all.
   public var backoff: ClosedRange<Duration> = .milliseconds(500)...(.seconds(30))
 
+  /// The pause after a host key was refused; of that a random share between half and all. It holds for all accounts on
+  /// that host, and ends early when the known hosts file has changed.
+  public var hostKeyPause: Duration = .seconds(60)
+
   public init() {}
 }

@@ -28,13 +28,18 @@ public struct PrivateKey: Sendable {
   ///   - text: the text of the private key file, or base64 of it (for environment variables).
   ///   - passphrase: for an encrypted key; ignored for one that is not.
   public init(text: String, passphrase: String? = nil) throws(KeyError) {
-    let body = try Self.body(of: text)
+    try self.init(text: text, passphrase: passphrase, hasRSA: Session.hasRSA)
+  }
+
+  /// - Parameter hasRSA: whether RSA keys can be used.
+  init(text: String, passphrase: String?, hasRSA: Bool) throws(KeyError) {
+    let body = try Self.body(of: text, hasRSA: hasRSA)
     let envelope = try Envelope(body)
     kind = envelope.kind
     fingerprint = Digest.fingerprint(envelope.publicKey)
     switch kind {
     case .ed25519, .ecdsa256, .ecdsa384, .ecdsa521: break
-    case .rsa: throw .rsa
+    case .rsa: if !hasRSA { throw .rsa }
     case .dsa, .securityKeyEd25519, .securityKeyECDSA: throw .unsupportedKind(kind.rawValue)
     }
     guard !envelope.isEncrypted || passphrase?.isEmpty == false else { throw .encrypted }
@@ -49,7 +54,7 @@ public struct PrivateKey: Sendable {
   private static let end = "-----END OPENSSH PRIVATE KEY-----"
 
   /// The bytes between the armour.
-  private static func body(of text: String) throws(KeyError) -> Data {
+  private static func body(of text: String, hasRSA: Bool) throws(KeyError) -> Data {
     var armoured = text
     if !text.contains("-----BEGIN ") {
       if text.contains("PuTTY-User-Key-File") { throw .foreignFormat("PuTTY") }
@@ -60,7 +65,7 @@ public struct PrivateKey: Sendable {
       armoured = inner
     }
     guard let start = armoured.range(of: begin) else {
-      if armoured.contains("BEGIN RSA PRIVATE KEY") { throw .rsa }
+      if armoured.contains("BEGIN RSA PRIVATE KEY") { throw hasRSA ? .foreignFormat("PEM") : .rsa }
       if armoured.contains("PUBLIC KEY-----") { throw .publicKey }
       throw armoured.contains("PRIVATE KEY-----") ? .foreignFormat("PEM") : .notAKey
     }
@@ -99,9 +104,12 @@ public enum KeyError: Error, Sendable, Equatable, CustomStringConvertible {
     case .foreignFormat(let format):
       "This private key is in \(format) format: convert a copy to OpenSSH's with `ssh-keygen -p -f FILE`"
         + " (PuTTY: puttygen FILE -O private-openssh-new -o NEW)."
-    case .rsa: "RSA keys cannot be used: make another with `ssh-keygen -t ed25519` and add it to authorized_keys."
+    case .rsa:
+      "RSA keys need libssh2 1.11, and this is \(Session.libraryVersion): make another key with"
+        + " `ssh-keygen -t ed25519` and add its public key to authorized_keys."
     case .unsupportedKind(let kind):
-      "Keys of kind \(kind) cannot be used: make another with `ssh-keygen -t ed25519` and add it to authorized_keys."
+      "Keys of kind \(kind) cannot be used: make another with `ssh-keygen -t ed25519` and add its public key to"
+        + " authorized_keys."
     case .encrypted: "This private key is encrypted and needs its passphrase."
     case .wrongPassphrase: "The passphrase does not open this private key."
     }

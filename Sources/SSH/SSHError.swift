@@ -5,11 +5,14 @@ public enum SSHError: Error, Sendable, Equatable {
   /// No connection: name resolution, TCP, key exchange; or an attempt failed just now and its pause is not over.
   case unreachable(Destination, reason: String)
 
-  /// The host offers a key of a kind of which the known hosts file has none for it.
+  /// The known hosts file has no key of the host.
   case hostKeyUnknown(Destination, offered: String, file: String)
 
   /// The host offers another key than the known hosts file has for it: a reinstalled server, or somebody in between.
   case hostKeyChanged(Destination, offered: String, known: [String], file: String)
+
+  /// The host's key is not to be trusted, or cannot be judged.
+  case hostKeyRefused(Destination, reason: String)
 
   /// The server did not accept the key. Nothing more is tried with this key until ``ConnectionPool/retryLogins()``,
   /// for sites lock out whoever keeps trying.
@@ -31,7 +34,15 @@ public enum SSHError: Error, Sendable, Equatable {
   public var mayHaveRun: Bool {
     switch self {
     case .timedOut(_, let started), .disconnected(_, let started): started
-    case .unreachable, .hostKeyUnknown, .hostKeyChanged, .loginRefused, .busy, .sftp: false
+    case .unreachable, .hostKeyUnknown, .hostKeyChanged, .hostKeyRefused, .loginRefused, .busy, .sftp: false
+    }
+  }
+
+  /// Whether it is about the host's key, and so about everybody who would log in there.
+  var isAboutHostKey: Bool {
+    switch self {
+    case .hostKeyUnknown, .hostKeyChanged, .hostKeyRefused: true
+    case .unreachable, .loginRefused, .busy, .timedOut, .disconnected, .sftp: false
     }
   }
 }
@@ -43,11 +54,19 @@ extension SSHError: CustomStringConvertible {
       return "\(destination) cannot be reached: \(reason)."
     case .hostKeyUnknown(let destination, let offered, let file):
       let scan = "ssh-keyscan -p \(destination.port) \(destination.host)"
-      return "The host key of \(destination), \(offered), is not in \(file): compare it with the server's and add it,"
-        + " for example with `\(scan) >> \(file)`."
+      return "The host key of \(destination.endpoint), \(offered), is not in \(file): compare it with the server's and"
+        + " add it, for example with `\(scan) >> \(file)`."
     case .hostKeyChanged(let destination, let offered, let known, let file):
-      return "The host key of \(destination) is \(offered), but \(file) has \(known.joined(separator: " and ")):"
-        + " somebody may be in between; if the server was reinstalled, replace its line in \(file)."
+      let isOfKnownKind = known.contains { $0.prefix { $0 != " " } == offered.prefix { $0 != " " } }
+      let wayOut =
+        isOfKnownKind
+        ? "if the server was reinstalled, replace its line in \(file)"
+        : "if this is one more key of the same server, add it to \(file)"
+      return
+        "The host key of \(destination.endpoint) is \(offered), but \(file) has \(known.joined(separator: " and ")):"
+        + " somebody may be in between; \(wayOut)."
+    case .hostKeyRefused(let destination, let reason):
+      return "The host key of \(destination.endpoint) is refused: \(reason)."
     case .loginRefused(let destination, let reason):
       return "\(destination) refuses the login: \(reason)."
     case .busy(let destination):

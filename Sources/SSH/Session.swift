@@ -25,6 +25,13 @@ final class Session {
   private static let window: UInt32 = 2 << 20
   private static let packet: UInt32 = 32 << 10
 
+  /// Whether libssh2 signs with RSA the ways that servers still take (RFC 8332), or checks such signatures. It is the
+  /// library that was found when the program started which counts, not the one it was built against.
+  static var hasRSA: Bool { libssh2_version(0x010b00) != nil }
+
+  /// libssh2's version, such as `1.10.0`.
+  static var libraryVersion: String { libssh2_version(0).map { String(cString: $0) } ?? "?" }
+
   private static let initStatus: Int32 = libssh2_init(0)
 
   init?(wire: Wire?) {

@@ -4,6 +4,9 @@ struct WireReader {
 
   init(_ bytes: some Sequence<UInt8>) { rest = Array(bytes)[...] }
 
+  /// Whether all bytes were read.
+  var isAtEnd: Bool { rest.isEmpty }
+
   /// The next byte, or nil if there is none.
   mutating func byte() -> UInt8? { rest.popFirst() }
 

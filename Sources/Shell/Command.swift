@@ -1,3 +1,5 @@
+import SSH
+
 /// A command as an argument list, and the one string that makes any login shell run just that.
 public struct Command: Sendable, Equatable {
   /// The program and its arguments; with an environment, `env`, the variables, the program and its arguments.
@@ -5,6 +7,21 @@ public struct Command: Sendable, Equatable {
 
   /// The command for a login shell's `-c`: sh, bash, dash, ksh, zsh, fish, csh or tcsh.
   public let text: String
+
+  /// How many of ``arguments`` are variables of the environment.
+  private let variables: Int
+
+  /// The command for the log: quoted as in ``text``, without the values of its environment, each word of at most 500
+  /// characters, in one line of at most 2,000.
+  ///
+  /// Nothing secret may be among the arguments in the first place: everybody on that machine can see them (ps(1)).
+  public var summary: String {
+    let words = arguments.enumerated().map { index, word in
+      let isVariable = variables > 0 && (1...variables).contains(index)
+      return isVariable ? word.prefix { $0 != "=" } + "=…" : LogText.line(ShellQuoting.quote(word), limit: 500)
+    }
+    return LogText.line(words.joined(separator: " "))
+  }
 
   /// The longest ``text``, in bytes: Linux passes no longer argument to a program (MAX_ARG_STRLEN, execve(2)).
   /// What is longer belongs on standard input.
@@ -28,6 +45,7 @@ public struct Command: Sendable, Equatable {
     let text = Self.line(words)
     guard text.utf8.count <= Self.maximumLength else { throw .tooLong(bytes: text.utf8.count) }
     self.arguments = words
+    variables = environment.count
     self.text = text
   }
 

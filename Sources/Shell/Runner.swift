@@ -17,8 +17,32 @@ public protocol Runner: Sendable {
     _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration
   ) async throws(RunError) -> CommandResult
 
+  /// The same, where one can say what the command is for.
+  func run(
+    _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration,
+    purpose: CommandPurpose
+  ) async throws(RunError) -> CommandResult
+
   /// What is wrong right now, one sentence each; empty if all is well.
   var statusLines: [String] { get }
+}
+
+extension Runner {
+  /// For places that keep no record of their commands.
+  public func run(
+    _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration,
+    purpose: CommandPurpose
+  ) async throws(RunError) -> CommandResult {
+    try await run(command, as: account, stdin: stdin, limits: limits, timeout: timeout)
+  }
+}
+
+/// What a command is for, which decides where the record of it goes.
+public enum CommandPurpose: Sendable {
+  /// It changes something, or somebody has asked for it: on the log at level info.
+  case action
+  /// It is one of the many by which a place is watched all the time: on the log at level debug.
+  case observation
 }
 
 /// How a command ended.

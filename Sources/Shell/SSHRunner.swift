@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import SSH
 
 /// Runs commands on one host over SSH, each account with its own key.
@@ -19,25 +20,52 @@ public struct SSHRunner: Runner {
   public func run(
     _ command: Command, as account: String, stdin: [UInt8] = [], limits: OutputLimits = .init(), timeout: Duration
   ) async throws(RunError) -> CommandResult {
+    try await run(command, as: account, stdin: stdin, limits: limits, timeout: timeout, purpose: .action)
+  }
+
+  public func run(
+    _ command: Command, as account: String, stdin: [UInt8] = [], limits: OutputLimits = .init(), timeout: Duration,
+    purpose: CommandPurpose
+  ) async throws(RunError) -> CommandResult {
     guard let key = keys(account) else { throw .noKey(account: account) }
+    let start = ContinuousClock.now
     do {
       let destination = Destination(host: host, port: port, user: account)
       let output = try await pool.run(
         command.text, on: destination, key: key, stdin: stdin, limits: limits, timeout: timeout)
+      let exit = output.exitSignal.map { "signal \($0)" } ?? "\(output.exitStatus ?? -1)"
+      log(command, purpose, account, exit: exit, since: start)
       return CommandResult(
         exitStatus: output.exitStatus ?? -1, signal: output.exitSignal, stdout: output.stdout, stderr: output.stderr,
         stdoutTruncated: output.stdoutTruncated)
     } catch {
+      // What was not sent is no command of anybody's.
+      if error.mayHaveRun { log(command, purpose, account, exit: error.description, since: start) }
       throw error.mayHaveRun ? .interrupted(error.description) : .unavailable(error.description)
     }
   }
 
+  /// One line per command that was sent, without what it was given on standard input and in its environment.
+  private func log(
+    _ command: Command, _ purpose: CommandPurpose, _ account: String, exit: String, since start: ContinuousClock.Instant
+  ) {
+    pool.logger.log(
+      level: purpose == .action ? .info : .debug, "command",
+      metadata: [
+        "host": "\(host)", "user": "\(account)", "command": "\(command.summary)", "exit": "\(LogText.line(exit))",
+        "ms": "\(Int((ContinuousClock.now - start) / .milliseconds(1)))",
+      ])
+  }
+
   public var statusLines: [String] {
-    pool.status().compactMap { status in
-      guard status.destination.host == host, status.destination.port == port else { return nil }
-      // Once a new attempt may be made, how the last one went says nothing any more.
-      if let next = status.nextAttempt, next < Date() { return nil }
-      return status.lastError
+    var lines: [String] = []
+    for status in pool.status() where status.destination.host == host && status.destination.port == port {
+      // A key that is no longer used says nothing any more, nor how the last attempt went once the next may be made.
+      guard let line = status.lastError, keys(status.destination.user)?.fingerprint == status.fingerprint,
+        status.needsAttention || status.nextAttempt.map({ $0 >= Date() }) ?? true, !lines.contains(line)
+      else { continue }
+      lines.append(line)
     }
+    return lines
   }
 }

@@ -36,7 +36,17 @@ struct Metrics: Sendable {
     family(
       "weir_jobs", "gauge", "Jobs that are not over, by state.",
       jobs.census.sorted { $0.key < $1.key }.map { ("{state=\"\($0.key)\"}", $0.value) })
-    family("weir_backend_up", "gauge", "Whether the backend answered the last look in full.", [("", jobs.trouble == nil ? 1 : 0)])
+    family(
+      "weir_backend_up", "gauge", "Whether the backend answered the last look in full.",
+      [("", jobs.trouble == nil ? 1 : 0)])
+    if let counters = pool?.counters {
+      family("weir_ssh_logins_total", "counter", "SSH logins that succeeded.", [("", counters.logins)])
+      family(
+        "weir_ssh_refused_logins_total", "counter", "SSH logins that a server refused.", [("", counters.refusedLogins)])
+      family(
+        "weir_ssh_connections_lost_total", "counter", "SSH connections that broke.", [("", counters.connectionsLost)])
+      family("weir_ssh_commands_total", "counter", "Commands run over SSH.", [("", counters.commands)])
+    }
     return text
   }
 }

@@ -31,12 +31,14 @@ struct Service {
   /// Serves until a signal says to end; then finishes what is under way. While another Weir has the state directory,
   /// stands by.
   static func run(_ settings: Settings) async throws {
-    let log = LogLines.bootstrap(form: .init(rawValue: settings.text("WEIR_LOG_FORMAT")) ?? .plain)
+    let log = LogLines.bootstrap(
+      form: .init(rawValue: settings.text("WEIR_LOG_FORMAT")) ?? .plain,
+      metadataProvider: .init { RequestContext.requestID.map { ["request-id": "\($0)"] } ?? [:] })
     defer { log.flush() }
     let logger = logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
     let signals = EndSignals()
     let standby = Standby(
-      directory: settings.text("WEIR_STATE_DIR"), configuration: server(settings), logger: logger)
+      directory: settings.text("WEIR_STATE_DIR"), configuration: server(settings, logger), logger: logger)
     guard let (store, lock, port) = try await standby.open(until: signals) else { return }
     // Its end is the end of the lock.
     defer { withExtendedLifetime(lock) {} }
@@ -82,7 +84,7 @@ struct Service {
     }
     await keySet?.start()
     users.watch { [pool] in pool?.retryLogins() }
-    var configuration = Self.server(settings)
+    var configuration = Self.server(settings, logger)
     configuration.port = port
     let server = Server(configuration: configuration, router: router, logger: logger)
     await standby.end()
@@ -100,12 +102,30 @@ struct Service {
     await pool?.close()
   }
 
-  private static func server(_ settings: Settings) -> ServerConfiguration {
+  private static func server(_ settings: Settings, _ logger: Logger) -> ServerConfiguration {
     var configuration = ServerConfiguration()
     configuration.bindAddress = settings.text("WEIR_BIND_ADDRESS")
     configuration.port = settings.whole("WEIR_PORT")
     configuration.limits = limits(settings)
+    configuration.accessLog = { record in Self.log(record, logger) }
+    configuration.logsQuietRoutes = logger.logLevel <= .debug
     return configuration
+  }
+
+  /// One line for each request: who asked what of which job, and what came of it.
+  private static func log(_ record: AccessRecord, _ logger: Logger) {
+    let level = record.isQuiet ? Logger.Level.debug : .info
+    guard logger.logLevel <= level else { return }
+    var metadata: Logger.Metadata = [
+      "request-id": "\(record.requestID)", "method": "\(record.method)", "path": "\(record.path)",
+      "status": .stringConvertible(record.status), "ms": "\((record.milliseconds * 1000).rounded() / 1000)",
+      "bytes": .stringConvertible(record.bytesSent), "address": "\(record.remoteAddress)",
+    ]
+    if let route = record.route { metadata["route"] = "\(route)" }
+    if let caller = record.caller { metadata["caller"] = "\(caller)" }
+    if let job = record.jobID { metadata["job"] = "\(job)" }
+    if record.isCutOff { metadata["cut-off"] = "true" }
+    logger.log(level: level, "request", metadata: metadata)
   }
 
   private static func limits(_ settings: Settings) -> Limits {
@@ -120,6 +140,7 @@ struct Service {
     limits.bodyRate = settings.whole("WEIR_HTTP_BODY_RATE")
     limits.keepAliveIdle = seconds("WEIR_HTTP_KEEP_ALIVE_SECONDS")
     limits.writeStall = seconds("WEIR_HTTP_WRITE_STALL_SECONDS")
+    limits.tunnelIdle = seconds("WEIR_HTTP_TUNNEL_IDLE_SECONDS")
     limits.linger = seconds("WEIR_HTTP_LINGER_SECONDS")
     limits.connections = settings.whole("WEIR_HTTP_CONNECTIONS")
     limits.pipelined = settings.whole("WEIR_HTTP_PIPELINED")

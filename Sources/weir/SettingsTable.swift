@@ -162,6 +162,9 @@ extension Setting {
       name: "WEIR_HTTP_WRITE_STALL_SECONDS", group: .http, form: .whole(1...3600), standard: "30",
       meaning: "Seconds in which a client takes no byte of its answer; then it is cut off."),
     Setting(
+      name: "WEIR_HTTP_TUNNEL_IDLE_SECONDS", group: .http, form: .whole(1...604_800), standard: "3600",
+      meaning: "Seconds in which nothing comes or goes through a tunnel; then it is closed."),
+    Setting(
       name: "WEIR_HTTP_LINGER_SECONDS", group: .http, form: .whole(0...3600), standard: "10",
       meaning: "Seconds for which a client may go on sending after a last answer, so that it can read it."),
     Setting(

@@ -27,7 +27,6 @@ final class UserDirectory: Sendable {
     var users: Users
     var stamp: FileStamp?
     var warning: String?
-    var timer: (any DispatchSourceTimer)?
   }
 
   private let configuration: Configuration
@@ -63,11 +62,19 @@ final class UserDirectory: Sendable {
   /// Looks every other second whether the file has changed.
   /// - Parameter onChange: called after new contents were taken.
   func watch(onChange: @escaping @Sendable () -> Void) {
-    let timer = DispatchSource.makeTimerSource(queue: queue)
-    timer.schedule(deadline: .now() + 2, repeating: 2, leeway: .milliseconds(500))
-    timer.setEventHandler { @Sendable [weak self] in if self?.refresh() == true { onChange() } }
-    timer.activate()
-    state.withLock { $0.timer = timer }
+    Task { [weak self] in
+      while true {
+        try await Task.sleep(for: .seconds(2))
+        guard let self else { return }
+        // Not on a thread of the tasks: the file may lie on a server that does not answer.
+        await withCheckedContinuation { done in
+          self.queue.async {
+            if self.refresh() { onChange() }
+            done.resume()
+          }
+        }
+      }
+    }
   }
 
   /// Reads the file if it has changed; a broken one changes nothing but the warning.

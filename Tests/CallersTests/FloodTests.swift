@@ -143,7 +143,7 @@ struct FloodTests {
       let times = try await good.sorted()
       #expect(times.count > 3)
       #expect(try #require(times.last) < .seconds(5), "the slowest three good requests")
-      #expect(door.gate.failures == ["token_signature": clients * each])
+      #expect(door.gate.failures == [Refusal(.signature).reason: clients * each])
       #expect(door.gate.load.delayed == 0 && door.gate.load.networks == clients)
       #expect(door.log.lines.count <= 2 * RefusalLog.lines)
     }

@@ -1,6 +1,7 @@
 import os
 import pathlib
 import shutil
+import tempfile
 import uuid
 
 import pytest
@@ -75,6 +76,15 @@ def gate(gates):
     gate = Gate(gates)
     yield gate
     gate.open()
+
+
+@pytest.fixture(scope="module")
+def open_directory():
+    """A directory that every account of the cluster can reach and write to, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="weir-open-") as directory:
+        path = pathlib.Path(directory).resolve()
+        path.chmod(0o777)
+        yield path
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -199,7 +199,8 @@ class Weir:
         try:
             connection.request(method, path, body, {"Authorization": credentials, **(headers or {})})
             response = connection.getresponse()
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            fields = {name.lower(): ", ".join(response.headers.get_all(name)) for name in response.headers}
+            return Answer(response.status, fields, response.read())
         finally:
             connection.close()
 

@@ -40,17 +40,14 @@ def held(weir):
         ({"iat": int(time.time()) + 600}, "future"),
         ({"iss": "https://elsewhere.example.com"}, "issuer"),
         ({"iss": None}, "issuer"),
-        ({"aud": "another service"}, "audience"),
-        ({"aud": ["a", "b"]}, "audience"),
+        ({"aud": "another service"}, "(aud)"),
+        ({"aud": ["a", "b"]}, "(aud)"),
         ({"email": None}, "email"),
         ({"email": ["kirby@example.com"]}, "email"),
     ],
 )
 def test_refused_token_is_401_with_the_reason(weir, claims, reason):
-    email = claims.pop("email", "kirby@example.com")
-    sent = token(email, **claims)
-    if None in claims.values() or not isinstance(email, str):
-        sent = token(**{"email": email}, **{k: v for k, v in claims.items()})
+    sent = token(**{"email": "kirby@example.com", **claims})
     answer = weir.get("/running", credentials="Bearer " + sent)
     assert answer.status == 401, answer.body
     assert reason in answer.error, answer.error

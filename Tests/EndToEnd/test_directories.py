@@ -13,11 +13,9 @@ MARIO = "Bearer " + token("mario@example.com")
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory):
+def tree(open_directory):
     """A vault that everybody can read, with a part for kirby alone, links out of it, and things beside it."""
-    top = tmp_path_factory.mktemp("tree")
-    for path in (top, *top.parents[:2]):
-        path.chmod(0o755)
+    top = open_directory
     for name in ("vault/sub", "vault/kirbys/inner", "vault2/x", "other/secret", "vault\n/x"):
         (top / name).mkdir(parents=True)
     (top / "vault/a file").write_text("12345")
@@ -120,3 +118,8 @@ def test_without_roots_nothing_is_listed(weir, tree):
     for credentials in (None, KIRBY):
         answer = listing(weir, tree / "vault", credentials)
         assert answer.status == 403 and "WEIR_VAULT_ROOTS" in answer.body.decode()
+
+
+def test_root_that_is_not_absolute_is_refused_at_start(new_weir):
+    done = new_weir(WEIR_VAULT_ROOTS="/vault,home").run("config")
+    assert done.returncode == 78 and "WEIR_VAULT_ROOTS: 'home' is wrong" in done.stderr

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Compiled together with the parsing sources of `HTTP` by `deploy/fuzz.sh`, into one program; the environment's
+/// Compiled together with the sources that read what others send by `deploy/fuzz.sh`, into one program; the environment's
 /// `FUZZ_TARGET` says which of the targets libFuzzer feeds.
 enum FuzzTarget: String {
-  case request, chunked, form, multipart, percent, host, header
+  case request, chunked, form, multipart, percent, host, header, token, knownhosts
 
   static let chosen: FuzzTarget = {
     let name = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? ""
@@ -20,6 +20,8 @@ enum FuzzTarget: String {
     case .percent: percentProperty(input)
     case .host: hostProperty(input)
     case .header: headerProperty(input)
+    case .token: tokenProperty(input)
+    case .knownhosts: knownHostsProperty(input)
     }
   }
 }

@@ -261,6 +261,28 @@ struct ServerTests {
     }
   }
 
+  @Test("whichever loop has the connection that was idle longest, it is the one that goes", arguments: [1, 2, 3])
+  func oldestOfAll(loops: Int) async throws {
+    var limits = Limits()
+    limits.connections = 5
+    try await TestServer.run(limits: limits, loops: loops) { server in
+      var held: [Client] = []
+      for number in 0..<16 {
+        let client = try Client(port: server.port)
+        held.append(client)
+        #expect(try await client.exchange(get).status == 200)
+        // The clock that idle times are taken from ticks every few milliseconds.
+        try await Task.sleep(for: .milliseconds(10))
+        guard number >= limits.connections else { continue }
+        let oldest = held.removeFirst()
+        #expect(try await blocking { try oldest.rest() }.isEmpty)
+        oldest.close()
+        #expect(!held.contains { $0.hasInput(within: 0) })
+      }
+      for client in held { client.close() }
+    }
+  }
+
   @Test("a body that comes in drops is 408 when its size does not justify the time")
   func bodyRate() async throws {
     var limits = Limits()

@@ -13,7 +13,8 @@ struct TestServer: Sendable {
   /// Runs `body` with a started server, and drains it after.
   @discardableResult
   static func run<Result: Sendable>(
-    limits: Limits = Limits(), loops: Int = 1, routes: (inout Router) -> Void = { _ in },
+    limits: Limits = Limits(), loops: Int = 1, records: Records? = nil,
+    routes: (inout Router) -> Void = { _ in },
     _ body: (TestServer) async throws -> Result
   ) async throws -> Result {
     var router = Router()
@@ -22,7 +23,17 @@ struct TestServer: Sendable {
       .now(Response(headers: ["Content-Type": "application/octet-stream"], body: .bytes(request.body)))
     }
     routes(&router)
-    let test = TestServer(router: router, limits: limits, loops: loops)
+    var configuration = ServerConfiguration(port: 0, loops: loops, limits: limits)
+    configuration.accessLog = records?.log
+    return try await run(configuration, router, body)
+  }
+
+  /// Runs `body` with a server that has these routes only.
+  @discardableResult
+  static func run<Result: Sendable>(
+    _ configuration: ServerConfiguration, _ router: Router, _ body: (TestServer) async throws -> Result
+  ) async throws -> Result {
+    let test = TestServer(configuration, router)
     try test.server.start()
     do {
       let result = try await body(test)
@@ -34,11 +45,10 @@ struct TestServer: Sendable {
     }
   }
 
-  private init(router: Router, limits: Limits, loops: Int) {
+  private init(_ configuration: ServerConfiguration, _ router: Router) {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    server = Server(
-      configuration: ServerConfiguration(port: 0, loops: loops, limits: limits), router: router, logger: logger)
+    server = Server(configuration: configuration, router: router, logger: logger)
   }
 
   /// Runs `body` with a connected client on a thread of its own: it blocks, and the tasks that answer need theirs.

@@ -131,6 +131,38 @@ struct TunnelTests {
     }
   }
 
+  @Test("a tunnel through which nothing goes is closed when its time is over, one that is used goes on")
+  func idle() async throws {
+    var limits = Limits()
+    limits.tunnelIdle = .milliseconds(300)
+    let (ended, end) = AsyncStream.makeStream(of: String.self)
+    try await TestServer.run(limits: limits) { router in
+      router.on("GET", "/echo") { _ in
+        .upgrade(to: "echo") { tunnel in
+          do { try await Self.echo(tunnel) } catch { end.yield("\(error)") }
+        }
+      }
+    } _: { server in
+      try await server.client { client in
+        try client.send(switching)
+        #expect(try client.reply().status == 101)
+        for _ in 0..<8 {
+          usleep(60_000)
+          try client.send("x")
+          #expect(try client.take(1) == [0x78])
+        }
+        let began = ContinuousClock.now
+        #expect(try client.rest().isEmpty)
+        let took = ContinuousClock.now - began
+        #expect(took > .milliseconds(250) && took < .seconds(5))
+      }
+      for await how in ended {
+        #expect(how == "connectionClosed")
+        break
+      }
+    }
+  }
+
   @Test("a tunnel that fails is reset, one that is told to drain ends")
   func ends() async throws {
     struct Failure: Error {}

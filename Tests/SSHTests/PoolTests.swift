@@ -1,6 +1,7 @@
 import Foundation
-import SSH
 import Testing
+
+@testable import SSH
 
 @Suite("The connection pool", .serialized)
 struct PoolTests {
@@ -83,6 +84,7 @@ struct PoolTests {
     try await server.start()
     let output = try await pool.run("cat \(file)", on: server.destination, key: key, timeout: .seconds(20))
     #expect(output.text == "run\n")
+    #expect(pool.counters == PoolCounters(logins: 2, refusedLogins: 0, connectionsLost: 1, commands: 2))
   }
 
   @Test("A command finds a new connection when the warm one broke while nobody used it")
@@ -188,13 +190,17 @@ struct PoolTests {
         return reason.contains(stranger.fingerprint)
       }
     }
-    #expect(server.count("Connection from") == 1)
-    #expect(pool.status().first?.nextAttempt == nil && pool.status().first?.lastError != nil)
+    #expect(server.count("Connection from") == 1 && server.count("Failed publickey") == 1)
+    #expect(pool.counters.refusedLogins == 1)
+    let status = try #require(pool.status().first)
+    #expect(status.nextAttempt == nil && status.lastError != nil && status.needsAttention)
+    #expect(status.fingerprint == stranger.fingerprint)
     _ = try await pool.run("true", on: server.destination, key: TestKeys.key(), timeout: .seconds(20))
     #expect(pool.status().first?.lastError == nil)
     pool.retryLogins()
     _ = try? await pool.run("true", on: server.destination, key: stranger, timeout: .seconds(20))
-    #expect(server.count("Connection from") == 3)
+    #expect(server.count("Connection from") == 3 && server.count("Failed publickey") == 2)
+    #expect(pool.counters == PoolCounters(logins: 1, refusedLogins: 2, connectionsLost: 0, commands: 1))
   }
 
   @Test("A name that does not resolve is said to be that")

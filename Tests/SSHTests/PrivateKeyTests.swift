@@ -1,6 +1,7 @@
 import Foundation
-import SSH
 import Testing
+
+@testable import SSH
 
 @Suite("Private keys")
 struct PrivateKeyTests {
@@ -35,6 +36,8 @@ struct PrivateKeyTests {
       (try TestKeys.text(.rsa), .rsa, "ssh-keygen -t ed25519"),
       ("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----", .rsa, "ssh-keygen -t ed25519"),
       (try TestKeys.text(.pem), .foreignFormat("PEM"), "ssh-keygen -p"),
+      (try TestKeys.text(.pkcs8), .foreignFormat("PEM"), "ssh-keygen -p"),
+      ("-----BEGIN ENCRYPTED PRIVATE KEY-----", .foreignFormat("PEM"), "ssh-keygen -p"),
       ("PuTTY-User-Key-File-3: ssh-ed25519", .foreignFormat("PuTTY"), "puttygen"),
       (lines.dropLast().joined(separator: "\n"), .damaged, "incomplete"),
       ((lines.prefix(2) + lines.suffix(1)).joined(separator: "\n"), .damaged, "damaged"),
@@ -44,6 +47,40 @@ struct PrivateKeyTests {
       #expect(throws: expected) { try PrivateKey(text: text) }
       #expect(expected.description.contains(hint))
     }
+  }
+
+  @Test(
+    "What is said to turn a key in another format into one that can be used does",
+    arguments: [TestKeys.Name.pem, .pkcs8])
+  func conversion(name: TestKeys.Name) async throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("key-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    let contents = try Data(TestKeys.text(name).utf8)
+    _ = FileManager.default.createFile(atPath: file.path, contents: contents, attributes: [.posixPermissions: 0o600])
+    try await run("/usr/bin/ssh-keygen", "-q", "-p", "-P", "", "-N", "", "-f", file.path)
+    let key = try PrivateKey(text: String(contentsOf: file, encoding: .utf8))
+    #expect(try await key.fingerprint == TestKeys.fingerprint(name))
+  }
+
+  @Test("An RSA key is taken where libssh2 can use it, and only there")
+  func rsa() async throws {
+    let text = try TestKeys.text(.rsa)
+    #expect(throws: KeyError.rsa) { try PrivateKey(text: text, passphrase: nil, hasRSA: false) }
+    #expect(KeyError.rsa.description.contains("this is \(Session.libraryVersion)"))
+    let key = try PrivateKey(text: text, passphrase: nil, hasRSA: true)
+    #expect(key.kind == .rsa)
+    #expect(try await key.fingerprint == TestKeys.fingerprint(.rsa))
+    #expect(throws: KeyError.foreignFormat("PEM")) {
+      try PrivateKey(text: "-----BEGIN RSA PRIVATE KEY-----\n", passphrase: nil, hasRSA: true)
+    }
+    #expect((try? PrivateKey(text: text)) != nil || !Session.hasRSA)
+
+    // A server that still takes the old signature, so that any libssh2 can log in.
+    let server = try await TestServer.start(options: ["PubkeyAcceptedAlgorithms +ssh-rsa"])
+    try TestKeys.publicText(.rsa)
+      .write(to: server.directory.appendingPathComponent("authorized_keys"), atomically: true, encoding: .utf8)
+    let output = try await server.pool().run("echo in", on: server.destination, key: key, timeout: .seconds(20))
+    #expect(output.text == "in\n")
   }
 
   @Test("A passphrase is checked when the key is read")

@@ -50,6 +50,14 @@ final class TestServer: @unchecked Sendable {
     try? FileManager.default.removeItem(at: directory)
   }
 
+  /// Gives it another host key of a kind, with effect from the next start; the one that it had.
+  @discardableResult
+  func setHostKey(_ text: String, kind: TestKeys.Kind = .ed25519) throws -> String {
+    let file = directory.appendingPathComponent("host_\(kind.rawValue)")
+    defer { try? Data(text.utf8).write(to: file) }  // In place, with its mode.
+    return try String(contentsOf: file, encoding: .utf8)
+  }
+
   func start() async throws { try await onThread { try self.startNow() } }
 
   private func startNow() throws {
@@ -145,7 +153,7 @@ enum TestKeys {
   }
 
   enum Name: String, CaseIterable {
-    case ed25519, ecdsa256, ecdsa384, ecdsa521, encrypted, rsa, stranger, pem
+    case ed25519, ecdsa256, ecdsa384, ecdsa521, encrypted, rsa, stranger, pem, pkcs8
   }
 
   static let passphrase = "open sesame"
@@ -164,6 +172,7 @@ enum TestKeys {
       case .encrypted: arguments = ["-t", "ed25519", "-N", passphrase]
       case .rsa: arguments = ["-t", "rsa", "-b", "2048", "-N", ""]
       case .pem: arguments = ["-t", "ecdsa", "-m", "PEM", "-N", ""]
+      case .pkcs8: arguments = ["-t", "ecdsa", "-m", "PKCS8", "-N", ""]
       }
       let file = directory.appendingPathComponent(name.rawValue).path
       try Child(["/usr/bin/ssh-keygen", "-q", "-f", file] + arguments).wait()

@@ -106,3 +106,39 @@ func base64URL(_ bytes: [UInt8]) -> String {
   Data(bytes).base64EncodedString()
     .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
 }
+
+extension SigningKey {
+  /// The public key as a JSON web key.
+  /// - Parameters:
+  ///   - id: its `kid`; none if nil.
+  ///   - more: further members, as written, `,"use":"sig"` for example.
+  func webKey(_ id: String?, _ more: String = "") -> String {
+    let kid = id.map { #""kid":"\#($0)","# } ?? ""
+    if EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA {
+      return #"{\#(kid)"kty":"RSA","n":"\#(number("n"))","e":"\#(number("e"))"\#(more)}"#
+    }
+    let bits = EVP_PKEY_get_bits(key)
+    let width = Int32((bits + 7) / 8)
+    return """
+      {\(kid)"kty":"EC","crv":"P-\(bits)","x":"\(number("qx", width))","y":"\(number("qy", width))"\(more)}
+      """
+  }
+
+  private func number(_ name: String, _ width: Int32? = nil) -> String {
+    var number: OpaquePointer?
+    precondition(EVP_PKEY_get_bn_param(key, name, &number) == 1)
+    defer { BN_free(number) }
+    let count = width ?? (BN_num_bits(number) + 7) / 8
+    var bytes = [UInt8](repeating: 0, count: Int(count))
+    BN_bn2binpad(number, &bytes, count)
+    return base64URL(bytes)
+  }
+
+  /// A token with a `kid`.
+  func token(_ payload: String, _ algorithm: Algorithm, kid: String) -> String {
+    token(header: #"{"alg":"\#(algorithm)","kid":"\#(kid)"}"#, payload: payload, algorithm: algorithm)
+  }
+}
+
+/// A JSON web key set of these keys.
+func keySet(_ keys: String...) -> String { #"{"keys":[\#(keys.joined(separator: ","))]}"# }

@@ -22,6 +22,11 @@ func faults(_ environment: [String: String]) -> [String] {
 
 private func faults(_ name: String, _ value: String) -> [String] { faults(dummy.merging([name: value]) { $1 }) }
 
+/// The settings for tokens by a key, from any issuer and for anybody.
+private func tokens(_ path: String, _ algorithms: String = "") -> [String: String] {
+  ["WEIR_JWT_KEY_FILE": path, "WEIR_JWT_ALGORITHMS": algorithms, "WEIR_JWT_ISSUER": "", "WEIR_JWT_AUDIENCE": ""]
+}
+
 /// A directory with files of the test's, removed with it.
 final class Files {
   let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
@@ -68,7 +73,7 @@ struct SettingsTests {
     #expect(!settings.flag("JARVICE_DUMMY_JOBS_ARE_INTERACTIVE") && !settings.flag("JARVICE_SINGULARITY_VERBOSE"))
     #expect(settings.whole("JARVICE_SINGULARITY_OVERLAY_SIZE") == 600)
     #expect(settings.text("JARVICE_SINGULARITY_TMPDIR") == "/tmp" && settings.whole("JARVICE_SLURM_CLUSTER_PORT") == 22)
-    #expect(settings.tokenVerifier == nil && settings.observerKey == nil)
+    #expect(settings.tokens == nil && settings.userDirectory.observerKey == nil)
   }
 
   @Test(
@@ -125,7 +130,6 @@ struct SettingsTests {
       ("JARVICE_SINGULARITY_VERBOSE", "1", "true or false"), ("JARVICE_SLURM_INTERFACE", "telnet", "cli"),
       ("JARVICE_BAREMETAL_EXECUTOR", "podman", "singularity"),
       ("JARVICE_DUMMY_JOB_FAILING_PERCENT", "101", "0 to 100"),
-      ("WEIR_JWT_KEY_FILE", "/nonexistent", "a readable file"),
       ("WEIR_SSH_KNOWN_HOSTS", "/nonexistent", "a readable file"),
     ])
   func wrong(name: String, value: String, expected: String) {
@@ -194,7 +198,7 @@ struct AuthenticationSettingsTests {
     #expect(faults(required.merging(["JARVICE_SCHED_SERVER_KEY": "user:password"]) { $1 }).isEmpty)
     let files = try Files()
     let key = try files.write("key", Self.secret)
-    #expect(faults(required.merging(["WEIR_JWT_KEY_FILE": key, "WEIR_JWT_ALGORITHMS": "HS256"]) { $1 }).isEmpty)
+    #expect(faults(required.merging(tokens(key)) { $1 }).isEmpty)
   }
 
   @Test("A service key is user:password, each of several")
@@ -207,11 +211,63 @@ struct AuthenticationSettingsTests {
   func tokenKey() throws {
     let files = try Files()
     let key = try files.write("key", Self.secret)
-    #expect(try settings(["WEIR_JWT_KEY_FILE": key, "WEIR_JWT_ALGORITHMS": "HS256"]).tokenVerifier != nil)
+    #expect(try settings(tokens(key)).tokens?.keys.map(\.family) == [.hmac])
     #expect(
-      faults(dummy.merging(["WEIR_JWT_KEY_FILE": key]) { $1 })
-        == ["WEIR_JWT_KEY_FILE: \(key): RS256 does not fit a secret of 36 bytes"])
-    #expect(faults(dummy.merging(["WEIR_JWT_KEY_FILE": key, "WEIR_JWT_ALGORITHMS": "HS256,none"]) { $1 }).count >= 1)
+      faults(dummy.merging(tokens(key, "RS256")) { $1 })
+        == ["WEIR_JWT_ALGORITHMS: RS256 does not fit a secret of 36 bytes"])
+    #expect(faults(dummy.merging(tokens(key, "HS256,none")) { $1 }).count >= 1)
+  }
+
+  @Test("Several keys may be given; each must be one, and have an algorithm that is allowed")
+  func severalKeys() throws {
+    let files = try Files()
+    let (one, two) = (try files.write("one", Self.secret), try files.write("two", "another \(Self.secret)"))
+    #expect(try settings(tokens("\(one), \(two)")).tokens?.keys.count == 2)
+    let short = try files.write("short", "short")
+    let found = faults(dummy.merging(tokens("\(one),\(short)")) { $1 })
+    #expect(found.count == 1 && found[0].hasPrefix("WEIR_JWT_KEY_FILE: \(short): "), "\(found)")
+  }
+
+  @Test("Where tokens are taken, issuer and audience must be set, to nothing only on purpose")
+  func issuerAndAudience() throws {
+    let key = try Files()
+    let path = try key.write("key", Self.secret)
+    let found = faults(dummy.merging(["WEIR_JWT_KEY_FILE": path]) { $1 })
+    #expect(found.map { $0.prefix { $0 != ":" } } == ["WEIR_JWT_ISSUER", "WEIR_JWT_AUDIENCE"])
+    let open = try settings(tokens(path)).tokens
+    #expect(open?.rules.issuer == nil && open?.rules.audience == nil)
+    let strict = try settings(
+      tokens(path).merging(["WEIR_JWT_ISSUER": "https://idp", "WEIR_JWT_AUDIENCE": "weir", "WEIR_JWT_LEEWAY": "5"]) {
+        $1
+      }
+    ).tokens
+    #expect(
+      strict?.rules.issuer == "https://idp" && strict?.rules.audience == "weir" && strict?.rules.leeway == .seconds(5))
+  }
+
+  @Test("A key set is a file or an address, not both, and is looked at before the service starts")
+  func keySet() throws {
+    let files = try Files()
+    let secret = Data(Self.secret.utf8).base64EncodedString().replacing("=", with: "")
+    let set = try files.write("set.json", "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"1\",\"k\":\"\(secret)\"}]}")
+    let none = ["WEIR_JWT_ISSUER": "", "WEIR_JWT_AUDIENCE": ""]
+    #expect(faults(dummy.merging(none.merging(["WEIR_JWT_JWKS_FILE": set]) { $1 }) { $1 }).isEmpty)
+    let url = "https://idp.example.com/keys"
+    #expect(faults(dummy.merging(none.merging(["WEIR_JWT_JWKS_URL": url]) { $1 }) { $1 }).isEmpty)
+    let both = faults(dummy.merging(none.merging(["WEIR_JWT_JWKS_URL": url, "WEIR_JWT_JWKS_FILE": set]) { $1 }) { $1 })
+    #expect(both.map { $0.prefix { $0 != ":" } } == ["WEIR_JWT_JWKS_URL"])
+    let broken = try files.write("broken.json", "{\"keys\":")
+    let found = faults(dummy.merging(none.merging(["WEIR_JWT_JWKS_FILE": broken]) { $1 }) { $1 })
+    #expect(found.map { $0.prefix { $0 != ":" } } == ["WEIR_JWT_JWKS_FILE"])
+    for address in ["ftp://idp/keys", "idp/keys", "https://", "file:///etc/keys"] {
+      #expect(faults("WEIR_JWT_JWKS_URL", address).contains { $0.hasPrefix("WEIR_JWT_JWKS_URL") }, "\(address)")
+    }
+  }
+
+  @Test("The administrators' claim has a name and a value", arguments: ["groups", ":", "groups:", ":x"])
+  func adminClaim(text: String) {
+    #expect(faults("WEIR_ADMIN_CLAIM", text) == ["WEIR_ADMIN_CLAIM: claim:value is expected"])
+    #expect(faults("WEIR_ADMIN_CLAIM", "groups:a:b").isEmpty)
   }
 
   @Test(
@@ -220,14 +276,14 @@ struct AuthenticationSettingsTests {
   func wrongTokenKey(contents: String) throws {
     let files = try Files()
     let key = try files.write("key", contents)
-    let found = faults(dummy.merging(["WEIR_JWT_KEY_FILE": key, "WEIR_JWT_ALGORITHMS": "HS256"]) { $1 })
+    let found = faults(dummy.merging(tokens(key)) { $1 })
     #expect(found.count == 1 && found[0].hasPrefix("WEIR_JWT_KEY_FILE: \(key): "))
   }
 
   @Test("A key file that is a directory, as a mount without its source leaves one, is a fault")
   func directory() throws {
     let files = try Files()
-    let found = faults(dummy.merging(["WEIR_JWT_KEY_FILE": files.directory.path]) { $1 })
+    let found = faults(dummy.merging(tokens(files.directory.path)) { $1 })
     #expect(found.map { $0.prefix(18) } == ["WEIR_JWT_KEY_FILE:"])
   }
 }
@@ -241,7 +297,24 @@ struct SecretTests {
     #expect(
       Set(Self.secrets) == [
         "JARVICE_SCHED_SERVER_KEY", "JARVICE_SLURM_SSH_PKEY", "JARVICE_DOCKER_USERNAME", "JARVICE_DOCKER_PASSWORD",
+        "WEIR_SSH_PASSPHRASE",
       ])
+  }
+
+  @Test("A secret may stand in a file, with or without a line end, but not in both", arguments: ["", "\n", "\r\n"])
+  func inFile(lineEnd: String) throws {
+    let files = try Files()
+    let path = try files.write("key", "user:password" + lineEnd)
+    let environment = ["JARVICE_SCHED_SERVER_KEY_FILE": path]
+    #expect(try settings(environment).text("JARVICE_SCHED_SERVER_KEY") == "user:password")
+    let both = faults(dummy.merging(environment.merging(["JARVICE_SCHED_SERVER_KEY": "a:b"]) { $1 }) { $1 })
+    #expect(both == ["JARVICE_SCHED_SERVER_KEY_FILE: JARVICE_SCHED_SERVER_KEY is set too; set one of them"])
+    for (name, contents) in [("empty", ""), ("line", "\n")] {
+      let empty = try files.write(name, contents)
+      #expect(faults("JARVICE_SCHED_SERVER_KEY_FILE", empty) == ["JARVICE_SCHED_SERVER_KEY_FILE: \(empty) is empty"])
+    }
+    #expect(faults("JARVICE_SCHED_SERVER_KEY_FILE", "/nonexistent").count == 1)
+    #expect(faults("WEIR_SSH_PASSPHRASE_FILE", path).isEmpty && faults("WEIR_PORT_FILE", path).count == 1)
   }
 
   @Test(

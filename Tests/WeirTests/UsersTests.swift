@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import SSH
 import Testing
 
@@ -46,7 +47,7 @@ struct UsersTests {
   private func read(_ text: String) throws -> (users: Users, faults: [String]) {
     let path = try files.write("users.yaml", text)
     var faults: [SettingsFault] = []
-    let users = Users.read(path, &faults)
+    let users = Users.read(path, passphrase: "", &faults)
     let prefix = "WEIR_USERS_FILE: \(path): "
     return (
       users, faults.map { $0.description.hasPrefix(prefix) ? String($0.description.dropFirst(prefix.count)) : "?" }
@@ -98,7 +99,7 @@ struct UsersTests {
   @Test("A file that is not there is told of")
   func missingFile() {
     var faults: [SettingsFault] = []
-    _ = Users.read("/nonexistent.yaml", &faults)
+    _ = Users.read("/nonexistent.yaml", passphrase: "", &faults)
     #expect(faults.map(\.description) == ["WEIR_USERS_FILE: /nonexistent.yaml: the file cannot be read"])
   }
 
@@ -150,7 +151,7 @@ struct UsersTests {
     arguments: ["root", "Root", "\"\"", "a b", "-x", "\"a;b\"", "\"$(id)\"", "1000", "../x", "\"kirby\\n\""])
   func account(name: String) throws {
     let (users, faults) = try read("users_id_mapping:\n" + entry(account: name, key: good))
-    #expect(faults.count == 1 && faults[0].hasPrefix("entry 1 (kirbystar): mapped_user "), "\(faults)")
+    #expect(faults.count == 1 && faults[0].hasPrefix("entry 1 (kirbystar): mapped_user: "), "\(faults)")
     #expect(users.account(of: "kirby@example.com") == nil)
   }
 
@@ -197,7 +198,7 @@ struct SlurmSettingsTests {
       "JARVICE_SLURM_CLUSTER_ADDR": "login.example.com", "JARVICE_SLURM_SSH_USER": "observer",
       "JARVICE_SLURM_SSH_PKEY": key, "JARVICE_SYSTEM_REGISTRY": "r", "JARVICE_SYSTEM_REPO_BASE": "b",
       "WEIR_JWT_KEY_FILE": try files.write("jwt", "a secret of thirty-two bytes or more\n"),
-      "WEIR_JWT_ALGORITHMS": "HS256",
+      "WEIR_JWT_ISSUER": "", "WEIR_JWT_AUDIENCE": "",
       "WEIR_USERS_FILE": try files.write("users.yaml", "users_id_mapping:\n" + entry(key: base64(key))),
     ]
   }
@@ -207,11 +208,13 @@ struct SlurmSettingsTests {
     let files = try Files()
     var environment = try environment(files)
     let settings = try Settings(environment: environment)
-    #expect(settings.connector == "slurm" && settings.observerKey?.kind == .ed25519)
+    #expect(settings.connector == "slurm" && settings.userDirectory.observerKey?.kind == .ed25519)
     #expect(settings.users.account(of: "kirby@example.com") == "kirby")
     #expect(!settings.listing.contains("PRIVATE KEY"))
     environment["JARVICE_SLURM_SSH_PKEY"] = base64(try Keys.ed25519.get())
-    #expect(try Settings(environment: environment).observerKey?.fingerprint == settings.observerKey?.fingerprint)
+    #expect(
+      try Settings(environment: environment).userDirectory.observerKey?.fingerprint
+        == settings.userDirectory.observerKey?.fingerprint)
   }
 
   @Test(
@@ -235,5 +238,64 @@ struct SlurmSettingsTests {
     let found = faults(environment)
     #expect(found.count == 1 && found[0].hasPrefix("JARVICE_SLURM_SSH_PKEY: RSA keys cannot be used"))
     #expect(!found[0].contains("PRIVATE KEY"))
+  }
+}
+
+@Suite("The users file while the service runs")
+struct UserDirectoryTests {
+  private let files: Files
+  private let path: String
+  private let key: String
+
+  init() throws {
+    files = try Files()
+    key = base64(try Keys.ed25519.get())
+    path = try files.write("users.yaml", "users_id_mapping:\n" + entry(key: key))
+  }
+
+  private func directory(_ mapping: UserDirectory.Mapping = .file) throws -> UserDirectory {
+    var configuration = UserDirectory.Configuration()
+    configuration.mapping = mapping
+    configuration.path = path
+    configuration.observer = "observer"
+    configuration.observerKey = try PrivateKey(text: try Keys.ecdsa.get())
+    var faults: [SettingsFault] = []
+    let users = Users.read(path, passphrase: "", &faults)
+    return UserDirectory(configuration, users: users, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+  }
+
+  @Test("What changes in the file counts, at once when it is looked at")
+  func change() throws {
+    let users = try directory()
+    #expect(!users.refresh() && users.account(of: "kirby@example.com") == "kirby")
+    _ = try files.write(
+      "users.yaml", "users_id_mapping:\n" + entry(mail: "mario@example.com", account: "mario", key: key))
+    #expect(users.refresh() && !users.refresh())
+    #expect(users.account(of: "kirby@example.com") == nil && users.account(of: "mario@example.com") == "mario")
+    #expect(users.key(of: "kirby") == nil && users.key(of: "mario") != nil && users.warning == nil)
+  }
+
+  @Test("A file that is broken or gone changes nothing, and is told of until it is right again")
+  func broken() throws {
+    let users = try directory()
+    _ = try files.write("users.yaml", "users_id_mapping: [")
+    #expect(!users.refresh() && users.account(of: "kirby@example.com") == "kirby")
+    #expect(users.warning?.contains(path) == true)
+    try FileManager.default.removeItem(atPath: path)
+    #expect(!users.refresh() && users.account(of: "kirby@example.com") == "kirby" && users.warning != nil)
+    _ = try files.write(
+      "users.yaml", "users_id_mapping:\n" + entry(mail: "mario@example.com", account: "mario", key: key))
+    #expect(users.refresh() && users.warning == nil && users.account(of: "kirby@example.com") == nil)
+  }
+
+  @Test("With the mapping by claim the user's name is the account, reached by its own key or the observer's")
+  func claim() throws {
+    let users = try directory(.claim)
+    #expect(users.account(of: "mario") == "mario" && users.account(of: "kirby@example.com") == nil)
+    for name in ["root", "observer", "slurm", "systemd-network", "_apt", "", "Kirby", "a b", "kirby\n"] {
+      #expect(users.account(of: name) == nil, "\(name)")
+    }
+    #expect(users.key(of: "kirby")?.kind == .ed25519 && users.key(of: "mario")?.kind == .ecdsa256)
+    #expect(try directory(.file).key(of: "mario") == nil)
   }
 }

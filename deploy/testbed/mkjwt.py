@@ -2,7 +2,8 @@
 """Signs a token with the test cluster's keys, by openssl: mkjwt.py rs256|hs256|none CLAIMS [KEY ID]
 
 CLAIMS is JSON, such as '{"email":"kirby@example.com"}' for Weir or '{"sun":"kirby"}' for slurmrestd;
-iat and exp (an hour from now) are added where absent, and to one of RS256 the iss and aud that Weir is set up for.
+iat and exp (an hour from now) are added where absent, and to one of RS256 the iss and aud
+that Weir is set up for; a claim that is null is left out.
 """
 
 import base64
@@ -40,6 +41,7 @@ def token(algorithm: str, claims: dict, key_id: str = "testbed-1") -> str:
         header["kid"] = key_id
     ours = {"iss": ISSUER, "aud": AUDIENCE} if algorithm == "rs256" else {}
     claims = {"iat": now, "exp": now + 3600, **ours, **claims}
+    claims = {name: value for name, value in claims.items() if value is not None}
     message = b".".join(encode(json.dumps(part).encode()) for part in (header, claims))
     return (message + b"." + encode(sign(algorithm, message))).decode()
 

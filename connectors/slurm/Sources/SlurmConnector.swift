@@ -64,7 +64,7 @@ public struct SlurmConnector: Connector {
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     let time = Date()
     let (table, command) = try Squeue.command()
-    let result = try await run(command, as: configuration.observer, stdoutLimit: 256 << 20)
+    let result = try await run(command, as: configuration.observer, stdoutLimit: 256 << 20, purpose: .observation)
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
     guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
     var observation = Observation(time: time, sightings: Squeue.sightings(result.stdout, table))
@@ -86,7 +86,8 @@ public struct SlurmConnector: Connector {
     for start in stride(from: 0, to: ids.count, by: 5000) {
       let some = ids[start..<min(start + 5000, ids.count)]
       let result = try await run(
-        Sacct.command(["--jobs=" + some.joined(separator: ",")]), as: configuration.observer, stdoutLimit: 64 << 20)
+        Sacct.command(["--jobs=" + some.joined(separator: ",")]), as: configuration.observer, stdoutLimit: 64 << 20,
+        purpose: .observation)
       guard result.succeeded else { throw asked(SlurmWords.failure(of: "sacct", result.message)) }
       let wanted = Set(some)
       sightings += Sacct.sightings(result.stdout).filter { $0.state.isTerminal && wanted.contains($0.backendID) }
@@ -192,13 +193,15 @@ public struct SlurmConnector: Connector {
   }
 
   private func run(
-    _ command: Command, as account: String, stdin: [UInt8] = [], stdoutLimit: Int = 16 << 20, timeout: Duration? = nil
+    _ command: Command, as account: String, stdin: [UInt8] = [], stdoutLimit: Int = 16 << 20, timeout: Duration? = nil,
+    purpose: CommandPurpose = .action
   ) async throws(BackendError) -> CommandResult {
     var limits = OutputLimits()
     limits.stdout = stdoutLimit
     do throws(RunError) {
       return try await runner.run(
-        command, as: account, stdin: stdin, limits: limits, timeout: timeout ?? configuration.commandTimeout)
+        command, as: account, stdin: stdin, limits: limits, timeout: timeout ?? configuration.commandTimeout,
+        purpose: purpose)
     } catch {
       throw error.mayHaveRun ? .interrupted(error.description) : .unavailable(error.description)
     }

@@ -1,0 +1,22 @@
+import Glibc
+
+/// By what one version of a file is told from another; a missing file has one too.
+struct FileStamp: Equatable {
+  private let device: UInt
+  private let inode: UInt
+  private let size: Int
+  /// Of the last change of contents or attributes: it cannot be set back as the time of the contents can.
+  private let seconds: Int
+  private let nanoseconds: Int
+
+  init(path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      (device, inode, size, seconds, nanoseconds) = (0, 0, 0, 0, 0)
+      return
+    }
+    (device, inode) = (UInt(status.st_dev), UInt(status.st_ino))
+    size = Int(status.st_size)
+    (seconds, nanoseconds) = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
+  }
+}
