@@ -98,7 +98,8 @@ extension JobStore {
   static func prepare(_ directory: StateDirectory) throws {
     let path = directory.database
     if !FileManager.default.fileExists(atPath: path) {
-      guard !FileManager.default.fileExists(atPath: path + "-wal") else {
+      let log = try? FileManager.default.attributesOfItem(atPath: path + "-wal")[.size] as? UInt64
+      guard log ?? 0 == 0 else {
         throw StoreError.damaged("the file is gone and its log weir.sqlite-wal is there")
       }
       try make(path)
