@@ -135,6 +135,7 @@ struct Service {
     limits.headerBytes = settings.whole("WEIR_HTTP_HEADER_BYTES")
     limits.headerCount = settings.whole("WEIR_HTTP_HEADER_COUNT")
     limits.body = settings.whole("WEIR_HTTP_BODY_BYTES")
+    limits.unfinishedBodies = settings.whole("WEIR_HTTP_UNFINISHED_BODIES")
     limits.headerDeadline = seconds("WEIR_HTTP_HEADER_SECONDS")
     limits.bodyIdle = seconds("WEIR_HTTP_BODY_IDLE_SECONDS")
     limits.bodyRate = settings.whole("WEIR_HTTP_BODY_RATE")
