@@ -50,7 +50,7 @@ extension JobService {
     } catch let error as JobError {
       throw error
     } catch {
-      throw .storage("\(StoreError(error))")
+      throw .storage(StoreError(error).summary)
     }
   }
 

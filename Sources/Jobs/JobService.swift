@@ -86,7 +86,7 @@ public final class JobService: Sendable {
 
   /// The job of that name and number, however old.
   public func find(_ key: JobKey) async throws(JobError) -> Job? {
-    do { return try await ledger.find(key) } catch { throw .storage("\(StoreError(error))") }
+    do { return try await ledger.find(key) } catch { throw .storage(StoreError(error).summary) }
   }
 
   /// A living job as the lists show it.
@@ -196,7 +196,7 @@ public final class JobService: Sendable {
     do {
       try await ledger.insert(job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey)
     } catch {
-      throw error as? JobError ?? .storage("\(error)")
+      throw error as? JobError ?? .storage(StoreError(error).summary)
     }
     let id: String
     do throws(BackendError) {
@@ -230,7 +230,7 @@ public final class JobService: Sendable {
     guard let id = job.backendID else { return nil }
     let script: String?
     do { script = try await ledger.store.shownScript(of: job.id) } catch {
-      throw JobError.storage("\(StoreError(error))")
+      throw JobError.storage(StoreError(error).summary)
     }
     guard let script else { throw JobError.expired(job.key, job.state) }
     return Receipt(backendID: id, shownScript: script)

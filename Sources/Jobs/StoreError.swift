@@ -31,6 +31,9 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// What is wrong, without what to do.
+  public var summary: String { String(description.prefix { $0 != "\n" }) }
+
   public var description: String {
     switch self {
     case .notOurs(let reason), .unusable(let reason): reason
