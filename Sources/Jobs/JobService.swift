@@ -77,6 +77,7 @@ public final class JobService: Sendable {
     let task = running.withLock { $0.take() }
     task?.cancel()
     await task?.value
+    await ledger.tryAgain()
   }
 
   // MARK: Looking

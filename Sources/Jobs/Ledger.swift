@@ -182,8 +182,10 @@ actor Ledger {
   private func save() {
     guard !unsaved.isEmpty else { return }
     let changes = Array(unsaved.values)
-    // Its failure is the store's trouble, and noted as such.
-    guard (try? writing { [store] in try store.save(changes) }) != nil else { return tryAgainSoon() }
+    do { try writing { [store] in try store.save(changes) } } catch {
+      if case .unusable(let reason)? = error as? StoreError { logger.error("jobs cannot be written: \(reason)") }
+      return tryAgainSoon()
+    }
     unsaved = [:]
     heal()
   }
@@ -244,7 +246,7 @@ extension Ledger {
     logger.notice("the job store can be written again, after: \(trouble)")
   }
 
-  /// Writes what is left to be written, or finds out whether anything can be, every second until that goes well.
+  /// Tries once more in a second, and so on until it goes well.
   private func tryAgainSoon() {
     guard retry == nil, damage == nil else { return }
     retry = Task { [weak self] in
@@ -253,7 +255,8 @@ extension Ledger {
     }
   }
 
-  private func tryAgain() {
+  /// Writes what is left to be written, if the disk takes it.
+  func tryAgain() {
     retry = nil
     guard damage == nil else { return }
     if unsaved.isEmpty {
