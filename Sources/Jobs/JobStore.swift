@@ -68,6 +68,12 @@ public final class JobStore: Sendable {
         table.column("text", .text).notNull()
       }
     }
+    migrator.registerMigration("attempts") { db in
+      try db.alter(table: "job") { table in
+        table.add(column: "attempt", .integer).notNull().defaults(to: 1)
+        table.add(column: "unknownSince", .datetime)
+      }
+    }
     return migrator
   }
 

@@ -35,11 +35,13 @@ struct Service {
       throw StartError(description: "WEIR_STATE_DIR: the job store in \(directory) cannot be opened: \(error)")
     }
     (connector, pool) = Self.connector(settings, logger)
-    jobs = JobService(store: store, connector: connector, configuration: Self.jobs(settings), logger: logger)
     let users = settings.users
     // The dummy needs no account on any machine.
     let isDummy = settings.connector == "dummy"
     let accountOf: LegacyAPI.AccountOf = { owner in isDummy ? owner : users.account(of: owner) }
+    var configuration = Self.jobs(settings)
+    configuration.adoption = Self.adoption(settings, accountOf)
+    jobs = JobService(store: store, connector: connector, configuration: configuration, logger: logger)
     let api = LegacyAPI(
       service: jobs,
       authenticator: Authenticator(
@@ -49,11 +51,11 @@ struct Service {
       version: Weir.version)
     var router = Router()
     api.register(on: &router)
-    var configuration = ServerConfiguration()
-    configuration.bindAddress = settings.text("WEIR_BIND_ADDRESS")
-    configuration.port = settings.whole("WEIR_PORT")
-    configuration.limits = Self.limits(settings)
-    server = Server(configuration: configuration, router: router, logger: logger)
+    var serving = ServerConfiguration()
+    serving.bindAddress = settings.text("WEIR_BIND_ADDRESS")
+    serving.port = settings.whole("WEIR_PORT")
+    serving.limits = Self.limits(settings)
+    server = Server(configuration: serving, router: router, logger: logger)
   }
 
   /// Serves until a signal says to end; then finishes what is under way.
@@ -123,6 +125,7 @@ struct Service {
       pool: pool, host: settings.text("JARVICE_SLURM_CLUSTER_ADDR"), port: settings.whole("JARVICE_SLURM_CLUSTER_PORT"),
       keys: { account in account == observer ? observerKey : users.key(of: account) })
     var configuration = SlurmConnector.Configuration(observer: observer)
+    configuration.sbatchLimit = max(16, min(45, settings.whole("WEIR_SUBMIT_DEADLINE") - 10))
     configuration.scratchDirectory = directory(settings.text("JARVICE_JOB_SCRATCH_DIR"))
     return (SlurmConnector(runner: runner, configuration: configuration), pool)
   }
@@ -134,6 +137,14 @@ struct Service {
     configuration.lostAfter = TimeInterval(settings.whole("WEIR_LOST_AFTER"))
     configuration.submitDeadline = TimeInterval(settings.whole("WEIR_SUBMIT_DEADLINE"))
     return configuration
+  }
+
+  /// Jobs on a cluster are adopted by marks made with the observer's key, which no user has and which outlives the
+  /// store. Two Weirs for one cluster are told apart by the keys of their upstreams.
+  private static func adoption(_ settings: Settings, _ accountOf: @escaping LegacyAPI.AccountOf) -> Adoption? {
+    guard settings.connector == "slurm" else { return nil }
+    let secret = [settings.text("JARVICE_SLURM_SSH_PKEY")] + settings.list("JARVICE_SCHED_SERVER_KEY")
+    return Adoption(secret: Array(secret.joined(separator: "\n").utf8), accountOf: accountOf)
   }
 
   private static func executor(_ settings: Settings) -> ExecutorSettings {
