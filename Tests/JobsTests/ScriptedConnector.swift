@@ -15,6 +15,7 @@ final class ScriptedConnector: Connector {
     var cancels = 0
     var removal: BackendError?
     var removed: [JobKey] = []
+    var observations = 0
   }
 
   let script = Mutex(Script())
@@ -38,17 +39,20 @@ final class ScriptedConnector: Connector {
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: Submission) -> String? { nil }
 
-  func submit(_ submission: Submission, token: String) async throws(BackendError) -> String {
+  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
     let answer = script.withLock { script in
       script.submits += 1
       return script.submit
     }
     try? await Task.sleep(for: .milliseconds(20))
-    return try answer(submission, token)
+    return try answer(submission, mark.token)
   }
 
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
-    try script.withLock { $0.observation }.get()
+    try script.withLock { script in
+      script.observations += 1
+      return script.observation
+    }.get()
   }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     try script.withLock { $0.located }.get()
@@ -83,7 +87,7 @@ final class Bench {
 
   func sighting(_ job: Job, _ state: JobState, _ ending: Ending? = nil) -> Sighting {
     Sighting(
-      backendID: job.backendID ?? "1", token: job.submissionToken, account: job.account, state: state,
+      backendID: job.backendID ?? "1", mark: Mark(token: job.submissionToken), account: job.account, state: state,
       source: "scripted", backendWord: state.rawValue, ending: ending)
   }
 }
