@@ -97,7 +97,7 @@ extension Job {
     job.backendID = sighting.backendID
     // A cancel that was asked for stands until the end is seen.
     job.state = canceling ? .canceling : sighting.state
-    job.stateSource = sighting.source
+    if !canceling { job.stateSource = sighting.source }
     job.stateTime = time
     job.backendWord = sighting.backendWord
     // Who asked for it is known better here than there.

@@ -8,7 +8,7 @@ final class Recall: Sendable {
     /// Whether accounting is to be searched: the store knows nothing, so that it may have been lost.
     var searchesRecords = false
     var observed = false
-    /// Tokens of the last observation that are nobody's to adopt.
+    /// Ids and tokens of the last observation that are nobody's to adopt.
     var strangers: Set<String> = []
     /// Jobs that were asked for in vain, and when, so that asking again and again costs the backend nothing.
     var unknown: [String: ContinuousClock.Instant] = [:]
@@ -71,14 +71,16 @@ extension JobService {
     var strangers: Set<String> = []
     for sighting in sightings {
       guard let mark = sighting.mark, !known.contains(mark.token) else { continue }
-      guard !before.contains(mark.token), !strangers.contains(mark.token),
+      // By its id as well: what somebody copied a mark to is not the job that it was made for.
+      let stranger = "\(sighting.backendID) \(mark.token)"
+      guard !before.contains(stranger), !strangers.contains(stranger),
         let job = adoption.job(shownBy: sighting, connector: connector, at: observation.time)
       else {
-        strangers.insert(mark.token)
+        strangers.insert(stranger)
         continue
       }
       do {
-        if try await !ledger.adopt(job) { strangers.insert(mark.token) }
+        if try await !ledger.adopt(job) { strangers.insert(stranger) }
       } catch {
         logger.error("\(job.key): not adopted: \(error)")
       }

@@ -17,6 +17,8 @@ import pytest
 from harness import TESTBED, job_name, on_the_node, script, token, wait_until
 
 MARIO = token("mario@example.com")
+# Seconds
+LOST_AFTER = 10
 
 
 class Login:
@@ -66,6 +68,14 @@ class Login:
         real = shutil.which(name)
         file.write_text(f"#!/bin/bash\nREAL={real}\necho >> {self.programs}/{name}.calls\n{text}\n")
         file.chmod(0o755)
+
+    @property
+    def gate(self) -> str:
+        """What a job of mario's waits for until `open_gate`."""
+        return f"until [ -e {self.programs}/open ]; do sleep 0.1; done"
+
+    def open_gate(self):
+        (self.programs / "open").touch()
 
     def calls(self, name: str) -> int:
         file = self.programs / f"{name}.calls"
@@ -148,22 +158,23 @@ def test_slow_sbatch_makes_one_job(new_weir, login, cluster, text):
     first = weir.try_submit(body, name, bearer=MARIO)
     assert time.monotonic() - begin < 20, "the upstream waits no longer for an answer"
     assert first.status in (200, 503)
-    assert name in weir.listed()
+    assert first.status == 200 or name in weir.listed()
     last = wait_until(lambda: (a := weir.try_submit(body, name, bearer=MARIO)).status == 200 and a, 40, 1)
     assert first.status == 503 or last.body == first.body
     assert cluster.submissions(name) == {last.json()[0]}
     assert login.calls("sbatch") == 1
 
 
-def test_id_of_another_job_is_put_right(new_weir, login, cluster, gate):
+def test_id_of_another_job_is_put_right(new_weir, login, cluster):
     other = cluster.sbatch(text="sleep 60", user="mario")
     login.program("sbatch", f'"$REAL" "$@" > /dev/null; echo {other}')
     weir = new_weir(**login.start().settings).start()
     name = job_name()
-    assert weir.try_submit(script(on_the_node(gate.wait)), name, bearer=MARIO).json()[0] == other
+    assert weir.try_submit(script(on_the_node(login.gate)), name, bearer=MARIO).json()[0] == other
     (id,) = cluster.submissions(name)
     wait_until(lambda: [name, id] in weir.get("/running").json())
     assert other in cluster.run("squeue", "-h", "-o", "%A"), "nobody touched it"
+    login.open_gate()
     cluster.run("scancel", other)
 
 
@@ -216,15 +227,15 @@ def test_job_without_accounting_ends_by_slurmctlds_word(new_weir, login, cluster
     assert weir.get("/ready").status == 200
 
 
-def test_times_are_utc_whatever_the_zone_of_the_cluster(new_weir, login, gate):
+def test_times_are_utc_whatever_the_zone_of_the_cluster(new_weir, login):
     weir = new_weir(**login.start().settings).start()
-    job = weir.submit(script(on_the_node(gate.wait)), bearer=MARIO)
+    job = weir.submit(script(on_the_node(login.gate)), bearer=MARIO)
     wait_until(lambda: weir.runs(job))
     started = row(weir, job)["startedAt"]
     seconds = time.mktime(time.strptime(started[:19], "%Y-%m-%d %H:%M:%S")) - time.timezone
     assert abs(time.time() - seconds) < 30
     assert weir.post("/runstatus", job.args).json()[1] < "00:00:30"
-    gate.open()
+    login.open_gate()
     assert weir.end(job)[1] < "00:01:00"
 
 
@@ -308,3 +319,38 @@ def test_cost_for_slurm_does_not_depend_on_clients_or_jobs(new_weir, login, clus
     cluster.cancel([job.name for job in jobs])
     print(cost)
     assert 0 < cost[50, 40] <= cost[1, 1] + 2, cost
+
+
+def test_job_that_the_queue_forgot_ends_by_accounting_and_outlives_the_store(new_weir, login, cluster):
+    login.program("squeue", '"$REAL" "$@" | grep -v COMPLETED')
+    weir = new_weir(**login.start().settings).start()
+    job = weir.submit(script(on_the_node("echo before")), bearer=MARIO)
+    end = weir.end(job)
+    kept = row(weir, job)
+    assert end[0] == 0 and (kept["stateSource"], kept["exitCode"]) == ("sacct", 0)
+    weir.kill()
+    shutil.rmtree(weir.directory / "state")
+    weir.start()
+    assert weir.end(job)[::2] == end[::2]
+    assert row(weir, job)["owner"] == "mario@example.com"
+    with contextlib.closing(sqlite3.connect(weir.directory / "state/weir.sqlite")) as database, database:
+        database.execute("DELETE FROM job WHERE name = ?", [job.name])
+    weir.kill()
+    weir.start()
+    assert weir.end(job)[::2] == end[::2], "adopted on its first mention"
+
+
+def test_job_that_nobody_knows_is_lost_after_a_while_and_no_sooner(new_weir, login, cluster):
+    weir = new_weir(**login.start().settings, WEIR_LOST_AFTER=LOST_AFTER).start()
+    job = weir.submit(script(on_the_node(login.gate)), bearer=MARIO)
+    wait_until(lambda: weir.runs(job))
+    begin = time.monotonic()
+    login.program("squeue", "exit 0")
+    while time.monotonic() - begin < LOST_AFTER - 3:
+        assert job.name in weir.listed()
+        time.sleep(0.5)
+    answer = wait_until(lambda: (a := weir.post("/exitstatus", job.args)).status == 200 and a, 20)
+    assert time.monotonic() - begin >= LOST_AFTER
+    kept = row(weir, job)
+    assert kept["state"] == "lost" and "sacct says RUNNING" in kept["reason"], (answer.body, kept["reason"])
+    login.open_gate()

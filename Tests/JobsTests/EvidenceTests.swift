@@ -170,7 +170,10 @@ struct AdoptionTests {
   func adopted() async throws {
     bench.configuration.adoption = adoption()
     let service = try bench.service()
-    bench.connector.observes(sighting(bench.submission()))
+    // Somebody copied the mark to a job of their own.
+    var copy = sighting(bench.submission())
+    (copy.backendID, copy.name) = ("4", "copy")
+    bench.connector.observes(copy, sighting(bench.submission()))
     _ = await service.observeOnce()
     let job = try #require(service.recent(bench.submission().key))
     #expect(job.backendID == "5" && job.owner == "kirby@example.com" && job.state == .running && job.isAdopted)
@@ -182,20 +185,20 @@ struct AdoptionTests {
     #expect(bench.connector.script.withLock { $0.submits } == 0)
   }
 
-  private static let foreign: [(String, @Sendable (inout Sighting) -> Void)] = [
+  private static let notOurs: [(String, @Sendable (inout Sighting) -> Void)] = [
     ("another account", { $0.account = "mario" }), ("another name", { $0.name = "other" }),
     ("no mark", { $0.mark = nil }), ("a mark without a claim", { $0.mark = Mark(token: "01TOKEN") }),
   ]
 
-  @Test("What is not proven ours is not adopted", arguments: foreign.indices)
+  @Test("What is not proven ours is not adopted", arguments: notOurs.indices)
   func foreign(index: Int) async throws {
     bench.configuration.adoption = adoption()
     let service = try bench.service()
     var sighting = sighting(bench.submission())
-    Self.foreign[index].1(&sighting)
+    Self.notOurs[index].1(&sighting)
     bench.connector.observes(sighting)
     _ = await service.observeOnce()
-    #expect(service.ledger.table.read { $0.jobs.isEmpty }, "\(Self.foreign[index].0)")
+    #expect(service.ledger.table.read { $0.jobs.isEmpty }, "\(Self.notOurs[index].0)")
   }
 
   @Test("A mark of another installation, or of an owner whose account is another now, adopts nothing")

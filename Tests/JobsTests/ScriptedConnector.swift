@@ -66,11 +66,14 @@ final class ScriptedConnector: Connector {
 
 /// A service on a store of its own, which is removed with it.
 final class Bench {
-  let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
+  let directory: URL
   let connector = ScriptedConnector()
   var configuration = JobService.Configuration()
 
-  init() { configuration.settleTime = .milliseconds(10) }
+  init(in parent: URL = FileManager.default.temporaryDirectory) {
+    directory = parent.appendingPathComponent("weir-test-\(UUID().uuidString)")
+    configuration.settleTime = .milliseconds(10)
+  }
   deinit { try? FileManager.default.removeItem(at: directory) }
 
   func service() throws -> JobService {
