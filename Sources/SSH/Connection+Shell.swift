@@ -50,7 +50,7 @@ extension Connection {
       let limits = OutputLimits(stdout: 0, stderr: 0)  // What start files print.
       var started = false
       let (stdout, _) = try await exchange(.greeting, on: channel, limits, by: deadline, &started)
-      if let processGroup = stdout.answer.flatMap({ Int32($0.dropFirst()) }), processGroup > 1 {
+      if let processGroup = stdout.answer.flatMap(ShellRequest.processGroup) {
         return KeptShell(channel: channel, processGroup: processGroup)
       }
     } catch {
@@ -59,7 +59,7 @@ extension Connection {
         throw Interrupted(cause: error, started: false)
       }
     }
-    // The account may run some commands only, or has no shell.
+    // The account may run some commands only, or has no shell, or a poor one.
     nextShell = .now + KeptShell.lifetime
     discard(channel, isLeased: false)
     return nil

@@ -55,8 +55,16 @@ struct ShellRequest {
     self.init(bytes, saying: "$weir_end")
   }
 
-  /// The first request, which tells whether there is such a shell, and its process group.
-  static var greeting: ShellRequest { ShellRequest([], saying: "$$") }
+  /// The first request, which tells whether there is such a shell, and its process group. Standard input may hold
+  /// secrets: if printf were a program, they would be among its arguments, where everybody sees them.
+  static var greeting: ShellRequest { ShellRequest([], saying: "$$ $(command -v printf)") }
+
+  /// The process group of a shell that has answered the greeting as it should.
+  static func processGroup(in answer: String) -> Int32? {
+    let words = answer.split(separator: " ")
+    guard words.count == 2, words[1] == "printf", let group = Int32(words[0]), group > 1 else { return nil }
+    return group
+  }
 
   private init(_ bytes: [UInt8], saying words: String) {
     mark = String(UnicodeScalar(Self.markStart)) + Self.nonce() + Self.nonce()

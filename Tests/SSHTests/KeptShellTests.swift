@@ -295,6 +295,19 @@ struct KeptShellTests {
     #expect(server.sessions == 4 && server.logins == 1)
   }
 
+  @Test("What is on standard input would not be among a program's arguments")
+  func printfIsNoProgram() async throws {
+    // As if /bin/sh were one without its own printf.
+    let server = try await TestServer.start(options: [
+      "ForceCommand case $SSH_ORIGINAL_COMMAND in exec*) BASH_ENV=$HOME/env exec bash;;"
+        + " *) eval \"$SSH_ORIGINAL_COMMAND\";; esac"
+    ])
+    try "enable -n printf\n".write(
+      to: server.directory.appendingPathComponent("env"), atomically: true, encoding: .utf8)
+    let output = try await Caller(server).run("cat", stdin: Array("secret".utf8))
+    #expect(output.text == "secret" && server.sessions == 2)
+  }
+
   @Test("A command that may take long does not go to a kept shell")
   func patience() async throws {
     let server = try await TestServer.start()

@@ -52,7 +52,8 @@ struct Sbatch {
   /// The command that submits: from the home directory, after making the directory of the output.
   func command(token: String) throws(BackendError) -> Command {
     try .checkedScript(
-      "cd -- \"$HOME\" && mkdir -p -- \"$1\" && shift && exec \"$@\"", [directory] + arguments(token: token))
+      "cd -- \"$HOME\" && { [ -d \"$1\" ] || mkdir -p -- \"$1\"; } && shift && exec \"$@\"",
+      [directory] + arguments(token: token))
   }
 
   /// The batch script, with the job's own script inside it.
