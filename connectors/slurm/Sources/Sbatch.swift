@@ -54,7 +54,7 @@ struct Sbatch {
   ///   the job long after it was given up here.
   func command(_ mark: Mark, limit: Int) throws(BackendError) -> Command {
     try .checkedScript(
-      "cd -- \"$HOME\" && mkdir -p -- \"$1\" && shift && exec timeout -k 1 \"$@\"",
+      "cd -- \"$HOME\" && { [ -d \"$1\" ] || mkdir -p -- \"$1\"; } && shift && exec timeout -k 1 \"$@\"",
       [directory, String(limit)] + arguments(mark))
   }
 
