@@ -92,6 +92,7 @@ public final class JobStore: Sendable {
       try Job.filter(Column("name") == job.name && Column("number") == job.number && Column("backendID") == nil)
         .deleteAll(db)
       try job.insert(db)
+      Checkpoint.reach("submit.row-half-written")
       try db.execute(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)", arguments: [job.id, shownScript])
       var event = event
       try event.insert(db)
@@ -103,6 +104,7 @@ public final class JobStore: Sendable {
     try database.write { db in
       for change in changes {
         try change.job.update(db)
+        Checkpoint.reach("store.half-written")
         if var event = change.event { try event.insert(db) }
       }
     }
@@ -134,6 +136,7 @@ public final class JobStore: Sendable {
   func keep(output: [UInt8], of id: String) throws -> [UInt8] {
     if let kept = try keptOutput(of: id) { return kept }
     try Data(output).write(to: outputDirectory.appendingPathComponent(id), options: .atomic)
+    Checkpoint.reach("output.kept")
     return output
   }
 }

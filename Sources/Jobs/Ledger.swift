@@ -141,6 +141,7 @@ actor Ledger {
   /// same, since it is true, and written later.
   private func commit(_ changes: [(before: Job, after: Job)], actor: String) {
     let lasting = changes.filter { unsaved.contains($0.after.key) || $0.before.differsLastingly(from: $0.after) }
+    Checkpoint.reach("end.decided", if: lasting.contains { $0.after.state.isTerminal })
     if !lasting.isEmpty {
       do {
         try store.save(lasting.map { ($0.after, event(from: $0.before, to: $0.after, actor: actor)) })
@@ -150,6 +151,7 @@ actor Ledger {
         unsaved.formUnion(lasting.map(\.after.key))
       }
     }
+    Checkpoint.reach("end.written", if: lasting.contains { $0.after.state.isTerminal })
     guard !changes.isEmpty else { return }
     table.change { contents in for change in changes { contents.jobs[change.after.key] = change.after } }
   }

@@ -57,9 +57,12 @@ extension JobService {
   func observeOnce() async -> Bool {
     let living = ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal } }
     let began = ContinuousClock.now
+    Checkpoint.reach("observe.begun")
     do throws(BackendError) {
       let observation = try await connector.observe(living.filter { $0.backendID != nil })
+      Checkpoint.reach("observe.seen")
       await ledger.apply(observation, to: Set(living.map(\.key)), lostAfter: configuration.lostAfter)
+      Checkpoint.reach("observe.applied")
       if let failure = observer.completed(at: began) { logger.notice("the backend answers again, after: \(failure)") }
     } catch {
       guard !Task.isCancelled else { return false }
