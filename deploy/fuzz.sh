@@ -1,7 +1,8 @@
 #!/bin/bash
 # Feeds what reads the bytes of others, the HTTP server, the reader of tokens and key sets and that of known hosts files,
-# with inputs that libFuzzer makes up, under address sanitizer. Each target in turn; what is claimed of every input stands in Tests/Fuzz. The exit status is 0 only
-# without a finding. What was learnt is kept in .build/fuzz, so that the next run goes on from there.
+# with inputs that libFuzzer makes up, under address sanitizer. Each target in turn; what is claimed of every input stands
+# in Tests/Fuzz. The exit status is 0 only without a finding. What was learnt is kept in .build/fuzz, so that the next run
+# goes on from there.
 #   deploy/fuzz.sh [SECONDS [TARGET...]]
 #     SECONDS   for each target, 60 by default
 #     TARGET    request, chunked, form, multipart, percent, host, header, token, knownhosts
@@ -20,7 +21,7 @@ work=$repository/.build/fuzz
 mkdir -p "$work"
 
 # All in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
-sources=(Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,KnownHosts,WireFormat}.swift)
+sources=(Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
 program=$work/fuzz
 if [ -n "$(find Tests/Fuzz "${sources[@]}" -name '*.swift' -newer "$program" 2>&1 | head -1)" ]; then
   say "building"

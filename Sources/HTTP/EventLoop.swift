@@ -322,7 +322,9 @@ final class EventLoop: @unchecked Sendable {
     isDraining = true
     drainDeadline = min(drainDeadline, deadline)
     whenEmpty.append(done)
-    for pollable in pollables { pollable?.drain() }
+    // The listener first: who is closed before it could come back through it.
+    for case let listener as Listener in pollables { listener.drain() }
+    for pollable in pollables where !(pollable is Listener) { pollable?.drain() }
     if count == 0 { becameEmpty() } else { wake(by: drainDeadline) }
   }
 

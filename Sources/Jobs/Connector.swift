@@ -34,6 +34,9 @@ public protocol Connector: Sendable {
   /// The last lines of the job's output; empty when it has written nothing yet.
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8]
 
+  /// Removes the output of a job that is over. Not an error when there is none any more.
+  func removeOutput(_ job: Job) async throws(BackendError)
+
   /// What lies in a directory of the cluster that is, once every symbolic link is resolved, one of `roots` or below one.
   /// - Parameters:
   ///   - path: absolute; the entries' paths begin with it as it is given.
@@ -54,6 +57,8 @@ public protocol Connector: Sendable {
 }
 
 extension Connector {
+  /// For a place that keeps no output.
+  public func removeOutput(_ job: Job) async throws(BackendError) {}
   public var runsInteractiveJobs: Bool { false }
   public func url(of job: Job) -> String? { nil }
 }

@@ -56,6 +56,10 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   /// Since when the backend should show the job and does not: the first of the latest run of complete observations
   /// without it, or the moment the answer to its submit was lost.
   public var missingSince: Date?
+  /// Which run of the job this is, from 1; a requeue makes the next.
+  public var attempt = 1
+  /// Since when its state is not known, because the backend cannot be asked.
+  public var unknownSince: Date?
 
   public var key: JobKey { JobKey(name: name, number: number) }
 

@@ -20,8 +20,12 @@ public final class JobService: Sendable {
     public var submitDeadline: TimeInterval = 60
     /// How long a caller of submit is kept waiting when the backend's answer was lost.
     public var settleTime: Duration = .seconds(3)
-    /// How long jobs that are over stay in memory, in seconds; afterwards they are read from disk.
-    public var recentInterval: TimeInterval = 86_400
+    /// How many jobs that are over stay in memory; the others are read from disk.
+    public var recentCount = 1000
+    /// How long the output of a job is answered after it was first asked for, in seconds; then it is removed.
+    public var keepOutput: TimeInterval = 86_400
+    /// How long output is kept that nobody asks for, in seconds from the job's end.
+    public var unclaimedOutput: TimeInterval = 8 * 86_400
     /// Lines of output that are kept of a job that is over.
     public var keptLines = 10_000
 
@@ -40,6 +44,7 @@ public final class JobService: Sendable {
   let logger: Logger
   let ledger: Ledger
   let observer = ObserverState()
+  let retention = RetentionStatus()
   private let submitting = Mutex<[JobKey: (fingerprint: String, task: Task<Receipt, any Error>)]>([:])
   private let running = Mutex<Task<Void, Never>?>(nil)
 
@@ -49,14 +54,21 @@ public final class JobService: Sendable {
     self.connector = connector
     self.configuration = configuration
     self.logger = logger
-    ledger = Ledger(store: store, recentInterval: configuration.recentInterval, logger: logger)
+    ledger = Ledger(store: store, configuration: configuration, logger: logger)
   }
 
   /// Reads what is known from the store, and begins to observe.
   public func start() async throws {
     try await ledger.load()
     running.withLock { running in
-      if running == nil { running = Task { await self.observe() } }
+      guard running == nil else { return }
+      running = Task {
+        await withDiscardingTaskGroup { group in
+          group.addTask { await self.observe() }
+          group.addTask { await self.removeOutputs() }
+          group.addTask { await self.examineStore() }
+        }
+      }
     }
   }
 
@@ -74,7 +86,7 @@ public final class JobService: Sendable {
 
   /// The job of that name and number, however old.
   public func find(_ key: JobKey) async throws(JobError) -> Job? {
-    do { return try await ledger.find(key) } catch { throw .storage("\(error)") }
+    do { return try await ledger.find(key) } catch { throw .storage("\(StoreError(error))") }
   }
 
   /// A living job as the lists show it.
@@ -122,8 +134,11 @@ public final class JobService: Sendable {
   /// What keeps single users from it, a sentence each.
   public var warnings: [String] {
     let trouble = trouble
-    return connector.troubles.filter { $0 != trouble }
+    return connector.troubles.filter { $0 != trouble } + retention.warnings
   }
+
+  /// Why nothing new can be written to the store; nil when it can.
+  public var storeTrouble: String? { ledger.table.read { $0.storeTrouble } }
 
   /// How many jobs that are not over are in each state.
   public var census: [String: Int] {
@@ -140,9 +155,13 @@ public final class JobService: Sendable {
   }
 
   /// Runs a job, once, however often the same submission arrives.
-  public func submit(_ submission: Submission, actor: String) async throws -> Receipt {
+  /// - Parameter idempotencyKey: what the caller marked it with; the same key with other content is refused.
+  public func submit(
+    _ submission: Submission, actor: String, idempotencyKey: IdempotencyKey? = nil
+  ) async throws -> Receipt {
     let key = submission.key
     let fingerprint = submission.fingerprint
+    let bound = try await check(idempotencyKey, for: fingerprint)
     let task = try submitting.withLock { submitting -> Task<Receipt, any Error> in
       if let current = submitting[key] {
         guard current.fingerprint == fingerprint else { throw JobError.conflict(key) }
@@ -150,15 +169,20 @@ public final class JobService: Sendable {
       }
       let task = Task {
         defer { self.submitting.withLock { $0[key] = nil } }
-        return try await self.submitOnce(submission, fingerprint: fingerprint, actor: actor)
+        return try await self.submitOnce(
+          submission, fingerprint: fingerprint, actor: actor, idempotencyKey: idempotencyKey)
       }
       submitting[key] = (fingerprint, task)
       return task
     }
-    return try await task.value
+    let receipt = try await task.value
+    if !bound { try await bind(idempotencyKey, to: key) }
+    return receipt
   }
 
-  private func submitOnce(_ submission: Submission, fingerprint: String, actor: String) async throws -> Receipt {
+  private func submitOnce(
+    _ submission: Submission, fingerprint: String, actor: String, idempotencyKey: IdempotencyKey?
+  ) async throws -> Receipt {
     if let known = try await find(submission.key) {
       guard known.fingerprint == fingerprint else { throw JobError.conflict(known.key) }
       if let receipt = try await receipt(for: known) { return receipt }
@@ -171,9 +195,9 @@ public final class JobService: Sendable {
     Checkpoint.reach("submit.begun")
     let job = Job(submission, fingerprint: fingerprint, connector: connector, now: Date())
     do {
-      try await ledger.insert(job, shownScript: shownScript, actor: actor)
+      try await ledger.insert(job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey)
     } catch {
-      throw JobError.storage("\(error)")
+      throw error as? JobError ?? .storage("\(error)")
     }
     Checkpoint.reach("submit.row-written")
     let id: String
@@ -209,7 +233,12 @@ public final class JobService: Sendable {
   func isSubmitting(_ key: JobKey) -> Bool { submitting.withLock { $0[key] != nil } }
 
   private func receipt(for job: Job) async throws -> Receipt? {
-    guard let id = job.backendID, let script = try await ledger.shownScript(of: job.id) else { return nil }
+    guard let id = job.backendID else { return nil }
+    let script: String?
+    do { script = try await ledger.store.shownScript(of: job.id) } catch {
+      throw JobError.storage("\(StoreError(error))")
+    }
+    guard let script else { throw JobError.expired(job.key, job.state) }
     return Receipt(backendID: id, shownScript: script)
   }
 
@@ -313,23 +342,8 @@ public final class JobService: Sendable {
   /// The last lines of a job's output, as it is now.
   public func tail(_ job: Job, lines: Int) async throws(JobError) -> [UInt8] {
     try requireBackendID(job)
-    if job.state.isTerminal, let kept = try? await ledger.keptOutput(of: job.id) { return lastLines(kept, lines) }
+    if job.state.isTerminal, let kept = try await kept(job).output { return lastLines(kept, lines) }
     do { return try await connector.output(job, lines: lines) } catch { throw JobError(error) }
-  }
-
-  /// The output of a job that is over: read from the backend once, the same bytes ever after.
-  public func finalOutput(_ job: Job) async throws(JobError) -> [UInt8] {
-    guard job.state.isTerminal else { throw .notOver(job.key, job.state) }
-    do {
-      if let kept = try await ledger.keptOutput(of: job.id) { return kept }
-    } catch {
-      throw .storage("\(error)")
-    }
-    guard job.backendID != nil else { return [] }
-    let output: [UInt8]
-    do { output = try await connector.output(job, lines: configuration.keptLines) } catch { throw JobError(error) }
-    Checkpoint.reach("output.read")
-    do { return try await ledger.keep(output: output, of: job.id) } catch { throw .storage("\(error)") }
   }
 
   /// What lies in a directory of the backend; see ``Connector/list(_:account:roots:)``.
@@ -388,6 +402,10 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
   case notOver(JobKey, JobState)
   /// The job is over.
   case over(JobKey, JobState)
+  /// The job is over for so long that its output, and what its submit was answered, are gone.
+  case expired(JobKey, JobState)
+  /// The same idempotency key came with other content; the job that has it.
+  case idempotencyConflict(JobKey)
   /// The store cannot be read or written.
   case storage(String)
 
@@ -407,6 +425,8 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
     case .unsettled(let key, let why): "whether job \(key) was taken is being found out: \(why)"
     case .notOver(let key, let state): "job \(key) is not over, it is \(state.rawValue)"
     case .over(let key, let state): "job \(key) is over, it is \(state.rawValue)"
+    case .expired(let key, let state): "job \(key) is over, it is \(state.rawValue); its output is no longer kept"
+    case .idempotencyConflict(let key): "that Idempotency-Key came with job \(key), which was something else"
     case .storage(let reason): "the job store cannot be used: \(reason)"
     }
   }

@@ -3,91 +3,60 @@ import GRDB
 
 /// The jobs on disk: SQLite in WAL mode, one transaction per event, every commit synced before it counts.
 ///
-/// All calls block on the disk; ``Ledger`` makes them from a queue of its own.
+/// Calls that write block until the disk has it; ``Ledger`` makes them from a queue of its own.
 public final class JobStore: Sendable {
-  private let database: DatabasePool
-  private let outputDirectory: URL
+  /// What is written of a job in one transaction: the job, why it changed, and once it is over when its output may go.
+  struct Change: Sendable {
+    var job: Job
+    var events: [JobEvent] = []
+    var outputDue: Date?
+  }
 
-  /// Opens or creates the store in a directory, which is created readable by its owner alone.
-  public init(directory: String) throws {
-    let directory = URL(fileURLWithPath: directory, isDirectory: true)
-    outputDirectory = directory.appendingPathComponent("output", isDirectory: true)
-    try FileManager.default.createDirectory(
-      at: outputDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+  let database: DatabasePool
+  let directory: StateDirectory
+
+  /// Opens or creates the store in a directory of its own.
+  /// - Throws: ``StoreError``, which says what to do.
+  public init(directory path: String) throws(StoreError) {
+    directory = try StateDirectory(path)
+    do {
+      try Self.prepare(directory)
+      database = try DatabasePool(path: directory.database, configuration: Self.configuration)
+      // GRDB makes it NORMAL when it switches to WAL, after everything that a configuration can say.
+      try database.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+    } catch {
+      throw StoreError(error)
+    }
+  }
+
+  static var configuration: Configuration {
     var configuration = Configuration()
     configuration.label = "weir.store"
     configuration.busyMode = .timeout(5)
-    configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
-    database = try DatabasePool(
-      path: directory.appendingPathComponent("weir.sqlite").path, configuration: configuration)
-    try Self.migrator.migrate(database)
+    configuration.maximumReaderCount = 3
+    return configuration
   }
 
-  private static var migrator: DatabaseMigrator {
-    var migrator = DatabaseMigrator()
-    migrator.registerMigration("jobs") { db in
-      try db.create(table: "job") { table in
-        table.primaryKey("id", .text)
-        table.column("name", .text).notNull()
-        table.column("number", .integer).notNull()
-        table.column("owner", .text).notNull()
-        table.column("account", .text).notNull()
-        table.column("connector", .text).notNull()
-        table.column("submissionToken", .text).notNull().unique()
-        table.column("fingerprint", .text).notNull()
-        table.column("backendID", .text)
-        table.column("outputPath", .text)
-        table.column("state", .text).notNull().indexed()
-        table.column("stateSource", .text).notNull()
-        table.column("stateTime", .datetime).notNull()
-        table.column("backendWord", .text)
-        table.column("reason", .text).notNull()
-        table.column("ending", .text)
-        table.column("exitCode", .integer)
-        table.column("signal", .integer)
-        table.column("nodes", .text).notNull()
-        table.column("elapsed", .integer).notNull()
-        table.column("submittedAt", .datetime).notNull()
-        table.column("startedAt", .datetime)
-        table.column("endedAt", .datetime).indexed()
-        table.column("missingSince", .datetime)
-        table.uniqueKey(["name", "number"])
-      }
-      try db.create(table: "jobEvent") { table in
-        table.autoIncrementedPrimaryKey("id")
-        table.column("job", .text).notNull().indexed().references("job", onDelete: .cascade)
-        table.column("time", .datetime).notNull()
-        table.column("actor", .text).notNull()
-        table.column("from", .text)
-        table.column("to", .text).notNull()
-        table.column("source", .text).notNull()
-        table.column("reason", .text).notNull()
-      }
-      try db.create(table: "shownScript") { table in
-        table.primaryKey("job", .text).references("job", onDelete: .cascade)
-        table.column("text", .text).notNull()
-      }
-    }
-    return migrator
-  }
+  // MARK: Jobs
 
-  /// The jobs that are not over, and those that ended at `since` or later.
-  func jobs(livingOrEndedSince since: Date) throws -> [Job] {
-    let terminal = JobState.allCases.filter(\.isTerminal).map(\.rawValue)
-    return try database.read { db in
-      try Job.filter(!terminal.contains(Column("state")) || Column("endedAt") >= since || Column("stateTime") >= since)
-        .fetchAll(db)
-    }
-  }
-
-  func job(_ key: JobKey) throws -> Job? {
+  /// The jobs that are not over, and the latest of those that are.
+  func jobs(livingAndLatest count: Int) throws -> [Job] {
     try database.read { db in
+      let living = try Job.filter(sql: Schema.isLiving).fetchAll(db)
+      let latest = try Job.filter(Column("endedAt") != nil).order(Column("endedAt").desc).limit(count).fetchAll(db)
+      return living + latest.filter { $0.state.isTerminal }.reversed()
+    }
+  }
+
+  func job(_ key: JobKey) async throws -> Job? {
+    try await database.read { db in
       try Job.filter(Column("name") == key.name && Column("number") == key.number).fetchOne(db)
     }
   }
 
   /// Writes a new job, in place of an earlier one of the same name and number that the backend never had.
-  func insert(_ job: Job, shownScript: String, event: JobEvent) throws {
+  /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key.
+  func insert(_ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?) throws {
     try database.write { db in
       try Job.filter(Column("name") == job.name && Column("number") == job.number && Column("backendID") == nil)
         .deleteAll(db)
@@ -96,16 +65,21 @@ public final class JobStore: Sendable {
       try db.execute(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)", arguments: [job.id, shownScript])
       var event = event
       try event.insert(db)
+      if let idempotencyKey { try idempotencyKey.bind(to: job.id, db) }
     }
   }
 
   /// Writes what changed of some jobs, and why, in one transaction.
-  func save(_ changes: [(job: Job, event: JobEvent?)]) throws {
+  func save(_ changes: [Change]) throws {
     try database.write { db in
       for change in changes {
-        try change.job.update(db)
+        do { try change.job.update(db) } catch RecordError.recordNotFound { continue }
         Checkpoint.reach("store.half-written")
-        if var event = change.event { try event.insert(db) }
+        for var event in change.events { try event.insert(db) }
+        if let due = change.outputDue {
+          try db.execute(
+            sql: "INSERT OR IGNORE INTO retention (job, due) VALUES (?, ?)", arguments: [change.job.id, due])
+        }
       }
     }
   }
@@ -114,8 +88,8 @@ public final class JobStore: Sendable {
     _ = try database.write { db in try Job.deleteOne(db, key: id) }
   }
 
-  func shownScript(of id: String) throws -> String? {
-    try database.read { db in
+  func shownScript(of id: String) async throws -> String? {
+    try await database.read { db in
       try String.fetchOne(db, sql: "SELECT text FROM shownScript WHERE job = ?", arguments: [id])
     }
   }
@@ -125,18 +99,48 @@ public final class JobStore: Sendable {
     try database.read { db in try JobEvent.filter(Column("job") == id).order(Column("id")).fetchAll(db) }
   }
 
-  /// The kept output of a job that is over; nil until it was kept.
-  func keptOutput(of id: String) throws -> [UInt8]? {
-    let file = outputDirectory.appendingPathComponent(id)
-    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-    return [UInt8](try Data(contentsOf: file))
+  /// Finds out whether anything can be written, by writing what means nothing.
+  func probe() throws {
+    try database.write { db in
+      let count = try Int32.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+      try db.execute(sql: "PRAGMA user_version = \(count &+ 1)")
+    }
+  }
+}
+
+/// What a caller marks a submission with, so that it can be sent again (draft-ietf-httpapi-idempotency-key-header).
+public struct IdempotencyKey: Sendable, Equatable {
+  /// Whose key it is: each caller has its own.
+  public let caller: String
+  public let key: String
+
+  /// Nil unless the key is 1 to 255 visible ASCII characters.
+  public init?(caller: String, key: String) {
+    guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else { return nil }
+    self.caller = caller
+    self.key = key
   }
 
-  /// Keeps the output of a job that is over. The first to be kept stays.
-  func keep(output: [UInt8], of id: String) throws -> [UInt8] {
-    if let kept = try keptOutput(of: id) { return kept }
-    try Data(output).write(to: outputDirectory.appendingPathComponent(id), options: .atomic)
-    Checkpoint.reach("output.kept")
-    return output
+  /// The job that was submitted with it, if any.
+  func job(_ db: Database) throws -> Job? {
+    try Job.fetchOne(
+      db, sql: "SELECT job.* FROM idempotencyKey JOIN job ON job.id = idempotencyKey.job WHERE caller = ? AND key = ?",
+      arguments: [caller, key])
   }
+
+  func bind(to id: String, _ db: Database) throws {
+    if let known = try job(db) {
+      guard known.id == id else { throw JobError.idempotencyConflict(known.key) }
+      return
+    }
+    try db.execute(
+      sql: "INSERT INTO idempotencyKey (caller, key, job) VALUES (?, ?, ?)", arguments: [caller, key, id])
+  }
+}
+
+extension JobStore {
+  /// The job that was submitted with a key, if any.
+  func job(_ key: IdempotencyKey) async throws -> Job? { try await database.read { db in try key.job(db) } }
+
+  func bind(_ key: IdempotencyKey, to id: String) throws { try database.write { db in try key.bind(to: id, db) } }
 }

@@ -3,12 +3,15 @@ import Foundation
 import Logging
 import Synchronization
 
-/// What the service knows of all jobs, in memory: readers look here and never wait.
+/// What the service knows of all living jobs and the latest of those that are over, in memory: readers look here and
+/// never wait.
 final class JobTable: Sendable {
   struct Contents: Sendable {
     var jobs: [JobKey: Job] = [:]
     /// Counts the changes, so that what is made from the table can be kept until it changes.
     var generation: UInt64 = 0
+    /// Why changes cannot be written to disk right now; nil when they can.
+    var storeTrouble: String?
   }
 
   private let contents = Mutex(Contents())
@@ -23,33 +26,45 @@ final class JobTable: Sendable {
       $0.generation &+= 1
     }
   }
+
+  fileprivate func note(storeTrouble: String?) { contents.withLock { $0.storeTrouble = storeTrouble } }
 }
 
 /// The one place where a job's state changes: first on disk, then in the table that readers see.
 ///
-/// An actor on a queue of its own, since its writes wait for the disk.
+/// An actor on a queue of its own, since its writes wait for the disk. While the disk takes nothing, what was seen of
+/// jobs is shown all the same, since it is true, and written as soon as that can be; what must be on disk first, such as
+/// a new job, is refused.
 actor Ledger {
   nonisolated let table = JobTable()
-  private let store: JobStore
+  nonisolated let store: JobStore
   private let logger: Logger
   private let queue = DispatchSerialExecutor(label: "weir.ledger")
-  /// Jobs whose latest change could not be written; tried again with every observation.
-  private var unsaved: Set<JobKey> = []
+  /// What is not on disk yet.
+  private var unsaved: [JobKey: JobStore.Change] = [:]
+  /// Set when the database turned out to be damaged: nothing more is written to it.
+  private var damage: String?
+  private var retry: Task<Void, Never>?
+  /// Jobs in the table that are over, the first to leave first.
+  private var ended: ArraySlice<JobKey> = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
-  /// Seconds for which a job that is over stays in the table; afterwards it is read from disk.
-  private let recentInterval: TimeInterval
+  /// How many jobs that are over stay in the table; the others are read from disk.
+  private let recentCount: Int
+  /// Seconds for which output is kept that nobody asks for.
+  private let unclaimedOutput: TimeInterval
 
-  init(store: JobStore, recentInterval: TimeInterval, logger: Logger) {
+  init(store: JobStore, configuration: JobService.Configuration, logger: Logger) {
     self.store = store
-    self.recentInterval = recentInterval
+    recentCount = configuration.recentCount
+    unclaimedOutput = configuration.unclaimedOutput
     self.logger = logger
   }
 
-  /// Reads the jobs that are not over, and those that ended recently.
+  /// Reads the jobs that are not over, and the latest of those that are.
   func load() throws {
-    let jobs = try store.jobs(livingOrEndedSince: Date() - recentInterval)
+    let jobs = try store.jobs(livingAndLatest: recentCount)
     table.change { contents in
       for var job in jobs {
         // Its answer was lost when the program ended.
@@ -57,32 +72,50 @@ actor Ledger {
         contents.jobs[job.key] = job
       }
     }
+    ended = ArraySlice(jobs.filter(\.state.isTerminal).map(\.key))
   }
 
-  /// The job of that name and number, also one that ended long ago.
-  func find(_ key: JobKey) throws -> Job? {
-    try table.read { $0.jobs[key] } ?? store.job(key)
+  /// The job of that name and number, also one that ended long ago. Waits for nobody who writes.
+  nonisolated func find(_ key: JobKey) async throws -> Job? {
+    if let job = table.read({ $0.jobs[key] }) { return job }
+    return try await store.job(key)
   }
 
-  func insert(_ job: Job, shownScript: String, actor: String) throws {
+  func insert(_ job: Job, shownScript: String, actor: String, idempotencyKey: IdempotencyKey?) throws {
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
       reason: job.reason)
-    try store.insert(job, shownScript: shownScript, event: event)
+    try writing {
+      try store.insert(job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey)
+    }
     table.change { $0.jobs[job.key] = job }
   }
 
   /// Takes back a job that certainly never reached the backend.
   func remove(_ job: Job) {
-    do { try store.delete(job.id) } catch { logger.error("\(job.key): row not removed: \(error)") }
+    unsaved[job.key] = nil
+    do { try writing { try store.delete(job.id) } } catch { logger.error("\(job.key): row not removed: \(error)") }
     table.change { contents in
       if contents.jobs[job.key]?.id == job.id { contents.jobs[job.key] = nil }
     }
   }
 
-  func shownScript(of id: String) throws -> String? { try store.shownScript(of: id) }
-  func keptOutput(of id: String) throws -> [UInt8]? { try store.keptOutput(of: id) }
-  func keep(output: [UInt8], of id: String) throws -> [UInt8] { try store.keep(output: output, of: id) }
+  /// Makes a change of the store other than of a job's state, and learns from it whether the store can be written.
+  @discardableResult
+  func writing<Value: Sendable>(_ body: @Sendable () throws -> Value) throws -> Value {
+    if let damage { throw StoreError.damaged(damage) }
+    do {
+      let value = try body()
+      if unsaved.isEmpty { heal() }
+      return value
+    } catch let error as JobError {
+      throw error
+    } catch {
+      let error = StoreError(error)
+      if case .unusable = error {} else { suffer(error) }
+      throw error
+    }
+  }
 
   /// Changes one job, unless it is over. Returns it as it is afterwards.
   @discardableResult
@@ -97,6 +130,12 @@ actor Ledger {
 
   /// Takes over what a complete observation says of the jobs that were asked about.
   func apply(_ observation: Observation, to asked: Set<JobKey>, lostAfter: TimeInterval) {
+    commit(changes(by: observation, to: asked, lostAfter: lostAfter), actor: "weir")
+  }
+
+  private func changes(
+    by observation: Observation, to asked: Set<JobKey>, lostAfter: TimeInterval
+  ) -> [(before: Job, after: Job)] {
     let contents = table.read { copy $0 }
     var byBackendID: [String: JobKey] = [:]
     var byToken: [String: JobKey] = [:]
@@ -121,39 +160,47 @@ actor Ledger {
         changes.append((before, before.missed(at: observation.time, lostAfter: lostAfter)))
       }
     }
-    for key in unsaved.subtracting(changes.map(\.after.key)) {
-      if let job = contents.jobs[key] { changes.append((job, job)) }
-    }
-    commit(changes, actor: "weir")
-    forget(endedBefore: observation.time - recentInterval)
+    return changes
   }
 
-  private func forget(endedBefore moment: Date) {
-    let old = table.read { contents in
-      contents.jobs.values.filter { $0.state.isTerminal && ($0.endedAt ?? $0.stateTime) < moment }.map(\.key)
-    }
-    guard !old.isEmpty else { return }
-    let keys = Set(old).subtracting(unsaved)
-    table.change { contents in for key in keys { contents.jobs[key] = nil } }
-  }
-
-  /// Writes what differs enough to be kept, then shows everything. A change that cannot be written is shown all the
-  /// same, since it is true, and written later.
+  /// Writes what differs enough to be kept, then shows everything.
   private func commit(_ changes: [(before: Job, after: Job)], actor: String) {
-    let lasting = changes.filter { unsaved.contains($0.after.key) || $0.before.differsLastingly(from: $0.after) }
-    Checkpoint.reach("end.decided", if: lasting.contains { $0.after.state.isTerminal })
-    if !lasting.isEmpty {
-      do {
-        try store.save(lasting.map { ($0.after, event(from: $0.before, to: $0.after, actor: actor)) })
-        unsaved.subtract(lasting.map(\.after.key))
-      } catch {
-        logger.error("the job store cannot be written: \(error)")
-        unsaved.formUnion(lasting.map(\.after.key))
+    guard !changes.isEmpty else { return }
+    for (before, after) in changes where unsaved[after.key] != nil || before.differsLastingly(from: after) {
+      var change = unsaved[after.key] ?? JobStore.Change(job: after)
+      change.job = after
+      if let event = event(from: before, to: after, actor: actor) { change.events.append(event) }
+      if after.state.isTerminal { change.outputDue = Date() + unclaimedOutput }
+      unsaved[after.key] = change
+    }
+    Checkpoint.reach("end.decided", if: changes.contains { $0.after.state.isTerminal })
+    save()
+    Checkpoint.reach("end.written", if: changes.contains { $0.after.state.isTerminal })
+    table.change { contents in for change in changes { contents.jobs[change.after.key] = change.after } }
+    for (before, after) in changes where after.state.isTerminal && !before.state.isTerminal { ended.append(after.key) }
+    forget()
+  }
+
+  private func save() {
+    guard !unsaved.isEmpty else { return }
+    let changes = Array(unsaved.values)
+    // Its failure is the store's trouble, and noted as such.
+    guard (try? writing { [store] in try store.save(changes) }) != nil else { return tryAgainSoon() }
+    unsaved = [:]
+    heal()
+  }
+
+  /// Lets jobs that are over leave the table, but for the latest, and for those that are not on disk as they are.
+  private func forget() {
+    guard ended.count > recentCount else { return }
+    let leaving = ended.prefix(ended.count - recentCount)
+    ended = ArraySlice(leaving.filter { unsaved[$0] != nil } + ended.dropFirst(leaving.count))
+    table.change { contents in
+      // A name may stand for a new try at a job that the backend never had.
+      for key in leaving where unsaved[key] == nil && contents.jobs[key]?.state.isTerminal == true {
+        contents.jobs[key] = nil
       }
     }
-    Checkpoint.reach("end.written", if: lasting.contains { $0.after.state.isTerminal })
-    guard !changes.isEmpty else { return }
-    table.change { contents in for change in changes { contents.jobs[change.after.key] = change.after } }
   }
 
   private func event(from before: Job, to after: Job, actor: String) -> JobEvent? {
@@ -167,6 +214,62 @@ actor Ledger {
       job: after.id, time: after.stateTime, actor: actor, from: before.state, to: after.state,
       source: after.stateSource,
       reason: after.reason)
+  }
+}
+
+extension Ledger {
+  // MARK: A store that cannot be written
+
+  /// The database turned out to be damaged: it is read for as long as that goes well, and written no more.
+  func condemn(_ fault: String) {
+    damage = fault
+    suffer(.damaged(fault))
+  }
+
+  private func suffer(_ error: StoreError) {
+    let words: String
+    switch error {
+    case .damaged(let reason):
+      damage = reason
+      words = "the job store is damaged, and nothing more is written to it: \(reason); `weir store check` says more"
+    case .unwritable(let reason): words = "the job store cannot be written: \(reason)"
+    default: words = "the job store cannot be used: \(error)"
+    }
+    if table.read({ $0.storeTrouble }) != words { logger.critical("\(words)") }
+    table.note(storeTrouble: words)
+    tryAgainSoon()
+  }
+
+  private func heal() {
+    guard let trouble = table.read({ $0.storeTrouble }) else { return }
+    table.note(storeTrouble: nil)
+    logger.notice("the job store can be written again, after: \(trouble)")
+  }
+
+  /// Writes what is left to be written, or finds out whether anything can be, every second until that goes well.
+  private func tryAgainSoon() {
+    guard retry == nil, damage == nil else { return }
+    retry = Task { [weak self] in
+      try? await Task.sleep(for: .seconds(1))
+      await self?.tryAgain()
+    }
+  }
+
+  private func tryAgain() {
+    retry = nil
+    guard damage == nil else { return }
+    if unsaved.isEmpty {
+      guard table.read({ $0.storeTrouble != nil }) else { return }
+      _ = try? writing { [store] in try store.probe() }
+    } else {
+      save()
+    }
+  }
+
+  // MARK: Output
+
+  func keep(output: [UInt8], of id: String) throws -> [UInt8] {
+    try writing { [store] in try store.keep(output: output, of: id) }
   }
 }
 

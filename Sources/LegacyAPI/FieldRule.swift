@@ -61,7 +61,8 @@ extension FieldRule {
   static let held = FieldRule("/submit", .argument, "held", .oneOf(["true", "false"]), "whether it waits for /release")
   static let script = FieldRule(
     "/submit", .argument, "hpc_script.<executor>",
-    .opaque(what: "base64 of a script in UTF-8", length: 1...16_777_216), "the job's script; travels by standard input")
+    .opaque(what: "base64 of a script in UTF-8", length: 1...1_073_741_824),
+    "the job's script; travels by standard input")
   static let bearer = FieldRule(
     "/submit", .argument, "bearer", .opaque(what: "a JSON Web Token", length: 0...16_384),
     "names the job's owner; one that does not hold is 401")

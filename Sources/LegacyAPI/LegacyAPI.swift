@@ -88,9 +88,10 @@ public struct LegacyAPI: Sendable {
     var answer: [String: JSONText.Value] = ["status": "OK", "version": .string(version)]
     let warnings = service.warnings + warnings()
     if !warnings.isEmpty { answer["warnings"] = .array(warnings.map { .string($0) }) }
-    guard let trouble = service.trouble else { return json(.object(answer)) }
+    let reasons = [service.trouble, service.storeTrouble].compactMap { $0 }
+    if reasons.isEmpty { return json(.object(answer)) }
     answer["status"] = "BAD"
-    answer["reasons"] = [.string(trouble)]
+    answer["reasons"] = .array(reasons.map { .string($0) })
     return json(.object(answer), 503)
   }
 
@@ -122,10 +123,27 @@ public struct LegacyAPI: Sendable {
     later {
       let arguments = try Arguments(request)
       let submission = try await submission(arguments, for: owner(of: arguments, caller, request))
-      let receipt = try await service.submit(submission, actor: caller.name)
+      let receipt = try await service.submit(
+        submission, actor: caller.name, idempotencyKey: try idempotencyKey(of: request, caller))
       request.note(jobID: receipt.backendID)
       return json([.string(receipt.backendID), .string(receipt.shownScript)])
     }
+  }
+
+  /// The header Idempotency-Key. A caller's keys are its own: no user's name is taken for the service's.
+  private func idempotencyKey(of request: Request, _ caller: Caller) throws -> IdempotencyKey? {
+    guard let text = request.headers["Idempotency-Key"] else { return nil }
+    let scope: String
+    switch caller {
+    case .service, .anybody: scope = caller.name
+    case .admin(let name), .user(let name): scope = "user " + name
+    }
+    guard let key = IdempotencyKey(caller: scope, key: text) else {
+      throw HTTPError(
+        .init(400), code: "idempotency_key_wrong", "the header Idempotency-Key is wrong",
+        hint: "send 1 to 255 visible ASCII characters, a UUID for example")
+    }
+    return key
   }
 
   private func submission(_ arguments: Arguments, for owner: String) throws -> Submission {
@@ -134,6 +152,9 @@ public struct LegacyAPI: Sendable {
       throw HTTPError(
         .init(422), code: "submission_wrong", "hpc_script: a script for the executor '\(settings.executor)' is expected"
       )
+    }
+    guard FieldRule.script.accepts(encoded) else {
+      throw UpstreamScript.wrong("hpc_script", "\(FieldRule.script.rule.expected) is expected")
     }
     return try UpstreamScript(base64: encoded).submission(
       name: arguments.text(.name), number: arguments.whole(.number), nodes: arguments.whole(.nodes),
@@ -350,6 +371,9 @@ extension HTTPError {
         headers: wait)
     case .notOver: self.init(.init(409), code: "job_not_over", text)
     case .over: self.init(.init(409), code: "job_over", text)
+    case .expired: self.init(.init(410), code: "job_expired", text)
+    case .idempotencyConflict:
+      self.init(.init(409), code: "idempotency_conflict", text, hint: "send a key of its own with each submission")
     case .storage: self.init(.init(503), code: "store_unavailable", text, headers: wait)
     }
   }

@@ -72,7 +72,8 @@ public final class ConnectionPool: Sendable {
     _ bytes: [UInt8], to path: String, mode: Int32, on destination: Destination, key: PrivateKey, timeout: Duration
   ) async throws(SSHError) {
     let deadline = ContinuousClock.Instant.after(timeout)
-    try await audited("put", path, on: destination, { _ in bytes.count }) { () throws(SSHError) in
+    let size = { (_: Void) in bytes.count }
+    try await audited("put", path, on: destination, size) { () throws(SSHError) in
       try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
         try await connection.upload(bytes, to: path, mode: UInt32(mode & 0o7777), by: deadline)
       }

@@ -162,7 +162,7 @@ public final class TokenVerifier: Sendable {
   }
 
   private func isAllowed(_ algorithm: Algorithm) -> Bool {
-    if let algorithms = rules.algorithms, !algorithms.contains(algorithm) { return false }
+    guard Algorithm.available.contains(algorithm), rules.algorithms?.contains(algorithm) != false else { return false }
     return keys.contains { $0.fitting.contains(algorithm) } || keySet?.mayHold(algorithm) == true
   }
 

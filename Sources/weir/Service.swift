@@ -21,25 +21,33 @@ struct StartError: Error, CustomStringConvertible {
 /// The running program: everything wired as the settings say.
 struct Service {
   private let settings: Settings
-  private let log: LineWriter
   private let logger: Logger
   private let jobs: JobService
-  private let server: Server
+  private let router: Router
   private let pool: ConnectionPool?
   private let users: UserDirectory
   private let keySet: KeySetSource?
 
-  init(_ settings: Settings) throws {
-    self.settings = settings
-    log = LogLines.bootstrap(
+  /// Serves until a signal says to end; then finishes what is under way. While another Weir has the state directory,
+  /// stands by.
+  static func run(_ settings: Settings) async throws {
+    let log = LogLines.bootstrap(
       form: .init(rawValue: settings.text("WEIR_LOG_FORMAT")) ?? .plain,
       metadataProvider: .init { RequestContext.requestID.map { ["request-id": "\($0)"] } ?? [:] })
-    logger = Self.logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
-    let directory = settings.text("WEIR_STATE_DIR")
-    let store: JobStore
-    do { store = try JobStore(directory: directory) } catch {
-      throw StartError(description: "WEIR_STATE_DIR: the job store in \(directory) cannot be opened: \(error)")
-    }
+    defer { log.flush() }
+    let logger = logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
+    let signals = EndSignals()
+    let standby = Standby(
+      directory: settings.text("WEIR_STATE_DIR"), configuration: server(settings, logger), logger: logger)
+    guard let (store, lock, port) = try await standby.open(until: signals) else { return }
+    // Its end is the end of the lock.
+    defer { withExtendedLifetime(lock) {} }
+    try await Service(settings, store: store, logger: logger).run(on: port, until: signals, after: standby)
+  }
+
+  private init(_ settings: Settings, store: JobStore, logger: Logger) throws {
+    self.settings = settings
+    self.logger = logger
     let verifier: TokenVerifier?
     do { (verifier, keySet) = try settings.tokens?.makeVerifier(logger: logger) ?? (nil, nil) } catch {
       throw StartError(description: "the keys of tokens cannot be used: \(error)")
@@ -65,19 +73,10 @@ struct Service {
     var router = Router()
     api.register(on: &router)
     Metrics(jobs: jobs, gate: gate, pool: pool).register(on: &router)
-    var configuration = ServerConfiguration()
-    configuration.bindAddress = settings.text("WEIR_BIND_ADDRESS")
-    configuration.port = settings.whole("WEIR_PORT")
-    configuration.limits = Self.limits(settings)
-    configuration.accessLog = { [logger] record in Self.log(record, logger) }
-    configuration.logsQuietRoutes = logger.logLevel <= .debug
-    server = Server(configuration: configuration, router: router, logger: logger)
+    self.router = router
   }
 
-  /// Serves until a signal says to end; then finishes what is under way.
-  func run() async throws {
-    defer { log.flush() }
-    let signals = EndSignals()
+  private func run(on port: Int, until signals: EndSignals, after standby: Standby) async throws {
     do {
       try await jobs.start()
     } catch {
@@ -85,6 +84,10 @@ struct Service {
     }
     await keySet?.start()
     users.watch { [pool] in pool?.retryLogins() }
+    var configuration = Self.server(settings, logger)
+    configuration.port = port
+    let server = Server(configuration: configuration, router: router, logger: logger)
+    await standby.end()
     do { try server.start() } catch { throw StartError(description: "\(error)") }
     let address = settings.text("WEIR_BIND_ADDRESS")
     logger.notice(
@@ -97,6 +100,16 @@ struct Service {
     keySet?.stop()
     await jobs.stop()
     await pool?.close()
+  }
+
+  private static func server(_ settings: Settings, _ logger: Logger) -> ServerConfiguration {
+    var configuration = ServerConfiguration()
+    configuration.bindAddress = settings.text("WEIR_BIND_ADDRESS")
+    configuration.port = settings.whole("WEIR_PORT")
+    configuration.limits = limits(settings)
+    configuration.accessLog = { record in Self.log(record, logger) }
+    configuration.logsQuietRoutes = logger.logLevel <= .debug
+    return configuration
   }
 
   /// One line for each request: who asked what of which job, and what came of it.
@@ -170,6 +183,8 @@ struct Service {
     configuration.staleAfter = .seconds(settings.whole("WEIR_STALE_AFTER"))
     configuration.lostAfter = TimeInterval(settings.whole("WEIR_LOST_AFTER"))
     configuration.submitDeadline = TimeInterval(settings.whole("WEIR_SUBMIT_DEADLINE"))
+    configuration.keepOutput = TimeInterval(settings.whole("WEIR_KEEP_OUTPUT"))
+    configuration.unclaimedOutput = configuration.keepOutput + 7 * 86_400
     return configuration
   }
 
@@ -218,28 +233,41 @@ final class EndSignals: Sendable {
     pthread_sigmask(SIG_BLOCK, &signals, nil)
   }
 
+  private final class Flag: Sendable {
+    private let value = Mutex(false)
+    var isSet: Bool { value.withLock { $0 } }
+    /// Sets it, and returns what it was.
+    func set() -> Bool {
+      value.withLock { value in
+        defer { value = true }
+        return value
+      }
+    }
+  }
+
   private let stream: AsyncStream<Void>
+  private let seen: Flag
   /// Kept so that they go on; nobody touches them.
   private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
   init() {
     let (stream, continuation) = AsyncStream<Void>.makeStream()
     self.stream = stream
+    let seen = Flag()
+    self.seen = seen
     sources = Self.numbers.map { number in
       let source = DispatchSource.makeSignalSource(signal: number)
-      let seen = Mutex(false)
       source.setEventHandler { @Sendable in
-        let second = seen.withLock { seen in
-          defer { seen = true }
-          return seen
-        }
-        if second { _exit(130) }
+        if seen.set() { _exit(130) }
         continuation.yield()
       }
       source.activate()
       return source
     }
   }
+
+  /// Whether one came.
+  var came: Bool { seen.isSet }
 
   func wait() async {
     for await _ in stream { return }

@@ -149,7 +149,11 @@ struct Settings: Sendable {
   }
 
   private static func standard(_ setting: Setting, _ environment: [String: String]) -> String {
-    guard setting.name == "WEIR_STATE_DIR" else { return setting.standard }
+    setting.name == "WEIR_STATE_DIR" ? stateDirectory(environment) : setting.standard
+  }
+
+  /// Where the job store is when nothing else is said.
+  static func stateDirectory(_ environment: [String: String]) -> String {
     if let directory = environment["STATE_DIRECTORY"], !directory.isEmpty {
       return String(directory.prefix { $0 != ":" })
     }

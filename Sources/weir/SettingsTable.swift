@@ -246,6 +246,11 @@ extension Setting {
       name: "WEIR_SUBMIT_DEADLINE", group: .jobs, form: .whole(30...86_400), standard: "60",
       meaning:
         "Seconds after which a submit whose answer was lost is given up, once the backend says it has no such job."),
+    Setting(
+      name: "WEIR_KEEP_OUTPUT", group: .jobs, form: .whole(1...31_536_000), standard: "86400",
+      meaning:
+        "Seconds for which /exitstatus is answered after the first time; then the output is removed, on the cluster too. Output that nobody asks for is kept a week longer."
+    ),
   ]
 
   private static let slurm: [Setting] = [

@@ -10,7 +10,7 @@ struct Weir: AsyncParsableCommand {
     abstract: "A downstream scheduler: takes jobs from an upstream platform and runs them where the site says.",
     discussion: "Weir is configured by environment variables; `weir config` shows them.",
     version: version,
-    subcommands: [Serve.self, Config.self])
+    subcommands: [Serve.self, Config.self, Store.self])
 
   static func main() async {
     // Before there is a second thread, so that all of them inherit it.
@@ -29,7 +29,7 @@ struct Serve: AsyncParsableCommand {
     let settings = try loadSettings()
     // What Weir writes is its own: jobs, host keys, output.
     umask(0o077)
-    do { try await Service(settings).run() } catch let error as StartError { try fail(error.description, status: 1) }
+    do { try await Service.run(settings) } catch let error as StartError { try fail(error.description, status: 1) }
   }
 }
 
@@ -53,7 +53,7 @@ private func loadSettings() throws -> Settings {
   }
 }
 
-private func fail(_ message: String, status: Int32) throws -> Never {
+func fail(_ message: String, status: Int32) throws -> Never {
   FileHandle.standardError.write(Data("weir: \(message)\n".utf8))
   throw ExitCode(status)
 }

@@ -118,3 +118,8 @@ def test_without_roots_nothing_is_listed(weir, tree):
     for credentials in (None, KIRBY):
         answer = listing(weir, tree / "vault", credentials)
         assert answer.status == 403 and "WEIR_VAULT_ROOTS" in answer.body.decode()
+
+
+def test_root_that_is_not_absolute_is_refused_at_start(new_weir):
+    done = new_weir(WEIR_VAULT_ROOTS="/vault,home").run("config")
+    assert done.returncode == 78 and "WEIR_VAULT_ROOTS: 'home' is wrong" in done.stderr

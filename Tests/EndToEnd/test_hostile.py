@@ -204,7 +204,8 @@ def attack(target, cluster, canaries):
 def test_what_names_a_job(attack, values, held):
     for path, field in itertools.product(("runstatus", "exitstatus", "terminate", "release", "events"), held.args):
         for value in values.all(held.args[field]):
-            attack.add_args(field, "/" + path, {**held.args, field: value})
+            if str(value).lstrip("0") != str(held.args[field]):  # or it is what belongs there after all
+                attack.add_args(field, "/" + path, {**held.args, field: value})
     for field, value in itertools.product(("host", "status", "comment", "nodes", "force"), values.all("x")):
         attack.add_args(field, "/online", {field: value})
     attack.run()

@@ -262,7 +262,7 @@ struct KeepingTests {
 
   @Test("A job that ended long ago leaves memory and is found on disk")
   func longAgo() async throws {
-    bench.configuration.recentInterval = 0
+    bench.configuration.recentCount = 0
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))

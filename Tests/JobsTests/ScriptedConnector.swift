@@ -12,6 +12,9 @@ final class ScriptedConnector: Connector {
     var located: Result<Sighting?, BackendError> = .success(nil)
     var output: [UInt8] = []
     var submits = 0
+    var cancels = 0
+    var removal: BackendError?
+    var removed: [JobKey] = []
   }
 
   let script = Mutex(Script())
@@ -23,6 +26,13 @@ final class ScriptedConnector: Connector {
     change {
       $0.observation = .success(Observation(time: time, sightings: sightings, accountingFailure: accountingFailure))
     }
+  }
+
+  var removed: [JobKey] { script.withLock { $0.removed } }
+
+  func removeOutput(_ job: Job) async throws(BackendError) {
+    if let failure = script.withLock({ $0.removal }) { throw failure }
+    change { $0.removed.append(job.key) }
   }
 
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
@@ -43,7 +53,7 @@ final class ScriptedConnector: Connector {
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     try script.withLock { $0.located }.get()
   }
-  func cancel(_ job: Job) async throws(BackendError) {}
+  func cancel(_ job: Job) async throws(BackendError) { change { $0.cancels += 1 } }
   func release(_ job: Job) async throws(BackendError) {}
   func describe(_ job: Job) async throws(BackendError) -> String { "" }
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { script.withLock { $0.output } }

@@ -218,6 +218,7 @@ struct DevicesTests {
       (#"["partition=--wrap=x"]"#, "partition"), (#"["exclusive=perhaps"]"#, "exclusive"),
       (#"["sbatch_qos=$(x)"]"#, "sbatch_<option>"), (#"["sbatch_qos=-x"]"#, "sbatch_<option>"),
       ("overlay=1", "a JSON list"), (#"{{"overlay":1}}"#, "a JSON list"), ("[1]", "a JSON list"), ("[", "a JSON list"),
+      (String(repeating: "[", count: 60_000), "a JSON list"), (#"["sbatch_=1", "=1"]"#, "'' is not known"),
     ])
   func unknown(value: String, part: String) {
     let refused = refusal(["JOBOBJ_DEVICES=\(value)"])

@@ -132,6 +132,17 @@ struct SbatchTests {
     #expect(error?.description.contains(name) == true)
   }
 
+  @Test("The README lists the options that can be set, and no other")
+  func documentedOptions() throws {
+    let readme = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("connectors/slurm/README.md")
+    let text = try String(contentsOf: readme, encoding: .utf8)
+    let start = try #require(text.range(of: "`sbatch_<option>=<value>`:\n\n")).upperBound
+    let end = try #require(text.range(of: ".\n\n", range: start..<text.endIndex)).lowerBound
+    let listed = text[start..<end].split { ", \n".contains($0) }.map(String.init)
+    #expect(listed == Sbatch.allowedOptions.sorted())
+  }
+
   @Test("The options are those of the contract")
   func arguments() throws {
     let submission = submission {

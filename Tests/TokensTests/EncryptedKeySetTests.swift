@@ -46,7 +46,8 @@ struct EncryptedKeySetTests {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     try keySet(SigningKey.p256.webKey("a")).write(toFile: folder + "/keys", atomically: true, encoding: .utf8)
     let (server, port) = try serve(in: folder, names: "DNS:localhost")
-    defer { server.terminate() }
+    // It inherits a mask in which SIGTERM is blocked.
+    defer { kill(server.processIdentifier, SIGKILL) }
     let trusting = Authorities.named { ["SSL_CERT_FILE": folder + "/cert.pem"][$0] }
     let known = try KeySetAddress("https://localhost:\(port)/keys", authorities: trusting)
     #expect(try known.read()?.keys.map(\.id) == ["a"])

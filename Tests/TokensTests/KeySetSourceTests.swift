@@ -210,6 +210,8 @@ struct KeySetSourceTests {
     #expect(await reason(SigningKey.rsa.token(good, .RS256, kid: "a"), verifier) == .wrongAlgorithm)
     let forger = SigningKey.hmac(SigningKey.rsa.publicPEM)
     #expect(await reason(forger.token(good, .HS256, kid: "r"), verifier) == .wrongAlgorithm)
+    let unavailable = SigningKey.rsa.token(header: #"{"alg":"EdDSA2","kid":"z"}"#, payload: good, algorithm: .RS256)
+    #expect(await reason(unavailable, verifier) == .wrongAlgorithm)
     #expect(await reason(SigningKey.rsa.token(good, .RS256), verifier) == nil)
     #expect(await reason(SigningKey.otherRSA.token(good, .RS256), verifier) == .badSignature)
     #expect(server.requests.count == 1)

@@ -164,6 +164,28 @@ public struct SlurmConnector: Connector {
     return try Listing.entries(of: path, result)
   }
 
+  /// Removes the output file as the mapped user, and only where this connector would write it: in `.jarvice` below the
+  /// scratch or home directory, which is entered before it is checked, and is no symbolic link to elsewhere.
+  public func removeOutput(_ job: Job) async throws(BackendError) {
+    guard let path = job.outputPath else { return }
+    let file = job.name + ".out"
+    let scratch = configuration.scratchDirectory
+    guard ValueRule.jobName.accepts(job.name), path == (scratch.isEmpty ? "" : scratch + "/") + ".jarvice/" + file
+    else {
+      throw .refused("\(path) is not where output is written now")
+    }
+    let script = try Command.checkedScript(
+      """
+      cd -- "${1:-$HOME}" && base=$(pwd -P) || exit
+      [ -e .jarvice ] || [ -L .jarvice ] || exit 0
+      cd -P -- ./.jarvice || exit
+      if [ "$(pwd -P)" != "${base%/}/.jarvice" ]; then echo "$base/.jarvice is a symbolic link" >&2; exit 1; fi
+      exec rm -f -- "./$2"
+      """, [scratch, file])
+    let result = try await run(script, as: job.account)
+    guard result.succeeded else { throw .refused("\(path) cannot be removed: \(result.message)") }
+  }
+
   // MARK: Running commands
 
   private func id(of job: Job) throws(BackendError) -> String {

@@ -4,8 +4,8 @@ func knownHostsProperty(_ input: UnsafeRawBufferPointer) {
   let base64 = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
   let blob: [UInt8] = [0, 0, 0, 11] + Array("ssh-ed25519".utf8) + [0, 0, 0, 32] + (0..<32)
   guard let key = KnownHosts.Key(blob: blob) else { return }
-  let hosts = KnownHosts(text)
-  let more = KnownHosts(text + "\n@revoked * ssh-ed25519 \(base64)\n")
+  let hosts = KnownHosts(Array(input))
+  let more = KnownHosts(Array(input) + Array("\n@revoked * ssh-ed25519 \(base64)\n".utf8))
   for (host, port) in [("node1", 22), ("node1.example.org", 2222), ("::1", 22), ("", 0), (String(text.prefix(40)), 22)]
   {
     _ = hosts.kinds(host: host, port: port)

@@ -1,0 +1,22 @@
+extension JobService {
+  /// Whether a job has the key already; throws when that is a job of other content.
+  func check(_ key: IdempotencyKey?, for fingerprint: String) async throws(JobError) -> Bool {
+    guard let key else { return true }
+    let known: Job?
+    do { known = try await ledger.store.job(key) } catch { throw .storage("\(StoreError(error))") }
+    guard let known else { return false }
+    guard known.fingerprint == fingerprint else { throw .idempotencyConflict(known.key) }
+    return true
+  }
+
+  /// Gives a key to a job that was submitted without it, or at the same moment with another.
+  func bind(_ key: IdempotencyKey?, to jobKey: JobKey) async throws(JobError) {
+    guard let key, let job = try await find(jobKey) else { return }
+    do {
+      guard try await ledger.store.job(key)?.id != job.id else { return }
+      try await ledger.writing { [store = ledger.store] in try store.bind(key, to: job.id) }
+    } catch {
+      throw error as? JobError ?? .storage("\(StoreError(error))")
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import Logging
+import Synchronization
+
+/// What administrators should know of output that could not be removed.
+final class RetentionStatus: Sendable {
+  private let state = Mutex<String?>(nil)
+
+  var warnings: [String] { state.withLock { $0.map { [$0] } ?? [] } }
+  fileprivate func note(_ warning: String?) { state.withLock { $0 = warning } }
+}
+
+extension JobService {
+  /// After so many failures to remove a job's output administrators are told.
+  private static let failuresToTell = 3
+
+  /// The output of a job that is over: read from the backend once, the same bytes until ``Configuration/keepOutput``
+  /// after it was first asked for, and then no more.
+  public func finalOutput(_ job: Job) async throws(JobError) -> [UInt8] {
+    guard job.state.isTerminal else { throw .notOver(job.key, job.state) }
+    let (known, isAnswered) = try await kept(job)
+    if let known, isAnswered { return known }
+    var output = known ?? []
+    if known == nil, job.backendID != nil {
+      do { output = try await connector.output(job, lines: configuration.keptLines) } catch { throw JobError(error) }
+    }
+    Checkpoint.reach("output.read", if: known == nil)
+    let now = Date()
+    do {
+      output = try await ledger.keep(output: output, of: job.id)
+      let due = now + configuration.keepOutput
+      let isInTime = try await ledger.writing { [store = ledger.store] in
+        try store.answered(job.id, at: now, due: due)
+      }
+      Checkpoint.reach("output.noted")
+      guard isInTime else { throw JobError.expired(job.key, job.state) }
+    } catch let error as JobError {
+      throw error
+    } catch {
+      // A disk that takes nothing keeps nobody from reading. What was not noted as answered is not removed.
+      logger.warning("\(job.key): output answered, but not kept: \(error)")
+    }
+    return output
+  }
+
+  /// The kept output of a job that is over, and whether it was asked for before.
+  func kept(_ job: Job) async throws(JobError) -> (output: [UInt8]?, isAnswered: Bool) {
+    do {
+      let retention = try await ledger.store.retention(of: job.id)
+      guard retention?.expiredAt == nil else { throw JobError.expired(job.key, job.state) }
+      return (try ledger.store.keptOutput(of: job.id), retention?.answeredAt != nil)
+    } catch let error as JobError {
+      throw error
+    } catch {
+      throw .storage("\(StoreError(error))")
+    }
+  }
+
+  /// Removes output whose time is over, again and again.
+  func removeOutputs() async {
+    let pause = Duration.seconds(min(60, max(1, configuration.keepOutput / 2)))
+    while !Task.isCancelled {
+      await removeDueOutputs()
+      try? await Task.sleep(for: pause)
+    }
+  }
+
+  /// Removes all output whose time is over: from the backend, then what we kept of it, and the script that was shown.
+  func removeDueOutputs() async {
+    do {
+      while !Task.isCancelled {
+        let due = try await ledger.writing { [store = ledger.store] in try store.expire(before: Date(), limit: 100) }
+        for job in due where !Task.isCancelled { try await removeOutput(of: job) }
+        if due.count < 100 { break }
+      }
+      let failed = try await ledger.store.failedRemovals(atLeast: Self.failuresToTell)
+      retention.note(
+        failed.map { "the output of \($0.count) jobs cannot be removed from the backend: \($0.reason)" })
+    } catch {
+      logger.debug("output is not removed while the store cannot be written: \(error)")
+    }
+  }
+
+  private func removeOutput(of job: Job) async throws {
+    let time = Date()
+    func event(_ reason: String) -> JobEvent {
+      JobEvent(
+        job: job.id, time: time, actor: "weir", from: job.state, to: job.state, source: "weir", reason: reason)
+    }
+    let store = ledger.store
+    Checkpoint.reach("removal.due")
+    // The last of those that share a file removes it.
+    let isLeft = job.backendID == nil ? true : try await store.sharesOutput(job)
+    do throws(BackendError) {
+      if !isLeft { try await connector.removeOutput(job) }
+    } catch {
+      let event = event("its output was not removed from the backend: \(error)")
+      logger.warning("\(job.key): \(event.reason)")
+      let reason = error.description
+      try await ledger.writing {
+        try store.failedRemoval(of: job, reason: reason, retry: { time + Self.pause(after: $0) }, event: event)
+      }
+      return
+    }
+    Checkpoint.reach("removal.done")
+    let event = event("its output was removed")
+    try await ledger.writing { try store.removedOutput(of: job, event: event) }
+    Checkpoint.reach("removal.written")
+  }
+
+  /// Seconds until a removal that failed so often is tried again: from a minute to six hours.
+  private static func pause(after failures: Int) -> TimeInterval {
+    min(21_600, 60 * pow(2, TimeInterval(max(0, failures - 1))))
+  }
+
+  /// Looks through a large database once, while it is in use.
+  func examineStore() async {
+    guard ledger.store.isLarge else { return }
+    do {
+      if let fault = try await ledger.store.quickCheck().first { await ledger.condemn(fault) }
+    } catch {
+      if case .damaged(let reason) = StoreError(error) { await ledger.condemn(reason) }
+    }
+  }
+}

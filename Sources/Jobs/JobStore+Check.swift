@@ -1,0 +1,87 @@
+import Foundation
+import GRDB
+
+extension JobStore {
+  /// Looks through the store in a directory, also while a Weir uses it, and changes nothing.
+  /// - Returns: all that is wrong, a sentence each; empty when nothing is.
+  /// - Throws: ``StoreError`` when it cannot be looked at.
+  public static func check(directory path: String) throws(StoreError) -> [String] {
+    try reading(path) { db in
+      let formal = try faults(db, quick: false)
+      // What is no whole database cannot be asked about more.
+      guard formal.isEmpty else { return formal }
+      return try dangling(db) + unlawful(db) + strayOutput(db, path)
+    }
+  }
+
+  /// Writes a whole copy of the database in a directory, as it is at one moment, also while a Weir uses it.
+  /// - Throws: ``StoreError``, also when the file is there already.
+  public static func backup(directory path: String, to file: String) throws(StoreError) {
+    do {
+      let queue = try openForReading(path)
+      defer { try? queue.close() }
+      try copy(queue, to: file)
+    } catch {
+      throw StoreError(error)
+    }
+  }
+
+  private static func reading<Value>(_ path: String, _ body: (Database) throws -> Value) throws(StoreError) -> Value {
+    do {
+      let queue = try openForReading(path)
+      defer { try? queue.close() }
+      return try queue.read(body)
+    } catch {
+      throw StoreError(error)
+    }
+  }
+
+  private static func openForReading(_ path: String) throws -> DatabaseQueue {
+    let file = path + "/weir.sqlite"
+    guard FileManager.default.fileExists(atPath: file) else { throw StoreError.unusable("there is no \(file)") }
+    var configuration = configuration
+    configuration.readonly = true
+    return try DatabaseQueue(path: file, configuration: configuration)
+  }
+
+  private static func dangling(_ db: Database) throws -> [String] {
+    try Array(db.foreignKeyViolations().prefix(100)).map { violation in
+      let row = violation.originRowID.map { "row \($0)" } ?? "a row"
+      return "\(violation.originTable): \(row) belongs to no \(violation.destinationTable)"
+    }
+  }
+
+  /// What no job of ours may be.
+  private static let laws: [(law: String, broken: String)] = [
+    ("is over without an ending", "NOT (\(Schema.isLiving)) AND (ending IS NULL OR endedAt IS NULL)"),
+    ("is not over and has an ending", "\(Schema.isLiving) AND (ending IS NOT NULL OR endedAt IS NOT NULL)"),
+    (
+      "is in a state that does not exist",
+      "state NOT IN (\(JobState.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")))"
+    ),
+    (
+      "is in another state than its last event says",
+      "state IS NOT (SELECT \"to\" FROM jobEvent WHERE job = checked.id ORDER BY id DESC LIMIT 1)"
+    ),
+    ("has an id of the backend and was never submitted", "backendID IS NOT NULL AND state = 'submitting'"),
+    (
+      "is over and nothing says when its output goes",
+      "NOT (\(Schema.isLiving)) AND NOT EXISTS (SELECT 1 FROM retention WHERE job = checked.id)"
+    ),
+  ]
+
+  private static func unlawful(_ db: Database) throws -> [String] {
+    try laws.flatMap { law in
+      return try Row.fetchAll(db, sql: "SELECT name, number FROM job AS checked WHERE \(law.broken) LIMIT 100").map {
+        row in
+        "job \(row["name"] as String)/\(row["number"] as Int) \(law.law)"
+      }
+    }
+  }
+
+  private static func strayOutput(_ db: Database, _ path: String) throws -> [String] {
+    let files = (try? FileManager.default.contentsOfDirectory(atPath: path + "/output")) ?? []
+    return try files.filter { !$0.hasSuffix(".new") }.filter { try !Job.exists(db, key: $0) }
+      .map { "output/\($0) belongs to no job" }
+  }
+}

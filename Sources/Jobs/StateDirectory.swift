@@ -1,0 +1,121 @@
+import Foundation
+
+/// The directory that holds everything Weir must not lose: the database, kept output, learnt host keys.
+///
+/// It belongs to the account that Weir runs as, and nobody else may look into it. It has to be on a local file system:
+/// SQLite's log and the lock need shared memory and file locks that hold between all who use them.
+public struct StateDirectory: Sendable {
+  public let path: String
+
+  var database: String { path + "/weir.sqlite" }
+  var output: String { path + "/output" }
+  fileprivate var lock: String { path + "/lock" }
+
+  /// Makes the directory, or checks the one there is; what of it others may read is narrowed to 0700 and 0600.
+  /// - Throws: ``StoreError`` when it, or something in it, belongs to somebody else, or cannot be made.
+  public init(_ path: String) throws(StoreError) {
+    self.path = path
+    try Self.makeDirectory(path)
+    try Self.makeDirectory(output)
+    for name in ["weir.sqlite", "weir.sqlite-wal", "weir.sqlite-shm", "lock", "known_hosts"] {
+      let file = path + "/" + name
+      guard let status = try Self.status(file) else { continue }
+      guard status.st_mode & S_IFMT == S_IFREG else {
+        throw .notOurs("\(file) is no regular file: put the file itself there")
+      }
+      try Self.claim(file, status, mode: 0o600)
+    }
+  }
+
+  /// Whether the file system is one of another machine's, on which neither the lock nor the database can be relied on.
+  public var isOnNetwork: Bool {
+    var status = stat()
+    guard stat(path, &status) == 0, let mounts = FileManager.default.contents(atPath: "/proc/self/mountinfo") else {
+      return false
+    }
+    // proc_pid_mountinfo(5): the third field is the device, the first after " - " the type.
+    let device = "\((status.st_dev >> 8) & 0xfff):\((status.st_dev & 0xff) | ((status.st_dev >> 12) & 0xfff00))"
+    let kind = String(decoding: mounts, as: UTF8.self).split(separator: "\n").last { line in
+      line.split(separator: " ", maxSplits: 3).dropFirst(2).first.map { $0 == device } ?? false
+    }?.split(separator: " - ").last?.prefix { $0 != " " }
+    return kind.map { ["nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "lustre", "gpfs"].contains($0) } ?? false
+  }
+
+  private static func makeDirectory(_ path: String) throws(StoreError) {
+    if try status(path) == nil {
+      // What keeps it from making the directories above shows when the last is made.
+      try? FileManager.default.createDirectory(
+        atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      guard mkdir(path, 0o700) == 0 else { throw failure("\(path) cannot be made", Int(errno)) }
+    }
+    // A symbolic link to a directory is fine: what it leads to counts.
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw failure("\(path) cannot be used", Int(errno)) }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw .notOurs("\(path) is no directory") }
+    try claim(path, status, mode: 0o700)
+  }
+
+  private static func status(_ path: String) throws(StoreError) -> stat? {
+    var status = stat()
+    if lstat(path, &status) == 0 { return status }
+    guard errno == ENOENT else { throw failure("\(path) cannot be looked at", Int(errno)) }
+    return nil
+  }
+
+  private static func claim(_ path: String, _ status: stat, mode: mode_t) throws(StoreError) {
+    guard status.st_uid == geteuid() else {
+      throw .notOurs(
+        "\(path) belongs to the user with id \(status.st_uid), and Weir runs as \(geteuid()): give it to that user, or name a directory inside it, which Weir makes"
+      )
+    }
+    guard status.st_mode & 0o777 & ~mode != 0 else { return }
+    guard chmod(path, mode) == 0 else {
+      throw failure("others may read \(path), and it cannot be closed to them", Int(errno))
+    }
+  }
+
+  private static func failure(_ what: String, _ number: Int) -> StoreError {
+    let words = number == 0 ? "" : ": " + String(cString: strerror(Int32(truncatingIfNeeded: number)))
+    return [ENOSPC, EDQUOT, EROFS, EIO].contains(Int32(truncatingIfNeeded: number))
+      ? .unwritable(what + words) : .unusable(what + words)
+  }
+
+  // MARK: The lock
+
+  /// Takes the lock that lets one process at a time use the directory.
+  /// - Returns: the lock, held until the process ends, however it ends; or who holds it.
+  /// - Throws: ``StoreError`` when locking itself fails.
+  public func takeLock() throws(StoreError) -> Claim {
+    let fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard fd >= 0 else { throw Self.failure("\(lock) cannot be opened", Int(errno)) }
+    if flock(fd, LOCK_EX | LOCK_NB) == 0 {
+      // For people alone: the lock is what counts.
+      let text = "process \(getpid()) on \(ProcessInfo.processInfo.hostName)"
+      if ftruncate(fd, 0) == 0 { _ = text.withCString { pwrite(fd, $0, strlen($0), 0) } }
+      return .held(StateDirectoryLock(fd))
+    }
+    let number = errno
+    defer { close(fd) }
+    guard number == EWOULDBLOCK else { throw Self.failure("\(lock) cannot be locked", Int(number)) }
+    var bytes = [UInt8](repeating: 0, count: 256)
+    let count = pread(fd, &bytes, bytes.count, 0)
+    let holder = String(decoding: bytes.prefix(max(0, count)).filter { $0 >= 0x20 && $0 < 0x7f }, as: UTF8.self)
+    return .heldBy(holder.isEmpty ? "another process" : holder)
+  }
+
+  /// What came of asking for the lock.
+  public enum Claim: Sendable {
+    case held(StateDirectoryLock)
+    /// Who has it, in words.
+    case heldBy(String)
+  }
+}
+
+/// The right to use a state directory, for as long as it lives: an flock(2) on a file in it, which the kernel takes back
+/// when the process is gone. A program that we start does not inherit it.
+public final class StateDirectoryLock: Sendable {
+  private let fd: Int32
+
+  fileprivate init(_ fd: Int32) { self.fd = fd }
+  deinit { close(fd) }
+}

@@ -1,0 +1,50 @@
+import GRDB
+
+/// Why the job store cannot be used.
+public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Something in the state directory is not ours to use.
+  case notOurs(String)
+  /// The database holds what no store of ours would: it cannot be trusted.
+  case damaged(String)
+  /// A newer Weir has changed the database; the names of its changes.
+  case newer([String])
+  /// The file system takes no more: it is full, read-only or failing. May heal by itself.
+  case unwritable(String)
+  case unusable(String)
+
+  /// What SQLite's failure means for the store.
+  init(_ error: any Error) {
+    if let error = error as? StoreError {
+      self = error
+      return
+    }
+    guard let error = error as? DatabaseError else {
+      self = .unusable("\(error)")
+      return
+    }
+    // The statement is left out: it may hold what users wrote.
+    let words = error.message ?? "\(error.resultCode)"
+    switch error.resultCode {
+    case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .damaged(words)
+    case .SQLITE_CONSTRAINT: self = .unusable(words)
+    default: self = .unwritable(words)
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .notOurs(let reason), .unusable(let reason): reason
+    case .unwritable(let reason): "nothing can be written: \(reason)"
+    case .damaged(let reason):
+      """
+      the database weir.sqlite is damaged: \(reason)
+        1. Keep a copy of the whole directory.
+        2. `weir store check` lists all that is wrong.
+        3. Put a file that `weir store backup` made in the place of weir.sqlite, and remove weir.sqlite-wal and
+           weir.sqlite-shm; or, without one, move the directory away, and Weir begins anew.
+      """
+    case .newer(let changes):
+      "weir.sqlite was changed by a newer Weir (\(changes.joined(separator: ", "))): run that version, or put the copy weir.sqlite.before-\(changes.first ?? "") that it kept in the place of weir.sqlite"
+    }
+  }
+}

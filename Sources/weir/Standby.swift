@@ -1,0 +1,103 @@
+import Foundation
+import HTTP
+import JSON
+import Jobs
+import Logging
+import Synchronization
+
+/// Waits for the right to use the state directory, and for a disk that takes the store; meanwhile `/live` is answered,
+/// `/ready` says what is waited for, and all else is 503.
+final class Standby: Sendable {
+  /// How often the lock is tried: a fifth of the five seconds in which a standby has to take over.
+  private static let interval = Duration.seconds(1)
+
+  private let directory: String
+  private let configuration: ServerConfiguration
+  private let logger: Logger
+  private let reason = Mutex("")
+  private let server = Mutex<Server?>(nil)
+
+  init(directory: String, configuration: ServerConfiguration, logger: Logger) {
+    self.directory = directory
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  /// The store, once it is ours, with the lock on it and the port to serve on; nil when a signal came first.
+  /// - Throws: ``StartError`` for what waiting does not mend.
+  func open(until signals: EndSignals) async throws -> (JobStore, StateDirectoryLock, port: Int)? {
+    var lock: StateDirectoryLock?
+    while !signals.came {
+      do {
+        let state = try StateDirectory(directory)
+        if lock == nil { lock = try take(state) }
+        if let lock { return (try JobStore(directory: directory), lock, port: port) }
+      } catch StoreError.unwritable(let reason) {
+        try wait("waiting for the job store in \(directory), where nothing can be written: \(reason)")
+      } catch let error as StoreError {
+        throw StartError(description: "WEIR_STATE_DIR: the job store in \(directory) cannot be opened: \(error)")
+      }
+      try await Task.sleep(for: Self.interval)
+    }
+    await end()
+    return nil
+  }
+
+  private func take(_ state: StateDirectory) throws -> StateDirectoryLock? {
+    switch try state.takeLock() {
+    case .held(let lock):
+      if state.isOnNetwork {
+        logger.warning("WEIR_STATE_DIR: \(directory) is on a network file system: a local one is needed")
+      }
+      if server.withLock({ $0 != nil }) { logger.notice("taking over: the lock on \(directory) is free") }
+      return lock
+    case .heldBy(let holder):
+      try wait("standby: another Weir holds \(directory): \(holder)")
+      return nil
+    }
+  }
+
+  /// Closes its port, so that the service can take it.
+  func end() async {
+    let server = server.withLock { $0.take() }
+    await server?.drain(within: .seconds(1))
+  }
+
+  private var port: Int { server.withLock { $0?.port } ?? configuration.port }
+
+  private func wait(_ reason: String) throws {
+    let isNew = self.reason.withLock { known in
+      defer { known = reason }
+      return known != reason
+    }
+    if isNew { logger.notice("\(reason)") }
+    guard server.withLock({ $0 == nil }) else { return }
+    let server = Server(configuration: configuration, router: router(), logger: logger)
+    do { try server.start() } catch { throw StartError(description: "\(error)") }
+    self.server.withLock { $0 = server }
+    logger.notice("listening on \(configuration.bindAddress):\(server.port)", metadata: ["state": "standby"])
+  }
+
+  private func router() -> Router {
+    var router = Router()
+    router.on("GET", "/live") { _ in .now(Self.answer(["status": "OK"])) }
+    router.on("GET", "/ready") { [self] _ in
+      .now(Self.answer(["status": "BAD", "reasons": [.string(reason.withLock { $0 })]], 503))
+    }
+    // No other path is known here: whatever is asked for, the answer is that it cannot be had now.
+    router.renderError = { [self] _, _ in
+      var answer = Self.answer(
+        [
+          "code": "standby", "error": .string(reason.withLock { $0 }),
+          "hint": "call the Weir that is in service, or wait",
+        ], 503)
+      answer.headers.set("Retry-After", "5")
+      return answer
+    }
+    return router
+  }
+
+  private static func answer(_ members: [String: JSONText.Value], _ status: Int = 200) -> Response {
+    .json(JSONText.encode(.object(members)), status: .init(status))
+  }
+}

@@ -1,0 +1,176 @@
+import Foundation
+import GRDB
+import Testing
+
+@testable import Jobs
+
+@Suite("Output goes when its time is over")
+struct RetentionTests {
+  let bench = Bench()
+
+  private func ended(_ service: JobService, _ name: String = "job", number: Int = 1) async throws -> Job {
+    let key = JobKey(name: name, number: number)
+    _ = try await service.submit(bench.submission(name, number: number), actor: "test")
+    let job = try #require(service.recent(key))
+    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    _ = await service.observeOnce()
+    bench.connector.change { $0.output = Array("out".utf8) }
+    return try #require(service.recent(key))
+  }
+
+  @Test("Until then it is answered, also after a restart; then it is removed once, and the answer says so")
+  func removed() async throws {
+    bench.configuration.keepOutput = 0.3
+    let service = try bench.service()
+    let job = try await ended(service)
+    #expect(try await service.finalOutput(job) == Array("out".utf8))
+    await service.removeDueOutputs()
+    let restarted = try bench.service()
+    bench.connector.change { $0.output = [] }
+    #expect(try await restarted.finalOutput(job) == Array("out".utf8))
+    #expect(bench.connector.removed == [])
+    try await Task.sleep(for: .milliseconds(350))
+    await restarted.removeDueOutputs()
+    await restarted.removeDueOutputs()
+    #expect(bench.connector.removed == [job.key])
+    let expired = JobError.expired(job.key, .succeeded)
+    await #expect(throws: expired) { try await restarted.finalOutput(job) }
+    await #expect(throws: expired) { try await restarted.tail(job, lines: 10) }
+    await #expect(throws: expired, "never a second run") {
+      try await restarted.submit(bench.submission(), actor: "test")
+    }
+    #expect(bench.connector.script.withLock { $0.submits } == 1)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: bench.directory.path + "/output") == [])
+    #expect(try JobStore(directory: bench.directory.path).events(of: job.id).last?.reason == "its output was removed")
+  }
+
+  @Test("The first answer sets the time, later ones do not move it")
+  func firstAnswer() async throws {
+    let service = try bench.service()
+    let job = try await ended(service)
+    _ = try await service.finalOutput(job)
+    let first = try await service.ledger.store.retention(of: job.id)
+    _ = try await service.finalOutput(job)
+    #expect(try await service.ledger.store.retention(of: job.id) == first)
+  }
+
+  @Test("Output that nobody asks for goes later")
+  func unclaimed() async throws {
+    bench.configuration.unclaimedOutput = 0
+    let service = try bench.service()
+    let job = try await ended(service)
+    await service.removeDueOutputs()
+    #expect(bench.connector.removed == [job.key])
+  }
+
+  @Test("A removal that fails is tried again later and later, and told after the third time")
+  func failing() async throws {
+    bench.configuration.unclaimedOutput = 0
+    let service = try bench.service()
+    let job = try await ended(service)
+    bench.connector.change { $0.removal = .unavailable("no route") }
+    let store = service.ledger.store
+    for failures in 1...3 {
+      #expect(service.warnings == [])
+      await service.removeDueOutputs()
+      let retention = try #require(try await store.retention(of: job.id))
+      #expect(retention.failures == failures && retention.failure == "no route")
+      let pause = try #require(retention.due).timeIntervalSinceNow
+      #expect(abs(pause - 60 * pow(2, Double(failures - 1))) < 5)
+      try await store.database.write { try $0.execute(sql: "UPDATE retention SET due = '2026-01-01 00:00:00.000'") }
+    }
+    #expect(service.warnings.first?.contains("no route") == true)
+    #expect(try store.events(of: job.id).filter { $0.reason.contains("no route") }.count == 1)
+    bench.connector.change { $0.removal = nil }
+    await service.removeDueOutputs()
+    #expect(service.warnings == [])
+    #expect(bench.connector.removed == [job.key])
+  }
+
+  @Test("A file that jobs of one name share is removed with the last of them")
+  func shared() async throws {
+    bench.configuration.unclaimedOutput = 0
+    let service = try bench.service()
+    _ = try await ended(service)
+    bench.connector.change { $0.submit = { _, _ in "2" } }
+    _ = try await service.submit(bench.submission(number: 2), actor: "test")
+    await service.removeDueOutputs()
+    #expect(bench.connector.removed == [], "the second job still writes to it")
+    let second = try #require(service.recent(JobKey(name: "job", number: 2)))
+    bench.connector.observes(bench.sighting(second, .succeeded, .completed))
+    _ = await service.observeOnce()
+    await service.removeDueOutputs()
+    #expect(bench.connector.removed == [second.key])
+  }
+}
+
+@Suite("A key makes a submit repeatable")
+struct IdempotencyTests {
+  let bench = Bench()
+  let key = IdempotencyKey(caller: "service", key: "k1")
+
+  @Test("The same key with the same content gets the first answer; with other content it is refused")
+  func repeated() async throws {
+    let service = try bench.service()
+    let first = try await service.submit(bench.submission(), actor: "service", idempotencyKey: key)
+    #expect(try await service.submit(bench.submission(), actor: "service", idempotencyKey: key) == first)
+    for other in [bench.submission("other"), bench.submission(script: "false\n")] {
+      await #expect(throws: JobError.idempotencyConflict(JobKey(name: "job", number: 1))) {
+        try await service.submit(other, actor: "service", idempotencyKey: key)
+      }
+    }
+    #expect(bench.connector.script.withLock { $0.submits } == 1)
+  }
+
+  @Test("Every caller has keys of its own")
+  func callers() async throws {
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "service", idempotencyKey: key)
+    let other = IdempotencyKey(caller: "user service", key: "k1")
+    #expect(try await service.submit(bench.submission("b"), actor: "b", idempotencyKey: other).backendID == "1")
+  }
+
+  @Test("A key sent with a job that is known without it belongs to that job from then on")
+  func late() async throws {
+    let service = try bench.service()
+    let first = try await service.submit(bench.submission(), actor: "service")
+    #expect(try await service.submit(bench.submission(), actor: "service", idempotencyKey: key) == first)
+    await #expect(throws: JobError.idempotencyConflict(JobKey(name: "job", number: 1))) {
+      try await service.submit(bench.submission("b"), actor: "service", idempotencyKey: key)
+    }
+  }
+
+  @Test("A hundred submits at once with one key make one job, and other content beside them is refused")
+  func hundred() async throws {
+    let service = try bench.service()
+    let results = await withTaskGroup(of: Result<JobService.Receipt, any Error>.self) { group in
+      for index in 0..<100 {
+        let submission = index % 10 == 9 ? bench.submission("other") : bench.submission()
+        group.addTask { [key] in
+          do { return .success(try await service.submit(submission, actor: "service", idempotencyKey: key)) } catch {
+            return .failure(error)
+          }
+        }
+      }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    let done = results.filter { if case .success = $0 { true } else { false } }
+    #expect(done.count == 90 || done.count == 10, "one of the two contents has the key")
+    #expect(bench.connector.script.withLock { $0.submits } == 1)
+  }
+
+  @Test("What the backend refused leaves its key free")
+  func refused() async throws {
+    let service = try bench.service()
+    bench.connector.change { $0.submit = { _, _ throws(BackendError) in throw .refused("no such partition") } }
+    _ = try? await service.submit(bench.submission(), actor: "service", idempotencyKey: key)
+    bench.connector.change { $0.submit = { _, _ in "2" } }
+    let receipt = try await service.submit(bench.submission("b"), actor: "service", idempotencyKey: key)
+    #expect(receipt.backendID == "2")
+  }
+
+  @Test(
+    "A key is 1 to 255 visible ASCII characters",
+    arguments: ["", "a b", "ü", "a\n", String(repeating: "a", count: 256)])
+  func form(text: String) { #expect(IdempotencyKey(caller: "c", key: text) == nil) }
+}
