@@ -43,7 +43,8 @@ extension JobService {
       let began = ContinuousClock.now
       let complete = await observeOnce()
       // After a failure the first look may have waited for the backend's return, which is no cost of its own.
-      let cost = wasComplete ? ContinuousClock.now - began : .zero
+      // Nor may one slow answer put off the next look until what is known is too old to be served.
+      let cost = wasComplete ? min(ContinuousClock.now - began, configuration.staleAfter / 10) : .zero
       wasComplete = complete
       // A failing backend is asked at the plain interval: how long it took to fail says nothing of its load.
       let pause = complete ? max(configuration.pollInterval, cost * 5) : configuration.pollInterval / 2

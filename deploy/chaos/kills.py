@@ -57,6 +57,8 @@ class Victim:
         once = point in ("submit.refused", "submit.row-removed") or point.split(".")[0] not in ("submit", "observe", "store")
         nth = 1 if once else random.choice([1, 1, 2])
         self.weir.settings["CHECKPOINT_KILL_AT"] = f"{point}:{nth}{delay}"
+        # Output is removed a second after it was answered only where its removal is the step.
+        self.weir.settings["WEIR_KEEP_OUTPUT"] = "1" if point.startswith("removal.") else "86400"
         self.over.clear()
         try:
             self.weir.start(ready=False)

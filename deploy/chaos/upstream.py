@@ -109,6 +109,10 @@ class Upstream:
         if answer.status == 404:
             self.faults.append(f"{order.name}: forgotten")
             return False
+        if answer.status == 410 and order.end is None:
+            # The first answer was lost with the Weir that gave it, and its time is over.
+            order.end = answer.json()
+            return True
         if answer.status != 200:
             return False
         end = answer.json()
@@ -156,7 +160,7 @@ class Upstream:
         found = collections.defaultdict(set)
         queue = self.cluster.run("squeue", "-h", "-t", "all", "-o", "%A %j")
         history = self.cluster.run(
-            "sacct", "-X", "-n", "-P", "-a", "--delimiter= ", "-o", "JobIDRaw,JobName", "-S", self.began
+            "sacct", "-X", "-n", "-P", "-a", "--duplicates", "--delimiter= ", "-o", "JobIDRaw,JobName", "-S", self.began
         )
         for line in queue.splitlines() + history.splitlines():
             id, name = line.split(" ", 1)
