@@ -6,7 +6,7 @@
 #   deploy/chaos.sh daemons [--write]     each daemon is taken away; --write puts the table into docs/reliability.md
 #   deploy/chaos.sh soak [MINUTES]        20 jobs a second through the dummy and 1 through Slurm, with faults (30)
 #   deploy/chaos.sh down                  stops the cluster, which otherwise stays for the next run
-# WEIR_BINARY names a program that was built with WEIR_CHECKPOINTS=1 already; WEIR_JOBS how many Weirs are killed at a
+# WEIR_CHAOS_BINARY names a program that was built with WEIR_CHECKPOINTS=1 already; WEIR_JOBS how many Weirs are killed at a
 # time (2). Where the cluster lives: CHAOS_TESTBED (/tmp/testbed-chaos).
 . "$(dirname "$0")/lib.sh"
 what=${1:-kills}
@@ -26,13 +26,14 @@ export TESTBED_NODE_CPUS=${TESTBED_NODE_CPUS:-32} TESTBED_NODE_MEM=${TESTBED_NOD
 cd "$repository"
 if [ "$what" = down ]; then exec deploy/testbed/down.sh "$@"; fi
 
-if [ -z "${WEIR_BINARY:-}" ]; then
+if [ -z "${WEIR_CHAOS_BINARY:-}" ]; then
   require_swift
   install_packages "${build_packages[@]}"
   say "building"
   WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos --product weir </dev/null
 fi
-export WEIR_BINARY=${WEIR_BINARY:-$repository/.build/chaos/debug/weir}
+export WEIR_CHAOS_BINARY=${WEIR_CHAOS_BINARY:-$repository/.build/chaos/debug/weir}
+export WEIR_BINARY=$WEIR_CHAOS_BINARY
 deploy/testbed/up.sh --without-images
 export PYTHONPATH=Tests/EndToEnd:deploy/chaos PYTHONUNBUFFERED=1
 exec /usr/bin/python3 "deploy/chaos/$what.py" "$@"

@@ -14,27 +14,31 @@ import tempfile
 import threading
 import time
 
-from harness import BINARY, REPOSITORY, Cluster, Weir
+from harness import REPOSITORY, Cluster, Weir
 from upstream import Tally, Upstream
+
+# A Weir that was built with WEIR_CHECKPOINTS=1.
+BINARY = pathlib.Path(os.environ.get("WEIR_CHAOS_BINARY", REPOSITORY / ".build/chaos/debug/weir"))
 
 # The step before which a job has to be in the state that the second step is about.
 PREPARED_BY = {"settle.begun": "submit.answered", "settle.found": "submit.answered"}
 
 
-def points(binary: pathlib.Path = BINARY) -> list:
+def points() -> list:
     """The named steps, as the sources have them; the program must have them too."""
-    program, found = binary.read_bytes(), set()
+    assert BINARY.exists(), f"no program at {BINARY}: WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos"
+    program, found = BINARY.read_bytes(), set()
     for folder in ("Sources", "connectors"):
         for file in (REPOSITORY / folder).rglob("*.swift"):
             found.update(re.findall(r'Checkpoint\.reach\("([^"]+)"', file.read_text()))
     missing = sorted(name for name in found if name.encode() + b"\0" not in program)
-    assert b"CHECKPOINT_KILL_AT" in program and not missing, f"{binary} was built without checkpoints {missing}"
+    assert b"CHECKPOINT_KILL_AT" in program and not missing, f"{BINARY} was built without checkpoints {missing}"
     return sorted(found)
 
 
-def schedule(kills: int, binary: pathlib.Path = BINARY) -> list:
+def schedule(kills: int) -> list:
     """Pairs of steps and delays: every step equally often, half of the kills a few milliseconds later."""
-    names, result = points(binary), []
+    names, result = points(), []
     while len(result) < kills:
         round = random.sample(names, len(names))
         result += [(name, random.choice(["", "", f"+{random.randint(1, 30)}"])) for name in round]
@@ -46,6 +50,7 @@ class Victim:
 
     def __init__(self, cluster: Cluster, directory: pathlib.Path, **changes):
         self.weir = Weir(directory, WEIR_POLL_INTERVAL=1, WEIR_SUBMIT_DEADLINE=30, **changes)
+        self.weir.binary = BINARY
         self.upstream = Upstream(cluster, self.weir)
         self.kills = {}
         self.missed = {}

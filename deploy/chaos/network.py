@@ -58,7 +58,7 @@ class Watch:
 class Line:
     """One Weir behind one proxy, with its upstream."""
 
-    def __init__(self, cluster: Cluster, directory: pathlib.Path):
+    def __init__(self, cluster: Cluster, directory: pathlib.Path, **changes):
         self.proxy = Proxy()
         self.weir = Weir(
             directory,
@@ -67,6 +67,7 @@ class Line:
             WEIR_STALE_AFTER=5,
             WEIR_POLL_INTERVAL=1,
             WEIR_SUBMIT_DEADLINE=30,
+            **changes,
         ).start()
         self.upstream = Upstream(cluster, self.weir)
         self.results = []  # (fault, seconds until well again, until every submit was answered, times of /live)

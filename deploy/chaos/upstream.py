@@ -42,6 +42,7 @@ class Order:
         self.answer = None  # the body of the first 200
         self.refused = False
         self.end = None
+        self.made = time.monotonic()
 
     @property
     def id(self) -> str:
@@ -74,7 +75,8 @@ class Upstream:
         # Each run of a job leaves a line of its own.
         body = f'echo "$SLURM_JOB_ID" >> {self.directory}/{number}'
         if kind == "long":
-            body += "; sleep 600"
+            body += "; sleep 7000"
+            lines["JOBOBJ_WALLTIME"] = "02:00:00"
         if kind == "impossible":
             lines["JOBOBJ_RAM"] = "9000"
         order = Order(kind, script(on_the_node(body), **lines), kind == "held")

@@ -76,8 +76,7 @@ struct Sbatch {
     let words = result.message
     if result.exitStatus == 127 { return .unavailable("sbatch was not found on the cluster: \(words)") }
     // The request had been sent, and no answer came: slurmctld may have taken the job.
-    let lost = ["Socket timed out", "Zero Bytes were transmitted", "Insane message length", "Transport endpoint"]
-    if result.signal != nil || lost.contains(where: words.contains) {
+    if result.signal != nil || SlurmWords.lost.contains(where: words.contains) {
       return .interrupted("sbatch: " + (words.isEmpty ? "it was ended by a signal" : words))
     }
     return SlurmWords.failure(of: "sbatch", words)
@@ -86,6 +85,9 @@ struct Sbatch {
 
 /// What Slurm's commands say when they fail.
 enum SlurmWords {
+  /// The request had been sent, and no answer came: slurmctld may have acted.
+  static let lost = ["Socket timed out", "Zero Bytes were transmitted", "Insane message length", "Transport endpoint"]
+
   static func failure(of command: String, _ words: String) -> BackendError {
     let unreachable = [
       "Unable to contact slurm controller", "Connection refused", "standby mode", "Unable to establish",
@@ -94,6 +96,7 @@ enum SlurmWords {
     ]
     let sentence = words.isEmpty ? "\(command) failed and said nothing" : "\(command): \(words)"
     if unreachable.contains(where: words.contains) { return .unavailable(sentence) }
+    if lost.contains(where: words.contains) { return .interrupted(sentence) }
     if words.contains("Invalid job id") { return .notFound(sentence) }
     return .refused(sentence)
   }
