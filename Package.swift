@@ -2,8 +2,13 @@
 
 import PackageDescription
 
+/// `WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos` makes a Weir that can be killed at named moments, for
+/// `deploy/chaos.sh`; no other build has anything of it.
+let checkpoints = Context.environment["WEIR_CHECKPOINTS"] == "1"
+
 /// Warnings are errors in our own targets, and only there.
-let strict: [SwiftSetting] = [.unsafeFlags(["-warnings-as-errors"])]
+let strict: [SwiftSetting] =
+  [.unsafeFlags(["-warnings-as-errors"])] + (checkpoints ? [.define("WEIR_CHECKPOINTS")] : [])
 
 let package = Package(
   name: "weir",

@@ -24,6 +24,7 @@ extension JobService {
     if known == nil, job.backendID != nil {
       do { output = try await connector.output(job, lines: configuration.keptLines) } catch { throw JobError(error) }
     }
+    Checkpoint.reach("output.read", if: known == nil)
     let now = Date()
     do {
       output = try await ledger.keep(output: output, of: job.id)
@@ -31,6 +32,7 @@ extension JobService {
       let isInTime = try await ledger.writing { [store = ledger.store] in
         try store.answered(job.id, at: now, due: due)
       }
+      Checkpoint.reach("output.noted")
       guard isInTime else { throw JobError.expired(job.key, job.state) }
     } catch let error as JobError {
       throw error
@@ -86,6 +88,7 @@ extension JobService {
         job: job.id, time: time, actor: "weir", from: job.state, to: job.state, source: "weir", reason: reason)
     }
     let store = ledger.store
+    Checkpoint.reach("removal.due")
     // The last of those that share a file removes it.
     let isLeft = job.backendID == nil ? true : try await store.sharesOutput(job)
     do throws(BackendError) {
@@ -99,8 +102,10 @@ extension JobService {
       }
       return
     }
+    Checkpoint.reach("removal.done")
     let event = event("its output was removed")
     try await ledger.writing { try store.removedOutput(of: job, event: event) }
+    Checkpoint.reach("removal.written")
   }
 
   /// Seconds until a removal that failed so often is tried again: from a minute to six hours.

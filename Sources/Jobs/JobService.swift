@@ -210,6 +210,7 @@ public final class JobService: Sendable {
       // It is known that the backend never had it: this is a new try.
     }
     let shownScript = try preview(submission)
+    Checkpoint.reach("submit.begun")
     let job = Job(submission, fingerprint: fingerprint, connector: connector, now: Date())
     let mark =
       configuration.adoption?.mark(of: submission, token: job.submissionToken, fingerprint: fingerprint)
@@ -219,6 +220,7 @@ public final class JobService: Sendable {
     } catch {
       throw error as? JobError ?? .storage(StoreError(error).summary)
     }
+    Checkpoint.reach("submit.row-written")
     let id: String
     do throws(BackendError) {
       id = try await connector.submit(submission, mark: mark)
@@ -228,10 +230,13 @@ public final class JobService: Sendable {
         if let receipt = try await settle(job, why: reason) { return receipt }
         throw JobError.unsettled(job.key, why: reason)
       case .refused, .notFound, .unavailable:
+        Checkpoint.reach("submit.refused")
         await ledger.remove(job)
+        Checkpoint.reach("submit.row-removed")
         throw JobError(error)
       }
     }
+    Checkpoint.reach("submit.answered")
     await ledger.transition(job.key, actor: actor) { job in
       // The observer may have seen it before its answer was here.
       guard job.state == .submitting else { return }
@@ -240,6 +245,7 @@ public final class JobService: Sendable {
       job.stateTime = Date()
       job.reason = ""
     }
+    Checkpoint.reach("submit.id-written")
     observer.poke()
     return Receipt(backendID: id, shownScript: shownScript)
   }
@@ -284,6 +290,7 @@ public final class JobService: Sendable {
   /// deadline is over and it is not.
   /// - Returns: the job as it is then; nil when it is still not known.
   func lookFor(_ job: Job, timeout: Duration) async -> Job? {
+    Checkpoint.reach("settle.begun")
     let found: Sighting?
     do throws(BackendError) {
       found = try await connector.locate(job, timeout: timeout)
@@ -291,6 +298,7 @@ public final class JobService: Sendable {
       logger.debug("\(job.key): still unsettled: \(error)")
       return nil
     }
+    Checkpoint.reach("settle.found", if: found != nil)
     guard found != nil || Date().timeIntervalSince(job.submittedAt) > configuration.submitDeadline else { return nil }
     return await ledger.transition(job.key, actor: "weir") { job in
       guard job.state == .submitting else { return }
@@ -319,12 +327,14 @@ public final class JobService: Sendable {
       // Gone from the backend's memory means over; the observer finds out how.
       guard case .notFound = error else { throw JobError(error) }
     }
+    Checkpoint.reach("cancel.sent")
     await ledger.transition(job.key, actor: actor) { job in
       job.state = .canceling
       job.stateSource = "weir"
       job.stateTime = Date()
       job.reason = "canceled by \(actor)"
     }
+    Checkpoint.reach("cancel.written")
     observer.poke()
   }
 
@@ -333,6 +343,7 @@ public final class JobService: Sendable {
     guard !job.state.isTerminal else { throw .over(job.key, job.state) }
     try requireBackendID(job)
     do { try await connector.release(job) } catch { throw JobError(error) }
+    Checkpoint.reach("release.sent")
     await ledger.transition(job.key, actor: actor) { job in
       guard job.state == .held else { return }
       job.state = .queued

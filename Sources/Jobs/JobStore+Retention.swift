@@ -69,6 +69,7 @@ extension JobStore {
   /// Notes that output is gone from the backend; the kept copy and the shown script go with it.
   func removedOutput(of job: Job, event: JobEvent) throws {
     unlink(outputFile(job.id))
+    Checkpoint.reach("removal.copy-removed")
     try database.write { db in
       try db.execute(sql: "UPDATE retention SET due = NULL, failure = NULL WHERE job = ?", arguments: [job.id])
       try db.execute(sql: "DELETE FROM shownScript WHERE job = ?", arguments: [job.id])
@@ -125,6 +126,7 @@ extension JobStore {
   func keep(output: [UInt8], of id: String) throws -> [UInt8] {
     if let kept = try keptOutput(of: id) { return kept }
     try Files.write(output, to: outputFile(id))
+    Checkpoint.reach("output.kept")
     return output
   }
 }

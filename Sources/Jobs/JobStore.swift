@@ -61,6 +61,7 @@ public final class JobStore: Sendable {
       try Job.filter(Column("name") == job.name && Column("number") == job.number && Column("backendID") == nil)
         .deleteAll(db)
       try job.insert(db)
+      Checkpoint.reach("submit.row-half-written")
       try db.execute(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)", arguments: [job.id, shownScript])
       var event = event
       try event.insert(db)
@@ -73,6 +74,7 @@ public final class JobStore: Sendable {
     try database.write { db in
       for change in changes {
         do { try change.job.update(db) } catch RecordError.recordNotFound { continue }
+        Checkpoint.reach("store.half-written")
         for var event in change.events { try event.insert(db) }
         if let due = change.outputDue {
           try db.execute(

@@ -156,7 +156,9 @@ actor Ledger {
       if after.state.isTerminal, !before.state.isTerminal { change.outputDue = Date() + unclaimedOutput }
       unsaved[after.key] = change
     }
+    Checkpoint.reach("end.decided", if: changes.contains { $0.after.state.isTerminal })
     save()
+    Checkpoint.reach("end.written", if: changes.contains { $0.after.state.isTerminal })
     table.change { contents in for change in changes { contents.jobs[change.after.key] = change.after } }
     for (before, after) in changes where after.state.isTerminal && !before.state.isTerminal { ended.append(after.key) }
     forget()

@@ -69,7 +69,8 @@ extension JobService {
       let began = ContinuousClock.now
       let complete = await observeOnce()
       // After a failure the first look may have waited for the backend's return, which is no cost of its own.
-      let cost = wasComplete ? ContinuousClock.now - began : .zero
+      // Nor may one slow answer put off the next look until what is known is too old to be served.
+      let cost = wasComplete ? min(ContinuousClock.now - began, configuration.staleAfter / 10) : .zero
       wasComplete = complete
       let pause = pause(complete: complete, cost: cost)
       let least = max(configuration.earlyPollInterval, complete ? cost * 5 : .zero)
@@ -95,11 +96,14 @@ extension JobService {
     let now = Date()
     let asked = ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal || $0.lacksExitCode(at: now) } }
     let began = ContinuousClock.now
+    Checkpoint.reach("observe.begun")
     do throws(BackendError) {
       let observation = try await connector.observe(asked.filter { $0.backendID != nil })
+      Checkpoint.reach("observe.seen")
       await adopt(from: observation)
       await ledger.apply(
         observation, to: Set(asked.map(\.key)), lostAfter: configuration.lostAfter, unbroken: observer.status.unbroken)
+      Checkpoint.reach("observe.applied")
       let failure = observer.completed(
         began: began, at: observation.time, inFull: observation.accountingFailure == nil)
       if let failure { logger.notice("the backend answers again, after: \(failure)") }

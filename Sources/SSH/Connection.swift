@@ -107,6 +107,10 @@ actor Connection {
       return try call()
     } catch {
       switch error.code {
+      // libssh2 says so, too, when the connection ended before there was any answer.
+      case LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED where wire.isAtEnd:
+        lose("the server closed the connection")
+        throw .lost(reason: "the server closed the connection")
       case LIBSSH2_ERROR_CHANNEL_FAILURE, LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED,
         LIBSSH2_ERROR_AUTHENTICATION_FAILED, LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED:
         throw .refused(error)

@@ -140,6 +140,8 @@ class Job:
 class Weir:
     """`weir serve` on a free port with a state directory of its own; settings given as None are left out."""
 
+    binary = BINARY
+
     def __init__(self, directory: pathlib.Path, **changes):
         self.directory = directory
         self.log_file = directory / "log"
@@ -158,14 +160,14 @@ class Weir:
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         """Runs the program to its end, as for settings it refuses."""
         return subprocess.run(
-            [BINARY, *arguments], env=self.environment, capture_output=True, text=True, timeout=20, cwd=self.directory
+            [self.binary, *arguments], env=self.environment, capture_output=True, text=True, timeout=20, cwd=self.directory
         )
 
     def start(self, ready: bool = True) -> "Weir":
         offset = self.log_file.stat().st_size if self.log_file.exists() else 0
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve"],
+                [self.binary, "serve"],
                 env=self.environment,
                 stdout=log,
                 stderr=log,

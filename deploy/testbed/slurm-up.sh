@@ -9,7 +9,8 @@ nodes=${TESTBED_NODES:-4}           # how many slurmds
 node_cpus=${TESTBED_NODE_CPUS:-8}   # pretended CPUs of a node
 node_mb=${TESTBED_NODE_MEM:-16000}  # pretended memory of a node
 gpus=${TESTBED_GPUS:-2}             # pretended GPUs of a node
-users=(jarvice kirby mario)
+suffix=${TESTBED_USER_SUFFIX:-}             # of the users' names: two clusters on one machine share no account
+users=("jarvice$suffix" "kirby$suffix" "mario$suffix")
 ctld_port=${TESTBED_CTLD_PORT:-6817} dbd_port=${TESTBED_DBD_PORT:-6819} db_port=${TESTBED_DB_PORT:-13306}
 rest_port=${TESTBED_REST_PORT:-6820} slurmd_port0=${TESTBED_SLURMD_PORT0:-17000} ssh_port=${TESTBED_SSH_PORT:-2222}
 private=${TESTBED_PRIVATEDATA:-jobs,usage} # PrivateData; none switches it off
@@ -188,9 +189,9 @@ export TESTBED=$T SLURM_CONF=$T/etc/slurm.conf MUNGE_SOCKET=$T/munge/munge.sock
 export TESTBED_SSH_PORT=$ssh_port TESTBED_REST=http://127.0.0.1:$rest_port TESTBED_REST_SOCK=$T/rest/slurmrestd.sock
 tbssh() { ssh -p $ssh_port -i $T/keys/\$1.ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$T/keys/known_hosts -o BatchMode=yes \$1@127.0.0.1 "\${@:2}"; }
 CONF
-# So that a plain `squeue` works too, unless this machine has a Slurm of its own.
+# So that a plain `squeue` works too, unless this machine has another Slurm.
 mkdir -p /etc/slurm
-if [ ! -e /etc/slurm/slurm.conf ] || [ -L /etc/slurm/slurm.conf ]; then
+if [ ! -e /etc/slurm/slurm.conf ]; then
   ln -sfn "$T/etc/slurm.conf" /etc/slurm/slurm.conf
 fi
 export SLURM_CONF=$T/etc/slurm.conf

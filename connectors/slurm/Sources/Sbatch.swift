@@ -80,10 +80,9 @@ struct Sbatch {
     let words = result.message
     if result.exitStatus == 127 { return .unavailable("sbatch was not found on the cluster: \(words)") }
     // The request had been sent, and no answer came: slurmctld may have taken the job.
-    let lost = ["Socket timed out", "Zero Bytes were transmitted", "Insane message length", "Transport endpoint"]
     // 124 and above: ended by `timeout`, or by a signal.
     let ended = result.signal != nil || result.exitStatus == 124 || !(0...128).contains(result.exitStatus)
-    if ended || lost.contains(where: words.contains) {
+    if ended || SlurmWords.lost.contains(where: words.contains) {
       return .interrupted("sbatch: " + (words.isEmpty ? "it was ended by a signal" : words))
     }
     return SlurmWords.failure(of: "sbatch", words)
@@ -92,6 +91,9 @@ struct Sbatch {
 
 /// What Slurm's commands say when they fail.
 enum SlurmWords {
+  /// The request had been sent, and no answer came: slurmctld may have acted.
+  static let lost = ["Socket timed out", "Zero Bytes were transmitted", "Insane message length", "Transport endpoint"]
+
   static func failure(of command: String, _ words: String) -> BackendError {
     let unreachable = [
       "Unable to contact slurm controller", "Connection refused", "standby mode", "Unable to establish",
@@ -100,6 +102,7 @@ enum SlurmWords {
     ]
     let sentence = words.isEmpty ? "\(command) failed and said nothing" : "\(command): \(words)"
     if unreachable.contains(where: words.contains) { return .unavailable(sentence) }
+    if lost.contains(where: words.contains) { return .interrupted(sentence) }
     if words.contains("Invalid job id") { return .notFound(sentence) }
     return .refused(sentence)
   }

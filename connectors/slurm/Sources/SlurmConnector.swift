@@ -86,6 +86,7 @@ public struct SlurmConnector: Connector {
     let (table, command) = try Squeue.command()
     let result = try await run(command, as: configuration.observer, stdoutLimit: 256 << 20, purpose: .observation)
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
+    Checkpoint.reach("observe.queue-read")
     guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
     var observation = Observation(time: time, sightings: Squeue.sightings(result.stdout, table))
     let shown = Set(observation.sightings.compactMap { $0.mark?.token })

@@ -1,0 +1,52 @@
+"""Everything is broken on purpose, and no job is lost, doubled or told wrongly: short forms of deploy/chaos.sh."""
+
+import os
+import sys
+
+import pytest
+from harness import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "deploy/chaos"))
+import daemons  # noqa: E402
+import kills  # noqa: E402
+import network  # noqa: E402
+import soak  # noqa: E402
+from proxy import Fault  # noqa: E402
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+
+
+def promises_are_kept(result: dict):
+    assert not result["lost"] and not result["doubled"] and not result["faults"], result
+
+
+def test_killed_at_every_step(cluster, tmp_path):
+    result = kills.run(cluster, tmp_path, 2 * len(kills.points()), 2)
+    promises_are_kept(result)
+    unreached = [name for name, count in result["kills of each step"].items() if count == 0]
+    assert not unreached, result
+
+
+def test_bad_network(cluster, tmp_path):
+    faults = [
+        Fault("connect", "reset"), Fault("banner", "swallow"), Fault("key exchange", "delay"), Fault("login", "cut"),
+        Fault("command", "reset"), Fault("answer", "swallow"),
+    ]  # fmt: skip
+    result = network.run(cluster, tmp_path, faults, 2)
+    promises_are_kept(result)
+    live = sorted(result["live"])
+    assert live[int(len(live) * 0.99)] < network.LIVE
+
+
+@as_root
+def test_sick_daemons(cluster, tmp_path):
+    kinds = [daemons.AccountingStopped, daemons.HomeUnwritable, daemons.DiskFull]
+    result = daemons.run(cluster, tmp_path, kinds, seconds=4)
+    promises_are_kept(result)
+
+
+def test_soak(cluster, tmp_path):
+    result = soak.run(cluster, tmp_path, seconds=20)
+    promises_are_kept(result)
+    flat = {name: lines for name, lines in result["judged"].items() if not all(good for _, good in lines)}
+    assert not flat, flat

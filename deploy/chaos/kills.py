@@ -1,0 +1,215 @@
+"""Weir is killed at every named step of a job's life, again and again, while an upstream submits, cancels and asks."""
+
+import collections
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from harness import REPOSITORY, Cluster, Weir
+from upstream import Tally, Upstream
+
+# A Weir that was built with WEIR_CHECKPOINTS=1.
+BINARY = pathlib.Path(os.environ.get("WEIR_CHAOS_BINARY", REPOSITORY / ".build/chaos/debug/weir"))
+
+# The step before which a job has to be in the state that the second step is about.
+PREPARED_BY = {"settle.begun": "submit.answered", "settle.found": "submit.answered"}
+
+
+def points() -> list:
+    """The named steps, as the sources have them; the program must have them too."""
+    assert BINARY.exists(), f"no program at {BINARY}: WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos"
+    program, found = BINARY.read_bytes(), set()
+    for folder in ("Sources", "connectors"):
+        for file in (REPOSITORY / folder).rglob("*.swift"):
+            found.update(re.findall(r'Checkpoint\.reach\("([^"]+)"', file.read_text()))
+    missing = sorted(name for name in found if name.encode() + b"\0" not in program)
+    assert b"CHECKPOINT_KILL_AT" in program and not missing, f"{BINARY} was built without checkpoints {missing}"
+    return sorted(found)
+
+
+def schedule(kills: int) -> list:
+    """Pairs of steps and delays: every step equally often, half of the kills a few milliseconds later."""
+    names, result = points(), []
+    while len(result) < kills:
+        round = random.sample(names, len(names))
+        result += [(name, random.choice(["", "", f"+{random.randint(1, 30)}"])) for name in round]
+    return result[:kills]
+
+
+class Victim:
+    """One Weir that is killed, with its upstream."""
+
+    def __init__(self, cluster: Cluster, directory: pathlib.Path, **changes):
+        self.weir = Weir(directory, WEIR_POLL_INTERVAL=1, WEIR_SUBMIT_DEADLINE=30, **changes)
+        self.weir.binary = BINARY
+        self.upstream = Upstream(cluster, self.weir)
+        self.kills = {}
+        self.missed = {}
+        self.over = threading.Event()
+
+    def life(self, point: str, delay: str):
+        """From a start to the kill at that step; a step that is not reached in time is noted."""
+        # Most steps are passed several times in a life.
+        once = point in ("submit.refused", "submit.row-removed") or point.split(".")[0] not in ("submit", "observe", "store")
+        nth = 1 if once else random.choice([1, 1, 2])
+        self.weir.settings["CHECKPOINT_KILL_AT"] = f"{point}:{nth}{delay}"
+        # Output is removed a second after it was answered only where its removal is the step.
+        self.weir.settings["WEIR_KEEP_OUTPUT"] = "1" if point.startswith("removal.") else "86400"
+        self.over.clear()
+        try:
+            self.weir.start(ready=False)
+        except AssertionError:
+            pass  # killed before it listened
+        senders = [threading.Thread(target=self.send, args=(point, part)) for part in range(3)]
+        for sender in senders:
+            sender.start()
+        try:
+            status = self.weir.process.wait(8)
+        except subprocess.TimeoutExpired:
+            status = None
+            self.weir.kill()
+        self.over.set()
+        for sender in senders:
+            sender.join()
+        if status is None:
+            self.missed[point] = self.missed.get(point, 0) + 1
+        elif status == -signal.SIGKILL:
+            self.kills[point] = self.kills.get(point, 0) + 1
+        else:
+            self.upstream.faults.append(f"ended with {status} instead of being killed at {point}: {self.weir.log[-500:]}")
+        self.check_database()
+
+    def send(self, point: str, part: int):
+        """A part of what the upstream does in one life."""
+        upstream = self.upstream
+        if part == 0:
+            waiting = [order for order in upstream.orders if order.answer is None and not order.refused]
+            random.shuffle(waiting)
+            for order in waiting[:4]:
+                self.unless_over(upstream.submit, order)
+            if point in ("submit.refused", "submit.row-removed"):
+                self.unless_over(upstream.submit, upstream.order("impossible"))
+            for _ in range(3):
+                self.unless_over(upstream.submit, upstream.order())
+        if part == 1 and point.startswith("cancel."):
+            self.use("long", "/terminate")
+        if part == 1 and point.startswith("release."):
+            self.use("held", "/release")
+        if part == 2:
+            while not self.over.wait(0.1):
+                for order in [o for o in upstream.orders if o.kind == "plain" and o.answer and o.end is None][:8]:
+                    self.unless_over(upstream.ask, order)
+
+    def use(self, kind: str, path: str):
+        order = self.upstream.order(kind)
+        while order.answer is None and not self.over.is_set():
+            self.upstream.submit(order)
+        while order.answer and not self.over.is_set() and self.upstream.act(order, path) != 200:
+            self.over.wait(0.1)
+
+    def unless_over(self, call, order):
+        if not self.over.is_set():
+            call(order)
+
+    def check_database(self):
+        """PRAGMA integrity_check on a copy, since opening it would do the recovery that is Weir's own to do."""
+        with tempfile.TemporaryDirectory() as copy:
+            for file in (self.weir.directory / "state").glob("*.sqlite*"):
+                if not file.name.endswith("-shm"):
+                    shutil.copy(file, copy)
+            for file in pathlib.Path(copy).glob("*.sqlite"):
+                database = sqlite3.connect(file)
+                result = database.execute("PRAGMA integrity_check").fetchall()
+                foreign = database.execute("PRAGMA foreign_key_check").fetchall()
+                database.close()
+                if result != [("ok",)] or foreign:
+                    self.upstream.faults.append(f"the database is damaged: {result} {foreign}")
+
+    def finish(self) -> Tally:
+        del self.weir.settings["CHECKPOINT_KILL_AT"]
+        self.weir.start()
+        self.upstream.settle()
+        tally = self.upstream.count()
+        if self.weir.stop() != 0:
+            self.upstream.faults.append("did not end with status 0")
+        self.check_database()
+        self.upstream.clean()
+        return tally
+
+
+def run(cluster: Cluster, directory: pathlib.Path, kills: int, workers: int, say=lambda line: None) -> dict:
+    """Kills that often and counts; `faults` is empty when all promises were kept."""
+    plan, lock = schedule(kills), threading.Lock()
+    victims, tallies, began = [], [], time.monotonic()
+    for number in range(workers):
+        (directory / f"weir{number}").mkdir()
+        victims.append(Victim(cluster, directory / f"weir{number}"))
+
+    def work(victim):
+        while True:
+            with lock:
+                if not plan:
+                    break
+                point, delay = plan.pop()
+            if point in PREPARED_BY:
+                victim.life(PREPARED_BY[point], "")
+            victim.life(point, delay)
+        tallies.append(victim.finish())
+
+    def done():
+        return sum(sum(victim.kills.values()) for victim in victims)
+
+    threads = [threading.Thread(target=work, args=(victim,)) for victim in victims]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        threads[0].join(10) if threads[0].is_alive() else threads[-1].join(10)
+        count, faults = done(), sum(len(victim.upstream.faults) for victim in victims)
+        jobs = sum(len(victim.upstream.orders) for victim in victims)
+        rate = count * 60 / (time.monotonic() - began)
+        say(f"{count} kills, {rate:.0f} a minute, {jobs} jobs, {faults} faults")
+    per_point = {name: sum(victim.kills.get(name, 0) for victim in victims) for name in points()}
+    return {
+        "kills": done(),
+        "kills of each step": per_point,
+        "steps not reached in time": {k: v for victim in victims for k, v in victim.missed.items()},
+        "jobs": sum(tally.jobs for tally in tallies),
+        "lost": [line for tally in tallies for line in tally.lost],
+        "doubled": [line for tally in tallies for line in tally.doubled],
+        "faults": [line for victim in victims for line in victim.upstream.faults],
+        "minutes": (time.monotonic() - began) / 60,
+    }
+
+
+def main():
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    with tempfile.TemporaryDirectory(prefix="weir-kills-") as directory:
+        result = run(
+            Cluster(), pathlib.Path(directory), kills, int(os.environ.get("WEIR_JOBS", "2")),
+            lambda line: print("[kills]", line),
+        )
+    for name, count in result["kills of each step"].items():
+        print(f"  {name:26} {count:5}")
+    for point, count in result["steps not reached in time"].items():
+        print(f"  {point}: not reached in {count} lives")
+    for kind in ("lost", "doubled", "faults"):
+        for line, times in list(collections.Counter(result[kind]).items())[:20]:
+            print(f"  {kind}: {times} times: {line}")
+    print(
+        f"{result['kills']} kills, {result['jobs']} jobs, {len(result['lost'])} lost, {len(result['doubled'])} doubled, "
+        f"{len(result['faults'])} other faults, in {result['minutes']:.1f} min"
+    )
+    sys.exit(1 if result["lost"] or result["doubled"] or result["faults"] else 0)
+
+
+if __name__ == "__main__":
+    main()
