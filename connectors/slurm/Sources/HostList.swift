@@ -36,7 +36,8 @@ enum HostList {
     var names: [String] = []
     for range in item[item.index(after: open)..<close].split(separator: ",") {
       for number in numbers(range, room: room - names.count) {
-        for rest in rests where names.count < room { names.append(prefix + number + rest) }
+        for rest in rests.prefix(room - names.count) { names.append(prefix + number + rest) }
+        if names.count >= room { return names }
       }
     }
     return names
