@@ -200,6 +200,17 @@ def test_requeued_job_is_the_same_job_in_its_next_attempt(new_weir, cluster, gat
     assert [to for _, to, _, _ in events(weir, job)].count("running") == 2
 
 
+def test_job_requeued_on_hold_waits_for_its_release(new_weir, cluster, gate):
+    weir = new_weir().start()
+    job = weir.submit(script(on_the_node(gate.wait)))
+    wait_until(lambda: weir.runs(job))
+    cluster.run("scontrol", "requeuehold", job.id)
+    wait_until(lambda: row(weir, job)["state"] == "held")
+    assert weir.listed()[job.name] == "queued" and row(weir, job)["attempt"] == 2
+    assert weir.post("/terminate", job.args).json() is True
+    assert weir.end(job)[0] == -15
+
+
 def test_code_and_canceler_are_added_to_an_end_that_the_queue_told(new_weir, cluster, gate):
     weir = new_weir().start()
     failing = weir.submit(script(on_the_node("true").replace("JARVICE_CMD_SUCCESS", "JARVICE_CMD_FAILURE")))
