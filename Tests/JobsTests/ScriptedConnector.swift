@@ -13,6 +13,8 @@ final class ScriptedConnector: Connector {
     var output: [UInt8] = []
     var submits = 0
     var observations = 0
+    /// The jobs that the last look asked about.
+    var asked: [String] = []
   }
 
   let script = Mutex(Script())
@@ -41,6 +43,7 @@ final class ScriptedConnector: Connector {
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     try script.withLock { script in
       script.observations += 1
+      script.asked = jobs.map(\.name)
       return script.observation
     }.get()
   }
