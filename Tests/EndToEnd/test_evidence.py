@@ -14,7 +14,7 @@ import threading
 import time
 
 import pytest
-from harness import TESTBED, job_name, on_the_node, script, token, wait_until
+from harness import TESTBED, Job, job_name, on_the_node, script, token, wait_until
 
 MARIO = token("mario@example.com")
 # Seconds
@@ -135,6 +135,19 @@ def test_odd_answer_of_sbatch_makes_one_job(new_weir, login, cluster, what):
     assert again.body == first.body
     assert cluster.submissions(name) == {first.json()[0]}
     assert login.calls("sbatch") == 1
+
+
+def test_refused_job_that_slurm_still_shows_is_no_job(new_weir, cluster):
+    """slurmctld keeps a record, with the mark, of some submissions that it refused."""
+    weir = new_weir().start()
+    name = job_name()
+    refused = weir.try_submit(script(on_the_node("true"), JOBOBJ_RAM="99999"), name)
+    assert refused.status == 422, refused.body
+    assert len(cluster.submissions(name)) == 1
+    time.sleep(5)
+    answer = weir.try_submit(script(on_the_node("true")), name)
+    assert answer.status == 200, answer.body
+    assert weir.end(Job(name, answer.json()[0]))[0] == 0
 
 
 def test_sbatch_that_is_killed_before_it_submits_is_tried_again(new_weir, login, cluster):

@@ -199,7 +199,8 @@ struct AdoptionTests {
 
   private static let notOurs: [(String, @Sendable (inout Sighting) -> Void)] = [
     ("another account", { $0.account = "mario" }), ("another name", { $0.name = "other" }),
-    ("no mark", { $0.mark = nil }), ("a mark without a claim", { $0.mark = Mark(token: "01TOKEN") }),
+    ("a submit that was refused", { ($0.state, $0.ending) = (.failed, .failed) }), ("no mark", { $0.mark = nil }),
+    ("a mark without a claim", { $0.mark = Mark(token: "01TOKEN") }),
   ]
 
   @Test("What is not proven ours is not adopted", arguments: notOurs.indices)
