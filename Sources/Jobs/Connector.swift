@@ -158,6 +158,10 @@ public struct Sighting: Sendable, Equatable {
     self.endedAt = endedAt
   }
 
+  /// Whether it is the record of a submit that was refused: Slurm shows such a job for a while, failed without ever
+  /// having had a machine.
+  public var isRefusal: Bool { ending == .failed && nodes.isEmpty && elapsed == 0 }
+
   /// Whether this is that job: by the mark where it is shown, else by id and name; never under another account.
   ///
   /// An id alone says nothing: a backend that was reset gives its ids out anew. A mark under another account is

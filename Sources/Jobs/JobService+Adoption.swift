@@ -113,7 +113,7 @@ extension JobService {
 
   /// Nothing is submitted before it is known what the backend has of a store that may have been lost.
   func requireRecalled() async throws(JobError) {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(3)
     while recall.isUnderWay {
       guard ContinuousClock.now < deadline else {
         throw .unavailable(observer.status.failure ?? "the first look at the backend is under way")

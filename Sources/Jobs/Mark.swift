@@ -111,7 +111,8 @@ public struct Adoption: Sendable {
 
   /// The job that a sighting shows, if it was submitted here, by somebody whose jobs still run as that account.
   func job(shownBy sighting: Sighting, connector: any Connector, at time: Date) -> Job? {
-    guard let mark = sighting.mark, let claim = mark.claim, let name = sighting.name, let account = sighting.account,
+    guard !sighting.isRefusal, let mark = sighting.mark, let claim = mark.claim, let name = sighting.name,
+      let account = sighting.account,
       accountOf(claim.owner) == account,
       claim.seal
         == seal(

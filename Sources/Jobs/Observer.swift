@@ -12,6 +12,11 @@ final class ObserverState: Sendable {
     var failure: String?
     /// Whether the latest look was answered in full, accounting included.
     var unbroken = false
+    /// When accounting last could not be asked.
+    var accountingFailed: ContinuousClock.Instant?
+
+    /// Whether accounting may be asked for what can wait: each question that it does not answer holds up a look.
+    var mayAskAccounting: Bool { accountingFailed.map { .now - $0 > .seconds(30) } ?? true }
   }
 
   private let state = Mutex(Status())
@@ -45,6 +50,7 @@ final class ObserverState: Sendable {
       status.lastComplete = began
       status.lastCompleteTime = time
       status.unbroken = inFull
+      if !inFull { status.accountingFailed = .now }
       return status.failure.take()
     }
   }
@@ -94,7 +100,10 @@ extension JobService {
   /// One look at all jobs. False when the backend did not answer in full.
   func observeOnce() async -> Bool {
     let now = Date()
-    let asked = ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal || $0.lacksExitCode(at: now) } }
+    let asksForCodes = observer.status.mayAskAccounting
+    let asked = ledger.table.read { contents in
+      contents.jobs.values.filter { !$0.state.isTerminal || asksForCodes && $0.lacksExitCode(at: now) }
+    }
     let began = ContinuousClock.now
     Checkpoint.reach("observe.begun")
     do throws(BackendError) {

@@ -14,7 +14,7 @@ import threading
 import time
 
 import pytest
-from harness import TESTBED, job_name, on_the_node, script, token, wait_until
+from harness import TESTBED, Job, job_name, on_the_node, script, token, wait_until
 
 MARIO = token("mario@example.com")
 # Seconds
@@ -137,6 +137,19 @@ def test_odd_answer_of_sbatch_makes_one_job(new_weir, login, cluster, what):
     assert login.calls("sbatch") == 1
 
 
+def test_refused_job_that_slurm_still_shows_is_no_job(new_weir, cluster):
+    """slurmctld keeps a record, with the mark, of some submissions that it refused."""
+    weir = new_weir().start()
+    name = job_name()
+    refused = weir.try_submit(script(on_the_node("true"), JOBOBJ_RAM="99999"), name)
+    assert refused.status == 422, refused.body
+    assert len(cluster.submissions(name)) == 1
+    time.sleep(5)
+    answer = weir.try_submit(script(on_the_node("true")), name)
+    assert answer.status == 200, answer.body
+    assert weir.end(Job(name, answer.json()[0]))[0] == 0
+
+
 def test_sbatch_that_is_killed_before_it_submits_is_tried_again(new_weir, login, cluster):
     login.program("sbatch", f'[ $(wc -l < {login.programs}/sbatch.calls) -gt 1 ] || kill -9 $$; exec "$REAL" "$@"')
     weir = new_weir(**login.start().settings, WEIR_SUBMIT_DEADLINE=30).start()
@@ -198,6 +211,17 @@ def test_requeued_job_is_the_same_job_in_its_next_attempt(new_weir, cluster, gat
     kept = row(weir, job)
     assert (kept["attempt"], kept["state"]) == (2, "succeeded")
     assert [to for _, to, _, _ in events(weir, job)].count("running") == 2
+
+
+def test_job_requeued_on_hold_waits_for_its_release(new_weir, cluster, gate):
+    weir = new_weir().start()
+    job = weir.submit(script(on_the_node(gate.wait)))
+    wait_until(lambda: weir.runs(job))
+    cluster.run("scontrol", "requeuehold", job.id)
+    wait_until(lambda: row(weir, job)["state"] == "held")
+    assert weir.listed()[job.name] == "queued" and row(weir, job)["attempt"] == 2
+    assert weir.post("/terminate", job.args).json() is True
+    assert weir.end(job)[0] == -15
 
 
 def test_code_and_canceler_are_added_to_an_end_that_the_queue_told(new_weir, cluster, gate):

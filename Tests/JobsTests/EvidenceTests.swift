@@ -64,6 +64,18 @@ struct EvidenceTests {
     #expect(events.last?.from == .failed && events.last?.to == .failed && events.last?.source == "sacct")
   }
 
+  @Test("While accounting does not answer, it is not asked for what can wait")
+  func accountingIsSpared() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    var end = bench.sighting(job, .failed, .failed)
+    end.endedAt = Date() - 10
+    bench.connector.observes(end, accountingFailure: "slurmdbd hangs")
+    _ = await service.observeOnce()
+    _ = await service.observeOnce()
+    #expect(bench.connector.script.withLock { $0.asked } == [])
+  }
+
   @Test("A state is unknown, with the last known beside it, while nobody can tell it")
   func unknown() async throws {
     let service = try bench.service()
@@ -187,7 +199,8 @@ struct AdoptionTests {
 
   private static let notOurs: [(String, @Sendable (inout Sighting) -> Void)] = [
     ("another account", { $0.account = "mario" }), ("another name", { $0.name = "other" }),
-    ("no mark", { $0.mark = nil }), ("a mark without a claim", { $0.mark = Mark(token: "01TOKEN") }),
+    ("a submit that was refused", { ($0.state, $0.ending) = (.failed, .failed) }), ("no mark", { $0.mark = nil }),
+    ("a mark without a claim", { $0.mark = Mark(token: "01TOKEN") }),
   ]
 
   @Test("What is not proven ours is not adopted", arguments: notOurs.indices)

@@ -16,6 +16,8 @@ final class ScriptedConnector: Connector {
     var removal: BackendError?
     var removed: [JobKey] = []
     var observations = 0
+    /// The jobs that the last look asked about.
+    var asked: [String] = []
   }
 
   let script = Mutex(Script())
@@ -51,6 +53,7 @@ final class ScriptedConnector: Connector {
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     try script.withLock { script in
       script.observations += 1
+      script.asked = jobs.map(\.name)
       return script.observation
     }.get()
   }

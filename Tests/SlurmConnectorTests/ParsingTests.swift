@@ -73,11 +73,13 @@ struct ParsingTests {
   @Test("Each call of squeue has another mark")
   func marks() throws { #expect(try Squeue.command().table.mark != Squeue.command().table.mark) }
 
-  @Test("A pending job that somebody holds is held")
-  func held() throws {
+  @Test(
+    "A pending job that somebody holds is held",
+    arguments: ["JobHeldUser", "JobHeldAdmin", "job requeued in held state"])
+  func held(reason: String) throws {
     let (table, _) = try Squeue.command()
     let output = row(
-      table.mark, ["3", "PENDING", "JobHeldUser", "0:00", "1", "N/A", "N/A", "", "kirby", "weir:A", "jarvice_a"])
+      table.mark, ["3", "PENDING", reason, "0:00", "1", "N/A", "N/A", "", "kirby", "weir:A", "jarvice_a"])
     #expect(Squeue.sightings(Array(output.utf8), table).first?.state == .held)
   }
 

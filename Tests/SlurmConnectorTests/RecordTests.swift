@@ -87,6 +87,7 @@ struct RecordTests {
       ("QOSMaxCpuPerUserLimit", "waits for a limit of its quality of service (QOSMaxCpuPerUserLimit)"),
       ("AssocGrpGRES", "waits for a limit of its account or user (AssocGrpGRES)"),
       ("JobHeldUser", "held by its user (JobHeldUser)"),
+      ("job requeued in held state", "requeued and held (job requeued in held state)"),
       (
         "ReqNodeNotAvail, UnavailableNodes:node[1-2]",
         "a node that it asks for is not available (ReqNodeNotAvail, UnavailableNodes:node[1-2])"

@@ -60,8 +60,10 @@ public struct SlurmConnector: Connector {
       // A plugin or a wrapper may fail after slurmctld took the job.
       let left = configuration.submitTimeout - (.now - began)
       do throws(BackendError) {
-        let queue = try await inQueue(submission.name, as: submission.account, timeout: max(left, .seconds(3)))
-        guard let found = queue.first(where: { $0.mark?.token == mark.token }) else { throw failure }
+        let queue = try await inQueue(submission.name, as: submission.account, timeout: max(left, .seconds(2)))
+        guard let found = queue.first(where: { $0.mark?.token == mark.token && !$0.isRefusal }) else {
+          throw failure
+        }
         return found.backendID
       } catch {
         guard error == failure else { throw .interrupted("\(reason); whether it was taken was not told: \(error)") }

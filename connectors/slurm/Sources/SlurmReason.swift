@@ -5,9 +5,7 @@ enum SlurmReason {
   /// Plain words with Slurm's own in brackets; Slurm's alone where it is not known here; empty when there is none.
   static func sentence(waiting word: String) -> String {
     guard !word.isEmpty, word != "None", word != "(null)" else { return "" }
-    // `ReqNodeNotAvail, UnavailableNodes:node[1-2]`: the rest stays with Slurm's word.
-    let first = String(word.prefix { $0 != "," && $0 != " " && $0 != "(" })
-    return plain(first).map { "\($0) (\(word))" } ?? word
+    return plain(key(word)).map { "\($0) (\(word))" } ?? word
   }
 
   /// What is known of an end without Weir's own part in it.
@@ -34,8 +32,14 @@ enum SlurmReason {
 
   /// Reasons for a job that waits because somebody holds it.
   static func isHeld(_ word: String) -> Bool {
-    word.hasPrefix("JobHeld") || word == "launch_failed_requeued_held" || word == "job_requeued_in_held_state"
-      || word == "JobHoldMaxRequeue"
+    word.hasPrefix("JobHeld")
+      || ["launch_failed_requeued_held", "job_requeued_in_held_state", "JobHoldMaxRequeue"].contains(key(word))
+  }
+
+  /// What Slurm's word is looked up by: of `ReqNodeNotAvail, UnavailableNodes:node[1-2]` the first. squeue writes some with
+  /// blanks that scontrol writes with `_`.
+  private static func key(_ word: String) -> String {
+    String(word.prefix { $0 != "," && $0 != "(" }.map { $0 == " " ? "_" : $0 })
   }
 
   private static func plain(_ word: String) -> String? {
