@@ -1,15 +1,16 @@
 #!/bin/bash
 # Measures Weir beside what people use without it, in turns on the same machine, and prints a table with ratios.
 # Absolute figures depend on the machine; the ratios are what counts. Needs root and Debian 12.
-#   deploy/bench.sh [submit | http | store]
-#     submit   a job by POST /submit, beside sbatch over a kept OpenSSH connection (ControlMaster)
+#   deploy/bench.sh [jobs | http | store]
+#     jobs     submits, reads and ends of jobs on the test cluster, beside sbatch on the host itself and over a kept
+#              OpenSSH connection (ControlMaster); then what store measures. Two minutes once Weir is built.
 #     http     the HTTP server, beside nginx with two workers; four minutes at most once Weir is built
 #     store    start, /running and /runstatus with 100,000 jobs that are over, beside 1,000
 # WEIR_BINARY names a program that is built already.
 . "$(dirname "$0")/lib.sh"
-what=${1:-submit}
+what=${1:-jobs}
 case $what in
-  submit | http | store) ;;
+  jobs | http | store) ;;
   -h | --help) usage; exit 0 ;;
   *) usage >&2; exit 64 ;;
 esac
@@ -25,15 +26,16 @@ build() {
   export WEIR_BINARY=${WEIR_BINARY:-$repository/.build/release/weir}
 }
 
-bench_submit() {
+bench_jobs() {
   require_root "the test cluster has several users"
-  install_packages openssh-client python3
+  install_packages openssh-client curl python3
   build
   cluster_is_ours=
   testbed_is_up || cluster_is_ours=1
   trap 'if [ -n "$cluster_is_ours" ]; then deploy/testbed/down.sh; fi' EXIT
   deploy/testbed/up.sh
-  PYTHONPATH=Tests/EndToEnd /usr/bin/python3 deploy/bench/submit.py
+  PYTHONPATH=Tests/EndToEnd /usr/bin/python3 deploy/bench/jobs.py
+  bench_store
 }
 
 bench_store() {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// One stream of a kept shell: a command's output up to its mark, and the rest of the mark's line.
 struct MarkedStream {
   private(set) var output: LimitedBytes
@@ -32,11 +34,12 @@ struct MarkedStream {
   }
 
   private func position(in bytes: UnsafeRawBufferPointer) -> Int? {
-    var rest = bytes[...]
-    while let start = rest.firstIndex(of: ShellRequest.markStart) {
-      rest = rest[start...]
-      if rest.starts(with: mark) { return start }
-      rest = rest.dropFirst()
+    guard let base = bytes.baseAddress else { return nil }
+    var start = 0
+    while let found = memchr(base + start, Int32(ShellRequest.markStart), bytes.count - start) {
+      start = UnsafeRawPointer(found) - base
+      if bytes[start...].starts(with: mark) { return start }
+      start += 1
     }
     return nil
   }

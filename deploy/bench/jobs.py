@@ -163,11 +163,13 @@ def rate(commands: list) -> float:
         return len(commands) * SUBMITS / (time.perf_counter() - began)
 
 
-def cancel_all():
-    """Held jobs would slow the ones to come."""
+def cancel_all(upstream: Upstream):
+    """Held jobs would slow the ones to come, and so would Weir's work for those that have just ended."""
     for start in range(0, len(submitted), 500):
         Cluster().run("scancel", *submitted[start : start + 500])
     submitted.clear()
+    wait_until(lambda: upstream.call("GET", "/queued").strip() == b"[]", 60)
+    time.sleep(2)
 
 
 def row(name: str, unit: str, weir: float, *peers: float):
@@ -184,12 +186,12 @@ def submits(upstream: Upstream, host: Host, ssh: OpenSSH):
         times[2].append(milliseconds(lambda: run_one(ssh.one())))
     row("one submit, median", "ms", *map(statistics.median, times))
     row("one submit, 95th percentile", "ms", *(statistics.quantiles(some, n=20)[-1] for some in times))
-    cancel_all()
+    cancel_all(upstream)
     rates = [[], [], []]
     for _ in range(TURNS):
         for results, side in zip(rates, (upstream, host, ssh)):
             results.append(rate([side.many() for _ in range(CLIENTS)]))
-            cancel_all()
+            cancel_all(upstream)
     row(f"submits, {CLIENTS} clients, median of {TURNS}", "/s", *map(statistics.median, rates))
 
 
@@ -207,7 +209,7 @@ def reads(upstream: Upstream):
                 busy.append(milliseconds(call))
         row(f"{name} while {CLIENTS} submit, median", "ms", statistics.median(busy))
         row(f"{name} while {CLIENTS} submit, 99th percentile", "ms", statistics.quantiles(busy, n=100)[-1])
-    cancel_all()
+    cancel_all(upstream)
 
 
 def ends(upstream: Upstream):
@@ -233,21 +235,22 @@ def ends(upstream: Upstream):
     row("an end is seen, after Slurm knows it, longest", "s", max(delays))
 
 
-def logins(weir: Weir):
-    """By the ports from which Weir is connected now, and by its own count."""
+def logins(weir: Weir, log: str):
+    """By what sshd has logged meanwhile of the ports from which Weir is connected, and by Weir's own log."""
     inodes = {os.readlink(file) for file in pathlib.Path(f"/proc/{weir.process.pid}/fd").iterdir()}
     rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
     ports = {int(fields[1].split(":")[1], 16) for fields in rows if f"socket:[{fields[9]}]" in inodes}
-    log = (TESTBED / "log/sshd.log").read_text(errors="replace")
     accepted = [user for user, port in re.findall(r"Accepted publickey for (\w+) from \S+ port (\d+)", log)
                 if int(port) in ports]
     made = len(re.findall(r"SSH to \S+ connected", weir.log))
-    print(f"SSH logins: {made} for {len(set(accepted))} accounts, {len(accepted)} of them in use now")
+    print(f"SSH logins: {made} for {len(set(accepted))} accounts, {len(accepted)} of them in use at the end")
 
 
 with tempfile.TemporaryDirectory() as directory:
     directory = pathlib.Path(directory)
     directory.chmod(0o711)
+    sshd_log = TESTBED / "log/sshd.log"
+    log_start = sshd_log.stat().st_size
     weir = Weir(directory).start()
     upstream = Upstream(weir, directory)
     batch = directory / "batch"
@@ -258,11 +261,11 @@ with tempfile.TemporaryDirectory() as directory:
         submits(upstream, Host(batch), ssh)
         reads(upstream)
         ends(upstream)
-        logins(weir)
+        logins(weir, sshd_log.read_bytes()[log_start:].decode(errors="replace"))
         status = pathlib.Path(f"/proc/{weir.process.pid}/status").read_text()
         row("resident memory", "MB", int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024)
         print(RECORDED)
     finally:
-        cancel_all()
+        cancel_all(upstream)
         ssh.close()
         weir.stop()
