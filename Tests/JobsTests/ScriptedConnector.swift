@@ -14,6 +14,8 @@ final class ScriptedConnector: Connector {
     var submits = 0
     var cancels = 0
     var removal: BackendError?
+    /// How long an observation takes.
+    var slowness = Duration.zero
     var removed: [JobKey] = []
   }
 
@@ -48,7 +50,8 @@ final class ScriptedConnector: Connector {
   }
 
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
-    try script.withLock { $0.observation }.get()
+    try? await Task.sleep(for: script.withLock { $0.slowness })
+    return try script.withLock { $0.observation }.get()
   }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     try script.withLock { $0.located }.get()

@@ -40,14 +40,22 @@ class Watch:
     def watch_live(self):
         while not self.over.wait(0.05):
             begin = time.monotonic()
-            status = self.weir.get("/live").status
+            try:
+                status = self.weir.get("/live").status
+            except OSError as error:
+                self.faults.append(f"/live: {error}")
+                return
             self.live.append(time.monotonic() - begin)
             if status != 200:
                 self.faults.append(f"/live answered {status}")
 
     def watch_list(self):
         while not self.over.wait(0.2):
-            answer = self.weir.get("/running")
+            try:
+                answer = self.weir.get("/running")
+            except OSError as error:
+                self.faults.append(f"/running: {error}")
+                return
             if answer.status == 200:
                 shown = {name for name, _ in answer.json()}
                 self.faults += [f"{name} runs and is not in /running" for name in self.names if name not in shown]
@@ -128,6 +136,13 @@ class Line:
         self.upstream.clean()
         return tally
 
+    def is_over(self) -> bool:
+        """Whether Weir ended, which is a fault and needs no more to be asked."""
+        status = self.weir.process.poll()
+        if status is not None:
+            self.upstream.faults.append(f"Weir ended with {status}: {self.weir.log[-1000:]}")
+        return status is not None
+
 
 def plan(faults: int) -> list:
     """Every phase with every kind, in random order, as often as it takes."""
@@ -151,7 +166,13 @@ def run(cluster: Cluster, directory: pathlib.Path, faults: list, lines: int = 2,
                 if not faults:
                     break
                 fault = faults.pop()
-            line.suffer(fault)
+            try:
+                line.suffer(fault)
+            except OSError:
+                if line.is_over():
+                    line.upstream.faults.append(f"that was: {fault}")
+                    return
+                raise
             _, took, settling, live = line.results[-1]
             say(f"{str(fault):24} well {took:4.1f} s, submits {settling:4.1f} s, /live at most {max(live) * 1000:.0f} ms")
         tallies.append(line.finish())
