@@ -1,14 +1,15 @@
 #!/bin/bash
 # Measures Weir beside what people use without it, in turns on the same machine, and prints a table with ratios.
 # Absolute figures depend on the machine; the ratios are what counts. Needs root and Debian 12.
-#   deploy/bench.sh [submit | http]
+#   deploy/bench.sh [submit | http | store]
 #     submit   a job by POST /submit, beside sbatch over a kept OpenSSH connection (ControlMaster)
 #     http     the HTTP server, beside nginx with two workers; four minutes at most once Weir is built
+#     store    start, /running and /runstatus with 100,000 jobs that are over, beside 1,000
 # WEIR_BINARY names a program that is built already.
 . "$(dirname "$0")/lib.sh"
 what=${1:-submit}
 case $what in
-  submit | http) ;;
+  submit | http | store) ;;
   -h | --help) usage; exit 0 ;;
   *) usage >&2; exit 64 ;;
 esac
@@ -33,6 +34,12 @@ bench_submit() {
   trap 'if [ -n "$cluster_is_ours" ]; then deploy/testbed/down.sh; fi' EXIT
   deploy/testbed/up.sh
   PYTHONPATH=Tests/EndToEnd /usr/bin/python3 deploy/bench/submit.py
+}
+
+bench_store() {
+  install_packages python3
+  build
+  /usr/bin/python3 deploy/bench/store.py "$WEIR_BINARY"
 }
 
 bench_http() {

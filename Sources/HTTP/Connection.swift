@@ -52,6 +52,9 @@ final class Connection: Pollable, @unchecked Sendable {
   /// When the body being read began; `.max` outside of one.
   @exclusivity(unchecked) private var bodyBegin = Nanoseconds.max
 
+  /// How much of its body is counted in ``ConnectionContext/unfinishedBodies``.
+  @exclusivity(unchecked) private var countedBody = 0
+
   /// With this much unsent no further request is answered, and no more of a streamed body asked for.
   private static let highWater = 65_536
 
@@ -156,6 +159,7 @@ final class Connection: Pollable, @unchecked Sendable {
       if count == 0 || (errno != EAGAIN && errno != EINTR) { close() }
       return
     }
+    defer { countBody() }
     let fresh = UnsafeRawBufferPointer(buffer).slice(0..<count)
     if input.isEmpty {
       let used = consume(fresh)
@@ -166,6 +170,24 @@ final class Connection: Pollable, @unchecked Sendable {
       consumeInput()
     }
     proceed()
+  }
+
+  /// Counts what has come of a body among those of all connections, and refuses it when that is too much.
+  private func countBody() {
+    guard parser.bodyCount != countedBody else { return }
+    // After an early answer nobody will read it.
+    if case .receiving = phase {} else { parser.discardBody() }
+    let count = parser.bodyCount
+    let all = context.unfinishedBodies.add(count - countedBody)
+    let grows = count > countedBody
+    countedBody = count
+    guard grows, count > Self.highWater, all > context.limits.unfinishedBodies else { return }
+    parser.discardBody()
+    countBody()
+    refuse(
+      HTTPError(
+        .serviceUnavailable, code: "too_many_bodies", "too many large bodies are being sent to this service",
+        hint: "send the same request again in a moment", headers: ["Retry-After": "2"]))
   }
 
   private func consumeInput() {
@@ -378,6 +400,8 @@ final class Connection: Pollable, @unchecked Sendable {
     input = []
     inputStart = 0
     output = OutputBuffer()
+    parser.discardBody()
+    countBody()
     context.openConnections.decrement()
     context.loop.close(fd: fd)
   }

@@ -11,6 +11,7 @@ final class ConnectionContext: @unchecked Sendable {
   let logsQuietRoutes: Bool
   let logger: Logger
   let openConnections: ConnectionCount
+  let unfinishedBodies: ByteCount
   let timeouts: Timeouts
   /// Every read goes here first, so that an idle connection owns no buffer.
   let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
@@ -24,7 +25,7 @@ final class ConnectionContext: @unchecked Sendable {
 
   init(
     loop: EventLoop, router: Router, configuration: ServerConfiguration, logger: Logger,
-    openConnections: ConnectionCount
+    openConnections: ConnectionCount, unfinishedBodies: ByteCount
   ) {
     self.loop = loop
     self.router = router
@@ -33,6 +34,7 @@ final class ConnectionContext: @unchecked Sendable {
     logsQuietRoutes = configuration.logsQuietRoutes
     self.logger = logger
     self.openConnections = openConnections
+    self.unfinishedBodies = unfinishedBodies
     timeouts = Timeouts(limits)
   }
 
@@ -84,6 +86,14 @@ extension Timeouts {
     let (product, overflow) = UInt64(max(0, count)).multipliedReportingOverflow(by: 1_000_000_000)
     return overflow ? .max : product / bodyRate
   }
+}
+
+/// Bytes, counted by all loops together.
+final class ByteCount: Sendable {
+  private let count = Atomic<Int>(0)
+
+  /// - Returns: how many there are with these.
+  func add(_ bytes: Int) -> Int { count.add(bytes, ordering: .relaxed).newValue }
 }
 
 /// How many connections a server has open, over all its loops.

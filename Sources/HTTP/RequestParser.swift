@@ -53,6 +53,9 @@ struct RequestParser {
   /// How much of the body is there.
   var bodyCount: Int { body.count }
 
+  /// Forgets what has come of a body that nobody will read.
+  mutating func discardBody() { body = [] }
+
   /// The next event in `window` from `offset` on, which moves past what was consumed; nil when more bytes are needed.
   /// - Throws: what the client is to be told. The connection has to be closed then.
   mutating func next(in window: UnsafeRawBufferPointer, from offset: inout Int) throws(HTTPError) -> Event? {

@@ -63,9 +63,11 @@ public final class Server: Sendable {
 
   private func listen(_ fd: Int32, _ loops: [EventLoop]) {
     let open = ConnectionCount()
+    let bodies = ByteCount()
     let contexts = loops.map {
       ConnectionContext(
-        loop: $0, router: router, configuration: configuration, logger: logger, openConnections: open)
+        loop: $0, router: router, configuration: configuration, logger: logger, openConnections: open,
+        unfinishedBodies: bodies)
     }
     for loop in loops { loop.start() }
     let listener = Listener(fd: fd, first: contexts[0], contexts: contexts)

@@ -32,6 +32,8 @@ public struct Limits: Sendable {
   public var headerCount = 100
   /// Bytes of a body where the route says nothing else; more is 413.
   public var body = 16 * 1024 * 1024
+  /// Bytes of all bodies together that have come in part; a body above 64 KB that would take them past it is answered 503.
+  public var unfinishedBodies = 256 * 1024 * 1024
   /// From the first byte of a request, or from the connection's begin, to the end of its head; later is 408.
   public var headerDeadline = Duration.seconds(10)
   /// Between two reads of a body; longer is 408.

@@ -14,16 +14,23 @@ public protocol Connector: Sendable {
   /// Where the job's output will be written.
   func outputPath(of submission: Submission) -> String?
 
-  /// Hands the job to the backend, marked with its submission token; returns the backend's id.
-  func submit(_ submission: Submission, token: String) async throws(BackendError) -> String
+  /// Hands the job to the backend, which is to carry the mark; returns the backend's id.
+  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String
 
-  /// What the backend says of all jobs with our mark at one moment, and of each of `jobs` that it no longer lists.
+  /// What the backend says of all jobs with a mark at one moment, and, of each of `jobs` that it no longer lists, how
+  /// it ended. A job among them that is over already is asked about for what is not known of its end.
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation
 
   /// Asks the backend, in every record it keeps, for a job whose id was never learnt.
   /// Nil means that the backend was asked and does not have it.
   /// - Parameter timeout: time for all of it.
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting?
+
+  /// The jobs with a mark that ended since then: what a lost store is made anew from.
+  func recall(since: Date) async throws(BackendError) -> [Sighting]
+
+  /// The job with a mark that has that id and name, in every record that the backend keeps.
+  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting?
 
   func cancel(_ job: Job) async throws(BackendError)
   func release(_ job: Job) async throws(BackendError)
@@ -59,6 +66,8 @@ public protocol Connector: Sendable {
 extension Connector {
   /// For a place that keeps no output.
   public func removeOutput(_ job: Job) async throws(BackendError) {}
+  public func recall(since: Date) async throws(BackendError) -> [Sighting] { [] }
+  public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? { nil }
   public var runsInteractiveJobs: Bool { false }
   public func url(of job: Job) -> String? { nil }
 }
@@ -87,24 +96,32 @@ public struct Observation: Sendable {
   public var sightings: [Sighting]
   /// Set when the records of ended jobs could not be read: jobs that are not in `sightings` are then not missing.
   public var accountingFailure: String?
+  /// What was asked about a job that is not in `sightings` and how that was answered, by backend id.
+  public var answers: [String: String]
 
-  public init(time: Date, sightings: [Sighting], accountingFailure: String? = nil) {
+  public init(
+    time: Date, sightings: [Sighting], accountingFailure: String? = nil, answers: [String: String] = [:]
+  ) {
     self.time = time
     self.sightings = sightings
     self.accountingFailure = accountingFailure
+    self.answers = answers
   }
 }
 
 /// One job as the backend showed it.
 public struct Sighting: Sendable, Equatable {
   public var backendID: String
-  /// The submission token it carries, where this source shows it.
-  public var token: String?
+  /// The mark it carries, where this source shows it.
+  public var mark: Mark?
+  /// The job's name as the upstream knows it, where this source shows it.
+  public var name: String?
   /// The account it runs as, where this source shows it.
   public var account: String?
   public var state: JobState
   public var source: String
   public var backendWord: String
+  /// In plain words, with the backend's own in brackets; empty when there is nothing to say.
   public var reason: String
   public var ending: Ending?
   public var exitCode: Int?
@@ -114,15 +131,18 @@ public struct Sighting: Sendable, Equatable {
   public var submittedAt: Date?
   public var startedAt: Date?
   public var endedAt: Date?
+  /// Whether it is over but for what is being cleared up after it, or after this attempt of it.
+  public var isCompleting = false
 
   public init(
-    backendID: String, token: String? = nil, account: String? = nil, state: JobState, source: String,
+    backendID: String, mark: Mark? = nil, name: String? = nil, account: String? = nil, state: JobState, source: String,
     backendWord: String, reason: String = "",
     ending: Ending? = nil, exitCode: Int? = nil, signal: Int? = nil, nodes: [String] = [], elapsed: Int = 0,
     submittedAt: Date? = nil, startedAt: Date? = nil, endedAt: Date? = nil
   ) {
     self.backendID = backendID
-    self.token = token
+    self.mark = mark
+    self.name = name
     self.account = account
     self.state = state
     self.source = source
@@ -136,6 +156,16 @@ public struct Sighting: Sendable, Equatable {
     self.submittedAt = submittedAt
     self.startedAt = startedAt
     self.endedAt = endedAt
+  }
+
+  /// Whether this is that job: by the mark where it is shown, else by id and name; never under another account.
+  ///
+  /// An id alone says nothing: a backend that was reset gives its ids out anew. A mark under another account is
+  /// somebody's copy.
+  public func shows(_ job: Job) -> Bool {
+    if let account, account != job.account { return false }
+    if let mark { return mark.token == job.submissionToken }
+    return backendID == job.backendID && name == job.name
   }
 }
 

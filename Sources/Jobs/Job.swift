@@ -58,7 +58,7 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var missingSince: Date?
   /// Which run of the job this is, from 1; a requeue makes the next.
   public var attempt = 1
-  /// Since when its state is not known, because the backend cannot be asked.
+  /// Since when nothing that could be asked has shown the job; nil while it is shown.
   public var unknownSince: Date?
 
   public var key: JobKey { JobKey(name: name, number: number) }

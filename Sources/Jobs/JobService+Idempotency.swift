@@ -3,7 +3,7 @@ extension JobService {
   func check(_ key: IdempotencyKey?, for fingerprint: String) async throws(JobError) -> Bool {
     guard let key else { return true }
     let known: Job?
-    do { known = try await ledger.store.job(key) } catch { throw .storage("\(StoreError(error))") }
+    do { known = try await ledger.store.job(key) } catch { throw .storage(StoreError(error).summary) }
     guard let known else { return false }
     guard known.fingerprint == fingerprint else { throw .idempotencyConflict(known.key) }
     return true
@@ -16,7 +16,7 @@ extension JobService {
       guard try await ledger.store.job(key)?.id != job.id else { return }
       try await ledger.writing { [store = ledger.store] in try store.bind(key, to: job.id) }
     } catch {
-      throw error as? JobError ?? .storage("\(StoreError(error))")
+      throw error as? JobError ?? .storage(StoreError(error).summary)
     }
   }
 }

@@ -52,7 +52,7 @@ extension JobService {
     } catch let error as JobError {
       throw error
     } catch {
-      throw .storage("\(StoreError(error))")
+      throw .storage(StoreError(error).summary)
     }
   }
 

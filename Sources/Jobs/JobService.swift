@@ -28,6 +28,14 @@ public final class JobService: Sendable {
     public var unclaimedOutput: TimeInterval = 8 * 86_400
     /// Lines of output that are kept of a job that is over.
     public var keptLines = 10_000
+    /// The longest time between two observations while nothing lives and nobody asks.
+    public var idlePollInterval: Duration = .seconds(30)
+    /// How long after somebody asked that begins.
+    public var idleAfter: Duration = .seconds(15)
+    /// How jobs in the backend are made known to a store that was lost; nil for never.
+    public var adoption: Adoption?
+    /// How far back the records of ended jobs are searched for a store that was lost, in seconds.
+    public var recallInterval: TimeInterval = 86_400
 
     public init() {}
   }
@@ -45,6 +53,7 @@ public final class JobService: Sendable {
   let ledger: Ledger
   let observer = ObserverState()
   let retention = RetentionStatus()
+  let recall = Recall()
   private let submitting = Mutex<[JobKey: (fingerprint: String, task: Task<Receipt, any Error>)]>([:])
   private let running = Mutex<Task<Void, Never>?>(nil)
 
@@ -60,6 +69,7 @@ public final class JobService: Sendable {
   /// Reads what is known from the store, and begins to observe.
   public func start() async throws {
     try await ledger.load()
+    recall.begin(adopting: configuration.adoption != nil, storeIsEmpty: ledger.table.read { $0.jobs.isEmpty })
     running.withLock { running in
       guard running == nil else { return }
       running = Task {
@@ -77,16 +87,20 @@ public final class JobService: Sendable {
     let task = running.withLock { $0.take() }
     task?.cancel()
     await task?.value
+    await ledger.tryAgain()
   }
 
   // MARK: Looking
 
   /// The job of that name and number if it is living or ended recently; answers at once.
-  public func recent(_ key: JobKey) -> Job? { ledger.table.read { $0.jobs[key] } }
+  public func recent(_ key: JobKey) -> Job? {
+    observer.noteAsked()
+    return ledger.table.read { $0.jobs[key] }
+  }
 
   /// The job of that name and number, however old.
   public func find(_ key: JobKey) async throws(JobError) -> Job? {
-    do { return try await ledger.find(key) } catch { throw .storage("\(StoreError(error))") }
+    do { return try await ledger.find(key) } catch { throw .storage(StoreError(error).summary) }
   }
 
   /// A living job as the lists show it.
@@ -114,6 +128,7 @@ public final class JobService: Sendable {
   }
 
   private func requireFresh() throws(JobError) {
+    observer.noteAsked()
     let status = observer.status
     guard let last = status.lastComplete else {
       throw .unavailable(status.failure ?? "the first look at the backend is under way")
@@ -183,7 +198,10 @@ public final class JobService: Sendable {
   private func submitOnce(
     _ submission: Submission, fingerprint: String, actor: String, idempotencyKey: IdempotencyKey?
   ) async throws -> Receipt {
+    observer.noteAsked()
+    try await requireRecalled()
     if let known = try await find(submission.key) {
+      if known.isAdopted { return try receipt(forAdopted: known, submittedAgain: submission, fingerprint) }
       guard known.fingerprint == fingerprint else { throw JobError.conflict(known.key) }
       if let receipt = try await receipt(for: known) { return receipt }
       if !known.state.isTerminal, let receipt = try await settle(known, why: "an earlier answer was lost") {
@@ -194,15 +212,18 @@ public final class JobService: Sendable {
     let shownScript = try preview(submission)
     Checkpoint.reach("submit.begun")
     let job = Job(submission, fingerprint: fingerprint, connector: connector, now: Date())
+    let mark =
+      configuration.adoption?.mark(of: submission, token: job.submissionToken, fingerprint: fingerprint)
+      ?? Mark(token: job.submissionToken)
     do {
       try await ledger.insert(job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey)
     } catch {
-      throw error as? JobError ?? .storage("\(error)")
+      throw error as? JobError ?? .storage(StoreError(error).summary)
     }
     Checkpoint.reach("submit.row-written")
     let id: String
     do throws(BackendError) {
-      id = try await connector.submit(submission, token: job.submissionToken)
+      id = try await connector.submit(submission, mark: mark)
     } catch {
       switch error {
       case .interrupted(let reason):
@@ -236,7 +257,7 @@ public final class JobService: Sendable {
     guard let id = job.backendID else { return nil }
     let script: String?
     do { script = try await ledger.store.shownScript(of: job.id) } catch {
-      throw JobError.storage("\(StoreError(error))")
+      throw JobError.storage(StoreError(error).summary)
     }
     guard let script else { throw JobError.expired(job.key, job.state) }
     return Receipt(backendID: id, shownScript: script)
@@ -375,10 +396,12 @@ public final class JobService: Sendable {
 }
 
 extension Job {
-  init(_ submission: Submission, fingerprint: String, connector: any Connector, now: Date) {
+  init(
+    _ submission: Submission, token: String? = nil, fingerprint: String, connector: any Connector, now: Date
+  ) {
     self.init(
       id: ULID.make(at: now), name: submission.name, number: submission.number, owner: submission.owner,
-      account: submission.account, connector: connector.name, submissionToken: ULID.make(at: now),
+      account: submission.account, connector: connector.name, submissionToken: token ?? ULID.make(at: now),
       fingerprint: fingerprint, outputPath: connector.outputPath(of: submission), state: .submitting,
       stateSource: "weir", stateTime: now, reason: "handed to the backend", nodes: [], elapsed: 0, submittedAt: now)
   }

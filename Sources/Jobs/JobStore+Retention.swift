@@ -98,7 +98,11 @@ extension JobStore {
   func failedRemovals(atLeast failures: Int) async throws -> (count: Int, reason: String)? {
     try await database.read { db in
       let row = try Row.fetchOne(
-        db, sql: "SELECT count(*), failure, max(due) FROM retention WHERE due IS NOT NULL AND failures >= ?",
+        db,
+        sql: """
+          SELECT count(*), failure, max(due) FROM retention
+          WHERE due IS NOT NULL AND failures > 0 AND failures >= ?
+          """,
         arguments: [failures])
       guard let row, let count = row[0] as Int?, count > 0 else { return nil }
       return (count, row[1] ?? "")

@@ -83,6 +83,7 @@ enum Schema {
       table.column("failure", .text)
     }
     try db.execute(sql: "CREATE INDEX retentionDue ON retention (due) WHERE due IS NOT NULL")
+    try db.execute(sql: "CREATE INDEX retentionFailed ON retention (failures) WHERE failures > 0 AND due IS NOT NULL")
     // Whether output of earlier jobs was asked for is not known: it stays for as long as output that nobody asks for.
     try db.execute(
       sql: """

@@ -91,6 +91,17 @@ actor Ledger {
     table.change { $0.jobs[job.key] = job }
   }
 
+  /// Takes over a job that the backend has and the store does not.
+  /// - Returns: false when the store knows its name and number, or its token.
+  func adopt(_ job: Job) async throws -> Bool {
+    guard try await find(job.key) == nil else { return false }
+    var job = job
+    job.reason = "the store did not know it" + (job.reason.isEmpty ? "" : "; \(job.reason)")
+    try insert(job, shownScript: "", actor: "weir", idempotencyKey: nil)
+    logger.notice("\(job.key): adopted", metadata: ["backend": "\(job.backendID ?? "")", "owner": "\(job.owner)"])
+    return true
+  }
+
   /// Takes back a job that certainly never reached the backend.
   func remove(_ job: Job) {
     unsaved[job.key] = nil
@@ -128,39 +139,11 @@ actor Ledger {
     return after
   }
 
-  /// Takes over what a complete observation says of the jobs that were asked about.
-  func apply(_ observation: Observation, to asked: Set<JobKey>, lostAfter: TimeInterval) {
-    commit(changes(by: observation, to: asked, lostAfter: lostAfter), actor: "weir")
-  }
-
-  private func changes(
-    by observation: Observation, to asked: Set<JobKey>, lostAfter: TimeInterval
-  ) -> [(before: Job, after: Job)] {
-    let contents = table.read { copy $0 }
-    var byBackendID: [String: JobKey] = [:]
-    var byToken: [String: JobKey] = [:]
-    for (key, job) in contents.jobs where !job.state.isTerminal {
-      if let id = job.backendID { byBackendID[id] = key } else { byToken[job.submissionToken] = key }
-    }
-    var changes: [(before: Job, after: Job)] = []
-    var seen: Set<JobKey> = []
-    for sighting in observation.sightings {
-      let key = byBackendID[sighting.backendID] ?? sighting.token.flatMap { byToken[$0] }
-      guard let key, let before = contents.jobs[key] else { continue }
-      // An id that the backend gave out anew after a reset belongs to another job; a token under another account is
-      // somebody's copy.
-      if let token = sighting.token, token != before.submissionToken { continue }
-      if let account = sighting.account, account != before.account { continue }
-      seen.insert(key)
-      changes.append((before, before.updated(by: sighting, at: observation.time)))
-    }
-    if observation.accountingFailure == nil {
-      for key in asked.subtracting(seen) {
-        guard let before = contents.jobs[key], !before.state.isTerminal, before.backendID != nil else { continue }
-        changes.append((before, before.missed(at: observation.time, lostAfter: lostAfter)))
-      }
-    }
-    return changes
+  /// Takes over what an observation says of the jobs that were asked about; see ``Evidence``.
+  func apply(_ observation: Observation, to asked: Set<JobKey>, lostAfter: TimeInterval, unbroken: Bool) {
+    let jobs = table.read { $0.jobs }
+    let evidence = Evidence(observation, asked: asked, lostAfter: lostAfter, unbroken: unbroken)
+    commit(evidence.changes(of: jobs), actor: "weir")
   }
 
   /// Writes what differs enough to be kept, then shows everything.
@@ -170,7 +153,7 @@ actor Ledger {
       var change = unsaved[after.key] ?? JobStore.Change(job: after)
       change.job = after
       if let event = event(from: before, to: after, actor: actor) { change.events.append(event) }
-      if after.state.isTerminal { change.outputDue = Date() + unclaimedOutput }
+      if after.state.isTerminal, !before.state.isTerminal { change.outputDue = Date() + unclaimedOutput }
       unsaved[after.key] = change
     }
     Checkpoint.reach("end.decided", if: changes.contains { $0.after.state.isTerminal })
@@ -184,8 +167,10 @@ actor Ledger {
   private func save() {
     guard !unsaved.isEmpty else { return }
     let changes = Array(unsaved.values)
-    // Its failure is the store's trouble, and noted as such.
-    guard (try? writing { [store] in try store.save(changes) }) != nil else { return tryAgainSoon() }
+    do { try writing { [store] in try store.save(changes) } } catch {
+      if case .unusable(let reason)? = error as? StoreError { logger.error("jobs cannot be written: \(reason)") }
+      return tryAgainSoon()
+    }
     unsaved = [:]
     heal()
   }
@@ -204,7 +189,9 @@ actor Ledger {
   }
 
   private func event(from before: Job, to after: Job, actor: String) -> JobEvent? {
-    guard before.state != after.state else { return nil }
+    guard before.state != after.state || before.attempt != after.attempt || before.isAmended(by: after) else {
+      return nil
+    }
     logger.info(
       "\(after.key): \(before.state.rawValue) → \(after.state.rawValue)",
       metadata: [
@@ -246,7 +233,7 @@ extension Ledger {
     logger.notice("the job store can be written again, after: \(trouble)")
   }
 
-  /// Writes what is left to be written, or finds out whether anything can be, every second until that goes well.
+  /// Tries once more in a second, and so on until it goes well.
   private func tryAgainSoon() {
     guard retry == nil, damage == nil else { return }
     retry = Task { [weak self] in
@@ -255,7 +242,8 @@ extension Ledger {
     }
   }
 
-  private func tryAgain() {
+  /// Writes what is left to be written, if the disk takes it.
+  func tryAgain() {
     retry = nil
     guard damage == nil else { return }
     if unsaved.isEmpty {
@@ -274,43 +262,6 @@ extension Ledger {
 }
 
 extension Job {
-  /// This job with what a sighting says of it.
-  func updated(by sighting: Sighting, at time: Date) -> Job {
-    var job = self
-    job.backendID = sighting.backendID
-    // A cancel that was asked for stands until the end is seen.
-    let canceling = state == .canceling && !sighting.state.isTerminal
-    job.state = canceling ? .canceling : sighting.state
-    job.stateSource = sighting.source
-    job.stateTime = time
-    job.backendWord = sighting.backendWord
-    if !canceling { job.reason = sighting.reason }
-    job.ending = sighting.ending
-    job.exitCode = sighting.exitCode
-    job.signal = sighting.signal
-    if !sighting.nodes.isEmpty || !sighting.state.isTerminal { job.nodes = sighting.nodes }
-    job.elapsed = sighting.elapsed
-    job.startedAt = sighting.startedAt
-    job.endedAt = sighting.state.isTerminal ? sighting.endedAt ?? time : nil
-    job.missingSince = nil
-    return job
-  }
-
-  /// This job after a complete observation that does not show it.
-  func missed(at time: Date, lostAfter: TimeInterval) -> Job {
-    var job = self
-    let since = missingSince ?? time
-    job.missingSince = since
-    guard time.timeIntervalSince(since) >= lostAfter else { return job }
-    job.state = .lost
-    job.stateSource = "weir"
-    job.stateTime = time
-    job.ending = .lost
-    job.endedAt = time
-    job.reason = "not in the queue and not in accounting since \(since.formatted(.iso8601))"
-    return job
-  }
-
   /// Whether more than the time of the last look is new.
   func differsLastingly(from other: Job) -> Bool {
     var other = other

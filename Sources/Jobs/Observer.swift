@@ -2,14 +2,20 @@ import Foundation
 import Logging
 import Synchronization
 
-/// How observing goes: when the backend last answered in full, and what is wrong now.
+/// How observing goes: when the backend last answered in full, what is wrong now, and whether anybody wants to know.
 final class ObserverState: Sendable {
   struct Status: Sendable {
+    /// When the last look began that was answered in full.
     var lastComplete: ContinuousClock.Instant?
+    /// The same by the calendar.
+    var lastCompleteTime: Date?
     var failure: String?
+    /// Whether the latest look was answered in full, accounting included.
+    var unbroken = false
   }
 
   private let state = Mutex(Status())
+  private let interest = Mutex((lastAsked: ContinuousClock.now, isIdle: false))
   let wakeup = Wakeup()
 
   var status: Status { state.withLock { $0 } }
@@ -17,9 +23,28 @@ final class ObserverState: Sendable {
   /// Asks for an observation soon: something was changed.
   func poke() { wakeup.signal() }
 
-  fileprivate func completed(at time: ContinuousClock.Instant) -> String? {
+  /// Somebody wants to know: if looking had slowed down since nobody did, it begins anew at once.
+  func noteAsked() {
+    let wasIdle = interest.withLock { interest in
+      defer { interest = (.now, false) }
+      return interest.isIdle
+    }
+    if wasIdle { poke() }
+  }
+
+  /// Whether nobody asked for that long; the next who does ends the pause.
+  fileprivate func isIdle(after quiet: Duration) -> Bool {
+    interest.withLock { interest in
+      interest.isIdle = .now - interest.lastAsked > quiet
+      return interest.isIdle
+    }
+  }
+
+  fileprivate func completed(began: ContinuousClock.Instant, at time: Date, inFull: Bool) -> String? {
     state.withLock { status in
-      status.lastComplete = time
+      status.lastComplete = began
+      status.lastCompleteTime = time
+      status.unbroken = inFull
       return status.failure.take()
     }
   }
@@ -29,6 +54,7 @@ final class ObserverState: Sendable {
     state.withLock { status in
       let new = status.failure != reason
       status.failure = reason
+      status.unbroken = false
       return new
     }
   }
@@ -36,7 +62,7 @@ final class ObserverState: Sendable {
 
 extension JobService {
   /// Looks at all jobs, again and again: no oftener than the settings say, five times its own cost apart, soon after
-  /// a change.
+  /// a change, and seldom while nothing lives and nobody asks.
   func observe() async {
     var wasComplete = true
     while !Task.isCancelled {
@@ -46,25 +72,41 @@ extension JobService {
       // Nor may one slow answer put off the next look until what is known is too old to be served.
       let cost = wasComplete ? min(ContinuousClock.now - began, configuration.staleAfter / 10) : .zero
       wasComplete = complete
-      // A failing backend is asked at the plain interval: how long it took to fail says nothing of its load.
-      let pause = complete ? max(configuration.pollInterval, cost * 5) : configuration.pollInterval / 2
+      let pause = pause(complete: complete, cost: cost)
       let least = max(configuration.earlyPollInterval, complete ? cost * 5 : .zero)
       try? await Task.sleep(for: least)
       await observer.wakeup.sleep(for: pause - least)
     }
   }
 
+  private func pause(complete: Bool, cost: Duration) -> Duration {
+    // A failing backend is asked at the plain interval: how long it took to fail says nothing of its load.
+    guard complete else { return configuration.pollInterval / 2 }
+    let busy = max(configuration.pollInterval, cost * 5)
+    // While no job lives nothing can change but by a submit, which ends the pause: the lists are true whatever their
+    // age. What is known of the backend's health must not outlive its own time, though.
+    guard ledger.table.read({ $0.jobs.values.allSatisfy(\.state.isTerminal) }),
+      observer.isIdle(after: configuration.idleAfter)
+    else { return busy }
+    return max(busy, min(configuration.idlePollInterval, configuration.staleAfter / 2))
+  }
+
   /// One look at all jobs. False when the backend did not answer in full.
   func observeOnce() async -> Bool {
-    let living = ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal } }
+    let now = Date()
+    let asked = ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal || $0.lacksExitCode(at: now) } }
     let began = ContinuousClock.now
     Checkpoint.reach("observe.begun")
     do throws(BackendError) {
-      let observation = try await connector.observe(living.filter { $0.backendID != nil })
+      let observation = try await connector.observe(asked.filter { $0.backendID != nil })
       Checkpoint.reach("observe.seen")
-      await ledger.apply(observation, to: Set(living.map(\.key)), lostAfter: configuration.lostAfter)
+      await adopt(from: observation)
+      await ledger.apply(
+        observation, to: Set(asked.map(\.key)), lostAfter: configuration.lostAfter, unbroken: observer.status.unbroken)
       Checkpoint.reach("observe.applied")
-      if let failure = observer.completed(at: began) { logger.notice("the backend answers again, after: \(failure)") }
+      let failure = observer.completed(
+        began: began, at: observation.time, inFull: observation.accountingFailure == nil)
+      if let failure { logger.notice("the backend answers again, after: \(failure)") }
     } catch {
       guard !Task.isCancelled else { return false }
       // What the connector tells of itself, it has logged itself.
@@ -73,7 +115,7 @@ extension JobService {
       }
       return false
     }
-    for job in living where job.state == .submitting && job.backendID == nil && !isSubmitting(job.key) {
+    for job in asked where job.state == .submitting && job.backendID == nil && !isSubmitting(job.key) {
       _ = await lookFor(job, timeout: .seconds(30))
     }
     return true

@@ -26,10 +26,14 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     let words = error.message ?? "\(error.resultCode)"
     switch error.resultCode {
     case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .damaged(words)
-    case .SQLITE_CONSTRAINT: self = .unusable(words)
-    default: self = .unwritable(words)
+    case .SQLITE_FULL, .SQLITE_READONLY, .SQLITE_IOERR, .SQLITE_CANTOPEN, .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_NOMEM:
+      self = .unwritable(words)
+    default: self = .unusable(words)
     }
   }
+
+  /// What is wrong, without what to do.
+  public var summary: String { String(description.prefix { $0 != "\n" }) }
 
   public var description: String {
     switch self {

@@ -64,10 +64,9 @@ public struct Submission: Sendable, Equatable {
   /// SHA-256 over what was asked, each part with its length before it so that no two submissions share a fingerprint.
   /// The site's settings are not in it: they may change before the same submission is sent again.
   public var fingerprint: String {
-    var bytes = [UInt8]()
-    for part in [name, String(number), owner, String(nodes), String(held), request] {
-      bytes += Array("\(part.utf8.count):\(part)".utf8)
-    }
-    return sha256(bytes)
+    sha256(delimited([name, String(number), owner, String(nodes), String(held), request]))
   }
 }
+
+/// Parts with each one's length before it, so that no two lists of parts give the same bytes.
+func delimited(_ parts: [String]) -> [UInt8] { parts.flatMap { Array("\($0.utf8.count):\($0)".utf8) } }

@@ -183,7 +183,9 @@ public struct LegacyAPI: Sendable {
   private func runStatus(_ request: Request, caller: Caller) throws -> Answer {
     let (key, id) = try reference(in: request)
     if let job = service.recent(key) { return .now(runStatus(of: job, id, caller)) }
-    return later { runStatus(of: try await service.find(key), id, caller) }
+    return later {
+      runStatus(of: try await service.find(key, backendID: id), id, caller)
+    }
   }
 
   private func runStatus(of job: Job?, _ id: String, _ caller: Caller) -> Response {
@@ -272,7 +274,8 @@ public struct LegacyAPI: Sendable {
   }
 
   private func job(_ key: JobKey, _ id: String, _ caller: Caller) async throws -> Job {
-    guard let job = try await service.find(key), known(job, by: id, to: caller) else {
+    guard let job = try await service.find(key, backendID: id), known(job, by: id, to: caller)
+    else {
       throw unknownJob("\(key)/\(id)")
     }
     return job

@@ -1,9 +1,14 @@
 extension Connection {
-  /// Runs a command to its end.
+  /// Runs a command to its end, in a kept shell where there is a script for it and such a shell.
   func run(
-    _ command: String, stdin: [UInt8], limits: OutputLimits, by deadline: ContinuousClock.Instant
+    _ command: String, script: String?, stdin: [UInt8], limits: OutputLimits, by deadline: ContinuousClock.Instant
   ) async throws(Interrupted) -> CommandOutput {
-    try await withChannel("exec", command, by: deadline) { connection, channel throws(Interruption) in
+    if nextShell <= .now, let request = script.flatMap({ ShellRequest($0, stdin: stdin) }),
+      let output = try await runInShell(request, limits: limits, by: deadline)
+    {
+      return output
+    }
+    return try await withChannel("exec", command, by: deadline) { connection, channel throws(Interruption) in
       try await connection.exchange(on: channel, stdin: stdin, limits: limits, by: deadline)
     }
   }

@@ -15,8 +15,10 @@ extension Connection {
     case .success(let descriptor): socket = descriptor
     case .failure(let failure): throw .unreachable(destination, reason: failure.reason)
     }
-    guard let connection = Connection(socket: socket, destination: destination, keepalive: configuration.keepalive)
-    else { throw .unreachable(destination, reason: "libssh2 cannot be initialised") }
+    let made = Connection(
+      socket: socket, destination: destination, keepalive: configuration.keepalive,
+      capacity: configuration.channelsPerConnection)
+    guard let connection = made else { throw .unreachable(destination, reason: "libssh2 cannot be initialised") }
     do {
       let hostKey = try await connection.shakeHands(algorithms, by: deadline)
       // Before anything is said about who logs in.

@@ -26,7 +26,9 @@ actor Connection {
   private let executor: QueueExecutor
   let session: Session
   let wire: Wire
-  private let keepalive: Duration
+  let keepalive: Duration
+  /// Channels at once, as far as that is known here.
+  private let capacity: Int
   private var report: @Sendable (Connection, Event) -> Void = { _, _ in }
 
   private(set) var lost: String?
@@ -36,17 +38,23 @@ actor Connection {
   private var starts: [UInt64] = []
   private var lastTicket: UInt64 = 0
   /// Who makes the connection, at first; then channels, each from the wish to have it until it is closed.
-  private var users = 1
+  var users = 1
   /// Those of them that the server does not close though asked to.
   private var stuck = 0
   private var isRetired = false
+  /// Channels that the server has open.
+  private var channels = 0
+  /// Shells that nobody uses now, the one used last at the end. They are no users.
+  var idleShells: [KeptShell] = []
+  /// After the account was found to have no shell that can be kept, none is tried before this.
+  var nextShell = ContinuousClock.now
   private var ticker: Task<Void, Never>?
   private var receivedAtTick: UInt64 = 0
   /// The server was silent for an interval and has a question to answer.
   private var isSuspect = false
 
   /// Takes over a connected, non-blocking socket.
-  init?(socket: Int32, destination: Destination, keepalive: Duration) {
+  init?(socket: Int32, destination: Destination, keepalive: Duration, capacity: Int) {
     let executor = QueueExecutor(label: "ssh \(destination)")
     let wire = Wire(descriptor: socket, queue: executor.queue)
     guard let session = Session(wire: wire) else { return nil }
@@ -56,6 +64,7 @@ actor Connection {
     self.wire = wire
     self.session = session
     self.keepalive = keepalive
+    self.capacity = capacity
     self.alarm = alarm
     alarm.activate { [weak self] in self?.assumeIsolated { $0.alarmRang() } }
     wire.activate(
@@ -147,7 +156,8 @@ actor Connection {
     wakeAll()
     // Nobody is there to read, so it is a question of the server's: asking back reads it. And libssh2 takes a channel
     // for well closed when the connection ends; asking then finds out.
-    if lost == nil && starts.isEmpty && (users == 0 || wire.isAtEnd) { probe() }
+    guard lost == nil, starts.isEmpty, users == 0 || wire.isAtEnd else { return }
+    if idleShells.isEmpty || wire.isAtEnd { probe() } else { sweepShells() }
   }
 
   private func becameWritable() {
@@ -158,6 +168,7 @@ actor Connection {
   private func lose(_ reason: String) {
     guard lost == nil else { return }
     lost = reason
+    idleShells = []
     ticker?.cancel()
     wire.close()
     wakeAll()
@@ -178,6 +189,7 @@ actor Connection {
       isSuspect = true
       if starts.isEmpty { probe() }
     }
+    endIdleShells()
     report(self, .tick)
     return lost == nil
   }
@@ -194,7 +206,8 @@ actor Connection {
           try session.openChannel(type: "keepalive@weir")
         }
         users += 1
-        discard(channel)
+        channels += 1
+        discard(channel, isLeased: false)
       } catch {}  // Refused, as it should be, or lost, which others know by now.
     }
   }
@@ -205,48 +218,87 @@ actor Connection {
   ///
   /// Errors come as soon as they are known; cleaning up goes on behind them, and keeps the channel's place until done.
   func withChannel<T: Sendable>(
-    _ request: String, _ argument: String, by deadline: ContinuousClock.Instant,
+    _ request: String, _ argument: String, by deadline: ContinuousClock.Instant, isLeased: Bool = true,
     _ body: (isolated Connection, Session.Channel) async throws(Interruption) -> T
   ) async throws(Interrupted) -> T {
+    let channel = try await start(request, argument, by: deadline, isLeased: isLeased)
+    defer { discard(channel, isLeased: isLeased) }
+    do throws(Interruption) {
+      return try await body(self, channel)
+    } catch {
+      throw Interrupted(cause: error, started: !error.isRefusal)
+    }
+  }
+
+  /// Opens a channel and asks for what it shall be connected to.
+  /// - Parameter isLeased: whether the pool has given a place for it and is to get it back.
+  func start(
+    _ request: String, _ argument: String, by deadline: ContinuousClock.Instant, isLeased: Bool = true
+  ) async throws(Interrupted) -> Session.Channel {
     users += 1
     var channel: Session.Channel?
     var isOpening = false
-    var started = false
     let ticket = joinStarts()
     do throws(Interruption) {
       try await turn(ticket, by: deadline)
+      try await makeRoom(by: deadline)
       isOpening = true
-      let opened = try await eventually(by: deadline) { () throws(Session.Failure) in try session.openChannel() }
+      let opened = try await open(by: deadline)
       channel = opened
-      started = true
       try await eventually(by: deadline) { () throws(Session.Failure) in
         try session.request(request, argument, on: opened)
       }
       leaveStarts(ticket)
-      isOpening = false
-      let result = try await body(self, opened)
-      discard(opened)
-      return result
+      return opened
     } catch {
       switch error {
       case .timedOut where isOpening:
-        Task { [channel] in await finishStart(ticket, channel, request, argument) }
+        Task { [channel] in await finishStart(ticket, channel, request, argument, isLeased) }
       case .refused where channel == nil:
         leaveStarts(ticket)
-        leave(.refused)
+        leave(.refused, isLeased)
       default:
         leaveStarts(ticket)
-        if let channel { discard(channel) } else { leave(.released) }
+        if let channel { discard(channel, isLeased: isLeased) } else { leave(.released, isLeased) }
       }
       // A request that was denied did not start anything.
-      if case .refused = error { started = false }
-      throw Interrupted(cause: error, started: started)
+      throw Interrupted(cause: error, started: channel != nil && !error.isRefusal)
+    }
+  }
+
+  /// Where the server allows no more channels, a shell that nobody uses makes room.
+  private func open(by deadline: ContinuousClock.Instant) async throws(Interruption) -> Session.Channel {
+    while true {
+      do throws(Interruption) {
+        let opened = try await eventually(by: deadline) { () throws(Session.Failure) in try session.openChannel() }
+        channels += 1
+        return opened
+      } catch {
+        guard error.isRefusal, !idleShells.isEmpty else { throw error }
+        try await endShell(by: deadline)
+      }
+    }
+  }
+
+  private func makeRoom(by deadline: ContinuousClock.Instant) async throws(Interruption) {
+    while channels >= capacity, !idleShells.isEmpty { try await endShell(by: deadline) }
+  }
+
+  /// Ends the shell that has been idle for longest, and gives the server a moment to notice.
+  private func endShell(by deadline: ContinuousClock.Instant) async throws(Interruption) {
+    let before = channels
+    end(idleShells.removeFirst())
+    let moment = min(deadline, .after(.seconds(1)))
+    while channels >= before, ContinuousClock.now < moment {
+      do throws(Interruption) { try await wait(until: moment) } catch .timedOut { try check(deadline) }
     }
   }
 
   /// Brings a start that nobody waits for any longer to its end: an answer that is still to come would be taken for
   /// that to the next one's request.
-  private func finishStart(_ ticket: UInt64, _ channel: Session.Channel?, _ request: String, _ argument: String) async {
+  private func finishStart(
+    _ ticket: UInt64, _ channel: Session.Channel?, _ request: String, _ argument: String, _ isLeased: Bool
+  ) async {
     var channel = channel
     do throws(Interruption) {
       let deadline = ContinuousClock.Instant.after(keepalive * 2)
@@ -256,31 +308,32 @@ actor Connection {
         }
       } else {
         channel = try await eventually(by: deadline) { () throws(Session.Failure) in try session.openChannel() }
+        channels += 1
       }
     } catch {
       if case .timedOut = error { lose("no answer for \(keepalive * 2)") }
     }
     leaveStarts(ticket)
-    if let channel { discard(channel) } else { leave(.released) }
+    if let channel { discard(channel, isLeased: isLeased) } else { leave(.released, isLeased) }
   }
 
   /// Closes a channel, and gives its place back when the server has closed it too.
-  private func discard(_ channel: Session.Channel) {
+  func discard(_ channel: Session.Channel, isLeased: Bool = true) {
     do throws(Interruption) {
       let closed: Void? = try attempt { () throws(Session.Failure) in try session.free(channel) }
       wire.flush()
       if closed == nil {
-        Task { await waitClosed(channel) }
+        Task { await waitClosed(channel, isLeased) }
         return
       }
     } catch {}  // Lost, and so are its places.
-    leave(.released)
+    closed(isLeased)
   }
 
   /// sshd does not close a channel before its command ends, and counts it as long (MaxSessions). For a short while
   /// that keeps us from piling up more; then the pool is told to use another connection, and this one ends with its
   /// last other user.
-  private func waitClosed(_ channel: Session.Channel) async {
+  private func waitClosed(_ channel: Session.Channel, _ isLeased: Bool) async {
     do throws(Interruption) {
       do throws(Interruption) {
         try await eventually(by: .after(keepalive)) { () throws(Session.Failure) in try session.free(channel) }
@@ -295,12 +348,18 @@ actor Connection {
         }
       }
     } catch {}
-    leave(.released)
+    closed(isLeased)
   }
 
-  private func leave(_ event: Event) {
+  private func closed(_ isLeased: Bool) {
+    channels -= 1
+    leave(.released, isLeased)
+    wakeAll()
+  }
+
+  func leave(_ event: Event, _ isLeased: Bool = true) {
     users -= 1
-    report(self, event)
+    if isLeased { report(self, event) }
     closeIfUnused()
   }
 

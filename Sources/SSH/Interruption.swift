@@ -8,6 +8,10 @@ enum Interruption: Error {
   case refused(Session.Failure)
   /// A file operation failed; the connection lives.
   case file(path: String, reason: String)
+
+  var isRefusal: Bool {
+    if case .refused = self { true } else { false }
+  }
 }
 
 /// An interruption, and whether the request that starts the command had been sent by then.

@@ -8,6 +8,9 @@ public struct Command: Sendable, Equatable {
   /// The command for a login shell's `-c`: sh, bash, dash, ksh, zsh, fish, csh or tcsh.
   public let text: String
 
+  /// The same for a `/bin/sh` that runs it in a subshell.
+  let script: String
+
   /// How many of ``arguments`` are variables of the environment.
   private let variables: Int
 
@@ -31,6 +34,10 @@ public struct Command: Sendable, Equatable {
   ///   - arguments: the program, looked up in the account's PATH, and its arguments, taken literally.
   ///   - environment: variables for the program, beside those that the account has.
   public init(_ arguments: [String], environment: [(String, String)] = []) throws(CommandError) {
+    try self.init(arguments, environment: environment, script: nil)
+  }
+
+  private init(_ arguments: [String], environment: [(String, String)], script: String?) throws(CommandError) {
     guard !arguments.isEmpty else { throw .empty }
     var words: [String] = []
     if !environment.isEmpty {
@@ -47,15 +54,20 @@ public struct Command: Sendable, Equatable {
     self.arguments = words
     variables = environment.count
     self.text = text
+    self.script = script ?? "exec " + Self.quoted(words)
   }
 
   /// A fixed POSIX shell script with arguments, which it finds as `$1`, `$2`, ...: nothing is pasted into its text.
   public static func script(_ script: StaticString, _ arguments: [String]) throws(CommandError) -> Command {
-    try Command(["sh", "-c", script.description, "sh"] + arguments)
+    try Command(
+      ["sh", "-c", script.description, "sh"] + arguments, environment: [],
+      script: "set -- \(quoted(arguments))\n\(script)")
   }
 
+  private static func quoted(_ words: [String]) -> String { words.map(ShellQuoting.quote).joined(separator: " ") }
+
   private static func line(_ words: [String]) -> String {
-    let line = words.map(ShellQuoting.quote).joined(separator: " ")
+    let line = quoted(words)
     guard line.utf8.contains(0x0a) else { return line }
     // csh has no quotes that can hold a newline: so it gets none, and sh makes them again.
     var encoded = ""

@@ -3,7 +3,13 @@ import Logging
 import SSH
 
 /// Runs commands on one host over SSH, each account with its own key.
+///
+/// Commands that must end soon go to shells that are kept for them: they must leave nothing behind that writes to their
+/// output. One that may take longer than ``SSHRunner/patience`` gets a channel of its own.
 public struct SSHRunner: Runner {
+  /// The longest timeout of a command that is run in a kept shell.
+  static let patience: Duration = .seconds(30)
+
   private let pool: ConnectionPool
   private let host: String
   private let port: Int
@@ -32,7 +38,8 @@ public struct SSHRunner: Runner {
     do {
       let destination = Destination(host: host, port: port, user: account)
       let output = try await pool.run(
-        command.text, on: destination, key: key, stdin: stdin, limits: limits, timeout: timeout)
+        command.text, script: timeout <= Self.patience ? command.script : nil, on: destination, key: key, stdin: stdin,
+        limits: limits, timeout: timeout)
       let exit = output.exitSignal.map { "signal \($0)" } ?? "\(output.exitStatus ?? -1)"
       log(command, purpose, account, exit: exit, since: start)
       return CommandResult(

@@ -47,6 +47,8 @@ struct Metrics: Sendable {
         "weir_ssh_connections_lost_total", "counter", "SSH connections that broke.", [("", counters.connectionsLost)])
       family("weir_ssh_commands_total", "counter", "Commands run over SSH.", [("", counters.commands)])
     }
+    family(
+      "weir_store_up", "gauge", "Whether the job store can be written.", [("", jobs.storeTrouble == nil ? 1 : 0)])
     return text
   }
 }

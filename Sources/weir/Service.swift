@@ -56,17 +56,20 @@ struct Service {
     self.users = users
     let connector: any Connector
     (connector, pool) = Self.connector(settings, users, logger)
-    jobs = JobService(store: store, connector: connector, configuration: Self.jobs(settings), logger: logger)
+    // The dummy needs no account on any machine.
+    let isDummy = settings.connector == "dummy"
+    let accountOf: LegacyAPI.AccountOf = { owner in isDummy ? owner : users.account(of: owner) }
+    var configuration = Self.jobs(settings)
+    configuration.adoption = Self.adoption(settings, accountOf)
+    jobs = JobService(store: store, connector: connector, configuration: configuration, logger: logger)
     let gate = Gate(
       authenticator: Authenticator(
         serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: verifier,
         userClaim: settings.text("WEIR_USER_CLAIM"), adminClaim: Settings.claim(settings.text("WEIR_ADMIN_CLAIM")),
         open: settings.text("WEIR_AUTH") == "none"),
       logger: logger)
-    // The dummy needs no account on any machine.
-    let isDummy = settings.connector == "dummy"
     let api = LegacyAPI(
-      service: jobs, gate: gate, accountOf: { owner in isDummy ? owner : users.account(of: owner) },
+      service: jobs, gate: gate, accountOf: accountOf,
       settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
       vaultRoots: settings.list("WEIR_VAULT_ROOTS"),
       warnings: { (users.warning.map { [$0] } ?? []) + (verifier?.warnings ?? []) })
@@ -135,6 +138,7 @@ struct Service {
     limits.headerBytes = settings.whole("WEIR_HTTP_HEADER_BYTES")
     limits.headerCount = settings.whole("WEIR_HTTP_HEADER_COUNT")
     limits.body = settings.whole("WEIR_HTTP_BODY_BYTES")
+    limits.unfinishedBodies = settings.whole("WEIR_HTTP_UNFINISHED_BODIES")
     limits.headerDeadline = seconds("WEIR_HTTP_HEADER_SECONDS")
     limits.bodyIdle = seconds("WEIR_HTTP_BODY_IDLE_SECONDS")
     limits.bodyRate = settings.whole("WEIR_HTTP_BODY_RATE")
@@ -173,6 +177,7 @@ struct Service {
       pool: pool, host: settings.text("JARVICE_SLURM_CLUSTER_ADDR"), port: settings.whole("JARVICE_SLURM_CLUSTER_PORT"),
       keys: { account in users.key(of: account) })
     var configuration = SlurmConnector.Configuration(observer: settings.text("JARVICE_SLURM_SSH_USER"))
+    configuration.sbatchLimit = max(16, min(45, settings.whole("WEIR_SUBMIT_DEADLINE") - 10))
     configuration.scratchDirectory = directory(settings.text("JARVICE_JOB_SCRATCH_DIR"))
     return (SlurmConnector(runner: runner, configuration: configuration), pool)
   }
@@ -186,6 +191,14 @@ struct Service {
     configuration.keepOutput = TimeInterval(settings.whole("WEIR_KEEP_OUTPUT"))
     configuration.unclaimedOutput = configuration.keepOutput + 7 * 86_400
     return configuration
+  }
+
+  /// Jobs on a cluster are adopted by marks made with the observer's key, which no user has and which outlives the
+  /// store. Two Weirs for one cluster are told apart by the keys of their upstreams.
+  private static func adoption(_ settings: Settings, _ accountOf: @escaping LegacyAPI.AccountOf) -> Adoption? {
+    guard settings.connector == "slurm" else { return nil }
+    let secret = [settings.text("JARVICE_SLURM_SSH_PKEY")] + settings.list("JARVICE_SCHED_SERVER_KEY")
+    return Adoption(secret: Array(secret.joined(separator: "\n").utf8), accountOf: accountOf)
   }
 
   private static func executor(_ settings: Settings) -> ExecutorSettings {

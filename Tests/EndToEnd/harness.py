@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import urllib.parse
+import uuid
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TESTBED = pathlib.Path(os.environ.get("TESTBED", "/tmp/testbed"))
@@ -144,7 +145,10 @@ class Weir:
     def __init__(self, directory: pathlib.Path, **changes):
         self.directory = directory
         self.log_file = directory / "log"
-        merged = {**settings(), "WEIR_PORT": "0", "WEIR_STATE_DIR": str(directory / "state"), **changes}
+        own = {"WEIR_PORT": "0", "WEIR_STATE_DIR": str(directory / "state")}
+        # With an upstream's key of its own it does not take the jobs of the others for its own.
+        own["JARVICE_SCHED_SERVER_KEY"] = settings()["JARVICE_SCHED_SERVER_KEY"] + uuid.uuid4().hex
+        merged = {**settings(), **own, **changes}
         self.settings = {key: str(value) for key, value in merged.items() if value is not None}
         self.process = None
         self.address = ("127.0.0.1", 0)

@@ -114,6 +114,41 @@ struct HostileClientLimitTests {
     }
   }
 
+  @Test("bodies that come in part have a bound together; small ones and other requests go on", arguments: [1, 2])
+  func unfinishedBodies(loops: Int) async throws {
+    var limits = Limits()
+    limits.unfinishedBodies = 1_000_000
+    try await TestServer.run(limits: limits, loops: loops) { server in
+      try await blocking {
+        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n"
+        let part = String(repeating: "x", count: 500_000)
+        let first = try Client(port: server.port)
+        let second = try Client(port: server.port)
+        try first.send(head + part)
+        // Until the server has read it: then no more than half a megabyte is left to others.
+        usleep(200_000)
+        try second.send(head + part)
+        try second.send(String(repeating: "x", count: 99_999))
+        let refused = try second.reply()
+        #expect(refused.status == 503 && refused.head.contains("Retry-After: 2"))
+        second.close()
+        let small = try Client(port: server.port)
+        try small.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+        let echoed = try small.reply()
+        #expect(echoed.status == 200 && echoed.body == Array("abc".utf8))
+        small.close()
+        try first.send(String(repeating: "x", count: 100_000))
+        let whole = try first.reply()
+        #expect(whole.status == 200 && whole.body.count == 600_000)
+        // What was counted is given back: the same again.
+        try first.send(head + part + String(repeating: "x", count: 100_000))
+        let again = try first.reply()
+        #expect(again.status == 200)
+        first.close()
+      }
+    }
+  }
+
   @Test("an answer larger than all buffers arrives whole, and the next behind it")
   func partialWrites() async throws {
     let content = Array(repeatElement(Array(UInt8.min...UInt8.max) + [7], count: 32_000).joined())

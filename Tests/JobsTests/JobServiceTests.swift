@@ -58,7 +58,8 @@ struct SubmitTests {
     connector.change { script in
       script.submit = { _, token throws(BackendError) in
         let found = Sighting(
-          backendID: "42", token: token, account: "kirby", state: .queued, source: "squeue", backendWord: "PENDING")
+          backendID: "42", mark: Mark(token: token), account: "kirby", state: .queued, source: "squeue",
+          backendWord: "PENDING")
         connector.change { $0.located = .success(found) }
         throw .interrupted("the connection broke")
       }
@@ -184,7 +185,7 @@ struct StateTests {
     let service = try bench.service()
     let job = try await submitted(service)
     var other = bench.sighting(job, .failed, .failed)
-    other.token = "SOMEBODYELSE"
+    other.mark = Mark(token: "SOMEBODYELSE")
     bench.connector.observes(other)
     _ = await service.observeOnce()
     #expect(service.recent(job.key)?.state == .queued)

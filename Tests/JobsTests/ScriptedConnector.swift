@@ -17,6 +17,7 @@ final class ScriptedConnector: Connector {
     /// How long an observation takes.
     var slowness = Duration.zero
     var removed: [JobKey] = []
+    var observations = 0
   }
 
   let script = Mutex(Script())
@@ -40,18 +41,22 @@ final class ScriptedConnector: Connector {
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: Submission) -> String? { nil }
 
-  func submit(_ submission: Submission, token: String) async throws(BackendError) -> String {
+  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
     let answer = script.withLock { script in
       script.submits += 1
       return script.submit
     }
     try? await Task.sleep(for: .milliseconds(20))
-    return try answer(submission, token)
+    return try answer(submission, mark.token)
   }
 
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
-    try? await Task.sleep(for: script.withLock { $0.slowness })
-    return try script.withLock { $0.observation }.get()
+    let (slowness, answer) = script.withLock { script in
+      script.observations += 1
+      return (script.slowness, script.observation)
+    }
+    try? await Task.sleep(for: slowness)
+    return try answer.get()
   }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     try script.withLock { $0.located }.get()
@@ -65,11 +70,14 @@ final class ScriptedConnector: Connector {
 
 /// A service on a store of its own, which is removed with it.
 final class Bench {
-  let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
+  let directory: URL
   let connector = ScriptedConnector()
   var configuration = JobService.Configuration()
 
-  init() { configuration.settleTime = .milliseconds(10) }
+  init(in parent: URL = FileManager.default.temporaryDirectory) {
+    directory = parent.appendingPathComponent("weir-test-\(UUID().uuidString)")
+    configuration.settleTime = .milliseconds(10)
+  }
   deinit { try? FileManager.default.removeItem(at: directory) }
 
   func service() throws -> JobService {
@@ -86,7 +94,7 @@ final class Bench {
 
   func sighting(_ job: Job, _ state: JobState, _ ending: Ending? = nil) -> Sighting {
     Sighting(
-      backendID: job.backendID ?? "1", token: job.submissionToken, account: job.account, state: state,
+      backendID: job.backendID ?? "1", mark: Mark(token: job.submissionToken), account: job.account, state: state,
       source: "scripted", backendWord: state.rawValue, ending: ending)
   }
 }

@@ -107,6 +107,8 @@ struct StoreTests {
         .map { row -> String in row["detail"] }
     }
     #expect(plan.joined().contains("jobLiving"), "\(plan)")
+    let indexes = try store.database.read { try String.fetchSet($0, sql: "SELECT name FROM sqlite_schema") }
+    #expect(!indexes.contains("job_on_state") && !indexes.contains("index_job_on_state"))
   }
 }
 
@@ -178,6 +180,17 @@ struct DamageTests {
     try DatabaseQueue(path: scratch.database).writeWithoutTransaction { db in try db.execute(sql: change) }
     let faults = try JobStore.check(directory: scratch.path)
     #expect(faults.contains { $0.contains(sentence) }, "\(faults)")
+  }
+
+  @Test("What a killed start left half made is in nobody's way")
+  func halfMade() throws {
+    _ = try StateDirectory(scratch.path)
+    try Data("half".utf8).write(to: URL(fileURLWithPath: scratch.database + ".new"))
+    try StateDirectoryMaker.old(scratch)
+    try Data("half".utf8).write(to: URL(fileURLWithPath: scratch.database + ".before-retention.partial"))
+    #expect(try JobStore(directory: scratch.path).jobs(livingAndLatest: 10).count == 2)
+    try FileManager.default.removeItem(atPath: scratch.database)
+    #expect(try JobStore(directory: scratch.path).jobs(livingAndLatest: 10) == [])
   }
 
   @Test("A copy is kept before a database is changed to a newer form, and its jobs stay")

@@ -8,7 +8,7 @@ final class StagedConnector: Connector {
   struct Stage: Sendable {
     var failure: BackendError?
     var troubles: [String] = []
-    /// What is seen of every job, its id and token filled in.
+    /// What is seen of every job, its id and mark filled in.
     var sighting = Sighting(backendID: "", state: .queued, source: "staged", backendWord: "")
     var output: [UInt8] = []
     var entries: [DirectoryEntry] = []
@@ -33,7 +33,7 @@ final class StagedConnector: Connector {
   var troubles: [String] { current.troubles }
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: Submission) -> String? { nil }
-  func submit(_ submission: Submission, token: String) async throws(BackendError) -> String { try answer { _ in "58" } }
+  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { try answer { _ in "58" } }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { try answer { _ in nil } }
   func cancel(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func release(_ job: Job) async throws(BackendError) { try answer { _ in } }
@@ -46,7 +46,7 @@ final class StagedConnector: Connector {
         sightings: jobs.map { job in
           var sighting = stage.sighting
           sighting.backendID = job.backendID ?? ""
-          sighting.token = job.submissionToken
+          sighting.mark = Mark(token: job.submissionToken)
           return sighting
         })
     }

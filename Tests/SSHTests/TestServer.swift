@@ -104,6 +104,9 @@ final class TestServer: @unchecked Sendable {
 
   var logins: Int { count("Accepted publickey") }
 
+  /// Commands that were started; a shell that is kept for many counts as one.
+  var sessions: Int { count("Starting session: ") }
+
   var destination: Destination { Destination(host: "127.0.0.1", port: port, user: NSUserName()) }
 
   /// A known hosts file with this server's keys.

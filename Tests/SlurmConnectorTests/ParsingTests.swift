@@ -34,6 +34,9 @@ struct ParsingTests {
     arguments: [
       ("CANCELLED by 1000", JobState.canceled, Ending.canceled), ("CANCELLED+", .canceled, .canceled),
       ("NODE_FAIL", .failed, .nodeFailure), ("OOM", .failed, .outOfMemory), ("TO", .failed, .timeLimit),
+      ("COMPLETED,REQUEUED", .requeued, nil), ("COMPLETED,COMPLETING", .running, nil),
+      ("[\"NODE_FAIL\",\"UPDATE_DB\"]", .failed, .nodeFailure), ("PENDING,SPECIAL_EXIT", .held, nil),
+      ("REVOKED", .unknown, nil), ("COMPLETED,NEW_WORD", .unknown, nil), ("", .unknown, nil),
       ("COMPLETING", .running, nil), ("REQUEUE_HOLD", .requeued, nil), ("NEW_WORD_OF_2030", .unknown, nil),
     ] as [(String, JobState, Ending?)])
   func states(word: String, state: JobState, ending: Ending?) {
@@ -50,16 +53,19 @@ struct ParsingTests {
     let (table, _) = try Squeue.command()
     let ours = [
       "58", "RUNNING", "None", "0:03", "1795231152", "1795231153", "N/A", "node[1-2]", "kirby", "weir:01KAZ9",
+      "jarvice_a",
     ]
     var forged = ours
     forged[1] = "COMPLETED"
     let output =
       "Welcome to the cluster!\n" + row(table.mark, ours) + row("guess", forged)
-      + row(table.mark, ["59", "PENDING", "Priority", "0:00", "1", "N/A", "N/A", "", "mario", "(null)"])
+      + row(table.mark, ["59", "PENDING", "Priority", "0:00", "1", "N/A", "N/A", "", "mario", "(null)", "other"])
     let sightings = Squeue.sightings(Array(output.utf8), table)
     let sighting = try #require(sightings.first)
     #expect(sightings.count == 1)
-    #expect(sighting.backendID == "58" && sighting.token == "01KAZ9" && sighting.account == "kirby")
+    #expect(
+      sighting.backendID == "58" && sighting.mark?.token == "01KAZ9" && sighting.name == "a"
+        && sighting.account == "kirby")
     #expect(sighting.state == .running && sighting.nodes == ["node1", "node2"] && sighting.elapsed == 3)
     #expect(sighting.startedAt == Date(timeIntervalSince1970: 1_795_231_153) && sighting.endedAt == nil)
   }
@@ -70,31 +76,16 @@ struct ParsingTests {
   @Test("A pending job that somebody holds is held")
   func held() throws {
     let (table, _) = try Squeue.command()
-    let output = row(table.mark, ["3", "PENDING", "JobHeldUser", "0:00", "1", "N/A", "N/A", "", "kirby", "weir:A"])
+    let output = row(
+      table.mark, ["3", "PENDING", "JobHeldUser", "0:00", "1", "N/A", "N/A", "", "kirby", "weir:A", "jarvice_a"])
     #expect(Squeue.sightings(Array(output.utf8), table).first?.state == .held)
   }
 
-  @Test("sacct's rows give code, signal, who cancelled, and the token of the submit line")
-  func sacct() throws {
-    let rows = [
-      [
-        "2", "FAILED", "3:0", "61", "1795231152", "1795231153", "1795231214", "node1", "kirby",
-        "sbatch --comment=weir:B x",
-      ],
-      ["4", "CANCELLED by 1001", "0:15", "0", "1795231152", "Unknown", "1795231153", "None assigned", "kirby", ""],
-    ].map { $0.joined(separator: "\u{1f}") }.joined(separator: "\n")
-    let sightings = Sacct.sightings(Array(rows.utf8))
-    try #require(sightings.count == 2)
-    #expect(sightings[0].exitCode == 3 && sightings[0].signal == nil && sightings[0].elapsed == 61)
-    #expect(sightings[0].token == "B")
-    #expect(sightings[1].ending == .canceled && sightings[1].signal == 15 && sightings[1].nodes.isEmpty)
-    #expect(sightings[1].startedAt == nil && sightings[1].reason == "cancelled by 1001")
-  }
-
   @Test(
-    "The job id is found in whatever sbatch printed",
+    "The job id is sbatch's only line; beside anything else it is not trusted",
     arguments: [
-      ("58\n", "58"), ("58;cluster\n", "58"), ("motd\nLua says hello\n58\n", "58"), ("Submitted\n", nil), ("", nil),
+      ("58\n", "58"), ("58;cluster\n", "58"), ("motd\nLua says hello\n58\n", nil), ("58\n59\n", nil),
+      ("Submitted\n", nil), ("", nil), (";", nil), ("99999999999\n", nil),
     ] as [(String, String?)])
   func jobID(output: String, id: String?) { #expect(Sbatch.jobID(in: Array(output.utf8)) == id) }
 }
@@ -156,7 +147,7 @@ struct SbatchTests {
     let sbatch = Sbatch(submission: submission, scratchDirectory: "/scratch")
     try sbatch.validate()
     #expect(
-      sbatch.arguments(token: "T") == [
+      sbatch.arguments(Mark(token: "T")) == [
         "sbatch", "--parsable", "--job-name=jarvice_20261121010101-AAAAA-testapp-kirbystar_s1",
         "--output=/scratch/.jarvice/20261121010101-AAAAA-testapp-kirbystar_s1.out", "--comment=weir:T", "--nodes=2",
         "--ntasks=8", "--mem=1G", "--gpus-per-node=2", "--time=00:05:00", "--licenses=matlab:1", "--partition=debug",

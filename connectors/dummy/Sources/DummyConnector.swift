@@ -31,7 +31,9 @@ public struct DummyConnector: Connector {
 
   public func outputPath(of submission: Submission) -> String? { nil }
 
-  public func submit(_ submission: Submission, token: String) async throws(BackendError) -> String { "dummy_" + token }
+  public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
+    "dummy_" + mark.token
+  }
 
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     let now = Date()
@@ -65,7 +67,8 @@ public struct DummyConnector: Connector {
     let ended = started + TimeInterval(configuration.runningTime)
     func sighting(_ state: JobState, _ ending: Ending? = nil, _ elapsed: TimeInterval = 0) -> Sighting {
       Sighting(
-        backendID: id, token: job.submissionToken, state: state, source: "dummy", backendWord: state.rawValue,
+        backendID: id, mark: Mark(token: job.submissionToken), state: state, source: "dummy",
+        backendWord: state.rawValue,
         ending: ending, exitCode: ending == .failed ? 1 : ending == .completed ? 0 : nil,
         nodes: elapsed > 0 ? ["dummy"] : [], elapsed: Int(elapsed), submittedAt: job.submittedAt,
         startedAt: elapsed > 0 ? started : nil, endedAt: ending == nil ? nil : min(ended, now))

@@ -33,10 +33,10 @@ struct Sbatch {
     }
   }
 
-  func arguments(token: String) -> [String] {
+  func arguments(_ mark: Mark) -> [String] {
     var arguments = [
-      "sbatch", "--parsable", "--job-name=jarvice_" + submission.name, "--output=" + outputPath,
-      "--comment=" + Mark.comment(token), "--nodes=\(submission.nodes)",
+      "sbatch", "--parsable", "--job-name=" + JobName.slurm(submission.name), "--output=" + outputPath,
+      "--comment=" + Comment.text(mark), "--nodes=\(submission.nodes)",
       "--ntasks=\(submission.coresPerNode * submission.nodes)",
     ]
     if let memory = submission.memoryPerNode { arguments.append("--mem=\(memory)G") }
@@ -50,9 +50,12 @@ struct Sbatch {
   }
 
   /// The command that submits: from the home directory, after making the directory of the output.
-  func command(token: String) throws(BackendError) -> Command {
+  /// - Parameter limit: seconds after which it is ended on the cluster. Without that an sbatch that hangs could submit
+  ///   the job long after it was given up here.
+  func command(_ mark: Mark, limit: Int) throws(BackendError) -> Command {
     try .checkedScript(
-      "cd -- \"$HOME\" && mkdir -p -- \"$1\" && shift && exec \"$@\"", [directory] + arguments(token: token))
+      "cd -- \"$HOME\" && { [ -d \"$1\" ] || mkdir -p -- \"$1\"; } && shift && exec timeout -k 1 \"$@\"",
+      [directory, String(limit)] + arguments(mark))
   }
 
   /// The batch script, with the job's own script inside it.
@@ -62,13 +65,14 @@ struct Sbatch {
     }
   }
 
-  /// The job id that sbatch answered, among whatever a login shell or a plugin printed beside it.
+  /// The job id that sbatch answered: its only line. Where a login shell or a plugin printed something beside it, which
+  /// number is the id cannot be told.
   static func jobID(in output: [UInt8]) -> String? {
-    String(decoding: output, as: UTF8.self).split(whereSeparator: \.isNewline).reversed().lazy
-      .compactMap { line in
-        let id = line.prefix { $0 != ";" }
-        return !id.isEmpty && id.utf8.allSatisfy { (48...57).contains($0) } ? String(id) : nil
-      }.first
+    let lines = String(decoding: output, as: UTF8.self).split(whereSeparator: \.isNewline)
+    guard lines.count == 1, let id = lines[0].split(separator: ";", omittingEmptySubsequences: false).first else {
+      return nil
+    }
+    return !id.isEmpty && id.utf8.count <= 10 && id.utf8.allSatisfy { (48...57).contains($0) } ? String(id) : nil
   }
 
   /// What it means that sbatch failed with these words.
@@ -76,7 +80,9 @@ struct Sbatch {
     let words = result.message
     if result.exitStatus == 127 { return .unavailable("sbatch was not found on the cluster: \(words)") }
     // The request had been sent, and no answer came: slurmctld may have taken the job.
-    if result.signal != nil || SlurmWords.lost.contains(where: words.contains) {
+    // 124 and above: ended by `timeout`, or by a signal.
+    let ended = result.signal != nil || result.exitStatus == 124 || !(0...128).contains(result.exitStatus)
+    if ended || SlurmWords.lost.contains(where: words.contains) {
       return .interrupted("sbatch: " + (words.isEmpty ? "it was ended by a signal" : words))
     }
     return SlurmWords.failure(of: "sbatch", words)

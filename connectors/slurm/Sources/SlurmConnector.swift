@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Shell
+import Synchronization
 
 /// Jobs on a Slurm cluster, by its own commands on a login node.
 ///
@@ -15,6 +16,9 @@ public struct SlurmConnector: Connector {
     /// How long sbatch may take; the upstream gives a call 20 s.
     public var submitTimeout: Duration = .seconds(14)
     public var commandTimeout: Duration = .seconds(15)
+    /// Seconds after which an sbatch that nobody waits for any more is ended. It must be well within the time for which
+    /// a submission is looked for: afterwards it may be tried again.
+    public var sbatchLimit = 45
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 
@@ -24,6 +28,7 @@ public struct SlurmConnector: Connector {
   public let name = "slurm"
   private let runner: any Runner
   private let configuration: Configuration
+  private let dialect = Dialect()
 
   public init(runner: any Runner, configuration: Configuration) {
     self.runner = runner
@@ -41,16 +46,31 @@ public struct SlurmConnector: Connector {
 
   public func outputPath(of submission: Submission) -> String? { sbatch(submission).outputPath }
 
-  public func submit(_ submission: Submission, token: String) async throws(BackendError) -> String {
+  public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
     let sbatch = sbatch(submission)
     try sbatch.validate()
     let script = try Sbatch.script(around: submission.script)
+    let began = ContinuousClock.now
     let result = try await run(
-      sbatch.command(token: token), as: submission.account, stdin: Array(script.utf8),
+      sbatch.command(mark, limit: configuration.sbatchLimit), as: submission.account, stdin: Array(script.utf8),
       timeout: configuration.submitTimeout)
-    guard result.succeeded else { throw Sbatch.failure(result) }
+    guard result.succeeded else {
+      let failure = Sbatch.failure(result)
+      guard case .refused(let reason) = failure else { throw failure }
+      // A plugin or a wrapper may fail after slurmctld took the job.
+      let left = configuration.submitTimeout - (.now - began)
+      do throws(BackendError) {
+        let queue = try await inQueue(submission.name, as: submission.account, timeout: max(left, .seconds(3)))
+        guard let found = queue.first(where: { $0.mark?.token == mark.token }) else { throw failure }
+        return found.backendID
+      } catch {
+        guard error == failure else { throw .interrupted("\(reason); whether it was taken was not told: \(error)") }
+        throw failure
+      }
+    }
     guard let id = Sbatch.jobID(in: result.stdout) else {
-      throw .interrupted("sbatch answered without a job id: \(result.text.prefix(200))")
+      let words = String(decoding: result.stdout.prefix(200), as: UTF8.self)
+      throw .interrupted("sbatch answered something else than a job id: \(words)")
     }
     return id
   }
@@ -69,11 +89,19 @@ public struct SlurmConnector: Connector {
     Checkpoint.reach("observe.queue-read")
     guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
     var observation = Observation(time: time, sightings: Squeue.sightings(result.stdout, table))
-    let seen = Set(observation.sightings.map(\.backendID))
-    let gone = jobs.compactMap(\.backendID).filter { !seen.contains($0) }
+    let shown = Set(observation.sightings.compactMap { $0.mark?.token })
+    let unmarked = Dictionary(
+      observation.sightings.filter { $0.mark == nil }.map { ($0.backendID, $0) }, uniquingKeysWith: { $1 })
+    let gone = jobs.filter { job in
+      job.state.isTerminal
+        || !shown.contains(job.submissionToken) && !(job.backendID.flatMap { unmarked[$0] }?.shows(job) ?? false)
+    }
     if !gone.isEmpty {
       do throws(BackendError) {
-        observation.sightings += try await ended(gone)
+        for sighting in try await lastWords(of: gone) {
+          if sighting.state.isTerminal { observation.sightings.append(sighting) }
+          observation.answers[sighting.backendID] = "\(sighting.source) says \(sighting.backendWord)"
+        }
       } catch {
         observation.accountingFailure = error.description
       }
@@ -82,36 +110,90 @@ public struct SlurmConnector: Connector {
   }
 
   /// What accounting says of jobs that left the queue: one call, unless they are more than a command line can carry.
-  private func ended(_ ids: [String]) async throws(BackendError) -> [Sighting] {
-    var sightings: [Sighting] = []
-    for start in stride(from: 0, to: ids.count, by: 5000) {
-      let some = ids[start..<min(start + 5000, ids.count)]
-      let result = try await run(
-        Sacct.command(["--jobs=" + some.joined(separator: ",")]), as: configuration.observer, stdoutLimit: 64 << 20,
-        purpose: .observation)
-      guard result.succeeded else { throw asked(SlurmWords.failure(of: "sacct", result.message)) }
-      let wanted = Set(some)
-      sightings += Sacct.sightings(result.stdout).filter { $0.state.isTerminal && wanted.contains($0.backendID) }
+  /// Where there is no accounting, slurmctld's last word.
+  private func lastWords(of jobs: [Job]) async throws(BackendError) -> [Sighting] {
+    var found: [Sighting] = []
+    for start in stride(from: 0, to: jobs.count, by: 5000) {
+      let some = jobs[start..<min(start + 5000, jobs.count)]
+      let ids = some.compactMap(\.backendID)
+      let wanted = Dictionary(some.map { ($0.backendID ?? "", $0) }, uniquingKeysWith: { $1 })
+      let filter = ["--jobs=" + ids.joined(separator: ",")]
+      let all: [SlurmRecord]
+      if let records = try await accounting(filter, as: configuration.observer) {
+        all = records
+      } else {
+        all = try await controllers(ids)
+      }
+      found += all.map(\.sighting).filter { sighting in wanted[sighting.backendID].map(sighting.shows) ?? false }
     }
-    return sightings
+    return found
+  }
+
+  /// The records that sacct has; nil where Slurm keeps no accounting.
+  private func accounting(
+    _ filter: [String], as account: String, timeout: Duration? = nil
+  ) async throws(BackendError) -> [SlurmRecord]? {
+    let submitLine = dialect.hasSubmitLine
+    let result = try await run(
+      Sacct.command(filter, submitLine: submitLine), as: account, stdoutLimit: 64 << 20, timeout: timeout,
+      purpose: account == configuration.observer ? .observation : .action)
+    if result.succeeded {
+      guard !result.stdoutTruncated else { throw .unavailable("sacct printed more than can be read") }
+      return Sacct.records(result.stdout)
+    }
+    if Sacct.isDisabled(result.message) { return nil }
+    if submitLine, Sacct.lacksSubmitLine(result.message) {
+      dialect.hasSubmitLine = false
+      return try await accounting(filter, as: account, timeout: timeout)
+    }
+    throw asked(SlurmWords.failure(of: "sacct", result.message))
+  }
+
+  /// What slurmctld still knows of jobs. Some at a time: each is a request of its own.
+  private func controllers(_ ids: [String]) async throws(BackendError) -> [SlurmRecord] {
+    let result = try await run(
+      Scontrol.command(Array(ids.prefix(50))), as: configuration.observer, purpose: .observation)
+    guard result.succeeded else { throw asked(SlurmWords.failure(of: "scontrol", result.message)) }
+    let records = try Scontrol.records(result.stdout)
+    guard ids.count <= 50 else { throw .unavailable("more jobs left the queue than slurmctld is asked about at once") }
+    return records
+  }
+
+  /// The jobs of that name in the queue.
+  private func inQueue(
+    _ name: String, as account: String, timeout: Duration
+  ) async throws(BackendError) -> [Sighting] {
+    let (table, command) = try Squeue.command(["--user=" + account, "--name=" + JobName.slurm(name)])
+    let result = try await run(command, as: account, timeout: timeout)
+    guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
+    return Squeue.sightings(result.stdout, table).filter { $0.account == account }
   }
 
   public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     let deadline = ContinuousClock.now + timeout
-    let (table, command) = try Squeue.command(["--user=" + job.account, "--name=jarvice_" + job.name])
-    let queue = try await run(command, as: job.account, timeout: timeout)
-    guard queue.succeeded else { throw asked(SlurmWords.failure(of: "squeue", queue.message)) }
-    func ours(_ sightings: [Sighting]) -> Sighting? {
-      sightings.first { $0.token == job.submissionToken && $0.account == job.account }
-    }
-    if let found = ours(Squeue.sightings(queue.stdout, table)) { return found }
+    let queue = try await inQueue(job.name, as: job.account, timeout: timeout)
+    if let found = queue.first(where: { $0.mark?.token == job.submissionToken }) { return found }
     let since = Int(job.submittedAt.timeIntervalSince1970) - 60
-    let accounting = try await run(
-      Sacct.command([
-        "--name=jarvice_" + job.name, "--user=" + job.account, "--starttime=" + SlurmClock.utc(since),
-      ]), as: job.account, timeout: deadline - .now)
-    guard accounting.succeeded else { throw asked(SlurmWords.failure(of: "sacct", accounting.message)) }
-    return ours(Sacct.sightings(accounting.stdout))
+    let filter = [
+      "--name=" + JobName.slurm(job.name), "--user=" + job.account, "--starttime=" + SlurmClock.utc(since),
+    ]
+    let past = try await accounting(filter, as: job.account, timeout: deadline - .now) ?? []
+    return past.map(\.sighting).first { $0.mark?.token == job.submissionToken && $0.shows(job) }
+  }
+
+  public func recall(since: Date) async throws(BackendError) -> [Sighting] {
+    let seconds = Int(since.timeIntervalSince1970)
+    let filter = ["--allusers", "--starttime=" + SlurmClock.utc(seconds)]
+    let past = try await accounting(filter, as: configuration.observer, timeout: .seconds(60)) ?? []
+    return past.filter { $0.mark != nil }.map(\.sighting).filter(\.state.isTerminal)
+  }
+
+  public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? {
+    guard !backendID.isEmpty, backendID.utf8.count <= 10, backendID.utf8.allSatisfy({ (48...57).contains($0) }) else {
+      return nil
+    }
+    let past = try await accounting(["--jobs=" + backendID], as: configuration.observer) ?? []
+    return past.map(\.sighting).first { $0.name == key.name && $0.mark?.claim?.number == key.number }
   }
 
   /// A failure to ask is never a statement about the job.
@@ -120,7 +202,8 @@ public struct SlurmConnector: Connector {
   // MARK: Acting on a job
 
   public func cancel(_ job: Job) async throws(BackendError) {
-    try await act(["scancel", id(of: job)], as: job.account)
+    // With its name beside the id, so that another job is not hit that got the id after Slurm was reset.
+    try await act(["scancel", "--name=" + JobName.slurm(job.name), id(of: job)], as: job.account)
   }
 
   public func release(_ job: Job) async throws(BackendError) {
@@ -206,6 +289,16 @@ public struct SlurmConnector: Connector {
     } catch {
       throw error.mayHaveRun ? .interrupted(error.description) : .unavailable(error.description)
     }
+  }
+}
+
+/// What was learnt of how this cluster's accounting can be asked.
+private final class Dialect: Sendable {
+  private let submitLine = Mutex(true)
+
+  var hasSubmitLine: Bool {
+    get { submitLine.withLock { $0 } }
+    set { submitLine.withLock { $0 = newValue } }
   }
 }
 

@@ -1,6 +1,7 @@
 import Jobs
 
-/// Slurm's words for the state of a job (squeue(1) and sacct(1), JOB STATE CODES), and what they mean here.
+/// Slurm's words for the state of a job (squeue(1) and sacct(1), JOB STATE CODES, of 20.11 to 25.05), and what they mean
+/// here.
 enum SlurmState {
   struct Meaning: Sendable, Equatable {
     let state: JobState
@@ -17,16 +18,32 @@ enum SlurmState {
   }
 
   /// What a word means; a word that is not known here is `unknown`, never guessed.
-  /// - Parameter word: a long word of sacct or a short one of squeue, `CANCELLED by 1000` and `CANCELLED+` included.
+  ///
+  /// A base state may have flags beside it, `COMPLETED,REQUEUED` in scontrol and in JSON; the flag that says what
+  /// becomes of the job counts then.
+  /// - Parameter word: a long word or a short one, `CANCELLED by 1000` and `CANCELLED+` included.
   static func meaning(of word: String) -> Meaning {
-    let first = word.prefix { $0 != " " && $0 != "+" }
-    return table[String(first)] ?? Meaning(.unknown)
+    let words = word.split { ",|[]\" ".contains($0) }.map { String($0.prefix { $0 != "+" }) }
+    guard let base = words.first else { return Meaning(.unknown) }
+    if base == "CANCELLED" || base == "CA", words.dropFirst().first == "by" { return Meaning(Ending.canceled) }
+    let flags = words.filter { flagOrder[$0] != nil }.sorted { flagOrder[$0, default: 0] < flagOrder[$1, default: 0] }
+    let rest = words.filter { flagOrder[$0] == nil && !silentFlags.contains($0) }
+    guard rest.allSatisfy({ table[$0] != nil }) else { return Meaning(.unknown) }
+    return (flags.first ?? rest.first).flatMap { table[$0] } ?? Meaning(.unknown)
   }
 
-  /// Reasons that squeue gives for a job that waits because somebody holds it.
-  static func isHeld(_ reason: String) -> Bool {
-    reason.hasPrefix("JobHeld") || reason == "launch_failed_requeued_held" || reason == "job_requeued_in_held_state"
-  }
+  /// Whether a job is only being cleared up after.
+  static func isCompleting(_ word: String) -> Bool { word.hasPrefix("COMPLETING") || word == "CG" }
+
+  /// Flags of slurm.h beside a base state, the one that counts most first.
+  private static let flagOrder: [String: Int] = Dictionary(
+    uniqueKeysWithValues: [
+      "REQUEUE_HOLD", "SPECIAL_EXIT", "REQUEUED", "REQUEUE_FED", "RESV_DEL_HOLD", "REVOKED", "COMPLETING", "STAGE_OUT",
+      "STOPPED", "CONFIGURING", "POWER_UP_NODE", "RESIZING", "SIGNALING",
+    ].enumerated().map { ($1, $0) })
+
+  /// Flags that change nothing for the job beside its base state.
+  private static let silentFlags: Set<String> = ["UPDATE_DB", "LAUNCH_FAILED", "RECONFIG_FAIL", "EXPEDITING"]
 
   private static let table: [String: Meaning] = {
     var table: [String: Meaning] = [:]
@@ -40,6 +57,7 @@ enum SlurmState {
   private static let rows: [(String, String, Meaning)] = [
     ("PD", "PENDING", Meaning(.queued)),
     ("CF", "CONFIGURING", Meaning(.starting)),
+    ("PO", "POWER_UP_NODE", Meaning(.starting)),
     ("RD", "RESV_DEL_HOLD", Meaning(.held)),
     ("RF", "REQUEUE_FED", Meaning(.queued)),
     ("SE", "SPECIAL_EXIT", Meaning(.held)),
@@ -61,6 +79,7 @@ enum SlurmState {
     ("DL", "DEADLINE", Meaning(.deadline)),
     ("PR", "PREEMPTED", Meaning(.preempted)),
     ("CA", "CANCELLED", Meaning(Ending.canceled)),
+    // A federation runs it on another cluster, which is not asked here.
     ("RV", "REVOKED", Meaning(.unknown)),
   ]
 }

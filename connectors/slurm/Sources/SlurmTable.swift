@@ -27,7 +27,7 @@ struct SlurmTable {
 /// squeue(1): every job that slurmctld remembers, those that ended within MinJobAge included.
 enum Squeue {
   static func command(_ filter: [String] = []) throws(BackendError) -> (table: SlurmTable, command: Command) {
-    let table = SlurmTable(columns: ["%A", "%T", "%r", "%M", "%V", "%S", "%e", "%N", "%u", "%k"])
+    let table = SlurmTable(columns: ["%A", "%T", "%r", "%M", "%V", "%S", "%e", "%N", "%u", "%k", "%j"])
     let format = ([table.mark] + table.columns + [table.mark]).joined(separator: String(SlurmTable.separator))
     let arguments = ["squeue", "--noheader", "--all", "--states=all", "--format=" + format] + filter
     return (table, try .checked(arguments, environment: environment))
@@ -36,65 +36,48 @@ enum Squeue {
   /// Times as seconds since 1970, whatever the cluster's zone and the account's own settings.
   static let environment = [("TZ", "UTC"), ("LC_ALL", "C"), ("SLURM_TIME_FORMAT", "%s")]
 
-  /// The jobs with our mark in what squeue printed.
+  /// The jobs that bear our names in what squeue printed. One without a mark may be one of ours whose comment its user
+  /// changed.
   static func sightings(_ output: [UInt8], _ table: SlurmTable) -> [Sighting] {
     table.rows(output).compactMap { row in
-      guard let token = Mark.token(in: row[9]) else { return nil }
+      guard let name = JobName.upstream(row[10]) else { return nil }
       let word = String(row[1])
-      let reason = row[2] == "None" ? "" : String(row[2])
       var meaning = SlurmState.meaning(of: word)
-      if meaning.state == .queued, SlurmState.isHeld(reason) { meaning = .init(.held) }
+      if meaning.state == .queued, SlurmReason.isHeld(String(row[2])) { meaning = .init(.held) }
       let started = meaning.state == .queued || meaning.state == .held ? nil : SlurmTime.date(row[5])
-      return Sighting(
-        backendID: String(row[0]), token: token, account: String(row[8]), state: meaning.state, source: "squeue",
-        backendWord: word, reason: reason, ending: meaning.ending, nodes: HostList.expand(String(row[7])),
-        elapsed: SlurmTime.seconds(row[3]) ?? 0, submittedAt: SlurmTime.date(row[4]), startedAt: started,
+      let reason =
+        meaning.ending.map { SlurmReason.sentence(ending: $0, exitCode: nil, signal: nil, canceledBy: nil) }
+        ?? (meaning.state == .unknown ? "Slurm says \(word)" : SlurmReason.sentence(waiting: String(row[2])))
+      var sighting = Sighting(
+        backendID: String(row[0]), mark: Comment.mark(in: row[9]), name: name, account: String(row[8]),
+        state: meaning.state, source: "squeue", backendWord: word, reason: reason, ending: meaning.ending,
+        nodes: HostList.expand(String(row[7])), elapsed: SlurmTime.seconds(row[3]) ?? 0,
+        submittedAt: SlurmTime.date(row[4]), startedAt: started,
         endedAt: meaning.state.isTerminal ? SlurmTime.date(row[6]) : nil)
+      sighting.isCompleting = SlurmState.isCompleting(word)
+      return sighting
     }
   }
 }
 
-/// sacct(1): what the accounting database says of jobs that left the queue.
-enum Sacct {
-  static let columns = [
-    "JobIDRaw", "State", "ExitCode", "ElapsedRaw", "Submit", "Start", "End", "NodeList", "User", "SubmitLine",
-  ]
+/// The name of a job in Slurm: `jarvice_` and the upstream's.
+enum JobName {
+  static func slurm(_ name: String) -> String { "jarvice_" + name }
 
-  static func command(_ filter: [String]) throws(BackendError) -> Command {
-    try .checked(
-      ["sacct", "--noheader", "--allocations", "--parsable2", "--delimiter=" + String(SlurmTable.separator)]
-        + ["--format=" + columns.joined(separator: ",")] + filter, environment: Squeue.environment)
-  }
-
-  /// The ended jobs in what sacct printed. Jobs that it shows as alive are left out: the queue knows better.
-  static func sightings(_ output: [UInt8]) -> [Sighting] {
-    String(decoding: output, as: UTF8.self).split(separator: "\n").compactMap { line in
-      let row = line.split(separator: SlurmTable.separator, omittingEmptySubsequences: false)
-      guard row.count == columns.count, row[0].utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
-      let word = String(row[1])
-      let meaning = SlurmState.meaning(of: word)
-      let code = row[2].split(separator: ":").compactMap { Int($0) }
-      return Sighting(
-        backendID: String(row[0]), token: Mark.token(in: row[9]), account: String(row[8]), state: meaning.state,
-        source: "sacct", backendWord: word, reason: meaning.ending == .canceled ? word.lowercased() : "",
-        ending: meaning.ending, exitCode: code.first, signal: code.count == 2 && code[1] != 0 ? code[1] : nil,
-        nodes: row[7] == "None assigned" ? [] : HostList.expand(String(row[7])), elapsed: Int(row[3]) ?? 0,
-        submittedAt: SlurmTime.date(row[4]), startedAt: SlurmTime.date(row[5]), endedAt: SlurmTime.date(row[6]))
-    }
+  static func upstream(_ name: some StringProtocol) -> String? {
+    name.hasPrefix("jarvice_") ? String(name.dropFirst("jarvice_".count)) : nil
   }
 }
 
-/// The mark by which a job in Slurm is known as ours: `weir:` and its submission token, in the job's comment.
+/// The job's comment in Slurm, which holds its mark: `weir:` and the mark's text.
 ///
-/// squeue shows the comment; sacct shows it only where the site stores it, but shows the line of the submit, which holds
-/// it too.
-enum Mark {
-  static func comment(_ token: String) -> String { "weir:" + token }
+/// squeue and scontrol show the comment; sacct shows it only where the site stores it, but shows the line of the submit,
+/// which holds it too. No other field that a submit can set is shown by all three.
+enum Comment {
+  static func text(_ mark: Mark) -> String { "weir:\(mark)" }
 
-  static func token(in text: some StringProtocol) -> String? {
-    guard let range = text.range(of: "weir:") else { return nil }
-    let token = text[range.upperBound...].prefix { $0.isASCII && ($0.isLetter || $0.isNumber) }
-    return token.isEmpty ? nil : String(token)
+  static func mark(in text: some StringProtocol) -> Mark? {
+    text.range(of: "weir:").flatMap { Mark(text[$0.upperBound...]) }
   }
 }
 

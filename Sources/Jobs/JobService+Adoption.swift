@@ -1,0 +1,135 @@
+import Foundation
+import Synchronization
+
+/// What is left to be done before a store that was lost is made anew as far as the backend can tell.
+final class Recall: Sendable {
+  private struct State {
+    var isAdopting = false
+    /// Whether accounting is to be searched: the store knows nothing, so that it may have been lost.
+    var searchesRecords = false
+    var observed = false
+    /// Ids and tokens of the last observation that are nobody's to adopt.
+    var strangers: Set<String> = []
+    /// Jobs that were asked for in vain, and when, so that asking again and again costs the backend nothing.
+    var unknown: [String: ContinuousClock.Instant] = [:]
+  }
+
+  /// How long an answer that there is no such job stands.
+  private static let unknownFor = Duration.seconds(60)
+
+  private let state = Mutex(State())
+
+  func begin(adopting: Bool, storeIsEmpty: Bool) {
+    state.withLock { $0 = State(isAdopting: adopting, searchesRecords: adopting && storeIsEmpty) }
+  }
+
+  var searchesRecords: Bool { state.withLock { $0.searchesRecords } }
+  /// Whether a job that is submitted might be there already without the store knowing.
+  var isUnderWay: Bool { state.withLock { $0.isAdopting && !$0.observed } }
+
+  func searchedRecords() { state.withLock { $0.searchesRecords = false } }
+  func observed(strangers: Set<String>) {
+    state.withLock {
+      $0.observed = true
+      $0.strangers = strangers
+    }
+  }
+  var strangers: Set<String> { state.withLock { $0.strangers } }
+
+  /// Whether the backend is to be asked for a job that the store does not know: not when it just said no, and for few
+  /// in a minute, whoever asks.
+  func mayAsk(for job: String) -> Bool {
+    state.withLock { state in
+      let now = ContinuousClock.now
+      if state.unknown.count >= 100 { state.unknown = state.unknown.filter { now - $0.value < Self.unknownFor } }
+      guard state.unknown.count < 100 else { return false }
+      if let asked = state.unknown[job], now - asked < Self.unknownFor { return false }
+      state.unknown[job] = now
+      return true
+    }
+  }
+
+  func failedToAsk(for job: String) { state.withLock { $0.unknown[job] = nil } }
+}
+
+extension JobService {
+  /// Takes over the jobs that the backend has with a mark of ours and the store does not know: those in the queue, and
+  /// once, when the store knows nothing at all, those that ended lately.
+  func adopt(from observation: Observation) async {
+    guard let adoption = configuration.adoption else { return }
+    var sightings = observation.sightings
+    if recall.searchesRecords {
+      do throws(BackendError) {
+        sightings += try await connector.recall(since: observation.time - configuration.recallInterval)
+        recall.searchedRecords()
+      } catch {
+        logger.warning("the records of ended jobs were not searched for a lost store: \(error)")
+      }
+    }
+    let known = ledger.table.read { Set($0.jobs.values.map(\.submissionToken)) }
+    let before = recall.strangers
+    var strangers: Set<String> = []
+    for sighting in sightings {
+      guard let mark = sighting.mark, !known.contains(mark.token) else { continue }
+      // By its id as well: what somebody copied a mark to is not the job that it was made for.
+      let stranger = "\(sighting.backendID) \(mark.token)"
+      guard !before.contains(stranger), !strangers.contains(stranger),
+        let job = adoption.job(shownBy: sighting, connector: connector, at: observation.time)
+      else {
+        strangers.insert(stranger)
+        continue
+      }
+      do {
+        if try await !ledger.adopt(job) { strangers.insert(stranger) }
+      } catch {
+        logger.error("\(job.key): not adopted: \(error)")
+      }
+    }
+    recall.observed(strangers: strangers)
+  }
+
+  /// The job of that name and number, however old; when the store does not know it, the backend is asked for one of that
+  /// id with a mark of ours.
+  public func find(_ key: JobKey, backendID: String) async throws(JobError) -> Job? {
+    if let job = try await find(key) { return job }
+    return try await adopt(key, backendID: backendID)
+  }
+
+  /// - Returns: nil when the backend was asked and has no such job of ours, or was asked too often already.
+  private func adopt(_ key: JobKey, backendID: String) async throws(JobError) -> Job? {
+    let mention = "\(key)/\(backendID)"
+    guard let adoption = configuration.adoption, recall.mayAsk(for: mention) else { return nil }
+    let found: Sighting?
+    do { found = try await connector.recall(key, backendID: backendID) } catch {
+      recall.failedToAsk(for: mention)
+      throw JobError(error)
+    }
+    guard let found, let job = adoption.job(shownBy: found, connector: connector, at: Date()), job.key == key else {
+      return nil
+    }
+    do { _ = try await ledger.adopt(job) } catch { throw .storage("\(error)") }
+    return try await find(key)
+  }
+
+  /// Nothing is submitted before it is known what the backend has of a store that may have been lost.
+  func requireRecalled() async throws(JobError) {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while recall.isUnderWay {
+      guard ContinuousClock.now < deadline else {
+        throw .unavailable(observer.status.failure ?? "the first look at the backend is under way")
+      }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+  }
+
+  /// What a submit is answered whose job was adopted: the first answer, made anew.
+  func receipt(
+    forAdopted job: Job, submittedAgain submission: Submission, _ fingerprint: String
+  ) throws(JobError) -> Receipt {
+    guard let adoption = configuration.adoption, let id = job.backendID, job.owner == submission.owner,
+      job.fingerprint
+        == Job.adoptedFingerprint + adoption.content(token: job.submissionToken, fingerprint: fingerprint)
+    else { throw .conflict(job.key) }
+    return Receipt(backendID: id, shownScript: try preview(submission))
+  }
+}

@@ -1,0 +1,145 @@
+/// How a kept shell's answer ends a command.
+private struct ShellAnswer {
+  let status: Int32?
+  let signal: String?
+
+  init?(_ text: String) {
+    let words = text.split(separator: " ")
+    guard let word = words.first, let status = Int32(word), words.count <= 2 else { return nil }
+    signal = words.count == 2 ? String(words[1]) : nil
+    self.status = signal == nil ? status : nil
+  }
+}
+
+extension Connection {
+  /// Runs a command to its end in a kept shell. Nil, with nothing done, if there is no shell to be had on this server.
+  func runInShell(
+    _ request: ShellRequest, limits: OutputLimits, by deadline: ContinuousClock.Instant
+  ) async throws(Interrupted) -> CommandOutput? {
+    guard let shell = try await takeShell(by: deadline) else { return nil }
+    var started = false
+    do throws(Interruption) {
+      let (stdout, stderr) = try await exchange(request, on: shell.channel, limits, by: deadline, &started)
+      guard let answer = stdout.answer.flatMap(ShellAnswer.init) else {
+        throw .lost(reason: "the shell made no sense")
+      }
+      keep(shell)
+      return CommandOutput(
+        exitStatus: answer.status, exitSignal: answer.signal,
+        stdout: stdout.output.bytes, stderr: stderr.output.bytes,
+        stdoutTruncated: stdout.output.truncated, stderrTruncated: stderr.output.truncated)
+    } catch {
+      if case .timedOut = error, started {
+        Task { await abandon(shell) }
+      } else {
+        discard(shell.channel)
+      }
+      throw Interrupted(cause: error, started: started)
+    }
+  }
+
+  /// A shell that is free, or a new one.
+  private func takeShell(by deadline: ContinuousClock.Instant) async throws(Interrupted) -> KeptShell? {
+    sweepShells()
+    if let shell = idleShells.popLast() {
+      users += 1
+      return shell
+    }
+    let channel = try await start("exec", KeptShell.command, by: deadline)
+    do throws(Interruption) {
+      let limits = OutputLimits(stdout: 0, stderr: 0)  // What start files print.
+      var started = false
+      let (stdout, _) = try await exchange(.greeting, on: channel, limits, by: deadline, &started)
+      if let processGroup = stdout.answer.flatMap(ShellRequest.processGroup) {
+        return KeptShell(channel: channel, processGroup: processGroup)
+      }
+    } catch {
+      guard case .lost = error, lost == nil else {
+        discard(channel)
+        throw Interrupted(cause: error, started: false)
+      }
+    }
+    // The account may run some commands only, or has no shell, or a poor one.
+    nextShell = .now + KeptShell.lifetime
+    discard(channel, isLeased: false)
+    return nil
+  }
+
+  /// Sends a request and reads until both streams are complete.
+  private func exchange(
+    _ request: ShellRequest, on channel: Session.Channel, _ limits: OutputLimits,
+    by deadline: ContinuousClock.Instant, _ started: inout Bool
+  ) async throws(Interruption) -> (stdout: MarkedStream, stderr: MarkedStream) {
+    var stdout = MarkedStream(mark: request.mark, limit: limits.stdout)
+    var stderr = MarkedStream(mark: request.mark, limit: limits.stderr)
+    var written = 0
+    while true {
+      try check(deadline)
+      if written < request.bytes.count {
+        started = true
+        written += try write(request.bytes, from: written, to: channel)
+      }
+      let readOut = try read(.stdout, of: channel) { stdout.append($0) }
+      let readErr = try read(.stderr, of: channel) { stderr.append($0) }
+      if stdout.answer != nil && stderr.answer != nil { return (stdout, stderr) }
+      if session.isAtEnd(channel) { throw .lost(reason: "the shell ended") }
+      if readOut || readErr {
+        wire.flush()
+        await Task.yield()  // A command that never stops talking must not keep the others from being heard.
+      } else {
+        try await wait(until: deadline)
+      }
+    }
+  }
+
+  private func keep(_ shell: KeptShell) {
+    guard shell.startedAt + KeptShell.lifetime > .now else { return discard(shell.channel) }
+    var shell = shell
+    shell.idleSince = .now
+    idleShells.append(shell)
+    leave(.released)
+  }
+
+  /// Ends what a shell runs, for nobody waits for it any longer, and the shell with it.
+  private func abandon(_ shell: KeptShell) async {
+    do throws(Interrupted) {
+      try await withChannel("exec", shell.kill, by: .after(keepalive), isLeased: false) {
+        connection, channel throws(Interruption) in
+        try await connection.waitAtEnd(of: channel, by: .after(.seconds(5)))
+      }
+    } catch {}  // It could not be, and what was said of channels that go on holds for this one.
+    discard(shell.channel)
+  }
+
+  private func waitAtEnd(of channel: Session.Channel, by deadline: ContinuousClock.Instant) async throws(Interruption) {
+    while !session.isAtEnd(channel) {
+      _ = try read(.stdout, of: channel) { _ in }
+      _ = try read(.stderr, of: channel) { _ in }
+      if !session.isAtEnd(channel) { try await wait(until: deadline) }
+    }
+  }
+
+  /// Lets go of shells that have ended, or say something though nobody asked: something else writes there too.
+  func sweepShells() {
+    idleShells.removeAll { shell in
+      do throws(Interruption) {
+        let readOut = try read(.stdout, of: shell.channel) { _ in }
+        let readErr = try read(.stderr, of: shell.channel) { _ in }
+        guard readOut || readErr || session.isAtEnd(shell.channel) else { return false }
+        end(shell)
+      } catch {}  // Lost, and they with it.
+      return true
+    }
+  }
+
+  /// Ends the shells that nobody has used for a while, except for the one used last.
+  func endIdleShells() {
+    while idleShells.count > 1, idleShells[0].idleSince + KeptShell.idleTime < .now { end(idleShells.removeFirst()) }
+  }
+
+  /// Ends a shell that is not in use.
+  func end(_ shell: KeptShell) {
+    users += 1
+    discard(shell.channel, isLeased: false)
+  }
+}

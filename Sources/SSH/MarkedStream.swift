@@ -1,0 +1,43 @@
+/// One stream of a kept shell: a command's output up to its mark, and the rest of the mark's line.
+struct MarkedStream {
+  private(set) var output: LimitedBytes
+  /// What stood behind the mark, when the whole line has come. What follows it belongs to nobody.
+  private(set) var answer: String?
+
+  private let mark: [UInt8]
+  private var hasMark = false
+  /// What may be the beginning of the mark; after it, its line.
+  private var pending: [UInt8] = []
+
+  init(mark: String, limit: Int) {
+    self.mark = Array(mark.utf8)
+    output = LimitedBytes(limit: limit)
+  }
+
+  mutating func append(_ chunk: UnsafeRawBufferPointer) {
+    guard answer == nil else { return }
+    pending.append(contentsOf: chunk)
+    if !hasMark { takeOutput() }
+    guard hasMark, let end = pending.firstIndex(of: UInt8(ascii: "\n")) else { return }
+    answer = String(decoding: pending[..<end], as: UTF8.self)
+    pending = []
+  }
+
+  private mutating func takeOutput() {
+    let position = pending.withUnsafeBytes(position(in:))
+    let sure = position ?? max(0, pending.count - mark.count + 1)
+    pending.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[..<sure])) }
+    pending.removeFirst(position == nil ? sure : sure + mark.count)
+    hasMark = position != nil
+  }
+
+  private func position(in bytes: UnsafeRawBufferPointer) -> Int? {
+    var rest = bytes[...]
+    while let start = rest.firstIndex(of: ShellRequest.markStart) {
+      rest = rest[start...]
+      if rest.starts(with: mark) { return start }
+      rest = rest.dropFirst()
+    }
+    return nil
+  }
+}

@@ -1,0 +1,263 @@
+import Foundation
+import Testing
+
+@testable import Jobs
+
+@Suite("What was seen, and what it means")
+struct EvidenceTests {
+  let bench = Bench()
+  let begin = Date(timeIntervalSince1970: 1_800_000_000)
+
+  private func submitted(_ service: JobService) async throws -> Job {
+    _ = try await service.submit(bench.submission(), actor: "test")
+    return try #require(service.recent(bench.submission().key))
+  }
+
+  private func sighting(_ job: Job, _ state: JobState, startedAt: Date?, word: String = "") -> Sighting {
+    var sighting = bench.sighting(job, state)
+    sighting.startedAt = startedAt
+    sighting.isCompleting = word == "COMPLETING"
+    return sighting
+  }
+
+  @Test("A requeue is the next attempt of the same job, seen waiting or not until it runs again")
+  func requeue() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    func look(_ state: JobState, _ start: TimeInterval?, _ word: String = "") async -> Job? {
+      bench.connector.observes(sighting(job, state, startedAt: start.map { begin + $0 }, word: word))
+      _ = await service.observeOnce()
+      return service.recent(job.key)
+    }
+    #expect(await look(.running, 0)?.attempt == 1)
+    // Slurm shows a job that is being requeued with the moment of the requeue as its start.
+    #expect(await look(.running, 5, "COMPLETING")?.attempt == 1)
+    let waiting = await look(.queued, nil)
+    #expect(waiting?.attempt == 2 && waiting?.state == .queued && waiting?.reason == "requeued: attempt 2")
+    #expect(await look(.queued, nil)?.attempt == 2)
+    #expect(await look(.starting, 9)?.attempt == 2)
+    #expect(await look(.running, 10)?.attempt == 2)
+    #expect(await look(.running, 60)?.attempt == 3, "nobody saw it wait")
+    let events = try JobStore(directory: bench.directory.path).events(of: job.id)
+    #expect(events.map(\.to) == [.submitting, .queued, .running, .queued, .starting, .running, .running])
+  }
+
+  @Test("What is not known of an end is added to it, and changes nothing else of it")
+  func amendment() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    var end = bench.sighting(job, .failed, .failed)
+    end.endedAt = Date() - 10
+    bench.connector.observes(end)
+    _ = await service.observeOnce()
+    let first = try #require(service.recent(job.key))
+    #expect(first.exitCode == nil)
+    (end.exitCode, end.signal, end.reason, end.source) = (3, 9, "ended by signal 9", "sacct")
+    end.endedAt = Date()
+    end.elapsed = 99
+    bench.connector.observes(end)
+    _ = await service.observeOnce()
+    let amended = try #require(service.recent(job.key))
+    #expect(amended.exitCode == 3 && amended.signal == 9 && amended.reason == "ended by signal 9")
+    #expect(amended.endedAt == first.endedAt && amended.elapsed == first.elapsed && amended.state == .failed)
+    let events = try JobStore(directory: bench.directory.path).events(of: job.id)
+    #expect(events.last?.from == .failed && events.last?.to == .failed && events.last?.source == "sacct")
+  }
+
+  @Test("A state is unknown, with the last known beside it, while nobody can tell it")
+  func unknown() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    bench.connector.observes(bench.sighting(job, .running))
+    _ = await service.observeOnce()
+    let known = service.view(of: try #require(service.recent(job.key)))
+    #expect(known.state == .running && known.unknownSince == nil)
+    bench.connector.change { $0.observation = .failure(.unavailable("slurmctld is down")) }
+    _ = await service.observeOnce()
+    let unknown = service.view(of: try #require(service.recent(job.key)))
+    #expect(unknown.state == .unknown && unknown.lastKnown.state == .running && unknown.unknownSince != nil)
+    bench.connector.observes(accountingFailure: "slurmdbd is down")
+    _ = await service.observeOnce()
+    let missed = service.view(of: try #require(service.recent(job.key)))
+    #expect(missed.state == .unknown && missed.lastKnown.state == .running, "gone from the queue, nothing says where")
+    bench.connector.observes(bench.sighting(job, .running))
+    _ = await service.observeOnce()
+    #expect(service.view(of: try #require(service.recent(job.key))).state == .running)
+  }
+
+  @Test("Time that nobody looked does not count towards a loss")
+  func gapsDoNotCount() async throws {
+    bench.configuration.lostAfter = 100
+    let service = try bench.service()
+    let job = try await submitted(service)
+    for (offset, fails) in [(0, false), (50, false), (60, true), (120, false), (200, false)] as [(Double, Bool)] {
+      bench.connector.observes(at: begin + offset)
+      if fails { bench.connector.change { $0.observation = .failure(.unavailable("down")) } }
+      _ = await service.observeOnce()
+    }
+    #expect(service.recent(job.key)?.state == .queued)
+    bench.connector.change {
+      $0.observation = .success(
+        Observation(time: begin + 221, sightings: [], answers: ["1": "sacct says RUNNING"]))
+    }
+    _ = await service.observeOnce()
+    let lost = try #require(service.recent(job.key))
+    #expect(lost.state == .lost && lost.reason.contains("sacct says RUNNING"))
+  }
+
+  @Test("An id that a submit answered wrongly is put right by the mark; tasks of an array change nothing")
+  func wrongID() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    var right = bench.sighting(job, .running)
+    right.backendID = "7"
+    var later = right
+    later.backendID = "12"
+    bench.connector.observes(later, right)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.backendID == "7")
+    bench.connector.observes(later, bench.sighting(job, .failed, .failed), right)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.backendID == "7" && service.recent(job.key)?.state == .running)
+  }
+
+  @Test("A job whose mark was taken off it is known by id, name and account together")
+  func unmarked() async throws {
+    let service = try bench.service()
+    let job = try await submitted(service)
+    var bare = bench.sighting(job, .running)
+    (bare.mark, bare.name) = (nil, "other")
+    bench.connector.observes(bare)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .queued)
+    bare.name = job.name
+    bench.connector.observes(bare)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .running)
+  }
+}
+
+@Suite("A lost store is made anew from the backend")
+struct AdoptionTests {
+  let bench = Bench()
+
+  private func adoption(_ secret: String = "secret", account: String = "kirby") -> Adoption {
+    Adoption(secret: Array(secret.utf8), accountOf: { $0 == "kirby@example.com" ? account : nil })
+  }
+
+  private func sighting(_ submission: Submission, secret: String = "secret") -> Sighting {
+    let mark = adoption(secret).mark(of: submission, token: "01TOKEN", fingerprint: submission.fingerprint)
+    return Sighting(
+      backendID: "5", mark: Mark("\(mark) and more"), name: submission.name, account: submission.account,
+      state: .running, source: "squeue", backendWord: "RUNNING")
+  }
+
+  @Test("A mark survives being written and read, whatever the owner is called")
+  func marks() throws {
+    for owner in ["kirby@example.com", "a b:c%d'\"\n", "ü名"] {
+      var submission = bench.submission()
+      submission.owner = owner
+      let mark = adoption().mark(of: submission, token: "01TOKEN", fingerprint: "f")
+      #expect(Mark(mark.description) == mark)
+      #expect(mark.description.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ":%._@-".contains($0)) })
+    }
+    #expect(Mark("01TOKEN") == Mark(token: "01TOKEN"))
+    for text in ["", ":1:a:b:c", " x"] { #expect(Mark(text) == nil) }
+    #expect(Mark("T:x:a:b:c")?.claim == nil && Mark("T:1:%:b:c")?.claim == nil && Mark("T:1:%4:b:c")?.claim == nil)
+  }
+
+  @Test("A job with our mark is adopted; the same submit again gets its id, another is refused")
+  func adopted() async throws {
+    bench.configuration.adoption = adoption()
+    let service = try bench.service()
+    // Somebody copied the mark to a job of their own.
+    var copy = sighting(bench.submission())
+    (copy.backendID, copy.name) = ("4", "copy")
+    bench.connector.observes(copy, sighting(bench.submission()))
+    _ = await service.observeOnce()
+    let job = try #require(service.recent(bench.submission().key))
+    #expect(job.backendID == "5" && job.owner == "kirby@example.com" && job.state == .running && job.isAdopted)
+    let receipt = try await service.submit(bench.submission(), actor: "test")
+    #expect(receipt == .init(backendID: "5", shownScript: "shown"))
+    await #expect(throws: JobError.conflict(job.key)) {
+      try await service.submit(bench.submission(script: "false\n"), actor: "test")
+    }
+    #expect(bench.connector.script.withLock { $0.submits } == 0)
+  }
+
+  private static let notOurs: [(String, @Sendable (inout Sighting) -> Void)] = [
+    ("another account", { $0.account = "mario" }), ("another name", { $0.name = "other" }),
+    ("no mark", { $0.mark = nil }), ("a mark without a claim", { $0.mark = Mark(token: "01TOKEN") }),
+  ]
+
+  @Test("What is not proven ours is not adopted", arguments: notOurs.indices)
+  func foreign(index: Int) async throws {
+    bench.configuration.adoption = adoption()
+    let service = try bench.service()
+    var sighting = sighting(bench.submission())
+    Self.notOurs[index].1(&sighting)
+    bench.connector.observes(sighting)
+    _ = await service.observeOnce()
+    #expect(service.ledger.table.read { $0.jobs.isEmpty }, "\(Self.notOurs[index].0)")
+  }
+
+  @Test("A mark of another installation, or of an owner whose account is another now, adopts nothing")
+  func otherSecret() async throws {
+    for adoption in [adoption("another"), adoption(account: "mario")] {
+      bench.configuration.adoption = adoption
+      let service = try bench.service()
+      bench.connector.observes(sighting(bench.submission()))
+      _ = await service.observeOnce()
+      #expect(service.ledger.table.read { $0.jobs.isEmpty })
+    }
+  }
+
+  @Test("A job of ours that the store knows under another mark is left alone")
+  func nameTaken() async throws {
+    bench.configuration.adoption = adoption()
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    bench.connector.observes(sighting(bench.submission()))
+    _ = await service.observeOnce()
+    #expect(service.recent(bench.submission().key)?.backendID == "1")
+  }
+}
+
+@Suite("Looking costs as little as it can")
+struct IntervalTests {
+  @Test("Without living jobs and questions the backend is asked seldom; a question wakes at once")
+  func idle() async throws {
+    let bench = Bench()
+    bench.configuration.pollInterval = .milliseconds(20)
+    bench.configuration.earlyPollInterval = .milliseconds(5)
+    bench.configuration.idleAfter = .milliseconds(200)
+    let service = try bench.service()
+    try await service.start()
+    try await Task.sleep(for: .milliseconds(1000))
+    let before = bench.connector.script.withLock { $0.observations }
+    #expect(before >= 3)
+    try await Task.sleep(for: .milliseconds(400))
+    #expect(bench.connector.script.withLock { $0.observations } == before)
+    #expect(try service.list(.running).jobs.isEmpty, "true at any age: nothing can have changed but by a submit")
+    let deadline = ContinuousClock.now + .seconds(5)
+    while bench.connector.script.withLock({ $0.observations }) == before, ContinuousClock.now < deadline {
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    #expect(bench.connector.script.withLock { $0.observations } > before)
+    await service.stop()
+  }
+
+  @Test("A living job keeps the interval")
+  func living() async throws {
+    let bench = Bench()
+    bench.configuration.pollInterval = .milliseconds(20)
+    bench.configuration.earlyPollInterval = .milliseconds(5)
+    bench.configuration.idleAfter = .milliseconds(10)
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    try await service.start()
+    try await Task.sleep(for: .milliseconds(500))
+    #expect(bench.connector.script.withLock { $0.observations } > 3)
+    await service.stop()
+  }
+}

@@ -1,0 +1,256 @@
+import Foundation
+import Logging
+import Synchronization
+import Testing
+
+@testable import Jobs
+
+/// Numbers that are the same again for the same seed (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
+
+/// What really becomes of jobs, of which the service sees only what the backend shows.
+private struct World {
+  struct Job {
+    var mark: Mark
+    var name: String
+    var state = JobState.queued
+    var ending: Ending?
+    var startedAt: Date?
+    var runs = 1
+    /// Whether the queue still has it, and whether accounting ever will.
+    var inQueue = true
+    var isRecorded = true
+  }
+
+  var now = Date(timeIntervalSince1970: 1_800_000_000)
+  var jobs: [String: Job] = [:]
+  var nextID = 1
+  var lists = true
+  var accounts = true
+
+  mutating func accept(_ submission: Submission, _ mark: Mark) -> String {
+    defer { nextID += 1 }
+    jobs["\(nextID)"] = Job(mark: mark, name: submission.name)
+    return "\(nextID)"
+  }
+
+  func sighting(_ id: String, _ job: Job, source: String) -> Sighting {
+    Sighting(
+      backendID: id, mark: job.mark, name: job.name, account: "kirby", state: job.state, source: source,
+      backendWord: job.state.rawValue, ending: job.ending, exitCode: job.ending == nil || source == "queue" ? nil : 0,
+      startedAt: job.startedAt, endedAt: job.ending == nil ? nil : now)
+  }
+
+  func observation(of asked: [Jobs.Job]) throws(BackendError) -> Observation {
+    guard lists else { throw .unavailable("the queue is down") }
+    var observation = Observation(
+      time: now, sightings: jobs.filter(\.value.inQueue).map { sighting($0.key, $0.value, source: "queue") }.shuffled())
+    let gone = asked.compactMap(\.backendID).filter { jobs[$0]?.inQueue != true }
+    guard !gone.isEmpty else { return observation }
+    guard accounts else {
+      observation.accountingFailure = "accounting is down"
+      return observation
+    }
+    for id in gone {
+      if let job = jobs[id], job.isRecorded, job.ending != nil {
+        observation.sightings.append(sighting(id, job, source: "records"))
+      }
+    }
+    return observation
+  }
+
+  func locate(_ job: Jobs.Job) throws(BackendError) -> Sighting? {
+    guard lists, accounts else { throw .unavailable("the backend is down") }
+    return jobs.first { $0.value.mark.token == job.submissionToken && ($0.value.inQueue || $0.value.isRecorded) }
+      .map { sighting($0.key, $0.value, source: $0.value.inQueue ? "queue" : "records") }
+  }
+}
+
+/// The backend of such a world.
+private final class WorldConnector: Connector {
+  enum Fate: CaseIterable { case answered, answerLost, neverArrived, refused }
+
+  let world = Mutex(World())
+  let fate = Mutex(Fate.answered)
+  let name = "world"
+  var troubles: [String] { [] }
+
+  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: Submission) -> String? { nil }
+
+  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
+    let fate = fate.withLock { $0 }
+    if fate == .refused { throw .refused("no") }
+    if fate == .neverArrived { throw .interrupted("cut before") }
+    let id = world.withLock { $0.accept(submission, mark) }
+    if fate == .answerLost { throw .interrupted("cut after") }
+    return id
+  }
+
+  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+    try world.withLock { (world) throws(BackendError) in try world.observation(of: jobs) }
+  }
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+    try world.withLock { (world) throws(BackendError) in try world.locate(job) }
+  }
+  func cancel(_ job: Job) async throws(BackendError) {
+    try world.withLock { (world) throws(BackendError) in
+      guard world.lists else { throw .unavailable("the queue is down") }
+      guard let id = job.backendID, var target = world.jobs[id], target.ending == nil else { throw .notFound("gone") }
+      (target.state, target.ending) = (.canceled, .canceled)
+      world.jobs[id] = target
+    }
+  }
+  func release(_ job: Job) async throws(BackendError) {}
+  func describe(_ job: Job) async throws(BackendError) -> String { "" }
+  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
+  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
+}
+
+@Suite("The rules of a job's states hold whatever happens")
+struct ModelTests {
+  private static let lostAfter: TimeInterval = 60
+
+  @Test("Any sequence of answers, failures, requeues, cancels and restarts", arguments: 1...12)
+  func anySequence(seed: UInt64) async throws {
+    var random = SeededGenerator(state: seed)
+    // In memory, since nothing here is about the disk.
+    let bench = Bench(in: URL(fileURLWithPath: "/dev/shm"))
+    let connector = WorldConnector()
+    bench.configuration.lostAfter = Self.lostAfter
+    bench.configuration.submitDeadline = 1_000_000
+    bench.configuration.settleTime = .zero
+    let store = try JobStore(directory: bench.directory.path)
+    func service() async throws -> JobService {
+      let service = JobService(
+        store: store, connector: connector, configuration: bench.configuration,
+        logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+      try await service.ledger.load()
+      return service
+    }
+    var current = try await service()
+    var submissions: [Submission] = []
+    var reference = Reference()
+    for step in 0..<250 {
+      connector.world.withLock { $0.now += TimeInterval(Int.random(in: 1...20, using: &random)) }
+      switch Int.random(in: 0..<10, using: &random) {
+      case 0:
+        let submission = bench.submission("job\(submissions.count)")
+        submissions.append(submission)
+        connector.fate.withLock { $0 = WorldConnector.Fate.allCases.randomElement(using: &random) ?? .answered }
+        _ = try? await current.submit(submission, actor: "test")
+      case 1:
+        // Sent again, as an upstream does: never a second job.
+        guard let submission = submissions.randomElement(using: &random) else { break }
+        connector.fate.withLock { $0 = .answered }
+        _ = try? await current.submit(submission, actor: "test")
+      case 2:
+        guard let submission = submissions.randomElement(using: &random) else { break }
+        if let job = current.recent(submission.key) { _ = try? await current.cancel(job, actor: "test") }
+      case 3: current = try await service()
+      case 4:
+        connector.world.withLock { ($0.lists, $0.accounts) = (Bool.random(using: &random), .random(using: &random)) }
+      case 5: connector.world.withLock { ($0.lists, $0.accounts) = (true, true) }
+      default: connector.world.withLock { Self.go($0.jobs.keys.sorted().randomElement(using: &random), &$0, &random) }
+      }
+      let time = connector.world.withLock { $0.now }
+      let (complete, shown) = connector.world.withLock { world in
+        (world.lists && world.accounts, Set(world.jobs.values.filter(\.inQueue).map(\.mark.token)))
+      }
+      let inFull = await current.observeOnce()
+      let jobs = current.ledger.table.read { Array($0.jobs.values) }
+      try reference.check(
+        jobs, in: store, world: connector.world.withLock { $0 }, observed: inFull ? shown : nil, complete: complete,
+        at: time, lostAfter: Self.lostAfter, "seed \(seed), step \(step)")
+    }
+    #expect(reference.over.values.contains { $0.state != .lost } && reference.last.values.contains { $0.attempt > 1 })
+  }
+
+  /// Something happens to a job.
+  private static func go(_ id: String?, _ world: inout World, _ random: inout SeededGenerator) {
+    guard let id, var job = world.jobs[id] else { return }
+    switch (job.state, Int.random(in: 0..<4, using: &random)) {
+    case (.queued, 0): job.state = .held
+    case (.queued, _), (.suspended, _): (job.state, job.startedAt) = (.running, job.startedAt ?? world.now)
+    case (.held, _): job.state = .queued
+    case (.running, 0): job.state = .suspended
+    case (.running, 1):
+      (job.state, job.startedAt) = (.queued, nil)
+      job.runs += 1
+    case (.running, let way): (job.state, job.ending) = way == 2 ? (.succeeded, .completed) : (.failed, .nodeFailure)
+    default:
+      // Over: the queue forgets it, and now and then nobody ever recorded it.
+      job.inQueue = false
+      if Int.random(in: 0..<4, using: &random) == 0 { job.isRecorded = false }
+    }
+    world.jobs[id] = job
+  }
+}
+
+/// The rules, told from what was seen so far.
+private struct Reference {
+  var over: [String: Job] = [:]
+  var last: [String: Job] = [:]
+  /// When each token began to be missing from observations that were all complete.
+  var missing: [String: Date] = [:]
+
+  mutating func check(
+    _ jobs: [Job], in store: JobStore, world: World, observed: Set<String>?, complete: Bool, at time: Date,
+    lostAfter: TimeInterval, _ place: Comment
+  ) throws {
+    #expect(Set(world.jobs.values.map(\.mark.token)).count == world.jobs.count, "no token twice; \(place)")
+    let names = world.jobs.values.map(\.name)
+    #expect(Set(names).count == names.count, "submitted once, run once; \(place)")
+    for job in jobs {
+      let before = last[job.id]
+      let truth = world.jobs.values.first { $0.mark.token == job.submissionToken }
+      if let end = over[job.id] {
+        #expect(job.state == end.state && job.ending == end.ending && job.endedAt == end.endedAt, "immutable; \(place)")
+      }
+      // In one list while it lives, in none when it is over.
+      #expect((job.list == nil) == (job.state.isTerminal || job.state == .submitting && job.missingSince == nil), place)
+      if job.state.isTerminal, job.state != .lost {
+        #expect(truth?.ending == job.ending, "an end that is none; \(place)")
+      }
+      if let observed, complete, !observed.contains(job.submissionToken) {
+        missing[job.submissionToken] = missing[job.submissionToken] ?? time
+      } else {
+        missing[job.submissionToken] = nil
+      }
+      if job.state == .lost, over[job.id] == nil {
+        let since = try #require(missing[job.submissionToken], "lost without being missed; \(place)")
+        #expect(time.timeIntervalSince(since) >= lostAfter, "lost too early; \(place)")
+        #expect(!job.reason.isEmpty, place)
+      }
+      if let observed, observed.contains(job.submissionToken), let truth, !truth.state.isTerminal, !job.state.isTerminal
+      {
+        #expect(job.state == truth.state || job.state == .canceling, "what is seen is shown; \(place)")
+        #expect(job.unknownSince == nil, place)
+      }
+      if let before, before.startedAt != nil, !job.state.isTerminal, job.startedAt != before.startedAt {
+        #expect(job.attempt == before.attempt + 1, "back only by a requeue; \(place)")
+      } else if let before {
+        #expect(job.attempt == before.attempt, place)
+      }
+      #expect(job.attempt <= (truth?.runs ?? 1), "no attempt that was none; \(place)")
+      if before?.state != job.state || before?.attempt != job.attempt {
+        let events = try store.events(of: job.id)
+        #expect(events.last?.to == job.state, "the last event is the state; \(place)")
+        for (one, next) in zip(events, events.dropFirst()) { #expect(next.from == one.to, place) }
+        #expect(events.allSatisfy { !$0.source.isEmpty && !$0.actor.isEmpty }, place)
+      }
+      if job.state.isTerminal { over[job.id] = over[job.id] ?? job }
+      last[job.id] = job
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import GRDB
+import Testing
+
+@testable import Jobs
+
+@Suite("A store that cannot be written")
+struct UnwritableStoreTests {
+  let bench = Bench()
+
+  private func allowWrites(_ allowed: Bool, _ service: JobService) async throws {
+    try await service.ledger.store.database.writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA query_only = \(allowed ? 0 : 1)")
+    }
+  }
+
+  private func healed(_ service: JobService) async throws {
+    for _ in 0..<40 where service.storeTrouble != nil { try await Task.sleep(for: .milliseconds(100)) }
+    #expect(service.storeTrouble == nil)
+  }
+
+  @Test("A submit is refused before it reaches the backend, and taken once the store heals by itself")
+  func submit() async throws {
+    let service = try bench.service()
+    try await allowWrites(false, service)
+    let error = await #expect(throws: JobError.self) {
+      try await service.submit(bench.submission(), actor: "test")
+    }
+    guard case .storage = error else { return #expect(Bool(false), "\(String(describing: error))") }
+    #expect(bench.connector.script.withLock { $0.submits } == 0)
+    #expect(try await service.find(bench.submission().key) == nil)
+    #expect(service.storeTrouble?.contains("cannot be written") == true)
+    try await allowWrites(true, service)
+    try await healed(service)
+    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "1")
+  }
+
+  @Test("What is seen meanwhile is shown, a cancel reaches the backend, and every transition is written later")
+  func transitions() async throws {
+    bench.configuration.recentCount = 0
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    try await allowWrites(false, service)
+    bench.connector.observes(bench.sighting(job, .running))
+    _ = await service.observeOnce()
+    #expect(try service.list(.running).jobs.count == 1)
+    try await service.cancel(#require(service.recent(job.key)), actor: "kirby")
+    #expect(bench.connector.script.withLock { $0.cancels } == 1)
+    bench.connector.observes(bench.sighting(job, .canceled, .canceled))
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .canceled, "it does not leave memory before it is on disk")
+    bench.connector.change { $0.output = Array("out".utf8) }
+    #expect(try await service.finalOutput(#require(service.recent(job.key))) == Array("out".utf8))
+    let store = service.ledger.store
+    #expect(try await store.job(job.key)?.state == .queued)
+    try await allowWrites(true, service)
+    try await healed(service)
+    #expect(try await store.job(job.key)?.state == .canceled)
+    #expect(try store.events(of: job.id).map(\.to) == [.submitting, .queued, .running, .canceling, .canceled])
+    #expect(try await store.retention(of: job.id)?.due != nil)
+    #expect(try JobStore.check(directory: bench.directory.path) == [])
+  }
+
+  @Test("A database found damaged while in use is written no more, and that is told")
+  func condemned() async throws {
+    let service = try bench.service()
+    await service.ledger.condemn("page 7")
+    #expect(service.storeTrouble?.contains("page 7") == true)
+    await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
+    #expect(bench.connector.script.withLock { $0.submits } == 0)
+  }
+}

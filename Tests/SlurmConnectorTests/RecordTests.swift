@@ -1,0 +1,109 @@
+import Foundation
+import Jobs
+import Testing
+
+@testable import SlurmConnector
+
+@Suite("What Slurm's records say of an end")
+struct RecordTests {
+  private func row(
+    _ id: String, state: String, exit: String = "0:0", submit: String = "1795231152", nodes: String = "node1",
+    name: String = "jarvice_a", comment: String = "", line: String? = "sbatch --comment=weir:B x"
+  ) -> String {
+    let columns = [
+      id, name, state, exit, "61", submit, "1795231153", "1795231214", nodes, "kirby", "1001", comment,
+    ]
+    return (columns + (line.map { [$0] } ?? [])).joined(separator: "\u{1f}")
+  }
+
+  private func sightings(_ rows: String...) -> [Sighting] {
+    Sacct.records(Array(rows.joined(separator: "\n").utf8)).map(\.sighting)
+  }
+
+  @Test(
+    "Ends are told apart, in plain words",
+    arguments: [
+      ("COMPLETED", "0:0", Ending.completed, ""), ("FAILED", "3:0", .failed, "ended with exit code 3"),
+      ("FAILED", "0:9", .failed, "ended by signal 9"),
+      ("OUT_OF_MEMORY", "0:125", .outOfMemory, "it used more memory than it asked for; ended by signal 125"),
+      ("TIMEOUT", "0:0", .timeLimit, "it reached its time limit"),
+      ("NODE_FAIL", "0:0", .nodeFailure, "a node failed under it"),
+      ("PREEMPTED", "0:0", .preempted, "it made room for a job of higher priority"),
+      ("DEADLINE", "0:0", .deadline, "it could not end before its deadline"),
+      ("BOOT_FAIL", "0:0", .bootFailure, "its nodes could not be started"),
+      ("CANCELLED by 1001", "0:15", .canceled, "canceled by kirby"),
+      ("CANCELLED by 0", "0:0", .canceled, "canceled by root"),
+      ("CANCELLED by 77", "0:0", .canceled, "canceled by the user with id 77"), ("CANCELLED", "0:0", .canceled, ""),
+    ] as [(String, String, Ending, String)])
+  func ends(word: String, exit: String, ending: Ending, reason: String) throws {
+    let sighting = try #require(sightings(row("2", state: word, exit: exit)).first)
+    #expect(sighting.ending == ending && sighting.state == ending.state && sighting.reason == reason)
+  }
+
+  @Test("Code, signal, time, nodes and mark are read, with sacct's line of the submit and without")
+  func columns() throws {
+    for row in [
+      row("2", state: "FAILED", exit: "3:0"), row("2", state: "FAILED", exit: "3:0", comment: "weir:B", line: nil),
+    ] {
+      let sighting = try #require(sightings(row).first)
+      #expect(sighting.exitCode == 3 && sighting.signal == nil && sighting.elapsed == 61)
+      #expect(sighting.mark?.token == "B" && sighting.name == "a" && sighting.nodes == ["node1"])
+      #expect(sighting.startedAt == Date(timeIntervalSince1970: 1_795_231_153) && sighting.account == "kirby")
+    }
+    #expect(sightings(row("2", state: "FAILED", nodes: "None assigned")).first?.nodes == [])
+    #expect(sightings(row("12_3", state: "FAILED"), "2|FAILED", "").isEmpty)
+  }
+
+  @Test("Of a requeued job the last record counts; an id that was given out anew is two jobs")
+  func duplicates() {
+    let requeued = sightings(
+      row("2", state: "NODE_FAIL", submit: "100"), row("2", state: "COMPLETED", submit: "200"),
+      row("3", state: "COMPLETED", submit: "200"), row("3", state: "REQUEUED", submit: "100"))
+    #expect(requeued.map(\.state) == [.succeeded, .succeeded])
+    let reused = sightings(
+      row("2", state: "COMPLETED", submit: "100"), row("2", state: "FAILED", submit: "200", line: "weir:C"))
+    #expect(reused.map(\.mark?.token) == ["B", "C"])
+  }
+
+  @Test("slurmctld's last word is read; what it no longer knows is no record, and no answer is an error")
+  func scontrol() throws {
+    let text =
+      "5158\u{1f}0\u{1f}JobId=5158 JobName=jarvice_evt UserId=kirby(1002) JobState=FAILED Reason=NonZeroExitCode "
+      + "Restarts=1 ExitCode=3:0 RunTime=1-00:00:01 SubmitTime=1795246152 StartTime=1795246154 EndTime=1795246155 "
+      + "NodeList=node[1-2] Comment=weir:B JobState=COMPLETED\n7\u{1f}1\u{1f}slurm_load_jobs error: Invalid job id specified\n"
+    let records = try Scontrol.records(Array(text.utf8))
+    let sighting = try #require(records.first?.sighting)
+    #expect(records.count == 1 && sighting.ending == .failed && sighting.exitCode == 3 && sighting.elapsed == 86_401)
+    #expect(sighting.account == "kirby" && sighting.mark?.token == "B" && sighting.nodes == ["node1", "node2"])
+    #expect(throws: BackendError.self) {
+      try Scontrol.records(Array("7\u{1f}1\u{1f}Unable to contact slurm controller\n".utf8))
+    }
+  }
+
+  @Test(
+    "Reasons for waiting are told in plain words beside Slurm's own",
+    arguments: [
+      ("Priority", "other jobs go first (Priority)"), ("Licenses", "waits for licences (Licenses)"),
+      ("QOSMaxCpuPerUserLimit", "waits for a limit of its quality of service (QOSMaxCpuPerUserLimit)"),
+      ("AssocGrpGRES", "waits for a limit of its account or user (AssocGrpGRES)"),
+      ("JobHeldUser", "held by its user (JobHeldUser)"),
+      (
+        "ReqNodeNotAvail, UnavailableNodes:node[1-2]",
+        "a node that it asks for is not available (ReqNodeNotAvail, UnavailableNodes:node[1-2])"
+      ),
+      ("ReasonOf2030", "ReasonOf2030"), ("None", ""), ("", ""),
+    ])
+  func reasons(word: String, sentence: String) { #expect(SlurmReason.sentence(waiting: word) == sentence) }
+
+  @Test(
+    "Every state of Slurm 20.11 to 25.05 has its meaning",
+    arguments: [
+      "BOOT_FAIL", "CANCELLED", "COMPLETED", "CONFIGURING", "COMPLETING", "DEADLINE", "FAILED", "NODE_FAIL",
+      "OUT_OF_MEMORY", "PENDING", "PREEMPTED", "RUNNING", "RESV_DEL_HOLD", "REQUEUE_FED", "REQUEUE_HOLD", "REQUEUED",
+      "RESIZING", "SIGNALING", "SPECIAL_EXIT", "STAGE_OUT", "STOPPED", "SUSPENDED", "TIMEOUT", "BF", "CA", "CD", "CF",
+      "CG",
+      "DL", "F", "NF", "OOM", "PD", "PR", "R", "RD", "RF", "RH", "RQ", "RS", "SI", "SE", "SO", "ST", "S", "TO",
+      "RUNNING,POWER_UP_NODE", "PENDING,LAUNCH_FAILED", "NODE_FAIL,RECONFIG_FAIL", "PENDING,EXPEDITING",
+    ])
+  func known(word: String) { #expect(SlurmState.meaning(of: word).state != .unknown) }
+}
