@@ -12,7 +12,8 @@ import tempfile
 import threading
 import time
 
-from harness import REPOSITORY, TESTBED, Cluster, Weir, settings, wait_until
+import manual
+from harness import TESTBED, Cluster, Weir, settings, wait_until
 from proxy import Proxy
 from upstream import ACCOUNT, Upstream
 
@@ -357,20 +358,10 @@ def markdown(row: dict) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def write(rows: list):
-    """Puts the table into the manual, in place of the one before."""
-    file = REPOSITORY / "docs/reliability.md"
-    begin, end = "<!-- measured: daemons -->\n", "<!-- end -->\n"
-    before, rest = file.read_text().split(begin)
-    table = [HEAD, "|---" * 9 + "|", *map(markdown, rows)]
-    file.write_text(before + begin + "\n".join(table) + "\n" + end + rest.split(end, 1)[1])
-
-
 def main():
     with tempfile.TemporaryDirectory(prefix="weir-daemons-") as directory:
         result = run(Cluster(), pathlib.Path(directory), say=lambda line: print(line))
-    if "--write" in sys.argv:
-        write(result["rows"])
+    manual.write("daemons", [HEAD, "|---" * 9 + "|", *map(markdown, result["rows"])])
     for kind in ("lost", "doubled", "faults"):
         for line in result[kind]:
             print(f"  {kind}: {line}")

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 
+import manual
 from harness import REPOSITORY, Cluster, Weir
 from upstream import Tally, Upstream
 
@@ -191,7 +192,7 @@ def run(cluster: Cluster, directory: pathlib.Path, kills: int, workers: int, say
 
 
 def main():
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    kills = int(manual.number(1000))
     with tempfile.TemporaryDirectory(prefix="weir-kills-") as directory:
         result = run(
             Cluster(), pathlib.Path(directory), kills, int(os.environ.get("WEIR_JOBS", "2")),
@@ -204,10 +205,13 @@ def main():
     for kind in ("lost", "doubled", "faults"):
         for line, times in list(collections.Counter(result[kind]).items())[:20]:
             print(f"  {kind}: {times} times: {line}")
-    print(
+    summary = (
         f"{result['kills']} kills, {result['jobs']} jobs, {len(result['lost'])} lost, {len(result['doubled'])} doubled, "
         f"{len(result['faults'])} other faults, in {result['minutes']:.1f} min"
     )
+    print(summary)
+    each = result["kills of each step"]
+    manual.write("kills", [f"Measured: {summary}; each of {len(each)} steps {min(each.values())} times or more."])
     sys.exit(1 if result["lost"] or result["doubled"] or result["faults"] else 0)
 
 
