@@ -277,8 +277,7 @@ def examine(ward: Ward, sickness: type, seconds: float) -> dict:
         "/runstatus": (lambda: weir.post("/runstatus", runner.args), 0.2),
         "/exitstatus": (lambda: weir.post("/exitstatus", runner.args), 0.2),
     }
-    kind = "failing" if sick.fails_jobs else "plain"
-    early, late = upstream.order(kind), upstream.order(kind)
+    early = upstream.order("failing" if sick.fails_jobs else "plain")
     sick.begin()
     try:
         threads = [threading.Thread(target=probe, args=(path, *call)) for path, call in calls.items()]
@@ -286,7 +285,8 @@ def examine(ward: Ward, sickness: type, seconds: float) -> dict:
         for thread in threads:
             thread.start()
         time.sleep(seconds)
-        submit(late)
+        if not sick.fails_jobs:  # that one could begin after the recovery
+            submit(upstream.order())
         over.set()
         for thread in threads:
             thread.join()

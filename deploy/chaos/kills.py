@@ -74,7 +74,7 @@ class Victim:
         for sender in senders:
             sender.start()
         try:
-            status = self.weir.process.wait(8)
+            status = self.weir.process.wait(12)
         except subprocess.TimeoutExpired:
             status = None
             self.weir.kill()
@@ -95,12 +95,11 @@ class Victim:
         if part == 0:
             waiting = [order for order in upstream.orders if order.answer is None and not order.refused]
             random.shuffle(waiting)
-            for order in waiting[:4]:
-                self.unless_over(upstream.submit, order)
+            # What was cut off before may wait for its deadline: first what is new.
             if point in ("submit.refused", "submit.row-removed"):
                 self.unless_over(upstream.submit, upstream.order("impossible"))
-            for _ in range(3):
-                self.unless_over(upstream.submit, upstream.order())
+            for order in [upstream.order() for _ in range(3)] + waiting[:4]:
+                self.unless_over(upstream.submit, order)
         if part == 1 and point.startswith("cancel."):
             self.use("long", "/terminate")
         if part == 1 and point.startswith("release."):
