@@ -141,7 +141,7 @@ struct ModelTests {
     var current = try await service()
     var submissions: [Submission] = []
     var reference = Reference()
-    for step in 0..<250 {
+    for step in 0..<500 {
       connector.world.withLock { $0.now += TimeInterval(Int.random(in: 1...20, using: &random)) }
       switch Int.random(in: 0..<10, using: &random) {
       case 0:
