@@ -3,9 +3,10 @@
 # The exit status is 0 only if nothing was. Needs root and Debian 12. docs/reliability.md says what the figures mean.
 #   deploy/chaos.sh [kills [N]]           Weir is killed N times (1000), evenly over every named step of a job's life
 #   deploy/chaos.sh network [N]           N faults (60) on the way to the cluster, in every phase of a connection
-#   deploy/chaos.sh daemons [--write]     each daemon is taken away; --write puts the table into docs/reliability.md
+#   deploy/chaos.sh daemons               each daemon is taken away
 #   deploy/chaos.sh soak [MINUTES]        20 jobs a second through the dummy and 1 through Slurm, with faults (30)
 #   deploy/chaos.sh down                  stops the cluster, which otherwise stays for the next run
+# --write puts what was measured into docs/reliability.md.
 # WEIR_CHAOS_BINARY names a program that was built with WEIR_CHECKPOINTS=1 already; WEIR_JOBS how many Weirs are killed at a
 # time (2). Where the cluster lives: CHAOS_TESTBED (/tmp/testbed-chaos).
 . "$(dirname "$0")/lib.sh"

@@ -95,16 +95,18 @@ final class Wire {
     writer.cancel()
   }
 
+  // Noted before it is done: the first time this is not on the queue, where the event of a connection that is over at
+  // once may come before the call returns, and close the wire. Resuming twice ends the program.
   private func watchReadable() {
     guard readerIsSuspended else { return }
-    reader.resume()
     readerIsSuspended = false
+    reader.resume()
   }
 
   private func watchWritable(_ wanted: Bool) {
     guard wanted == writerIsSuspended else { return }
-    if wanted { writer.resume() } else { writer.suspend() }
     writerIsSuspended = !wanted
+    if wanted { writer.resume() } else { writer.suspend() }
   }
 }
 

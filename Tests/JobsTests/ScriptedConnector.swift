@@ -14,6 +14,8 @@ final class ScriptedConnector: Connector {
     var submits = 0
     var cancels = 0
     var removal: BackendError?
+    /// How long an observation takes.
+    var slowness = Duration.zero
     var removed: [JobKey] = []
     var observations = 0
     /// The jobs that the last look asked about.
@@ -51,11 +53,13 @@ final class ScriptedConnector: Connector {
   }
 
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
-    try script.withLock { script in
+    let (slowness, answer) = script.withLock { script in
       script.observations += 1
       script.asked = jobs.map(\.name)
-      return script.observation
-    }.get()
+      return (script.slowness, script.observation)
+    }
+    try? await Task.sleep(for: slowness)
+    return try answer.get()
   }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     try script.withLock { $0.located }.get()

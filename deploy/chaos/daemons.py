@@ -12,7 +12,8 @@ import tempfile
 import threading
 import time
 
-from harness import REPOSITORY, TESTBED, Cluster, Weir, settings, wait_until
+import manual
+from harness import TESTBED, Cluster, Weir, settings, wait_until
 from proxy import Proxy
 from upstream import ACCOUNT, Upstream
 
@@ -25,6 +26,7 @@ class Sickness:
 
     name = ""
     loses_jobs = False
+    fails_jobs = False
 
     def __init__(self, ward: "Ward"):
         self.ward = ward
@@ -61,9 +63,11 @@ class ControllerForgets(ControllerStopped):
     loses_jobs = True
 
     def finish(self):
-        for file in (TESTBED / "ctld").iterdir():
-            if file.is_file() and file.name != "clustername":
-                file.unlink()
+        for path in (TESTBED / "ctld").iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != "clustername":
+                path.unlink()
         super().finish()
 
 
@@ -134,6 +138,7 @@ class StartupsTaken(Sickness):
 
 class HomeUnwritable(Sickness):
     name = "the user's home directory unwritable"
+    fails_jobs = True
 
     def begin(self):
         home = self.cluster.home(ACCOUNT)
@@ -167,8 +172,8 @@ class DiskFull(Sickness):
 
 
 ALL = [
-    ControllerStopped, ControllerHangs, ControllerForgets, AccountingStopped, SSHStopped, LoginsRefused, StartupsTaken,
-    HomeUnwritable, DiskFull,
+    ControllerStopped, ControllerHangs, AccountingStopped, SSHStopped, LoginsRefused, StartupsTaken, HomeUnwritable,
+    DiskFull, ControllerForgets,
 ]  # fmt: skip
 
 
@@ -234,12 +239,12 @@ class Chart:
 PATHS = ("/running", "/runstatus", "/exitstatus", "/submit", "/terminate", "/ready", "/live")
 
 
-def examine(ward: Ward, kind: type, seconds: float) -> dict:
+def examine(ward: Ward, sickness: type, seconds: float) -> dict:
     """One sickness from its begin to a full recovery."""
     weir, upstream = ward.weir, ward.upstream
     runner, victim = ward.running_job(), ward.running_job()
     charts, over, faults = {path: Chart() for path in PATHS}, threading.Event(), []
-    sick = kind(ward)
+    sick = sickness(ward)
 
     def probe(path, call, every):
         while not over.is_set():
@@ -272,7 +277,7 @@ def examine(ward: Ward, kind: type, seconds: float) -> dict:
         "/runstatus": (lambda: weir.post("/runstatus", runner.args), 0.2),
         "/exitstatus": (lambda: weir.post("/exitstatus", runner.args), 0.2),
     }
-    early, late = upstream.order(), upstream.order()
+    early = upstream.order("failing" if sick.fails_jobs else "plain")
     sick.begin()
     try:
         threads = [threading.Thread(target=probe, args=(path, *call)) for path, call in calls.items()]
@@ -280,7 +285,8 @@ def examine(ward: Ward, kind: type, seconds: float) -> dict:
         for thread in threads:
             thread.start()
         time.sleep(seconds)
-        submit(late)
+        if not sick.fails_jobs:  # that one could begin after the recovery
+            submit(upstream.order())
         over.set()
         for thread in threads:
             thread.join()
@@ -320,16 +326,26 @@ def examine(ward: Ward, kind: type, seconds: float) -> dict:
 
 
 def run(cluster: Cluster, directory: pathlib.Path, kinds=ALL, seconds: float = 20, say=lambda line: None) -> dict:
-    ward = Ward(cluster, directory)
+    ward, rows, tallies = Ward(cluster, directory), [], []
+
+    def take_stock():
+        ward.upstream.settle()
+        tallies.append(ward.upstream.count())
+        ward.upstream.orders.clear()
+
     try:
-        rows = []
         for kind in kinds:
+            if kind.loses_jobs:
+                take_stock()  # while Slurm still knows what it ran
             rows.append(examine(ward, kind, seconds))
             say(markdown(rows[-1]))
-        # A job that could not write its output fails: that is the truth, and no fault.
-        ward.upstream.settle()
-        tally = ward.upstream.count()
-        return {"rows": rows, "lost": tally.lost, "doubled": tally.doubled, "faults": ward.upstream.faults}
+        take_stock()
+        return {
+            "rows": rows,
+            "lost": [line for tally in tallies for line in tally.lost],
+            "doubled": [line for tally in tallies for line in tally.doubled],
+            "faults": ward.upstream.faults,
+        }
     finally:
         ward.close()
 
@@ -342,20 +358,10 @@ def markdown(row: dict) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def write(rows: list):
-    """Puts the table into the manual, in place of the one before."""
-    file = REPOSITORY / "docs/reliability.md"
-    begin, end = "<!-- measured: daemons -->\n", "<!-- end -->\n"
-    before, rest = file.read_text().split(begin)
-    table = [HEAD, "|---" * 9 + "|", *map(markdown, rows)]
-    file.write_text(before + begin + "\n".join(table) + "\n" + end + rest.split(end, 1)[1])
-
-
 def main():
     with tempfile.TemporaryDirectory(prefix="weir-daemons-") as directory:
         result = run(Cluster(), pathlib.Path(directory), say=lambda line: print(line))
-    if "--write" in sys.argv:
-        write(result["rows"])
+    manual.write("daemons", [HEAD, "|---" * 9 + "|", *map(markdown, result["rows"])])
     for kind in ("lost", "doubled", "faults"):
         for line in result[kind]:
             print(f"  {kind}: {line}")

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 
+import manual
 from harness import REPOSITORY, Cluster, Weir
 from upstream import Tally, Upstream
 
@@ -73,7 +74,7 @@ class Victim:
         for sender in senders:
             sender.start()
         try:
-            status = self.weir.process.wait(8)
+            status = self.weir.process.wait(12)
         except subprocess.TimeoutExpired:
             status = None
             self.weir.kill()
@@ -94,12 +95,11 @@ class Victim:
         if part == 0:
             waiting = [order for order in upstream.orders if order.answer is None and not order.refused]
             random.shuffle(waiting)
-            for order in waiting[:4]:
-                self.unless_over(upstream.submit, order)
+            # What was cut off before may wait for its deadline: first what is new.
             if point in ("submit.refused", "submit.row-removed"):
                 self.unless_over(upstream.submit, upstream.order("impossible"))
-            for _ in range(3):
-                self.unless_over(upstream.submit, upstream.order())
+            for order in [upstream.order() for _ in range(3)] + waiting[:4]:
+                self.unless_over(upstream.submit, order)
         if part == 1 and point.startswith("cancel."):
             self.use("long", "/terminate")
         if part == 1 and point.startswith("release."):
@@ -191,7 +191,7 @@ def run(cluster: Cluster, directory: pathlib.Path, kills: int, workers: int, say
 
 
 def main():
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    kills = int(manual.number(1000))
     with tempfile.TemporaryDirectory(prefix="weir-kills-") as directory:
         result = run(
             Cluster(), pathlib.Path(directory), kills, int(os.environ.get("WEIR_JOBS", "2")),
@@ -204,10 +204,13 @@ def main():
     for kind in ("lost", "doubled", "faults"):
         for line, times in list(collections.Counter(result[kind]).items())[:20]:
             print(f"  {kind}: {times} times: {line}")
-    print(
+    summary = (
         f"{result['kills']} kills, {result['jobs']} jobs, {len(result['lost'])} lost, {len(result['doubled'])} doubled, "
         f"{len(result['faults'])} other faults, in {result['minutes']:.1f} min"
     )
+    print(summary)
+    each = result["kills of each step"]
+    manual.write("kills", [f"Measured: {summary}; each of {len(each)} steps {min(each.values())} times or more."])
     sys.exit(1 if result["lost"] or result["doubled"] or result["faults"] else 0)
 
 

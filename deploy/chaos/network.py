@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 
+import manual
 from harness import Cluster, Weir
 from proxy import KINDS, PHASES, Fault, Proxy
 from upstream import Tally, Upstream
@@ -40,14 +41,22 @@ class Watch:
     def watch_live(self):
         while not self.over.wait(0.05):
             begin = time.monotonic()
-            status = self.weir.get("/live").status
+            try:
+                status = self.weir.get("/live").status
+            except OSError as error:
+                self.faults.append(f"/live: {error}")
+                return
             self.live.append(time.monotonic() - begin)
             if status != 200:
                 self.faults.append(f"/live answered {status}")
 
     def watch_list(self):
         while not self.over.wait(0.2):
-            answer = self.weir.get("/running")
+            try:
+                answer = self.weir.get("/running")
+            except OSError as error:
+                self.faults.append(f"/running: {error}")
+                return
             if answer.status == 200:
                 shown = {name for name, _ in answer.json()}
                 self.faults += [f"{name} runs and is not in /running" for name in self.names if name not in shown]
@@ -128,6 +137,13 @@ class Line:
         self.upstream.clean()
         return tally
 
+    def is_over(self) -> bool:
+        """Whether Weir ended, which is a fault and needs no more to be asked."""
+        status = self.weir.process.poll()
+        if status is not None:
+            self.upstream.faults.append(f"Weir ended with {status}: {self.weir.log[-1000:]}")
+        return status is not None
+
 
 def plan(faults: int) -> list:
     """Every phase with every kind, in random order, as often as it takes."""
@@ -151,7 +167,13 @@ def run(cluster: Cluster, directory: pathlib.Path, faults: list, lines: int = 2,
                 if not faults:
                     break
                 fault = faults.pop()
-            line.suffer(fault)
+            try:
+                line.suffer(fault)
+            except OSError:
+                if line.is_over():
+                    line.upstream.faults.append(f"that was: {fault}")
+                    return
+                raise
             _, took, settling, live = line.results[-1]
             say(f"{str(fault):24} well {took:4.1f} s, submits {settling:4.1f} s, /live at most {max(live) * 1000:.0f} ms")
         tallies.append(line.finish())
@@ -173,31 +195,32 @@ def run(cluster: Cluster, directory: pathlib.Path, faults: list, lines: int = 2,
 
 
 def main():
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    number = int(manual.number(60))
     with tempfile.TemporaryDirectory(prefix="weir-network-") as directory:
         result = run(
             Cluster(), pathlib.Path(directory), plan(number), 4, lambda line: print("[network]", line)
         )
     live = sorted(result["live"])
+    table = ["| Phase | " + " | ".join(KINDS) + " |", "|---" * (len(KINDS) + 1) + "|"]
     for phase in PHASES:
+        cells = []
         for kind in KINDS:
-            some = [result[1:3] for result in result["results"] if (result[0].phase, result[0].kind) == (phase, kind)]
-            if some:
-                well, settled = (sorted(times) for times in zip(*some))
-                print(
-                    f"  {kind + ' at ' + phase:24} well again after {statistics.median(well):4.1f} s, at most {well[-1]:4.1f}; "
-                    f"submits after {statistics.median(settled):4.1f}, at most {settled[-1]:4.1f}"
-                )
+            some = [row[1:3] for row in result["results"] if (row[0].phase, row[0].kind) == (phase, kind)]
+            cells.append(" / ".join(f"{max(times):.1f}" for times in zip(*some)))
+        table.append(f"| {phase} | " + " | ".join(cells) + " |")
+    print("\n".join(table))
     for kind in ("lost", "doubled", "faults"):
         for line in result[kind][:20]:
             print(f"  {kind}: {line}")
     slow = sum(second > LIVE for second in live)
-    print(
+    summary = (
         f"{len(result['results'])} faults, {result['jobs']} jobs, {len(result['lost'])} lost, "
         f"{len(result['doubled'])} doubled, {len(result['faults'])} other faults; /live p50 "
         f"{statistics.median(live) * 1000:.1f} ms, p99 {live[int(len(live) * 0.99)] * 1000:.1f} ms, "
         f"over 50 ms {slow} of {len(live)}"
     )
+    print(summary)
+    manual.write("network", [f"Measured: {summary}. The longest times in seconds, well again / submits answered:", "", *table])
     sys.exit(1 if result["lost"] or result["doubled"] or result["faults"] else 0)
 
 

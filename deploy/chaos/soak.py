@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 
+import manual
 from harness import Cluster, Weir
 from network import Line, Watch
 from proxy import KINDS, PHASES, Fault
@@ -165,7 +166,7 @@ def run(cluster: Cluster, directory: pathlib.Path, seconds: float, say=lambda li
 
 
 def main():
-    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30
+    minutes = manual.number(30)
     began = time.monotonic()
 
     def say(text):
@@ -173,20 +174,23 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="weir-soak-") as directory:
         result = run(Cluster(), pathlib.Path(directory), minutes * 60, say)
-    flat = True
+    flat, table = True, []
     for name, lines in result["judged"].items():
         for text, good in lines:
-            print(f"  {name:6} {text}{'' if good else '   NOT FLAT'}")
+            table.append(f"{name:6} {text}{'' if good else '   NOT FLAT'}")
+            print("  " + table[-1])
             flat = flat and good
     for kind in ("lost", "doubled", "faults"):
         for text in result[kind][:20]:
             print(f"  {kind}: {text}")
     live = result["live"]
-    print(
+    summary = (
         f"{minutes:.0f} min: {result['jobs']['dummy']} jobs through the dummy, {result['jobs']['slurm']} through Slurm, "
         f"{len(result['lost'])} lost, {len(result['doubled'])} doubled, {len(result['faults'])} other faults; "
         f"/live p50 {statistics.median(live) * 1000:.1f} ms, p99 {live[int(len(live) * 0.99)] * 1000:.1f} ms"
     )
+    print(summary)
+    manual.write("soak", [f"Measured: {summary}", "", "```", *table, "```"])
     sys.exit(0 if flat and not result["lost"] and not result["doubled"] and not result["faults"] else 1)
 
 

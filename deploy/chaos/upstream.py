@@ -2,6 +2,7 @@
 
 import collections
 import http.client
+import itertools
 import json
 import shutil
 import threading
@@ -35,7 +36,9 @@ class Order:
     """A job that the upstream wants run, and what it was answered."""
 
     def __init__(self, kind: str, text: str, held: bool = False):
-        self.kind = kind  # plain, long (to be canceled), held (to be released), impossible
+        # plain, long (to be canceled), held (to be released), impossible (Slurm refuses it), failing (to be taken, and
+        # to fail before it runs)
+        self.kind = kind
         self.name = job_name()
         self.text = text
         self.held = held
@@ -61,6 +64,7 @@ class Upstream:
         self.weir = weir
         self.began = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() - 60))
         self.orders = []
+        self.numbers = itertools.count()
         self.faults = []  # sentences: each is a broken promise
         self.directory = cluster.home(ACCOUNT) / f"chaos-{uuid.uuid4().hex[:8]}"
         self.directory.mkdir()
@@ -70,7 +74,7 @@ class Upstream:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def order(self, kind: str = "plain") -> Order:
-        number = len(self.orders)
+        number = next(self.numbers)
         lines = {}
         # Each run of a job leaves a line of its own.
         body = f'echo "$SLURM_JOB_ID" >> {self.directory}/{number}'
@@ -121,7 +125,7 @@ class Upstream:
         if order.end is not None and order.end != end:
             self.faults.append(f"{order.name}: ended as {end}, and before as {order.end}")
         order.end = end
-        expected = {"long": -15, "impossible": 1}.get(order.kind, 0)
+        expected = {"long": -15, "impossible": 1, "failing": 1}.get(order.kind, 0)
         if end[0] != expected:
             self.faults.append(f"{order.name}: ended with {end[0]}, not {expected}: {str(end)[:200]}")
         return True
@@ -178,7 +182,7 @@ class Upstream:
             for order in self.orders:
                 runs = order.file.read_text().split() if order.file.exists() else []
                 ids = records.get(order.name, set())
-                if order.kind == "impossible":
+                if order.kind in ("impossible", "failing"):
                     # Slurm records every submit that it refuses, too: as a failed job, without a run.
                     if runs:
                         tally.doubled.append(f"{order.name}: cannot be, and ran {runs}")

@@ -1,0 +1,27 @@
+import Foundation
+import Testing
+
+@testable import Jobs
+
+@Suite("A slow backend")
+struct SlowBackendTests {
+  let bench = Bench()
+
+  @Test("One slow answer does not put off the next look until the lists are too old to be served")
+  func slowAnswer() async throws {
+    bench.configuration.pollInterval = .milliseconds(50)
+    bench.configuration.earlyPollInterval = .milliseconds(50)
+    bench.configuration.staleAfter = .seconds(2)
+    bench.connector.change { $0.slowness = .seconds(1) }
+    let service = try bench.service()
+    try await service.start()
+    while (try? service.list(.running)) == nil { try await Task.sleep(for: .milliseconds(20)) }
+    bench.connector.change { $0.slowness = .zero }
+    // Five times the cost of the slow answer would be until five seconds from now.
+    for _ in 0..<40 {
+      _ = try service.list(.running)
+      try await Task.sleep(for: .milliseconds(100))
+    }
+    await service.stop()
+  }
+}
