@@ -153,7 +153,7 @@ extension Job {
   /// Whether its end is known and how it ended is not yet: the queue tells the first, accounting both, but later.
   func lacksExitCode(at now: Date) -> Bool {
     guard state.isTerminal, state != .lost, backendID != nil, exitCode == nil, let endedAt else { return false }
-    return (6...120).contains(now.timeIntervalSince(endedAt))
+    return (6...600).contains(now.timeIntervalSince(endedAt))
   }
 }
 

@@ -232,9 +232,9 @@ def test_code_and_canceler_are_added_to_an_end_that_the_queue_told(new_weir, clu
     cluster.run("scancel", canceled.id)
     first = weir.end(failing), weir.end(canceled)
     assert [end[0] for end in first] == [1, -15]
-    wait_until(lambda: row(weir, failing)["exitCode"] == 1, 60)
+    wait_until(lambda: row(weir, failing)["exitCode"] == 1, 90)
     assert row(weir, failing)["reason"] == "ended with exit code 1"
-    wait_until(lambda: row(weir, canceled)["reason"] == "canceled by root", 60)
+    wait_until(lambda: row(weir, canceled)["reason"] == "canceled by root", 90)
     assert (weir.end(failing), weir.end(canceled)) == first, "an end stays as it was told"
     assert events(weir, failing)[-1][:3] == ("failed", "failed", "sacct")
 
