@@ -61,7 +61,9 @@ public struct SlurmConnector: Connector {
       let left = configuration.submitTimeout - (.now - began)
       do throws(BackendError) {
         let queue = try await inQueue(submission.name, as: submission.account, timeout: max(left, .seconds(3)))
-        guard let found = queue.first(where: { $0.mark?.token == mark.token }) else { throw failure }
+        // Slurm keeps a record of what it refuses, too: a job that is over and never had a node.
+        let taken = queue.first { $0.mark?.token == mark.token && !($0.state.isTerminal && $0.nodes.isEmpty) }
+        guard let found = taken else { throw failure }
         return found.backendID
       } catch {
         guard error == failure else { throw .interrupted("\(reason); whether it was taken was not told: \(error)") }
