@@ -76,7 +76,8 @@ extension JobService {
       let complete = await observeOnce()
       // After a failure the first look may have waited for the backend's return, which is no cost of its own.
       // Nor may one slow answer put off the next look until what is known is too old to be served.
-      let cost = wasComplete ? min(ContinuousClock.now - began, configuration.staleAfter / 10) : .zero
+      let took = wasComplete ? ContinuousClock.now - began : .zero
+      let cost = min(took, max(.zero, configuration.staleAfter / 2 - took) / 5)
       wasComplete = complete
       let pause = pause(complete: complete, cost: cost)
       let least = max(configuration.earlyPollInterval, complete ? cost * 5 : .zero)

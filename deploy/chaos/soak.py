@@ -121,7 +121,7 @@ def throw(line: Line, cluster: Cluster, over: threading.Event, pause: float, say
 def run(cluster: Cluster, directory: pathlib.Path, seconds: float, say=lambda line: None) -> dict:
     for name in ("slurm", "dummy"):
         (directory / name).mkdir()
-    keep = {"WEIR_KEEP_OUTPUT": max(1, int(seconds / 10)), "JARVICE_SCHED_LOGLEVEL": "30"}
+    keep = {"WEIR_KEEP_OUTPUT": max(1, int(seconds / 10))}
     line = Line(cluster, directory / "slurm", **keep)
     dummy = Upstream(
         cluster,
