@@ -80,8 +80,10 @@ struct Sbatch {
     let words = result.message
     if result.exitStatus == 127 { return .unavailable("sbatch was not found on the cluster: \(words)") }
     // The request had been sent, and no answer came: slurmctld may have taken the job.
-    // 124 and above: ended by `timeout`, or by a signal.
-    let ended = result.signal != nil || result.exitStatus == 124 || !(0...128).contains(result.exitStatus)
+    // Ended by `timeout` (124), by a signal (128 and its number), or nobody knows how. Of itself sbatch ends with 1 or 255.
+    let ended =
+      result.signal != nil || result.exitStatus == 124 || (129...159).contains(result.exitStatus)
+      || result.exitStatus < 0
     if ended || SlurmWords.lost.contains(where: words.contains) {
       return .interrupted("sbatch: " + (words.isEmpty ? "it was ended by a signal" : words))
     }
