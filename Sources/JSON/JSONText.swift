@@ -4,6 +4,8 @@ public enum JSONText {
     case null
     case bool(Bool)
     case int(Int)
+    /// Null when it is no finite number, for which JSON has no form.
+    case double(Double)
     case string(String)
     case array([Value])
     case object([String: Value])
@@ -25,6 +27,7 @@ public enum JSONText {
     case .null: bytes += "null".utf8
     case .bool(let bool): bytes += (bool ? "true" : "false").utf8
     case .int(let int): bytes += String(int).utf8
+    case .double(let double): bytes += (double.isFinite ? "\(double)" : "null").utf8
     case .string(let string): append(string, to: &bytes)
     case .array(let values):
       bytes.append(UInt8(ascii: "["))

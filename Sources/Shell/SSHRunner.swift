@@ -60,7 +60,7 @@ public struct SSHRunner: Runner {
       level: purpose == .action ? .info : .debug, "command",
       metadata: [
         "host": "\(host)", "user": "\(account)", "command": "\(command.summary)", "exit": "\(LogText.line(exit))",
-        "ms": "\(Int((ContinuousClock.now - start) / .milliseconds(1)))",
+        "ms": .stringConvertible(Int((ContinuousClock.now - start) / .milliseconds(1))),
       ])
   }
 

@@ -122,6 +122,7 @@ extension JSONText.Value {
     case .string(let text): self = .string(text)
     // Numbers stay numbers, so that machines can reckon with them.
     case .stringConvertible(let number as any BinaryInteger): self = Int(exactly: number).map { .int($0) } ?? .null
+    case .stringConvertible(let number as Double): self = .double(number)
     case .stringConvertible(let other): self = .string(other.description)
     case .array(let values): self = .array(values.map { .init($0) })
     case .dictionary(let members): self = .object(members.mapValues { .init($0) })

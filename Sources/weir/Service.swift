@@ -121,7 +121,8 @@ struct Service {
     guard logger.logLevel <= level else { return }
     var metadata: Logger.Metadata = [
       "request-id": "\(record.requestID)", "method": "\(record.method)", "path": "\(record.path)",
-      "status": .stringConvertible(record.status), "ms": "\((record.milliseconds * 1000).rounded() / 1000)",
+      "status": .stringConvertible(record.status),
+      "ms": .stringConvertible((record.milliseconds * 1000).rounded() / 1000),
       "bytes": .stringConvertible(record.bytesSent), "address": "\(record.remoteAddress)",
     ]
     if let route = record.route { metadata["route"] = "\(route)" }

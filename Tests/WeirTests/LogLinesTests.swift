@@ -21,10 +21,13 @@ struct LogLinesTests {
 
   @Test("A line of JSON is one object, in which numbers are numbers")
   func json() throws {
-    let text = line(.json, "a \"b\"\n", ["status": .stringConvertible(200), "job": "é", "list": ["x"]])
+    let text = line(
+      .json, "a \"b\"\n",
+      ["status": .stringConvertible(200), "ms": .stringConvertible(1.25), "job": "é", "list": ["x"]])
     #expect(text.hasSuffix("}\n") && text.dropLast().contains("\n") == false)
     let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-    #expect(object["message"] as? String == "a \"b\"\n" && object["status"] as? Int == 200)
+    #expect(
+      object["message"] as? String == "a \"b\"\n" && object["status"] as? Int == 200 && text.contains("\"ms\":1.25,"))
     #expect(object["time"] as? String == "2026-02-01T00:00:00.250Z" && object["level"] as? String == "notice")
     #expect(object["job"] as? String == "é" && object["list"] as? [String] == ["x"])
   }
