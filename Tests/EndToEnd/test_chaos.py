@@ -48,5 +48,8 @@ def test_sick_daemons(cluster, tmp_path):
 def test_soak(cluster, tmp_path):
     result = soak.run(cluster, tmp_path, seconds=20)
     promises_are_kept(result)
-    flat = {name: lines for name, lines in result["judged"].items() if not all(good for _, good in lines)}
-    assert not flat, flat
+    # Whether all stays flat shows in minutes (deploy/chaos.sh soak); so short a run, in which the faults take most of the
+    # time and calls wait for each other, shows what is held at the worst of it. Megabytes for memory and log.
+    bounds = {"descriptors": 100, "threads": 40, "memory": 60, "log": 16}
+    for name, most in result["most"].items():
+        assert {kind: value for kind, value in most.items() if value > bounds[kind]} == {}, name

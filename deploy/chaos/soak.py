@@ -149,6 +149,10 @@ def run(cluster: Cluster, directory: pathlib.Path, seconds: float, say=lambda li
         thrower.join()
     faults = [f"slurm: {fault}" for fault in dict.fromkeys(watch.faults)]
     judged = {name: judge(load) for name, load in loads.items()}
+    most = {
+        name: {kind: max(getattr(sample, kind) for sample in load.samples) for kind in ALLOWED}
+        for name, load in loads.items()
+    }
     for name, load in loads.items():
         load.upstream.settle(90)
         faults += [f"{name}: {fault}" for fault in load.upstream.faults]
@@ -160,7 +164,7 @@ def run(cluster: Cluster, directory: pathlib.Path, seconds: float, say=lambda li
         upstream.clean()
     line.proxy.close()
     return {
-        "judged": judged, "jobs": jobs, "lost": tally.lost, "doubled": tally.doubled, "faults": faults,
+        "judged": judged, "most": most, "jobs": jobs, "lost": tally.lost, "doubled": tally.doubled, "faults": faults,
         "live": sorted(watch.live),
     }  # fmt: skip
 
