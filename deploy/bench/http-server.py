@@ -123,6 +123,8 @@ class Weir:
         await_port(self.port, self.process)
         assert get(self.port, "/live").content.strip() == LIVE
         self.start = (time.perf_counter() - began) * 1000
+        # Idle is what it is a moment after it has started.
+        time.sleep(1)
         self.idle, self.own = self.memory("VmRSS"), self.memory("RssAnon")
 
     def memory(self, kind: str) -> float:
