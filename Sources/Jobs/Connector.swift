@@ -11,8 +11,8 @@ public protocol Connector: Sendable {
   /// Checks a submission without asking the backend, and renders the script for people, secrets masked.
   func preview(_ submission: Submission) throws(BackendError) -> String
 
-  /// Where the job's output will be written.
-  func outputPath(of submission: Submission) -> String?
+  /// Where the job's output will be written. Jobs with the same path share a file.
+  func outputPath(of submission: Submission, token: String) -> String?
 
   /// Hands the job to the backend, which is to carry the mark; returns the backend's id.
   func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String
@@ -34,6 +34,15 @@ public protocol Connector: Sendable {
 
   func cancel(_ job: Job) async throws(BackendError)
   func release(_ job: Job) async throws(BackendError)
+  /// Keeps a job that waits from starting until it is released.
+  func hold(_ job: Job) async throws(BackendError)
+  /// Stops a running job's processes where they are.
+  func suspend(_ job: Job) async throws(BackendError)
+  /// Lets a suspended job's processes go on.
+  func resume(_ job: Job) async throws(BackendError)
+  /// Sends a signal to all processes of a running job.
+  /// - Parameter signal: its name without SIG.
+  func signal(_ job: Job, _ signal: String) async throws(BackendError)
 
   /// The backend's own account of the job, as text for people.
   func describe(_ job: Job) async throws(BackendError) -> String
@@ -61,6 +70,12 @@ public protocol Connector: Sendable {
 
   /// What keeps the connector from its work right now, a sentence each; empty when nothing does.
   var troubles: [String] { get }
+
+  /// Whether its jobs wait in Weir's own queue: what they are run by is then kept, sealed, until they are over.
+  var queuesHere: Bool { get }
+
+  /// Works on the jobs of a board until the task is cancelled, for a connector that finds machines for them itself.
+  func work(on board: JobBoard) async
 }
 
 extension Connector {
@@ -70,6 +85,16 @@ extension Connector {
   public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? { nil }
   public var runsInteractiveJobs: Bool { false }
   public func url(of job: Job) -> String? { nil }
+  public var queuesHere: Bool { false }
+  public func work(on board: JobBoard) async {}
+  public func hold(_ job: Job) async throws(BackendError) { throw cannot("hold") }
+  public func suspend(_ job: Job) async throws(BackendError) { throw cannot("suspend") }
+  public func resume(_ job: Job) async throws(BackendError) { throw cannot("resume") }
+  public func signal(_ job: Job, _ signal: String) async throws(BackendError) { throw cannot("signal") }
+
+  private func cannot(_ verb: String) -> BackendError {
+    .refused("the connector \(name) cannot \(verb) a job")
+  }
 }
 
 /// Why a backend did not do what it was asked.
@@ -98,6 +123,10 @@ public struct Observation: Sendable {
   public var accountingFailure: String?
   /// What was asked about a job that is not in `sightings` and how that was answered, by backend id.
   public var answers: [String: String]
+  /// Jobs whose machine could not be asked, by backend id, and why: nothing is known of them, and nothing follows.
+  public var unasked: [String: String] = [:]
+  /// Jobs of which nothing new is to be said, by backend id: they wait here.
+  public var unchanged: Set<String> = []
 
   public init(
     time: Date, sightings: [Sighting], accountingFailure: String? = nil, answers: [String: String] = [:]
@@ -133,6 +162,10 @@ public struct Sighting: Sendable, Equatable {
   public var endedAt: Date?
   /// Whether it is over but for what is being cleared up after it, or after this attempt of it.
   public var isCompleting = false
+  /// Which attempt this is, where the source says; what it says of another than the current one is passed over.
+  public var attempt: Int?
+  /// The GPUs it has, where this source shows them.
+  public var devices: [Device]?
 
   public init(
     backendID: String, mark: Mark? = nil, name: String? = nil, account: String? = nil, state: JobState, source: String,

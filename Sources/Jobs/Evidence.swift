@@ -30,7 +30,9 @@ struct Evidence {
       changes.append((before, before.updated(by: sighting, at: observation.time)))
     }
     for key in asked where shown[key] == nil {
-      guard let before = jobs[key], !before.state.isTerminal, before.backendID != nil else { continue }
+      guard let before = jobs[key], !before.state.isTerminal, let id = before.backendID,
+        !observation.unchanged.contains(id)
+      else { continue }
       changes.append((before, missed(before)))
     }
     return changes
@@ -68,7 +70,8 @@ struct Evidence {
   private func missed(_ before: Job) -> Job {
     var job = before
     job.unknownSince = before.unknownSince ?? observation.time
-    guard observation.accountingFailure == nil else {
+    let wasAsked = before.backendID.map { observation.unasked[$0] == nil } ?? true
+    guard observation.accountingFailure == nil, wasAsked else {
       job.missingSince = nil
       return job
     }
@@ -91,9 +94,14 @@ extension Job {
   /// This job with what a sighting says of it.
   func updated(by sighting: Sighting, at time: Date) -> Job {
     guard !state.isTerminal else { return amended(by: sighting) }
+    if let shown = sighting.attempt, shown != attempt, fingerprint.hasPrefix(Self.adoptedFingerprint) == false {
+      return self
+    }
     var job = self
     let canceling = state == .canceling && !sighting.state.isTerminal
-    let again = isNextAttempt(sighting)
+    let again = sighting.attempt == nil && isNextAttempt(sighting)
+    if let shown = sighting.attempt { job.attempt = shown }
+    if let devices = sighting.devices { job.devices = devices }
     job.backendID = sighting.backendID
     // A cancel that was asked for stands until the end is seen.
     job.state = canceling ? .canceling : sighting.state

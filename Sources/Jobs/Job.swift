@@ -60,6 +60,13 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var attempt = 1
   /// Since when nothing that could be asked has shown the job; nil while it is shown.
   public var unknownSince: Date?
+  /// In Weir's own queue a job of a higher priority starts before all of a lower one.
+  public var priority = 0
+  /// What it needs, where Weir itself finds it a machine.
+  public var needs: Needs?
+  /// The GPUs that it runs or ran on, where Weir itself gives them out: they are its own from the moment that it is
+  /// given a machine until it is over.
+  public var devices: [Device] = []
 
   public var key: JobKey { JobKey(name: name, number: number) }
 

@@ -74,6 +74,7 @@ public final class JobService: Sendable {
       guard running == nil else { return }
       running = Task {
         await withDiscardingTaskGroup { group in
+          group.addTask { await self.connector.work(on: JobBoard(ledger: self.ledger)) }
           group.addTask { await self.observe() }
           group.addTask { await self.removeOutputs() }
           group.addTask { await self.examineStore() }
@@ -216,7 +217,9 @@ public final class JobService: Sendable {
       configuration.adoption?.mark(of: submission, token: job.submissionToken, fingerprint: fingerprint)
       ?? Mark(token: job.submissionToken)
     do {
-      try await ledger.insert(job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey)
+      let payload = connector.queuesHere ? try JobBoard.encode(submission) : nil
+      try await ledger.insert(
+        job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey, payload: payload)
     } catch {
       throw error as? JobError ?? .storage(StoreError(error).summary)
     }
@@ -354,6 +357,39 @@ public final class JobService: Sendable {
     observer.poke()
   }
 
+  /// Keeps a job that waits from starting until it is released.
+  public func hold(_ job: Job, actor: String) async throws(JobError) {
+    try await act(on: job, connector.hold)
+    await ledger.transition(job.key, actor: actor) { job in
+      guard job.state == .queued else { return }
+      job.state = .held
+      job.stateSource = "weir"
+      job.stateTime = Date()
+      job.reason = "held by \(actor)"
+    }
+    observer.poke()
+  }
+
+  /// Stops a running job's processes where they are; seen as `suspended` once they are.
+  public func suspend(_ job: Job) async throws(JobError) { try await act(on: job, connector.suspend) }
+
+  /// Lets a suspended job's processes go on.
+  public func resume(_ job: Job) async throws(JobError) { try await act(on: job, connector.resume) }
+
+  /// Sends a signal, by its name without SIG, to all processes of a running job.
+  public func signal(_ job: Job, _ signal: String) async throws(JobError) {
+    try await act(on: job) { job throws(BackendError) in try await connector.signal(job, signal) }
+  }
+
+  private func act(
+    on job: Job, _ body: (Job) async throws(BackendError) -> Void
+  ) async throws(JobError) {
+    guard !job.state.isTerminal else { throw .over(job.key, job.state) }
+    try requireBackendID(job)
+    do { try await body(job) } catch { throw JobError(error) }
+    observer.poke()
+  }
+
   /// The backend's own account of a job.
   public func describe(_ job: Job) async throws(JobError) -> String {
     try requireBackendID(job)
@@ -402,8 +438,13 @@ extension Job {
     self.init(
       id: ULID.make(at: now), name: submission.name, number: submission.number, owner: submission.owner,
       account: submission.account, connector: connector.name, submissionToken: token ?? ULID.make(at: now),
-      fingerprint: fingerprint, outputPath: connector.outputPath(of: submission), state: .submitting,
+      fingerprint: fingerprint, outputPath: nil, state: .submitting,
       stateSource: "weir", stateTime: now, reason: "handed to the backend", nodes: [], elapsed: 0, submittedAt: now)
+    outputPath = connector.outputPath(of: submission, token: submissionToken)
+    priority = submission.priority
+    if connector.queuesHere {
+      needs = Needs(gpus: submission.gpusPerNode, cores: submission.coresPerNode, memory: submission.memoryPerNode)
+    }
   }
 }
 

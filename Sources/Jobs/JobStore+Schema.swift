@@ -10,6 +10,7 @@ enum Schema {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("jobs", migrate: jobs)
     migrator.registerMigration("retention", migrate: retention)
+    migrator.registerMigration("placement", migrate: placement)
     return migrator
   }
 
@@ -90,6 +91,19 @@ enum Schema {
         INSERT INTO retention (job, due)
         SELECT id, strftime('%Y-%m-%d %H:%M:%f', 'now', '+8 days') FROM job WHERE NOT (\(isLiving))
         """)
+  }
+
+  /// What Weir's own queue needs to know of a job, and what it will be run by, sealed.
+  @Sendable private static func placement(_ db: Database) throws {
+    try db.alter(table: "job") { table in
+      table.add(column: "priority", .integer).notNull().defaults(to: 0)
+      table.add(column: "needs", .text)
+      table.add(column: "devices", .text).notNull().defaults(to: "[]")
+    }
+    try db.create(table: "payload") { table in
+      table.primaryKey("job", .text).references("job", onDelete: .cascade)
+      table.column("sealed", .blob).notNull()
+    }
   }
 }
 

@@ -14,11 +14,13 @@ public final class JobStore: Sendable {
 
   let database: DatabasePool
   let directory: StateDirectory
+  private let seal: Seal
 
   /// Opens or creates the store in a directory of its own.
   /// - Throws: ``StoreError``, which says what to do.
   public init(directory path: String) throws(StoreError) {
     directory = try StateDirectory(path)
+    seal = try Seal(path: directory.sealKey)
     do {
       try Self.prepare(directory)
       database = try DatabasePool(path: directory.database, configuration: Self.configuration)
@@ -56,7 +58,11 @@ public final class JobStore: Sendable {
 
   /// Writes a new job, in place of an earlier one of the same name and number that the backend never had.
   /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key.
-  func insert(_ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?) throws {
+  /// - Parameter payload: what the job will be run by, for a connector whose jobs wait here.
+  func insert(
+    _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil
+  ) throws {
+    let sealed = payload.map { Data(seal.close($0)) }
     try database.write { db in
       try Job.filter(Column("name") == job.name && Column("number") == job.number && Column("backendID") == nil)
         .deleteAll(db)
@@ -65,8 +71,23 @@ public final class JobStore: Sendable {
       try db.execute(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)", arguments: [job.id, shownScript])
       var event = event
       try event.insert(db)
+      if let sealed {
+        try db.execute(sql: "INSERT INTO payload (job, sealed) VALUES (?, ?)", arguments: [job.id, sealed])
+      }
       if let idempotencyKey { try idempotencyKey.bind(to: job.id, db) }
     }
+  }
+
+  /// What a job that waits here will be run by; nil once it is over.
+  func payload(of id: String) async throws -> [UInt8]? {
+    let sealed = try await database.read { db in
+      try Data.fetchOne(db, sql: "SELECT sealed FROM payload WHERE job = ?", arguments: [id])
+    }
+    guard let sealed else { return nil }
+    guard let plain = seal.open([UInt8](sealed)) else {
+      throw StoreError.unusable("what job \(id) is to be run by was sealed with another key than seal.key")
+    }
+    return plain
   }
 
   /// Writes what changed of some jobs, and why, in one transaction.
@@ -79,6 +100,7 @@ public final class JobStore: Sendable {
         if let due = change.outputDue {
           try db.execute(
             sql: "INSERT OR IGNORE INTO retention (job, due) VALUES (?, ?)", arguments: [change.job.id, due])
+          try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [change.job.id])
         }
       }
     }

@@ -15,6 +15,10 @@ final class JobTable: Sendable {
   }
 
   private let contents = Mutex(Contents())
+  private let watcher = Mutex<(@Sendable (Job) -> Void)?>(nil)
+
+  /// Calls it with each job that came or changed, in the order in which that happened.
+  func watch(_ body: @escaping @Sendable (Job) -> Void) { watcher.withLock { $0 = body } }
 
   func read<Result>(_ body: (borrowing Contents) throws -> Result) rethrows -> Result {
     try contents.withLock { try body($0) }
@@ -25,6 +29,12 @@ final class JobTable: Sendable {
       body(&$0)
       $0.generation &+= 1
     }
+  }
+
+  /// Shows jobs as they are now.
+  fileprivate func show(_ jobs: [Job]) {
+    change { contents in for job in jobs { contents.jobs[job.key] = job } }
+    if let body = watcher.withLock({ $0 }) { for job in jobs { body(job) } }
   }
 
   fileprivate func note(storeTrouble: String?) { contents.withLock { $0.storeTrouble = storeTrouble } }
@@ -65,6 +75,7 @@ actor Ledger {
   /// Reads the jobs that are not over, and the latest of those that are.
   func load() throws {
     let jobs = try store.jobs(livingAndLatest: recentCount)
+    if let latest = jobs.map(\.id).max() { ULID.follow(latest) }
     table.change { contents in
       for var job in jobs {
         // Its answer was lost when the program ended.
@@ -81,14 +92,17 @@ actor Ledger {
     return try await store.job(key)
   }
 
-  func insert(_ job: Job, shownScript: String, actor: String, idempotencyKey: IdempotencyKey?) throws {
+  func insert(
+    _ job: Job, shownScript: String, actor: String, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil
+  ) throws {
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
       reason: job.reason)
     try writing {
-      try store.insert(job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey)
+      try store.insert(
+        job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload)
     }
-    table.change { $0.jobs[job.key] = job }
+    table.show([job])
   }
 
   /// Takes over a job that the backend has and the store does not.
@@ -139,6 +153,29 @@ actor Ledger {
     return after
   }
 
+  /// Changes several jobs in one transaction, but for those that are over and those that `change` leaves as they are.
+  /// - Returns: those that were changed, as they are afterwards.
+  @discardableResult
+  func transition(_ keys: [JobKey], actor: String, _ change: @Sendable (inout Job) -> Void) -> [Job] {
+    var changes: [(before: Job, after: Job)] = []
+    for key in keys {
+      guard let before = table.read({ $0.jobs[key] }), !before.state.isTerminal else { continue }
+      var after = before
+      change(&after)
+      if after != before { changes.append((before, after)) }
+    }
+    commit(changes, actor: actor)
+    return changes.map(\.after)
+  }
+
+  /// Takes over what was seen of single jobs, whoever shows them.
+  func apply(_ sightings: [JobKey: Sighting], at time: Date) {
+    transition(Array(sightings.keys), actor: "weir") { job in
+      guard let sighting = sightings[job.key], sighting.shows(job) else { return }
+      job = job.updated(by: sighting, at: time)
+    }
+  }
+
   /// Takes over what an observation says of the jobs that were asked about; see ``Evidence``.
   func apply(_ observation: Observation, to asked: Set<JobKey>, lostAfter: TimeInterval, unbroken: Bool) {
     let jobs = table.read { $0.jobs }
@@ -159,7 +196,7 @@ actor Ledger {
     Checkpoint.reach("end.decided", if: changes.contains { $0.after.state.isTerminal })
     save()
     Checkpoint.reach("end.written", if: changes.contains { $0.after.state.isTerminal })
-    table.change { contents in for change in changes { contents.jobs[change.after.key] = change.after } }
+    table.show(changes.map(\.after))
     for (before, after) in changes where after.state.isTerminal && !before.state.isTerminal { ended.append(after.key) }
     forget()
   }

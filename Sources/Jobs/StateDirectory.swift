@@ -9,6 +9,7 @@ public struct StateDirectory: Sendable {
 
   var database: String { path + "/weir.sqlite" }
   var output: String { path + "/output" }
+  var sealKey: String { path + "/seal.key" }
   fileprivate var lock: String { path + "/lock" }
 
   /// Makes the directory, or checks the one there is; what of it others may read is narrowed to 0700 and 0600.
@@ -17,7 +18,7 @@ public struct StateDirectory: Sendable {
     self.path = path
     try Self.makeDirectory(path)
     try Self.makeDirectory(output)
-    for name in ["weir.sqlite", "weir.sqlite-wal", "weir.sqlite-shm", "lock", "known_hosts"] {
+    for name in ["weir.sqlite", "weir.sqlite-wal", "weir.sqlite-shm", "lock", "known_hosts", "seal.key"] {
       let file = path + "/" + name
       guard let status = try Self.status(file) else { continue }
       guard status.st_mode & S_IFMT == S_IFREG else {

@@ -1,5 +1,5 @@
 /// What a user asks to run, checked for form but not yet for what the place allows.
-public struct Submission: Sendable, Equatable {
+public struct Submission: Sendable, Equatable, Codable {
   public var name: String
   public var number: Int
   public var owner: String
@@ -18,6 +18,14 @@ public struct Submission: Sendable, Equatable {
   public var held: Bool
   /// Options of the connector's own, in the order given.
   public var options: [Option]
+  /// Of jobs that wait in Weir's own queue those of a higher priority start first.
+  public var priority = 0
+  /// Variables for the script, beside those that the machine and the connector set.
+  public var environment: [Option] = []
+  /// Whether the job succeeds by saying JARVICE_CMD_SUCCESS, as the upstream's scripts do, and not by its exit status.
+  public var isJudgedByOutput = false
+  /// Whether standard error goes where standard output goes.
+  public var joinsOutput = false
   /// What was asked, word for word, before the site's settings were added to it.
   public var request: String
   /// The script as it runs, once on each node. Holds registry passwords: never stored, logged or answered.
@@ -25,7 +33,7 @@ public struct Submission: Sendable, Equatable {
   /// The same script with every secret masked: what may be shown and stored.
   public var shownScript: String
 
-  public struct Option: Sendable, Equatable {
+  public struct Option: Sendable, Equatable, Codable {
     public let name: String
     public let value: String
     public init(name: String, value: String) {
@@ -60,6 +68,9 @@ public struct Submission: Sendable, Equatable {
   }
 
   public var key: JobKey { JobKey(name: name, number: number) }
+
+  /// Seconds of the time limit; nil for none.
+  public var timeLimitSeconds: Int? { timeLimit.flatMap(ValueRule.seconds(ofTimeLimit:)) }
 
   /// SHA-256 over what was asked, each part with its length before it so that no two submissions share a fingerprint.
   /// The site's settings are not in it: they may change before the same submission is sent again.

@@ -1,19 +1,58 @@
 import Foundation
+import Synchronization
 
 /// A universally unique, lexicographically sortable identifier: 48 bits of milliseconds since 1970 and 80 random bits,
 /// in Crockford's base 32 (26 characters).
+///
+/// Those made by one process sort in the order in which they were made, also within a millisecond and when the clock is
+/// set back: then the last one's time stays and its random bits count up, as the specification's monotonic form has it.
 public enum ULID {
   private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+  private static let last = Mutex((milliseconds: UInt64(0), high: UInt16(0), low: UInt64(0)))
 
   public static func make(at time: Date = Date()) -> String {
-    var generator = SystemRandomNumberGenerator()
-    let milliseconds = UInt64(max(0, time.timeIntervalSince1970 * 1000)) & 0xFFFF_FFFF_FFFF
+    let now = UInt64(max(0, time.timeIntervalSince1970 * 1000)) & 0xFFFF_FFFF_FFFF
+    let (milliseconds, high, low) = last.withLock { last in
+      if now > last.milliseconds {
+        // With its highest bit clear there is room to count.
+        last = (now, .random(in: 0...(.max >> 1)), .random(in: 0...(.max)))
+      } else {
+        last.low &+= .random(in: 1...(1 << 32))
+        if last.low < 1 << 33 { last.high &+= 1 }
+      }
+      return last
+    }
+    return text(milliseconds, high, low)
+  }
+
+  /// Has all that are made from now on sort behind that one, which an earlier process made.
+  static func follow(_ text: String) {
+    guard text.utf8.count == 26 else { return }
+    var milliseconds: UInt64 = 0
+    for byte in text.utf8.prefix(10) {
+      guard let digit = alphabet.firstIndex(of: byte) else { return }
+      milliseconds = milliseconds << 5 | UInt64(digit)
+    }
+    last.withLock { last in
+      guard milliseconds >= last.milliseconds else { return }
+      last = (milliseconds + 1, .random(in: 0...(.max >> 1)), .random(in: 0...(.max)))
+    }
+  }
+
+  private static func text(_ milliseconds: UInt64, _ high: UInt16, _ low: UInt64) -> String {
     var text = [UInt8]()
     text.reserveCapacity(26)
     for shift in stride(from: 45, through: 0, by: -5) {
       text.append(alphabet[Int((milliseconds >> UInt64(shift)) & 31)])
     }
-    for _ in 0..<16 { text.append(alphabet[Int(generator.next(upperBound: UInt8(32)))]) }
+    // 80 bits in sixteen digits of five.
+    for shift in stride(from: 75, through: 0, by: -5) {
+      let digit =
+        shift >= 64
+        ? UInt64(high) >> UInt64(shift - 64)
+        : low >> UInt64(shift) | (shift > 59 ? UInt64(high) << UInt64(64 - shift) : 0)
+      text.append(alphabet[Int(digit & 31)])
+    }
     return String(decoding: text, as: UTF8.self)
   }
 }

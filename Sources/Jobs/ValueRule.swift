@@ -85,6 +85,33 @@ public enum ValueRule: Sendable, Equatable {
     return fields.count <= 3 && fields.dropFirst().allSatisfy { $0.utf8.count <= 2 }
       && digits.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }
   }
+
+  /// The seconds of a time limit that fits ``timeLimit``; nil for another text, and for what is no limit: 0, or more
+  /// than an Int of seconds.
+  static func seconds(ofTimeLimit text: String) -> Int? {
+    guard isTimeLimit(text) else { return nil }
+    let parts = text.split(separator: "-")
+    let fields = (parts.last ?? "").split(separator: ":").map { Int($0) ?? .max }
+    let scales: [Int]
+    if parts.count == 2 {
+      scales = [3600, 60, 1]
+    } else {
+      switch fields.count {
+      case 1: scales = [60]
+      case 2: scales = [60, 1]
+      default: scales = [3600, 60, 1]
+      }
+    }
+    var total = 0
+    let days = parts.count == 2 ? [(Int(parts[0]) ?? .max, 86_400)] : []
+    for (count, scale) in days + Array(zip(fields, scales)) {
+      let (product, tooLarge) = count.multipliedReportingOverflow(by: scale)
+      let (sum, overflow) = total.addingReportingOverflow(product)
+      if tooLarge || overflow { return nil }
+      total = sum
+    }
+    return total > 0 ? total : nil
+  }
 }
 
 extension ValueRule {

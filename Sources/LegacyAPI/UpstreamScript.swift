@@ -81,13 +81,16 @@ struct UpstreamScript {
     let gpus = try whole(.gpus) ?? 0
     let memory = try whole(.memory) ?? 0
     let parameters = try downstreamParameters(version: version, overlay: devices.overlay, settings: settings)
-    return try Submission(
+    var submission = try Submission(
       name: name, number: number, owner: owner, account: account, nodes: nodes, coresPerNode: cores,
       memoryPerNode: memory > 0 ? memory : nil, gpusPerNode: gpus, timeLimit: value(.timeLimit),
       licenses: value(.licenses), partition: devices.partition,
       exclusive: devices.exclusive || interactive || gpus > 0, held: held, options: devices.options, request: text,
       script: format.render([Self.parameters: parameters.render(masked: false)]),
       shownScript: Self.masked(format.render([Self.parameters: parameters.render(masked: true)])))
+    submission.isJudgedByOutput = true
+    submission.joinsOutput = true
+    return submission
   }
 
   // MARK: Images and credentials

@@ -88,7 +88,7 @@ private final class WorldConnector: Connector {
   var troubles: [String] { [] }
 
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
-  func outputPath(of submission: Submission) -> String? { nil }
+  func outputPath(of submission: Submission, token: String) -> String? { nil }
 
   func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
     let fate = fate.withLock { $0 }

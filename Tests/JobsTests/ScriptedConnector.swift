@@ -41,7 +41,7 @@ final class ScriptedConnector: Connector {
   }
 
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
-  func outputPath(of submission: Submission) -> String? { nil }
+  func outputPath(of submission: Submission, token: String) -> String? { nil }
 
   func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
     let answer = script.withLock { script in

@@ -32,7 +32,7 @@ final class StagedConnector: Connector {
 
   var troubles: [String] { current.troubles }
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
-  func outputPath(of submission: Submission) -> String? { nil }
+  func outputPath(of submission: Submission, token: String) -> String? { nil }
   func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { try answer { _ in "58" } }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { try answer { _ in nil } }
   func cancel(_ job: Job) async throws(BackendError) { try answer { _ in } }

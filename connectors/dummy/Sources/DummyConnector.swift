@@ -29,7 +29,7 @@ public struct DummyConnector: Connector {
 
   public func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
 
-  public func outputPath(of submission: Submission) -> String? { nil }
+  public func outputPath(of submission: Submission, token: String) -> String? { nil }
 
   public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
     "dummy_" + mark.token

@@ -44,7 +44,7 @@ public struct SlurmConnector: Connector {
     return try Sbatch.script(around: submission.shownScript)
   }
 
-  public func outputPath(of submission: Submission) -> String? { sbatch(submission).outputPath }
+  public func outputPath(of submission: Submission, token: String) -> String? { sbatch(submission).outputPath }
 
   public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
     let sbatch = sbatch(submission)

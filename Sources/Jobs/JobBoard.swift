@@ -1,0 +1,114 @@
+import Foundation
+
+/// The jobs of a connector that finds machines for them itself: what is known of them, and the ways in which it changes
+/// them. Everything that it changes is on disk, in one transaction, before anybody sees it.
+///
+/// A job's machine and GPUs are its own from ``place(_:)`` until it is over: who holds what is read from the jobs
+/// themselves, and so can neither be lost nor be held twice.
+public struct JobBoard: Sendable {
+  /// Where a job that waits is to run.
+  public struct Placement: Sendable {
+    public var key: JobKey
+    public var machine: String
+    public var devices: [Device]
+
+    public init(key: JobKey, machine: String, devices: [Device]) {
+      self.key = key
+      self.machine = machine
+      self.devices = devices
+    }
+  }
+
+  let ledger: Ledger
+
+  /// All jobs that are not over.
+  public var living: [Job] { ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal } } }
+
+  /// A job as it is now, if it is living or ended recently.
+  public func job(_ key: JobKey) -> Job? { ledger.table.read { $0.jobs[key] } }
+
+  /// Calls it with each job that came or changed, in order, on the thread that changed it. There is one who watches.
+  public func watch(_ body: @escaping @Sendable (Job) -> Void) { ledger.table.watch(body) }
+
+  /// What a job is to be run by.
+  /// - Throws: when the store cannot be read, or does not have it: the job is over, or was adopted.
+  public func submission(of job: Job) async throws -> Submission {
+    guard let bytes = try await ledger.store.payload(of: job.id) else {
+      throw StoreError.unusable("the store does not have what job \(job.key) is to be run by")
+    }
+    return try JSONDecoder().decode(Submission.self, from: Data(bytes))
+  }
+
+  static func encode(_ submission: Submission) throws -> [UInt8] {
+    var submission = submission
+    submission.request = ""
+    return [UInt8](try JSONEncoder().encode(submission))
+  }
+
+  /// Gives jobs that wait their machines; those that do not wait any more are passed over.
+  /// - Returns: the jobs that were given theirs.
+  public func place(_ placements: [Placement]) async -> [Job] {
+    let placements = Dictionary(placements.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
+    return await ledger.transition(Array(placements.keys), actor: "weir") { job in
+      guard job.state == .queued, let placement = placements[job.key] else { return }
+      job.state = .starting
+      job.stateSource = "queue"
+      job.stateTime = Date()
+      job.nodes = [placement.machine]
+      job.devices = placement.devices
+      job.reason = ""
+    }
+  }
+
+  /// Takes a job that certainly was not started back to its place in the queue, or, if it is to be canceled, ends it.
+  /// - Parameters:
+  ///   - job: as it was placed; not changed if it is another attempt by now.
+  ///   - asNextAttempt: whether what was tried left traces, so that the next try needs a number of its own.
+  public func putBack(_ job: Job, reason: String, asNextAttempt: Bool) async {
+    await ledger.transition(job.key, actor: "weir") { [attempt = job.attempt] job in
+      guard job.attempt == attempt, job.state == .starting || job.state == .canceling else { return }
+      job.stateTime = Date()
+      job.stateSource = "queue"
+      if job.state == .canceling {
+        job.state = .canceled
+        job.ending = .canceled
+        job.endedAt = Date()
+        return
+      }
+      job.state = .queued
+      job.nodes = []
+      job.devices = []
+      job.unknownSince = nil
+      job.missingSince = nil
+      job.reason = reason
+      if asNextAttempt { job.attempt += 1 }
+    }
+  }
+
+  /// Ends a job that was to be canceled before it had a machine.
+  public func endUnplaced(_ key: JobKey) async {
+    await ledger.transition(key, actor: "weir") { job in
+      guard job.state == .canceling, job.nodes.isEmpty else { return }
+      job.state = .canceled
+      job.stateSource = "queue"
+      job.stateTime = Date()
+      job.ending = .canceled
+      job.endedAt = Date()
+    }
+  }
+
+  /// Takes over what was seen of jobs.
+  public func report(_ sightings: [JobKey: Sighting], at time: Date) async {
+    guard !sightings.isEmpty else { return }
+    await ledger.apply(sightings, at: time)
+  }
+
+  /// Says why jobs wait; nothing else of them changes.
+  public func explain(_ reasons: [JobKey: String]) async {
+    guard !reasons.isEmpty else { return }
+    await ledger.transition(Array(reasons.keys), actor: "weir") { job in
+      guard job.state == .queued, let reason = reasons[job.key] else { return }
+      job.reason = reason
+    }
+  }
+}
