@@ -3,15 +3,20 @@ import Synchronization
 
 /// A universally unique, lexicographically sortable identifier: 48 bits of milliseconds since 1970 and 80 random bits,
 /// in Crockford's base 32 (26 characters).
-///
-/// Those made by one process sort in the order in which they were made, also within a millisecond and when the clock is
-/// set back: then the last one's time stays and its random bits count up, as the specification's monotonic form has it.
 public enum ULID {
   private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
   private static let last = Mutex((milliseconds: UInt64(0), high: UInt16(0), low: UInt64(0)))
 
-  public static func make(at time: Date = Date()) -> String {
-    let now = UInt64(max(0, time.timeIntervalSince1970 * 1000)) & 0xFFFF_FFFF_FFFF
+  /// One that bears the given time.
+  public static func make(at time: Date) -> String {
+    text(milliseconds(time), .random(in: 0...(.max)), .random(in: 0...(.max)))
+  }
+
+  /// The next one: those of one process sort in the order in which they were made, also within a millisecond and when
+  /// the clock is set back. Then the last one's time stays and its random bits count up, as in the specification's
+  /// monotonic form.
+  public static func next(at time: Date = Date()) -> String {
+    let now = milliseconds(time)
     let (milliseconds, high, low) = last.withLock { last in
       if now > last.milliseconds {
         // With its highest bit clear there is room to count.
@@ -37,6 +42,10 @@ public enum ULID {
       guard milliseconds >= last.milliseconds else { return }
       last = (milliseconds + 1, .random(in: 0...(.max >> 1)), .random(in: 0...(.max)))
     }
+  }
+
+  private static func milliseconds(_ time: Date) -> UInt64 {
+    UInt64(max(0, time.timeIntervalSince1970 * 1000)) & 0xFFFF_FFFF_FFFF
   }
 
   private static func text(_ milliseconds: UInt64, _ high: UInt16, _ low: UInt64) -> String {

@@ -17,8 +17,8 @@ final class Scratch {
 
 private func job(_ name: String, _ state: JobState = .queued, endedAt: Date? = nil) -> Job {
   Job(
-    id: ULID.make(), name: name, number: 1, owner: "kirby@example.com", account: "kirby", connector: "scripted",
-    submissionToken: ULID.make(), fingerprint: "f", backendID: "1", state: state, stateSource: "weir",
+    id: ULID.next(), name: name, number: 1, owner: "kirby@example.com", account: "kirby", connector: "scripted",
+    submissionToken: ULID.next(), fingerprint: "f", backendID: "1", state: state, stateSource: "weir",
     stateTime: Date(), reason: "", ending: endedAt == nil ? nil : .completed, nodes: [], elapsed: 0,
     submittedAt: Date(), endedAt: endedAt)
 }

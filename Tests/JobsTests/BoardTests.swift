@@ -1,0 +1,212 @@
+import Foundation
+import Logging
+import Synchronization
+import Testing
+
+@testable import Jobs
+
+/// A connector whose jobs wait in Weir's own queue, and whose machines are the test.
+private final class QueueingConnector: Connector {
+  let name = "queueing"
+  let board = Mutex<JobBoard?>(nil)
+  let shown = Mutex<[JobKey: Sighting]>([:])
+  let unasked = Mutex<[String: String]>([:])
+  var troubles: [String] { [] }
+  var queuesHere: Bool { true }
+
+  func work(on board: JobBoard) async {
+    self.board.withLock { $0 = board }
+    while !Task.isCancelled { try? await Task.sleep(for: .seconds(60)) }
+  }
+  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: Submission, token: String) -> String? { "jobs/" + token }
+  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { mark.token }
+  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+    let shown = shown.withLock { $0 }
+    let unasked = unasked.withLock { $0 }
+    var observation = Observation(time: Date(), sightings: jobs.compactMap { shown[$0.key] })
+    observation.unasked = unasked
+    observation.unchanged = Set(jobs.filter { $0.nodes.isEmpty }.compactMap(\.backendID))
+    return observation
+  }
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { nil }
+  func cancel(_ job: Job) async throws(BackendError) {}
+  func release(_ job: Job) async throws(BackendError) {}
+  func hold(_ job: Job) async throws(BackendError) {}
+  func describe(_ job: Job) async throws(BackendError) -> String { "" }
+  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
+  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
+}
+
+/// A service with such a connector, on a store of its own.
+private struct Place {
+  let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-board-\(UUID().uuidString)")
+  let connector = QueueingConnector()
+  let service: JobService
+  let board: JobBoard
+
+  init() async throws {
+    var configuration = JobService.Configuration()
+    configuration.lostAfter = 0
+    service = JobService(
+      store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,
+      logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+    try await service.start()
+    while connector.board.withLock({ $0 == nil }) { try await Task.sleep(for: .milliseconds(5)) }
+    board = connector.board.withLock { $0 }!
+  }
+
+  func end() async {
+    await service.stop()
+    try? FileManager.default.removeItem(at: directory)
+  }
+
+  func submit(_ name: String = "job", script: String = "true\n", held: Bool = false) async throws -> Job {
+    var submission = Submission(
+      name: name, number: 1, owner: "kirby@example.com", account: "kirby", nodes: 1, coresPerNode: 2,
+      memoryPerNode: 3, gpusPerNode: 1, held: held, request: script, script: script, shownScript: "shown")
+    submission.priority = 4
+    _ = try await service.submit(submission, actor: "test")
+    return try #require(board.job(submission.key))
+  }
+}
+
+@Suite struct BoardTests {
+  @Test func whatAJobNeedsIsKeptUntilItIsOverAndSealed() async throws {
+    let place = try await Place()
+    let job = try await place.submit(script: "echo secret-of-the-registry\n")
+    #expect(job.needs == Needs(gpus: 1, cores: 2, memory: 3) && job.priority == 4 && job.state == .queued)
+    #expect(job.backendID == job.submissionToken)
+    #expect(try await place.board.submission(of: job).script == "echo secret-of-the-registry\n")
+    for file in try FileManager.default.subpathsOfDirectory(atPath: place.directory.path) {
+      let bytes = FileManager.default.contents(atPath: place.directory.path + "/" + file) ?? Data()
+      #expect(bytes.range(of: Data("secret-of-the-registry".utf8)) == nil, "\(file)")
+    }
+    let placed = try #require(
+      await place.board.place([.init(key: job.key, machine: "s1", devices: [.init(index: 0)])]).first)
+    let end = Sighting(
+      backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .succeeded, source: "exit file",
+      backendWord: "exited", ending: .completed, exitCode: 0, nodes: ["s1"])
+    await place.board.report([placed.key: end], at: Date())
+    #expect(place.board.job(job.key)?.state == .succeeded)
+    #expect(place.board.job(job.key)?.devices == [.init(index: 0)])
+    await #expect(throws: StoreError.self) { try await place.board.submission(of: job) }
+    await place.end()
+  }
+
+  @Test func aJobIsPlacedOnceAndOnlyWhileItWaits() async throws {
+    let place = try await Place()
+    let job = try await place.submit()
+    let held = try await place.submit("held", held: true)
+    let placements = [JobBoard.Placement(key: job.key, machine: "s1", devices: [.init(index: 0)])]
+    async let first = place.board.place(placements)
+    async let second = place.board.place(placements)
+    #expect(await first.count + second.count == 1)
+    #expect(await place.board.place([.init(key: held.key, machine: "s1", devices: [])]).isEmpty)
+    try await place.service.release(held, actor: "test")
+    #expect(await place.board.place([.init(key: held.key, machine: "s1", devices: [])]).count == 1)
+    await place.end()
+  }
+
+  @Test func whatWasNotStartedGoesBackToItsPlace() async throws {
+    let place = try await Place()
+    let job = try await place.submit()
+    let placed = try #require(
+      await place.board.place([.init(key: job.key, machine: "s1", devices: [.init(index: 0)])]).first)
+    await place.board.putBack(placed, reason: "s1 is full", asNextAttempt: true)
+    let back = try #require(place.board.job(job.key))
+    #expect(back.state == .queued && back.nodes.isEmpty && back.devices.isEmpty && back.attempt == 2)
+    #expect(back.id == job.id && back.reason == "s1 is full")
+    // What is still seen of the first attempt is no news of the second.
+    var late = Sighting(
+      backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .running, source: "sweep",
+      backendWord: "running")
+    late.attempt = 1
+    await place.board.report([job.key: late], at: Date())
+    #expect(place.board.job(job.key)?.state == .queued)
+    await place.end()
+  }
+
+  @Test func aJobWithoutAMachineIsCanceledAtOnce() async throws {
+    let place = try await Place()
+    let job = try await place.submit()
+    try await place.service.cancel(job, actor: "kirby")
+    await place.board.endUnplaced(job.key)
+    let over = try #require(place.board.job(job.key))
+    #expect(over.state == .canceled && over.reason == "canceled by kirby")
+    await place.end()
+  }
+
+  @Test func jobsOfAMachineThatCannotBeAskedAreUnknownAndNeverLost() async throws {
+    let place = try await Place()
+    let job = try await place.submit()
+    let waiting = try await place.submit("waiting")
+    _ = await place.board.place([.init(key: job.key, machine: "s1", devices: [.init(index: 0)])])
+    place.connector.unasked.withLock { $0 = [job.submissionToken: "s1 does not answer"] }
+    for _ in 0..<3 { #expect(await place.service.observeOnce()) }
+    let unknown = try #require(place.board.job(job.key))
+    #expect(place.service.view(of: unknown).state == .unknown && unknown.state == .starting)
+    #expect(place.board.job(waiting.key)?.unknownSince == nil)
+    // Asked, and not there: with no patience at all it is lost.
+    place.connector.unasked.withLock { $0 = [:] }
+    for _ in 0..<3 { #expect(await place.service.observeOnce()) }
+    #expect(place.board.job(job.key)?.state == .lost)
+    #expect(place.board.job(waiting.key)?.state == .queued)
+    await place.end()
+  }
+
+  @Test func everyChangeIsSeenInOrder() async throws {
+    let place = try await Place()
+    let seen = Mutex<[JobState]>([])
+    place.board.watch { job in seen.withLock { $0.append(job.state) } }
+    let job = try await place.submit()
+    _ = await place.board.place([.init(key: job.key, machine: "s1", devices: [])])
+    try await place.service.cancel(job, actor: "kirby")
+    #expect(seen.withLock { $0 } == [.submitting, .queued, .starting, .canceling])
+    await place.end()
+  }
+}
+
+@Suite struct SealTests {
+  @Test func onlyTheSameKeyOpensWhatNobodyChanged() throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-seal-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let seal = try Seal(path: directory.path + "/a")
+    for plain in [[], Array("x".utf8), [UInt8](repeating: 7, count: 100_000)] {
+      let sealed = seal.close(plain)
+      #expect(seal.open(sealed) == plain)
+      #expect(try Seal(path: directory.path + "/a").open(sealed) == plain)
+      #expect(try Seal(path: directory.path + "/b").open(sealed) == nil)
+      for index in [0, 13, sealed.count - 1] {
+        var changed = sealed
+        changed[index] ^= 1
+        #expect(seal.open(changed) == nil)
+      }
+    }
+    #expect(seal.open([1, 2, 3]) == nil)
+    #expect(seal.close([1]) != seal.close([1]))
+  }
+}
+
+@Suite struct IdentifierTests {
+  @Test func idsSortInTheOrderInWhichTheyWereMade() {
+    let now = Date()
+    var ids = (0..<10_000).map { _ in ULID.next(at: now) }
+    // The clock was set back an hour.
+    ids += (0..<100).map { _ in ULID.next(at: now - 3600) }
+    // An earlier process's clock was ahead.
+    ULID.follow(ULID.make(at: now + 60))
+    ids += (0..<100).map { _ in ULID.next(at: now) }
+    #expect(ids == ids.sorted() && Set(ids).count == ids.count)
+    #expect(ids.allSatisfy { $0.utf8.count == 26 })
+  }
+
+  @Test(arguments: [
+    ("5", 300), ("1:30", 90), ("00:05:00", 300), ("26:03:04", 93_784), ("1-2", 93_600), ("1-02:03", 93_780),
+    ("1-02:03:04", 93_784), ("0", nil), ("99999999999999999999", nil), ("x", nil), ("", nil),
+  ])
+  func timeLimits(_ text: String, _ seconds: Int?) {
+    #expect(ValueRule.seconds(ofTimeLimit: text) == seconds)
+  }
+}
