@@ -436,7 +436,8 @@ extension Job {
     _ submission: Submission, token: String? = nil, fingerprint: String, connector: any Connector, now: Date
   ) {
     self.init(
-      id: token == nil ? ULID.next(at: now) : ULID.make(at: now), name: submission.name, number: submission.number, owner: submission.owner,
+      id: token == nil ? ULID.next(at: now) : ULID.make(at: now), name: submission.name, number: submission.number,
+      owner: submission.owner,
       account: submission.account, connector: connector.name, submissionToken: token ?? ULID.make(at: now),
       fingerprint: fingerprint, outputPath: nil, state: .submitting,
       stateSource: "weir", stateTime: now, reason: "handed to the backend", nodes: [], elapsed: 0, submittedAt: now)
