@@ -80,6 +80,15 @@ let package = Package(
       path: "connectors/slurm/Sources",
       swiftSettings: strict),
     .target(
+      name: "GPUConnector",
+      dependencies: [
+        "Jobs", "SSH", "Shell", "ScriptTemplates",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Yams", package: "Yams"),
+      ],
+      path: "connectors/gpu/Sources",
+      swiftSettings: strict),
+    .target(
       name: "DummyConnector",
       dependencies: ["Jobs"],
       path: "connectors/dummy/Sources",
@@ -109,6 +118,7 @@ let package = Package(
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
     .testTarget(name: "SlurmConnectorTests", dependencies: ["SlurmConnector"], swiftSettings: strict),
+    .testTarget(name: "GPUConnectorTests", dependencies: ["GPUConnector", "SSH"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["weir"], swiftSettings: strict),
