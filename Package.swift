@@ -62,7 +62,7 @@ let package = Package(
       name: "ScriptTemplates",
       dependencies: ["Shell", "Templates"],
       path: "templates",
-      resources: [.embedInCode("slurm"), .embedInCode("singularity")],
+      resources: [.embedInCode("gpu"), .embedInCode("slurm"), .embedInCode("singularity")],
       swiftSettings: strict),
 
     // The heart, its connectors, its APIs, the program.
@@ -75,14 +75,19 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "ConnectorSupport",
+      dependencies: ["Jobs", "Shell"],
+      path: "connectors/support/Sources",
+      swiftSettings: strict),
+    .target(
       name: "SlurmConnector",
-      dependencies: ["Jobs", "Shell", "ScriptTemplates"],
+      dependencies: ["ConnectorSupport", "Jobs", "Shell", "ScriptTemplates"],
       path: "connectors/slurm/Sources",
       swiftSettings: strict),
     .target(
       name: "GPUConnector",
       dependencies: [
-        "Jobs", "SSH", "Shell", "ScriptTemplates",
+        "ConnectorSupport", "Jobs", "SSH", "Shell", "ScriptTemplates",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -100,7 +105,7 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CPrctl", "Callers", "DummyConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell", "SlurmConnector",
+        "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell", "SlurmConnector",
         "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

@@ -71,6 +71,9 @@ public protocol Connector: Sendable {
   /// What keeps the connector from its work right now, a sentence each; empty when nothing does.
   var troubles: [String] { get }
 
+  /// Why no job at all can start right now, though jobs are taken; nil when some can.
+  var outage: String? { get }
+
   /// Whether its jobs wait in Weir's own queue: what they are run by is then kept, sealed, until they are over.
   var queuesHere: Bool { get }
 
@@ -85,6 +88,7 @@ extension Connector {
   public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? { nil }
   public var runsInteractiveJobs: Bool { false }
   public func url(of job: Job) -> String? { nil }
+  public var outage: String? { nil }
   public var queuesHere: Bool { false }
   public func work(on board: JobBoard) async {}
   public func hold(_ job: Job) async throws(BackendError) { throw cannot("hold") }
@@ -166,6 +170,8 @@ public struct Sighting: Sendable, Equatable {
   public var attempt: Int?
   /// The GPUs it has, where this source shows them.
   public var devices: [Device]?
+  /// What it holds of its machine, where this source shows that.
+  public var needs: Needs?
 
   public init(
     backendID: String, mark: Mark? = nil, name: String? = nil, account: String? = nil, state: JobState, source: String,

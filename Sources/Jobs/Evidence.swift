@@ -102,6 +102,7 @@ extension Job {
     let again = sighting.attempt == nil && isNextAttempt(sighting)
     if let shown = sighting.attempt { job.attempt = shown }
     if let devices = sighting.devices { job.devices = devices }
+    if job.needs == nil { job.needs = sighting.needs }
     job.backendID = sighting.backendID
     // A cancel that was asked for stands until the end is seen.
     job.state = canceling ? .canceling : sighting.state

@@ -144,7 +144,8 @@ public final class JobService: Sendable {
   /// Why the backend cannot be used right now; nil when it answered the last look in full.
   public var trouble: String? {
     let status = observer.status
-    return status.failure ?? (status.lastComplete == nil ? "the first look at the backend is under way" : nil)
+    return status.failure
+      ?? (status.lastComplete == nil ? "the first look at the backend is under way" : connector.outage)
   }
 
   /// What keeps single users from it, a sentence each.
@@ -217,7 +218,7 @@ public final class JobService: Sendable {
       configuration.adoption?.mark(of: submission, token: job.submissionToken, fingerprint: fingerprint)
       ?? Mark(token: job.submissionToken)
     do {
-      let payload = connector.queuesHere ? try JobBoard.encode(submission) : nil
+      let payload = connector.queuesHere ? try JobBoard.Payload(submission, mark).encoded() : nil
       try await ledger.insert(
         job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey, payload: payload)
     } catch {

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Lets one task sleep for a while, and others wake it early.
-final class Wakeup: Sendable {
+package final class Wakeup: Sendable {
   private struct State {
     var signaled = false
     var sleeper: CheckedContinuation<Void, Never>?
@@ -9,8 +9,10 @@ final class Wakeup: Sendable {
 
   private let state = Mutex(State())
 
+  package init() {}
+
   /// Ends the current sleep, or the next one at once.
-  func signal() {
+  package func signal() {
     let sleeper = state.withLock { state in
       state.signaled = state.sleeper == nil
       return state.sleeper.take()
@@ -19,7 +21,7 @@ final class Wakeup: Sendable {
   }
 
   /// Returns after `duration`, or once signaled, or when the task is canceled.
-  func sleep(for duration: Duration) async {
+  package func sleep(for duration: Duration) async {
     let timer = Task {
       try? await Task.sleep(for: duration)
       if !Task.isCancelled { signal() }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// By what one version of a file is told from another; a missing file has one too.
-struct FileStamp: Equatable {
+package struct FileStamp: Equatable, Sendable {
   private let device: UInt
   private let inode: UInt
   private let size: Int
@@ -9,7 +9,7 @@ struct FileStamp: Equatable {
   private let seconds: Int
   private let nanoseconds: Int
 
-  init(path: String) {
+  package init(path: String) {
     var status = stat()
     guard stat(path, &status) == 0 else {
       (device, inode, size, seconds, nanoseconds) = (0, 0, 0, 0, 0)

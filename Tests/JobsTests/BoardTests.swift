@@ -77,7 +77,7 @@ private struct Place {
     let job = try await place.submit(script: "echo secret-of-the-registry\n")
     #expect(job.needs == Needs(gpus: 1, cores: 2, memory: 3) && job.priority == 4 && job.state == .queued)
     #expect(job.backendID == job.submissionToken)
-    #expect(try await place.board.submission(of: job).script == "echo secret-of-the-registry\n")
+    #expect(try await place.board.payload(of: job).submission.script == "echo secret-of-the-registry\n")
     for file in try FileManager.default.subpathsOfDirectory(atPath: place.directory.path) {
       let bytes = FileManager.default.contents(atPath: place.directory.path + "/" + file) ?? Data()
       #expect(bytes.range(of: Data("secret-of-the-registry".utf8)) == nil, "\(file)")
@@ -90,7 +90,7 @@ private struct Place {
     await place.board.report([placed.key: end], at: Date())
     #expect(place.board.job(job.key)?.state == .succeeded)
     #expect(place.board.job(job.key)?.devices == [.init(index: 0)])
-    await #expect(throws: StoreError.self) { try await place.board.submission(of: job) }
+    await #expect(throws: StoreError.self) { try await place.board.payload(of: job) }
     await place.end()
   }
 

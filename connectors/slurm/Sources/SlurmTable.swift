@@ -1,3 +1,4 @@
+import ConnectorSupport
 import Foundation
 import Jobs
 import Shell
@@ -78,17 +79,5 @@ enum Comment {
 
   static func mark(in text: some StringProtocol) -> Mark? {
     text.range(of: "weir:").flatMap { Mark(text[$0.upperBound...]) }
-  }
-}
-
-extension Command {
-  /// A command whose words hold nothing that no command line can carry.
-  static func checked(_ arguments: [String], environment: [(String, String)] = []) throws(BackendError) -> Command {
-    do { return try Command(arguments, environment: environment) } catch { throw .refused("\(error)") }
-  }
-
-  /// A script of the shell's with its arguments, likewise.
-  static func checkedScript(_ script: StaticString, _ arguments: [String]) throws(BackendError) -> Command {
-    do { return try .script(script, arguments) } catch { throw .refused("\(error)") }
   }
 }

@@ -8,12 +8,12 @@ import Shell
 /// lists `.` only if that is below a root. So what was checked is what is listed: a link that is turned elsewhere in
 /// between changes nothing. What remains is a directory that somebody moves out of the root in that moment, who could
 /// as well have shown what was in it.
-enum Listing {
+package enum Listing {
   /// Exit statuses of the script, beside those of find(1).
   private static let cannotEnter: Int32 = 3
   private static let outside: Int32 = 4
 
-  static func command(_ path: String, roots: [String]) throws(BackendError) -> Command {
+  package static func command(_ path: String, roots: [String]) throws(BackendError) -> Command {
     // A command substitution drops the line ends at the end of a name: hence the mark behind it. In the patterns, what
     // stands in quotes is literal.
     try .checkedScript(
@@ -35,7 +35,7 @@ enum Listing {
   }
 
   /// - Parameter path: what was asked for, and what the entries' paths begin with.
-  static func entries(of path: String, _ result: CommandResult) throws(BackendError) -> [DirectoryEntry] {
+  package static func entries(of path: String, _ result: CommandResult) throws(BackendError) -> [DirectoryEntry] {
     switch result.exitStatus {
     case 0 where result.signal == nil: break
     // Whether there is something elsewhere is not told.
@@ -49,7 +49,7 @@ enum Listing {
 
   /// What find(1) printed with `-printf '\0%y %T@ %s %P'`; `%P` of the directory itself is empty. What a login shell said
   /// before that is a record of its own, and none of these.
-  static func entries(of path: String, _ output: [UInt8]) -> [DirectoryEntry] {
+  package static func entries(of path: String, _ output: [UInt8]) -> [DirectoryEntry] {
     let directory = Array(path.utf8)
     let prefix = directory.last == UInt8(ascii: "/") ? directory : directory + [UInt8(ascii: "/")]
     return output.split(separator: 0).compactMap { record in

@@ -1,0 +1,230 @@
+import Foundation
+import Jobs
+import Logging
+import SSH
+import Shell
+
+/// Jobs on a handful of servers with GPUs, reached by SSH with nothing installed on them, or on this machine.
+///
+/// The queue is Weir's own: a job is accepted when its row is on disk, and waits there for its server. On the server it
+/// needs nobody: what it is and how it ended stands in its directory.
+public final class GPUConnector: Connector {
+  public struct Configuration: Sendable {
+    /// The least time between two looks at all jobs of a server.
+    public var sweepInterval: Duration = .seconds(2)
+    /// From TERM to KILL when a job is canceled or past its time limit.
+    public var grace: Duration = .seconds(10)
+    /// How many starts in a row a server may fail before it is given no more jobs for a while.
+    public var startFailures = 3
+    /// For how long, at first.
+    public var quarantine: Duration = .seconds(60)
+    /// How long an attempt may have begun nothing before it is given up.
+    public var claimPatience: Duration = .seconds(30)
+    /// The most bytes of output that are read.
+    public var outputLimit = 16 << 20
+
+    public init() {}
+  }
+
+  /// Where the jobs run.
+  public enum Place: Sendable {
+    /// On the servers of a file, which is read again when it changes.
+    case servers(path: String, passphrase: String, pool: ConnectionPool)
+    /// On this machine, as the account that Weir runs as.
+    /// - Parameters:
+    ///   - root: the directory of the jobs' directories.
+    ///   - gpus: how many GPUs there are for jobs; nil for those that nvidia-smi shows.
+    case thisMachine(root: String, gpus: Int?)
+  }
+
+  public let name: String
+  private let source: ServersSource
+  private let configuration: Configuration
+  private let logger: Logger
+  private let fleet = Shared<Fleet?>(nil)
+
+  /// - Throws: ``ServersFault`` with everything that is wrong in the servers file.
+  public init(_ place: Place, configuration: Configuration, logger: Logger) throws(ServersFault) {
+    source = try ServersSource(place, logger: logger)
+    self.configuration = configuration
+    self.logger = logger
+    if case .thisMachine = place { name = "local" } else { name = "gpu" }
+  }
+
+  public var queuesHere: Bool { true }
+
+  public func work(on board: JobBoard) async {
+    let fleet = Fleet(board: board, configuration: configuration, logger: logger, makeRunner: source.makeRunner)
+    await fleet.use(source.servers)
+    self.fleet.change { $0 = fleet }
+    await withDiscardingTaskGroup { group in
+      group.addTask { await fleet.work() }
+      group.addTask { await self.source.watch { servers in await fleet.use(servers) } }
+    }
+  }
+
+  // MARK: Submitting
+
+  public func preview(_ submission: Submission) throws(BackendError) -> String {
+    try check(submission)
+    return submission.shownScript
+  }
+
+  private func check(_ submission: Submission) throws(BackendError) {
+    guard ValueRule.jobName.accepts(submission.name) else { throw .refused("name: \(ValueRule.jobName.expected)") }
+    guard submission.nodes == 1 else {
+      throw .refused("nodes: a job runs on one server here, and \(submission.nodes) were asked for")
+    }
+    guard submission.licenses == nil else { throw .refused("licenses: there are none to be counted here") }
+    guard submission.partition == nil else { throw .refused("partition: there are none here") }
+    if let option = submission.options.first { throw .refused("\(option.name): this is no option of \(name)") }
+    if let limit = submission.timeLimit {
+      guard ValueRule.timeLimit.accepts(limit) else { throw .refused("time limit: \(ValueRule.timeLimit.expected)") }
+      guard submission.timeLimitSeconds ?? 0 < 1 << 31 else { throw .refused("time limit: it is too long") }
+    }
+    guard !submission.script.utf8.contains(0) else { throw .refused("the script holds a NUL byte") }
+    let need = Need(
+      gpus: submission.gpusPerNode, cores: submission.coresPerNode, memoryGB: submission.memoryPerNode ?? 0)
+    if let fault = PlacementQueue.fault(need, limits) { throw .refused(fault) }
+  }
+
+  /// What the servers have when all is well.
+  private var limits: [ServerLimits] {
+    let fleet = fleet.value
+    return source.servers.map { spec in
+      let agent = fleet?.agent(spec.name)
+      let facts = agent?.status.value.facts
+      // A GPU that is out of order today may be well tomorrow.
+      let gpus = agent?.status.value.reading.map { $0.isInstalled ? agent?.inventory.gpus.count ?? 0 : 0 }
+      return spec.limits(
+        gpus: spec.gpus == .auto ? gpus : nil, cpus: facts?.cpus, memoryGB: facts.map { $0.memoryMB / 1024 })
+    }
+  }
+
+  public func outputPath(of submission: Submission, token: String) -> String? { "jobs/" + token }
+
+  /// The row is on disk: that is all there is to it.
+  public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { mark.token }
+
+  /// A row that is there was accepted.
+  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+    guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
+    let payload: JobBoard.Payload
+    do { payload = try await fleet.payload(of: job) } catch { throw .unavailable("\(error)") }
+    return Sighting(
+      backendID: job.submissionToken, mark: Mark(token: job.submissionToken),
+      state: payload.submission.held ? .held : .queued, source: "queue", backendWord: "queued")
+  }
+
+  // MARK: Observing
+
+  /// What is known of the jobs by the servers' agents, each of which looks after its own.
+  public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+    guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
+    var observation = Observation(time: Date(), sightings: [])
+    let agents = Dictionary(fleet.agents.value.map { ($0.agent.name, $0.agent.status.value) }, uniquingKeysWith: { $1 })
+    let patience = max(.seconds(10), configuration.sweepInterval * 4)
+    for job in jobs {
+      guard let id = job.backendID else { continue }
+      guard let name = job.nodes.first else {
+        observation.unchanged.insert(id)
+        continue
+      }
+      guard let status = agents[name] else {
+        observation.unasked[id] = "\(name) is not in the servers file"
+        continue
+      }
+      if let last = status.lastLook, .now - last < patience, status.failure == nil {
+        if status.missing.contains(job.key) {
+          observation.answers[id] = "\(name) has nothing of it"
+        } else {
+          observation.unchanged.insert(id)
+        }
+      } else {
+        observation.unasked[id] = status.failure ?? "\(name) has not been looked at yet"
+      }
+    }
+    observation.sightings = agents.values.flatMap { $0.strangers.values.map(\.sighting) }
+    return observation
+  }
+
+  /// The servers, once each was tried or has had three seconds: before that nothing is known of a store that was lost.
+  private func readyFleet() async -> Fleet? {
+    let deadline = ContinuousClock.now + .seconds(3)
+    while ContinuousClock.now < deadline {
+      if let fleet = fleet.value, fleet.agents.value.allSatisfy({ $0.agent.status.value.isTried }) { return fleet }
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+    return fleet.value
+  }
+
+  public var troubles: [String] { source.warnings + (fleet.value?.troubles ?? []) }
+
+  public var outage: String? { fleet.value?.outage }
+
+  // MARK: Acting on a job
+
+  /// Tells a job to end. One that waits has nothing to be told; of a server that is away it is remembered.
+  public func cancel(_ job: Job) async throws(BackendError) {
+    guard let fleet = fleet.value, let current = fleet.current(job), let agent = fleet.agent(current.nodes.first) else {
+      return
+    }
+    do { try await agent.cancel(current) } catch {
+      logger.warning("\(job.key): it is told to end as soon as that can be done: \(error)")
+      agent.poke()
+    }
+  }
+
+  public func release(_ job: Job) async throws(BackendError) {}
+
+  public func hold(_ job: Job) async throws(BackendError) {
+    guard fleet.value?.current(job)?.nodes.isEmpty ?? true else { throw .refused("the job has started") }
+  }
+
+  public func suspend(_ job: Job) async throws(BackendError) { try await signal(job, "STOP") }
+  public func resume(_ job: Job) async throws(BackendError) { try await signal(job, "CONT") }
+
+  public func signal(_ job: Job, _ signal: String) async throws(BackendError) {
+    let known = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "TSTP", "WINCH", "ALRM", "ABRT"]
+    guard known.contains(signal) else { throw .refused("signal: one of \(known.joined(separator: ", ")) is expected") }
+    try await agent(of: job).signal(job, signal)
+  }
+
+  public func describe(_ job: Job) async throws(BackendError) -> String {
+    guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
+    if let agent = fleet.agent(job.nodes.first) { return try await agent.describe(job) }
+    let place = await fleet.place(of: job).map { "\nPlace \($0.place) of \($0.count) in the queue" } ?? ""
+    let needs = job.needs ?? Needs()
+    return """
+      Job \(job.key), \(job.submissionToken): \(job.state.rawValue)\(job.reason.isEmpty ? "" : ", \(job.reason)")
+      Needs \(needs.gpus.counted("GPU")), \(needs.cores.counted("core"))\(needs.memory.map { ", \($0) GB of memory" } ?? "")
+      """ + place
+  }
+
+  public func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
+    guard !job.nodes.isEmpty else { return [] }
+    return try await agent(of: job).output(job, stream: "stdout", bytes: configuration.outputLimit, lines: lines)
+  }
+
+  /// Removes the job's directory. What a put-back attempt left on another server goes with it.
+  public func removeOutput(_ job: Job) async throws(BackendError) {
+    guard !job.nodes.isEmpty else { return }
+    try await agent(of: job).remove(job)
+    guard job.attempt > 1, let fleet = fleet.value else { return }
+    for other in fleet.agents.value where other.agent.name != job.nodes.first { try await other.agent.remove(job) }
+  }
+
+  public func list(
+    _ path: String, account: String?, roots: [String]
+  ) async throws(BackendError) -> [DirectoryEntry] {
+    let agent = fleet.value?.agents.value.first { $0.agent.status.value.obstacle() == nil }?.agent
+    guard let agent else { throw .unavailable("no server can be used") }
+    return try await agent.list(path, roots: roots)
+  }
+
+  private func agent(of job: Job) throws(BackendError) -> ServerAgent {
+    guard let name = job.nodes.first else { throw .refused("the job has no server yet") }
+    guard let agent = fleet.value?.agent(name) else { throw .unavailable("\(name) is not in the servers file") }
+    return agent
+  }
+}

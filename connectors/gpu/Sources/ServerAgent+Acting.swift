@@ -1,0 +1,116 @@
+import ConnectorSupport
+import Foundation
+import Jobs
+import Shell
+
+extension ServerAgent {
+  // MARK: Acting on a job
+
+  /// Tells a job to end. The job's own wrapper sees to it, from TERM to KILL, and writes it down when nothing is left.
+  func cancel(_ job: Job) async throws(BackendError) {
+    guard !starting.contains(job.key) else { return }
+    canceled[job.key] = .now
+    let grace = String(max(1, configuration.grace.components.seconds))
+    let answer = try await act(GPUScript.cancel, job, [grace]) { output throws(MalformedAnswer) in
+      try CancelAnswer(output)
+    }
+    switch answer {
+    case .asked: break
+    case .over, .absent, .void: poke()
+    }
+  }
+
+  /// Sends a signal to all processes of a job.
+  func signal(_ job: Job, _ signal: String) async throws(BackendError) {
+    let answer = try await act(GPUScript.signal, job, [signal]) { output throws(MalformedAnswer) in
+      try SignalAnswer(output)
+    }
+    poke()
+    switch answer {
+    case .done: break
+    case .over: throw .refused("the job is over")
+    case .absent: throw .notFound("\(name) has nothing of the job yet")
+    }
+  }
+
+  func remove(_ job: Job) async throws(BackendError) {
+    let result = try await run(GPUScript.remove, [try root(), job.submissionToken])
+    let answer = try understood { () throws(MalformedAnswer) in try RemoveAnswer(result.stdout) }
+    if answer == .busy { throw .refused("\(name): something of the job still runs") }
+  }
+
+  func output(_ job: Job, stream: String, bytes: Int, lines: Int) async throws(BackendError) -> [UInt8] {
+    try await run(
+      GPUScript.output,
+      [try root(), job.submissionToken, String(job.attempt), stream, String(bytes), String(max(1, lines))],
+      limit: bytes + 1024
+    ).stdout
+  }
+
+  func describe(_ job: Job) async throws(BackendError) -> String {
+    let result = try await run(GPUScript.describe, [try root(), job.submissionToken, String(job.attempt)])
+    return String(decoding: result.stdout, as: UTF8.self)
+  }
+
+  /// What lies in a directory of the server; see ``Connector/list(_:account:roots:)``.
+  func list(_ path: String, roots: [String]) async throws(BackendError) -> [DirectoryEntry] {
+    let command = try Listing.command(path, roots: roots)
+    let result: CommandResult
+    do throws(RunError) {
+      result = try await runner.value.run(
+        command, as: account, stdin: [], limits: .init(), timeout: .seconds(20), purpose: .action)
+    } catch {
+      throw .unavailable("\(name): \(error)")
+    }
+    return try Listing.entries(of: path, result)
+  }
+
+  private func act<Answer>(
+    _ script: ScriptText, _ job: Job, _ arguments: [String],
+    _ read: ([UInt8]) throws(MalformedAnswer) -> Answer
+  ) async throws(BackendError) -> Answer {
+    let result = try await run(script, [try root(), job.submissionToken, String(job.attempt)] + arguments)
+    return try understood { () throws(MalformedAnswer) in try read(result.stdout) }
+  }
+
+  // MARK: Running scripts
+
+  /// The account that jobs run as there.
+  var account: String { spec.value.login?.user ?? "" }
+
+  func root() throws(BackendError) -> String {
+    guard let root = status.value.facts?.root else {
+      throw .unavailable("\(name): \(status.value.failure ?? "is being made ready")")
+    }
+    return root
+  }
+
+  /// Runs one of our scripts; it succeeds, or it is an error.
+  func run(
+    _ script: ScriptText, _ arguments: [String], stdin: [UInt8] = [], timeout: Duration = .seconds(20),
+    purpose: CommandPurpose = .action, limit: Int = 16 << 20
+  ) async throws(BackendError) -> CommandResult {
+    var limits = OutputLimits()
+    limits.stdout = limit
+    let result: CommandResult
+    do throws(RunError) {
+      let command: Command
+      do { command = try Command.script(script, arguments) } catch { throw .unavailable("\(error)") }
+      result = try await runner.value.run(
+        command, as: account, stdin: stdin, limits: limits, timeout: timeout, purpose: purpose)
+    } catch {
+      throw error.mayHaveRun ? .interrupted("\(name): \(error)") : .unavailable("\(name): \(error)")
+    }
+    guard result.succeeded else {
+      let words = result.message.isEmpty ? "status \(result.exitStatus)" : result.message
+      throw .unavailable("\(name): \(words)")
+    }
+    guard !result.stdoutTruncated else { throw .unavailable("\(name): it said more than can be read") }
+    return result
+  }
+
+  /// An answer that is not understood says nothing.
+  func understood<Answer>(_ read: () throws(MalformedAnswer) -> Answer) throws(BackendError) -> Answer {
+    do { return try read() } catch { throw .unavailable("\(name): \(error)") }
+  }
+}

@@ -1,0 +1,48 @@
+import Jobs
+
+extension ServerAgent {
+  /// What the server has, and what of it is free.
+  /// - Parameter isOpen: whether new jobs may start there at all.
+  nonisolated func capacity(isOpen: Bool) -> ServerCapacity {
+    let (spec, status, strangers) = (spec.value, status.value, strangers)
+    let inventory = inventory
+    let limits = spec.limits(
+      gpus: inventory.inService, cpus: status.facts?.cpus, memoryGB: status.facts.map { $0.memoryMB / 1024 })
+    var capacity = ServerCapacity(
+      limits, gpus: inventory.free.map(\.index), isUsable: isOpen && spec.isEnabled && status.obstacle() == nil)
+    for job in jobs.value.values { capacity.take(Need(job.needs, job.devices), gpus: []) }
+    for stranger in strangers.values {
+      capacity.take(Need(stranger.sighting.needs, stranger.sighting.devices ?? []), gpus: [])
+    }
+    return capacity
+  }
+
+  /// The state of each of its GPUs. A job holds its GPUs from the moment that it is given them until it is over.
+  nonisolated var inventory: Inventory {
+    var held: [GPUName: String] = [:]
+    func hold(_ devices: [Device], _ job: String) {
+      for device in devices { held[device.uuid.map(GPUName.uuid) ?? .index(device.index)] = job }
+    }
+    for job in jobs.value.values { hold(job.devices, job.submissionToken) }
+    for (id, stranger) in strangers { hold(stranger.sighting.devices ?? [], id.job) }
+    return Inventory(spec.value, reading: status.value.reading, held: held)
+  }
+
+  /// The GPUs of these indices, as jobs hold them.
+  nonisolated func devices(_ indices: [Int]) -> [Device] {
+    let gpus = inventory.gpus
+    return indices.map { index in Device(index: index, uuid: gpus.first { $0.index == index }?.uuid) }
+  }
+
+  /// The jobs that live there and that the store does not know.
+  private nonisolated var strangers: [AttemptID: ServerStatus.Stranger] {
+    let known = Set(jobs.value.values.map(\.submissionToken))
+    return status.value.strangers.filter { $0.value.isLive && !known.contains($0.key.job) }
+  }
+}
+
+extension Need {
+  init(_ needs: Needs?, _ devices: [Device] = []) {
+    self.init(gpus: needs?.gpus ?? devices.count, cores: needs?.cores ?? 0, memoryGB: needs?.memory ?? 0)
+  }
+}

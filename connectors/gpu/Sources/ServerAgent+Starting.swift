@@ -1,0 +1,193 @@
+import Foundation
+import Jobs
+import Shell
+
+extension ServerAgent {
+  /// Starts a job that was given this server. What certainly did not start goes back to its place in the queue; whether
+  /// what may have started did, the next sweep tells.
+  func start(_ placed: Job) async {
+    guard let job = board.job(placed.key), job.attempt == placed.attempt, job.nodes == [name],
+      job.state == .starting || job.state == .canceling, starting.insert(job.key).inserted
+    else { return }
+    let isSettled = await tryToStart(job)
+    starting.remove(job.key)
+    if !isSettled { poke() }
+  }
+
+  /// - Returns: whether it is known what became of it.
+  private func tryToStart(_ job: Job) async -> Bool {
+    // One that is to be canceled may have been sent before this Weir was started: a sweep tells.
+    guard job.state == .starting else { return false }
+    guard let root = status.value.facts?.root else {
+      await board.putBack(job, reason: "\(name): \(status.value.failure ?? "is not ready")", asNextAttempt: false)
+      return true
+    }
+    let payload: JobBoard.Payload
+    do { payload = try await board.payload(of: job) } catch {
+      logger.error("\(job.key): what it is to be run by cannot be read: \(error)")
+      try? await Task.sleep(for: .seconds(1))
+      await board.putBack(job, reason: "\(error)", asNextAttempt: false)
+      return true
+    }
+    Checkpoint.reach("start.begun")
+    let attempt = Attempt(job: job, payload: payload, spec: spec.value, root: root)
+    let result: CommandResult
+    do throws(RunError) {
+      result = try await runner.value.run(
+        attempt.command(grace: configuration.grace), as: account, stdin: attempt.texts, limits: .init(),
+        timeout: .seconds(30))
+    } catch {
+      guard error.mayHaveRun else {
+        await failedToStart(job, error.description)
+        return true
+      }
+      logger.warning("\(job.key): whether it was started is being found out: \(error)")
+      return false
+    }
+    Checkpoint.reach("start.answered")
+    guard result.succeeded else {
+      await failedToStart(job, result.message)
+      return true
+    }
+    let answer: StartAnswer
+    do throws(MalformedAnswer) { answer = try StartAnswer(result.stdout) } catch {
+      logger.error("\(job.key): \(error)")
+      return false
+    }
+    switch answer {
+    case .started(let record):
+      startFailures = 0
+      quarantines = 0
+      let sighting = sighting(of: job, .running(record), now: record.time)
+      await board.report(sighting.map { [job.key: $0] } ?? [:], at: Date())
+      Checkpoint.reach("start.written")
+      if board.job(job.key)?.state == .canceling { Task { try? await cancel(job) } }
+      return true
+    case .exists: return false
+    case .void:
+      await board.putBack(job, reason: "\(name): its start was given up", asNextAttempt: true)
+      return true
+    case .removed:
+      logger.error("\(job.key): its directory on the server was removed before it ran")
+      await board.putBack(job, reason: "\(name): its directory was removed", asNextAttempt: true)
+      await quarantine("\(job.key) was removed there before it ran")
+      return true
+    }
+  }
+
+  /// The server could not start a job, which is no fault of the job's. After the third time in a row it gets no new jobs
+  /// for a while.
+  private func failedToStart(_ job: Job, _ reason: String) async {
+    logger.warning("\(job.key): the server could not start it: \(reason)")
+    startFailures += 1
+    if startFailures >= configuration.startFailures { quarantine(reason) }
+    await board.putBack(job, reason: "\(name) could not start it: \(reason)", asNextAttempt: false)
+  }
+
+  private func quarantine(_ reason: String) {
+    // The first job after it is the last one, if it fails again.
+    startFailures = configuration.startFailures - 1
+    let pause = min(Duration.seconds(3600), configuration.quarantine * (1 << min(quarantines, 6)))
+    quarantines += 1
+    status.change { status in
+      status.quarantine = (.now + pause, "it could not start jobs and is given none for \(pause.components.seconds) s: \(reason)")
+    }
+    logger.error("the server is given no jobs for \(pause.components.seconds) s: \(reason)")
+    Task {
+      try? await Task.sleep(for: pause)
+      onChange()
+    }
+  }
+
+  /// Gives an attempt up that has begun nothing, so that nothing of it ever can.
+  func void(_ job: Job) async {
+    guard starting.insert(job.key).inserted else { return }
+    defer { starting.remove(job.key) }
+    let answer: StartAnswer
+    do throws(BackendError) {
+      let result = try await run(GPUScript.void, [try root(), job.submissionToken, String(job.attempt)])
+      answer = try understood { () throws(MalformedAnswer) in try StartAnswer(result.stdout, of: "void.sh") }
+    } catch {
+      return logger.warning("\(job.key): its start cannot be given up yet: \(error)")
+    }
+    switch answer {
+    case .void: await board.putBack(job, reason: "\(name): its start was given up", asNextAttempt: true)
+    case .started(let record):
+      if let sighting = sighting(of: job, .running(record), now: record.time) {
+        await board.report([job.key: sighting], at: Date())
+      }
+    case .exists, .removed: poke()
+    }
+  }
+}
+
+/// One attempt as its server is told of it.
+struct Attempt {
+  let job: Job
+  let payload: JobBoard.Payload
+  let spec: ServerSpec
+  let root: String
+
+  private var submission: Submission { payload.submission }
+
+  /// - Parameter grace: from TERM to KILL.
+  func command(grace: Duration) throws(RunError) -> Command {
+    let hasSecrets = submission.script != submission.shownScript
+    let arguments = [
+      root, GPUScript.wrapperHash, job.submissionToken, String(job.attempt), hasSecrets ? "1" : "0",
+      String(submission.timeLimitSeconds ?? 0), String(max(1, grace.components.seconds)),
+      submission.isJudgedByOutput ? "1" : "0", submission.joinsOutput ? "1" : "0",
+    ]
+    do { return try Command.script(GPUScript.start, arguments) } catch { throw .unavailable("\(error)") }
+  }
+
+  /// What start.sh reads from its standard input.
+  var texts: [UInt8] {
+    let texts = [
+      ("job", about), ("environment", environment), ("preamble", spec.preamble), ("epilogue", spec.epilogue),
+      ("place", place), ("script", submission.script), ("shown", submission.shownScript),
+    ]
+    var bytes: [UInt8] = []
+    for (name, text) in texts { bytes += "\(name)=\(ShellQuoting.quote(text))\n".utf8 }
+    return bytes + "complete=1\n".utf8
+  }
+
+  /// What the job is, for a Weir whose store was lost.
+  private var about: String {
+    let lines = [
+      "mark \(payload.mark)", "name \(job.name)", "account \(job.account)",
+      "submitted \(Int(job.submittedAt.timeIntervalSince1970))",
+    ]
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// What it holds there.
+  private var place: String {
+    var lines = ["gpus \(indices)"]
+    if job.devices.contains(where: { $0.uuid != nil }) {
+      lines.append("uuids \(job.devices.map { $0.uuid ?? "" }.joined(separator: ","))")
+    }
+    if let needs = job.needs {
+      lines.append("cores \(needs.cores)")
+      if let memory = needs.memory { lines.append("memory \(memory)") }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private var indices: String { job.devices.map { String($0.index) }.joined(separator: ",") }
+
+  private var environment: String {
+    var variables = spec.environment.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    variables += submission.environment.map { ($0.name, $0.value) }
+    variables += [
+      // With this order CUDA's indices are nvidia-smi's.
+      ("CUDA_DEVICE_ORDER", "PCI_BUS_ID"), ("CUDA_VISIBLE_DEVICES", indices), ("ROCR_VISIBLE_DEVICES", indices),
+      ("HIP_VISIBLE_DEVICES", indices), ("BARE_GPU", indices), ("WEIR_GPUS", indices),
+      ("WEIR_GPU_UUIDS", job.devices.compactMap(\.uuid).joined(separator: ",")), ("WEIR_JOB_NAME", job.name),
+      ("WEIR_ATTEMPT", String(job.attempt)), ("PROCESS_PROCID", "0"), ("PROCESS_NODENAME", spec.name),
+      ("JOB_JOBID", job.submissionToken), ("JOB_JOB_NODELIST", spec.name), ("JOB_JOB_FORMATED_NODELIST", spec.name),
+      ("JOB_NNODES", "1"), ("JOB_NTASKS", "1"), ("JOB_GPUS_PER_NODE", String(submission.gpusPerNode)),
+    ]
+    return variables.map { "export \($0)=\(ShellQuoting.quote($1))\n" }.joined()
+  }
+}

@@ -1,0 +1,290 @@
+import Foundation
+import Jobs
+import Logging
+import Shell
+
+/// Looks after one server: makes it ready, starts and ends jobs on it, and sees what becomes of them.
+///
+/// A job's end is pushed to us through one channel that is kept, and looked at at once; a sweep of all jobs in one
+/// command is the safety net. What cannot be asked is not answered: while the server is away its jobs are unknown, it
+/// gets no new ones, and it is tried again and again.
+actor ServerAgent {
+  nonisolated let name: String
+  nonisolated let spec: Shared<ServerSpec>
+  nonisolated let status = Shared(ServerStatus())
+  /// The jobs that it was given and that are not over, as they were when they last changed.
+  nonisolated let jobs = Shared<[JobKey: Job]>([:])
+
+  nonisolated let runner: Shared<any Runner>
+  let board: JobBoard
+  let configuration: GPUConnector.Configuration
+  let logger: Logger
+  /// Called when something may have become free, or may be used again.
+  private let onChange: @Sendable () -> Void
+
+  private nonisolated let isRetired = Shared(false)
+  private nonisolated let wakeup = Wakeup()
+  /// The attempts that are said to have ended and have not been looked at since.
+  private nonisolated let hints = Shared<Set<AttemptID>>([])
+  private var heard: [UInt8] = []
+  private var failures = 0
+  var startFailures = 0
+  var quarantines = 0
+  /// The jobs whose start is under way.
+  var starting: Set<JobKey> = []
+  /// When a job was last told to end.
+  var canceled: [JobKey: ContinuousClock.Instant] = [:]
+  /// Since when an attempt is seen that has begun nothing.
+  var claimed: [AttemptID: ContinuousClock.Instant] = [:]
+
+  init(
+    _ spec: ServerSpec, runner: any Runner, board: JobBoard, configuration: GPUConnector.Configuration,
+    logger: Logger, onChange: @escaping @Sendable () -> Void
+  ) {
+    name = spec.name
+    self.spec = Shared(spec)
+    self.runner = Shared(runner)
+    self.board = board
+    self.configuration = configuration
+    self.onChange = onChange
+    var logger = logger
+    logger[metadataKey: "server"] = "\(spec.name)"
+    self.logger = logger
+  }
+
+  // MARK: Looking
+
+  /// Looks after the server until the task is cancelled, or it is retired.
+  func serve() async {
+    await withDiscardingTaskGroup { group in
+      group.addTask { await self.listen() }
+      while !Task.isCancelled, !isRetired.value { await look() }
+      group.cancelAll()
+    }
+  }
+
+  /// Has it looked after no longer.
+  nonisolated func retire() {
+    isRetired.change { $0 = true }
+    poke()
+  }
+
+  /// Takes over what the servers file says of it now.
+  nonisolated func use(_ new: ServerSpec, makeRunner: (ServerSpec) -> any Runner) {
+    let old = spec.change { spec in
+      defer { spec = new }
+      return spec
+    }
+    guard old != new else { return }
+    if old.login != new.login || old.jump != new.jump || old.root != new.root {
+      let runner = makeRunner(new)
+      self.runner.change { $0 = runner }
+      status.change { status in
+        status.facts = nil
+        status.isListed = false
+      }
+    }
+    status.change { $0.quarantine = nil }
+    poke()
+  }
+
+  /// Asks for a look at all jobs soon.
+  nonisolated func poke() { wakeup.signal() }
+
+  private func look() async {
+    let began = ContinuousClock.now
+    var pause = configuration.sweepInterval
+    do throws(BackendError) {
+      if status.value.facts == nil { try await prepare() }
+      let ended = hints.change { hints in
+        defer { hints = [] }
+        return hints
+      }
+      if let last = status.value.lastLook, !ended.isEmpty, began - last < configuration.sweepInterval * 2 {
+        try await sweep(jobs.value.values.filter { ended.contains($0.attemptID) && !starting.contains($0.key) })
+        pause = max(.zero, configuration.sweepInterval - (.now - last))
+      } else {
+        try await sweepAll(began)
+        // A look costs at most a fifth of the time.
+        pause = max(pause, (.now - began) * 5)
+      }
+      if failures > 0 { logger.notice("the server answers again") }
+      failures = 0
+    } catch {
+      guard !Task.isCancelled else { return }
+      lost(error.description)
+      pause = min(.seconds(30), .seconds(1) * (1 << min(failures, 5)))
+      pause = pause * Double.random(in: 0.75...1)
+    }
+    status.change { $0.isTried = true }
+    onChange()
+    guard hints.value.isEmpty else { return }
+    await wakeup.sleep(for: pause)
+  }
+
+  private func lost(_ reason: String) {
+    failures += 1
+    let isNews = status.change { status in
+      defer {
+        status.failure = reason
+        status.facts = nil
+      }
+      return status.failure != reason
+    }
+    if isNews { logger.warning("the server cannot be used: \(reason)") }
+  }
+
+  /// Makes the server ready, and lists what runs there.
+  private func prepare() async throws(BackendError) {
+    let result = try await run(
+      GPUScript.prepare, [spec.value.root, GPUScript.wrapperHash], stdin: Array(GPUScript.wrapper.utf8))
+    let facts = try understood { () throws(MalformedAnswer) in try PrepareAnswer(result.stdout) }
+    let skew = facts.now.timeIntervalSince(Date())
+    try await list(root: facts.root)
+    status.change { status in
+      status.facts = facts
+      status.failure = nil
+      status.skew = skew
+      status.isListed = true
+    }
+    logger.info(
+      "the server is ready", metadata: ["root": "\(facts.root)", "cpus": "\(facts.cpus)", "memory": "\(facts.memoryMB)"])
+  }
+
+  private func list(root: String) async throws(BackendError) {
+    let result = try await run(GPUScript.list, [root], purpose: .observation, limit: 256 << 20)
+    let answer = try understood { () throws(MalformedAnswer) in try ListAnswer(result.stdout) }
+    let known = Set(jobs.value.values.map(\.submissionToken))
+    let now = ContinuousClock.now
+    var strangers: [AttemptID: ServerStatus.Stranger] = [:]
+    for entry in answer.entries where !known.contains(entry.job) {
+      guard let attempt = entry.attempt, let sighting = sighting(of: entry) else { continue }
+      strangers[AttemptID(job: entry.job, number: attempt.number)] = .init(sighting: sighting, isLive: attempt.state.isLive, seen: now)
+    }
+    status.change { $0.strangers = strangers }
+  }
+
+  private func sweepAll(_ began: ContinuousClock.Instant) async throws(BackendError) {
+    let jobs = jobs.value.values.filter { !starting.contains($0.key) }
+    let missing = try await sweep(Array(jobs), strangers: status.value.strangers.filter(\.value.isLive).map(\.key))
+    status.change { status in
+      status.lastLook = began
+      status.missing = missing
+    }
+  }
+
+  /// Looks at some jobs in one command, or as few as a command line allows, and at the GPUs with the first.
+  /// - Returns: those of which nothing is there.
+  @discardableResult
+  private func sweep(_ jobs: [Job], strangers: [AttemptID] = []) async throws(BackendError) -> Set<JobKey> {
+    let root = try root()
+    let asked = jobs.map(\.attemptID) + strangers
+    let asksGPUs = spec.value.gpus != .count(0) && !spec.value.isCounted
+    var missing: Set<JobKey> = []
+    var start = 0
+    repeat {
+      let some = Array(asked[start..<min(start + 1500, asked.count)])
+      let isFirst = start == 0
+      let result = try await run(
+        GPUScript.sweep, [root, isFirst && asksGPUs ? "1" : "0"] + some.map(\.description), timeout: .seconds(25),
+        purpose: .observation)
+      let answer = try understood { () throws(MalformedAnswer) in try SweepAnswer(result.stdout, asked: some) }
+      if let output = answer.smi {
+        let reading = NVIDIASMI.Reading(output)
+        status.change { $0.reading = reading }
+      }
+      missing.formUnion(await take(answer, jobs))
+      start += some.count
+    } while start < asked.count
+    return missing
+  }
+
+  /// Reports what a sweep says, and does what follows from it.
+  private func take(_ answer: SweepAnswer, _ jobs: [Job]) async -> Set<JobKey> {
+    var sightings: [JobKey: Sighting] = [:]
+    var missing: Set<JobKey> = []
+    for job in jobs {
+      guard let state = answer.attempts[job.attemptID] else { continue }
+      if let sighting = sighting(of: job, state, now: answer.now) { sightings[job.key] = sighting }
+      if state == .absent, job.state != .starting, job.state != .canceling { missing.insert(job.key) }
+      follow(job, state)
+    }
+    let now = ContinuousClock.now
+    status.change { status in
+      for (id, state) in answer.attempts { status.strangers[id]?.isLive = state.isLive }
+      // By now they have been adopted, or will not be.
+      status.strangers = status.strangers.filter { $0.value.isLive || now - $0.value.seen < .seconds(60) }
+    }
+    let known = Set(self.jobs.value.values.map(\.attemptID))
+    for id in claimed.keys where !known.contains(id) { claimed[id] = nil }
+    for key in canceled.keys where self.jobs.value[key] == nil { canceled[key] = nil }
+    await board.report(sightings, at: Date())
+    return missing
+  }
+
+  /// What has to be done about a job in that state.
+  private func follow(_ job: Job, _ state: AttemptState) {
+    if state != .claimed { claimed[job.attemptID] = nil }
+    switch state {
+    case .absent:
+      // What was to start it has not come to the server, or not yet.
+      if job.state == .canceling {
+        Task { await void(job) }
+      } else if job.state == .starting {
+        Task { await start(job) }
+      }
+    case .claimed:
+      let since = claimed[job.attemptID] ?? .now
+      claimed[job.attemptID] = since
+      if .now - since > configuration.claimPatience || job.state == .canceling { Task { await void(job) } }
+    case .running, .suspended, .orphaned:
+      if job.state == .canceling, canceled[job.key].map({ .now - $0 > configuration.grace * 2 }) ?? true {
+        Task { try? await cancel(job) }
+      }
+    case .ended(let record, _):
+      if record.isVoid, job.state == .starting {
+        Task { await board.putBack(job, reason: "its start was given up", asNextAttempt: true) }
+      }
+    case .rebooted, .vanished: break
+    }
+  }
+
+  // MARK: Hearing of ends
+
+  private func listen() async {
+    var pause = Duration.seconds(1)
+    while !Task.isCancelled {
+      guard let root = status.value.facts?.root else {
+        try? await Task.sleep(for: .milliseconds(200))
+        continue
+      }
+      let began = ContinuousClock.now
+      do {
+        heard = []
+        _ = try await runner.value.stream(
+          try Command.script(GPUScript.watch, [root]), as: account, input: .open, timeout: nil,
+          purpose: .observation
+        ) { [weak self] bytes in await self?.hear(bytes) }
+      } catch {
+        logger.debug("ends are not heard of: \(error)")
+      }
+      poke()
+      pause = .now - began > .seconds(60) ? .seconds(1) : min(pause * 2, .seconds(30))
+      try? await Task.sleep(for: pause)
+    }
+  }
+
+  private func hear(_ bytes: [UInt8]) {
+    heard += bytes
+    var ended: [AttemptID] = []
+    while let end = heard.firstIndex(of: UInt8(ascii: "\n")) {
+      let words = String(decoding: heard[..<end], as: UTF8.self).split(separator: " ")
+      heard.removeSubrange(...end)
+      if words.count == 2, let number = Int(words[1]) { ended.append(.init(job: String(words[0]), number: number)) }
+    }
+    if heard.count > 4096 { heard = [] }
+    guard !ended.isEmpty else { return }
+    hints.change { $0.formUnion(ended) }
+    poke()
+  }
+}

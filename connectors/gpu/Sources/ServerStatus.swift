@@ -1,0 +1,41 @@
+import Foundation
+import Jobs
+
+/// What is known of a server right now: written by its ``ServerAgent``, read by everybody.
+struct ServerStatus: Sendable {
+  /// What was found when the server was made ready; nil until then, and after it stopped answering.
+  var facts: PrepareAnswer?
+  /// Why it does not answer; nil when it does.
+  var failure: String?
+  /// Until when it gets no new jobs, since several could not be started on it, and why.
+  var quarantine: (until: ContinuousClock.Instant, reason: String)?
+  /// Seconds by which its clock is ahead of ours.
+  var skew: TimeInterval = 0
+  /// When the last look at all of its jobs began that was answered in full.
+  var lastLook: ContinuousClock.Instant?
+  /// The jobs of which the last look found nothing.
+  var missing: Set<JobKey> = []
+  /// What nvidia-smi said last.
+  var reading: NVIDIASMI.Reading?
+  /// Jobs that have a directory there and are none of those that were given to it: the store was lost, or they ended.
+  var strangers: [AttemptID: Stranger] = [:]
+  /// Whether the jobs there have been listed since the server was last reached.
+  var isListed = false
+  /// Whether it has answered, or failed to, at least once.
+  var isTried = false
+
+  struct Stranger: Sendable {
+    var sighting: Sighting
+    /// Whether it holds what it holds still.
+    var isLive: Bool
+    var seen: ContinuousClock.Instant
+  }
+
+  /// Why no new job can start there; nil when one can.
+  func obstacle(at now: ContinuousClock.Instant = .now) -> String? {
+    if let failure { return failure }
+    guard facts != nil, isListed else { return "it is being made ready" }
+    if let quarantine, quarantine.until > now { return quarantine.reason }
+    return nil
+  }
+}

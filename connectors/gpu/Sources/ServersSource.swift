@@ -1,0 +1,91 @@
+import Foundation
+import Logging
+import SSH
+import Shell
+
+/// All that is wrong in the servers file.
+public struct ServersFault: Error, Sendable, CustomStringConvertible {
+  /// One sentence each, with its line.
+  public let sentences: [String]
+  public var description: String { sentences.joined(separator: "\n") }
+}
+
+/// The servers, as the file says now: a broken new file changes nothing but a warning.
+final class ServersSource: Sendable {
+  private let place: GPUConnector.Place
+  private let logger: Logger
+  private let state: Shared<State>
+  private let queue = DispatchQueue(label: "weir.servers")
+
+  private struct State: Sendable {
+    var servers: [ServerSpec]
+    var stamp: FileStamp?
+    var warning: String?
+  }
+
+  init(_ place: GPUConnector.Place, logger: Logger) throws(ServersFault) {
+    self.place = place
+    self.logger = logger
+    switch place {
+    case .servers(let path, let passphrase, _):
+      let stamp = FileStamp(path: path)
+      do throws(ServersFile.Invalid) {
+        state = Shared(State(servers: try ServersFile(path: path, passphrase: passphrase).servers, stamp: stamp))
+      } catch {
+        throw ServersFault(sentences: error.faults.map(\.description))
+      }
+    case .thisMachine(let root, let gpus):
+      var spec = ServerSpec.local(root: root)
+      if let gpus { spec.gpus = .count(gpus) }
+      state = Shared(State(servers: [spec]))
+    }
+  }
+
+  var servers: [ServerSpec] { state.value.servers }
+  var warnings: [String] { state.value.warning.map { [$0] } ?? [] }
+
+  /// How commands are run on a server.
+  var makeRunner: @Sendable (ServerSpec) -> any Runner {
+    switch place {
+    case .thisMachine: { [logger] _ in LocalRunner(logger: logger) }
+    case .servers(_, _, let pool):
+      { spec in
+        guard let login = spec.login else { return LocalRunner(logger: pool.logger) }
+        return SSHRunner(pool: pool, host: login.host, port: login.port, keys: { _ in login.key })
+      }
+    }
+  }
+
+  /// Looks every other second whether the file has changed.
+  func watch(_ onChange: @escaping @Sendable ([ServerSpec]) async -> Void) async {
+    guard case .servers(let path, let passphrase, _) = place else { return }
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(2))
+      // Not on a thread of the tasks: the file may lie on a server that does not answer.
+      let servers = await withCheckedContinuation { done in
+        queue.async { done.resume(returning: self.refresh(path, passphrase)) }
+      }
+      if let servers { await onChange(servers) }
+    }
+  }
+
+  /// - Returns: the new servers, if there are any.
+  private func refresh(_ path: String, _ passphrase: String) -> [ServerSpec]? {
+    let stamp = FileStamp(path: path)
+    guard stamp != state.value.stamp else { return nil }
+    do throws(ServersFile.Invalid) {
+      let servers = try ServersFile(path: path, passphrase: passphrase).servers
+      state.change { $0 = State(servers: servers, stamp: stamp, warning: nil) }
+      logger.notice("the servers file was read again", metadata: ["file": "\(path)", "servers": "\(servers.count)"])
+      return servers
+    } catch {
+      let warning = "the servers file changed and is wrong now, the state before it still counts: \(error)"
+      state.change { state in
+        state.stamp = stamp
+        state.warning = warning
+      }
+      logger.warning("\(warning)")
+      return nil
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import Jobs
+
+extension Job {
+  /// What the scripts on a server call it.
+  var attemptID: AttemptID { AttemptID(job: submissionToken, number: attempt) }
+}
+
+extension AttemptState {
+  /// Whether something of it runs, or may begin to.
+  var isLive: Bool {
+    switch self {
+    case .claimed, .running, .suspended, .orphaned: true
+    case .absent, .ended, .rebooted, .vanished: false
+    }
+  }
+}
+
+extension ServerAgent {
+  /// What a state of an attempt means for its job; nil when it says nothing yet.
+  /// - Parameter now: by the server's clock.
+  nonisolated func sighting(of job: Job, _ state: AttemptState, now: Date) -> Sighting? {
+    var sighting = sighting(state, now: now)
+    sighting?.backendID = job.submissionToken
+    sighting?.mark = Mark(token: job.submissionToken)
+    sighting?.attempt = job.attempt
+    return sighting
+  }
+
+  private nonisolated func sighting(_ state: AttemptState, now: Date) -> Sighting? {
+    var sighting = Sighting(backendID: "", state: .running, source: "sweep", backendWord: "running", nodes: [name])
+    let record: StartRecord
+    switch state {
+    case .absent, .claimed: return nil
+    case .running(let start): record = start
+    case .suspended(let start):
+      record = start
+      (sighting.state, sighting.backendWord) = (.suspended, "suspended")
+    case .orphaned(let start, let pids):
+      record = start
+      sighting.backendWord = "orphaned"
+      sighting.reason = "its wrapper is gone; \(pids.count) of its processes live"
+    case .ended(let start, let exit):
+      guard !start.isVoid else { return nil }
+      record = start
+      sighting.source = "exit file"
+      sighting.backendWord = exit.cause.rawValue
+      (sighting.exitCode, sighting.signal) = (exit.code, exit.signal)
+      (sighting.ending, sighting.reason) = exit.meaning
+      sighting.endedAt = exit.time
+      sighting.elapsed = max(0, Int(exit.time.timeIntervalSince(start.time)))
+    case .rebooted(let start):
+      record = start
+      (sighting.ending, sighting.backendWord) = (.nodeFailure, "rebooted")
+      sighting.reason = "\(name) started anew while it ran"
+      sighting.endedAt = now
+    case .vanished(let start):
+      record = start
+      (sighting.ending, sighting.backendWord) = (.lost, "vanished")
+      sighting.reason = "its wrapper was killed and none of its processes is left: nothing says how it ended"
+      sighting.endedAt = now
+    }
+    if let ending = sighting.ending {
+      sighting.state = ending.state
+    } else {
+      sighting.elapsed = max(0, Int(now.timeIntervalSince(record.time)))
+    }
+    sighting.startedAt = record.time
+    return sighting
+  }
+
+  /// What a directory on the server shows of a job that the store may not know.
+  nonisolated func sighting(of entry: ListAnswer.Entry) -> Sighting? {
+    guard let attempt = entry.attempt, var sighting = sighting(attempt.state, now: Date()) else { return nil }
+    let about = Self.values(entry.about)
+    let place = Self.values(attempt.place)
+    let indices = place["gpus"]?.split(separator: ",").compactMap { Int($0) } ?? []
+    let uuids = place["uuids"]?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
+    sighting.backendID = entry.job
+    sighting.mark = about["mark"].flatMap { Mark($0) }
+    sighting.name = about["name"]
+    sighting.account = about["account"]
+    sighting.submittedAt = about["submitted"].flatMap(TimeInterval.init).map(Date.init(timeIntervalSince1970:))
+    sighting.attempt = attempt.number
+    sighting.devices = indices.enumerated().map { position, index in
+      Device(index: index, uuid: position < uuids.count && !uuids[position].isEmpty ? uuids[position] : nil)
+    }
+    sighting.needs = Needs(
+      gpus: indices.count, cores: place["cores"].flatMap { Int($0) } ?? 0, memory: place["memory"].flatMap { Int($0) })
+    // A mark that was copied to another directory is not that directory's.
+    guard sighting.mark?.token == entry.job || sighting.mark == nil else { return nil }
+    return sighting
+  }
+
+  private static func values(_ lines: [String]) -> [String: String] {
+    Dictionary(
+      lines.compactMap { line in
+        line.firstIndex(of: " ").map { (String(line[..<$0]), String(line[line.index(after: $0)...])) }
+      }, uniquingKeysWith: { first, _ in first })
+  }
+}
+
+extension ExitRecord {
+  /// How a job ended, and why in plain words.
+  fileprivate var meaning: (Ending, String) {
+    switch cause {
+    case .canceled: (.canceled, "")
+    case .timeLimit: (.timeLimit, "it reached its time limit")
+    case .signaled: (.failed, "ended by signal \(signal ?? 0)")
+    case .exited where code == 0: (.completed, "")
+    case .exited: (.failed, "exit status \(code ?? -1)")
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import Shell
+
+/// The scripts that are run on GPU servers, from `gpu/`. What each takes and prints stands at its head.
+public enum GPUScript {
+  public static let prepare = text(PackageResources.prepare_sh, "prepare")
+  public static let start = text(PackageResources.start_sh, "start")
+  public static let sweep = text(PackageResources.sweep_sh, "sweep")
+  public static let cancel = text(PackageResources.cancel_sh, "cancel")
+  public static let void = text(PackageResources.void_sh, "void")
+  public static let signal = text(PackageResources.signal_sh, "signal")
+  public static let watch = text(PackageResources.watch_sh, "watch")
+  public static let list = text(PackageResources.list_sh, "list")
+  public static let output = text(PackageResources.output_sh, "output")
+  public static let describe = text(PackageResources.describe_sh, "describe")
+  public static let remove = text(PackageResources.remove_sh, "remove")
+
+  /// What runs a job on a server; put there once.
+  public static let wrapper = String(decoding: PackageResources.run_sh, as: UTF8.self)
+
+  /// By which a server that has this very wrapper is known: its FNV-1a hash.
+  public static let wrapperHash: String = {
+    let hash = wrapper.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    return String(hash, radix: 16)
+  }()
+
+  private static func text(_ bytes: [UInt8], _ name: String) -> ScriptText {
+    ScriptText(trusted: String(decoding: bytes, as: UTF8.self), name: "weir-\(name)")
+  }
+}
