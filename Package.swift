@@ -26,6 +26,7 @@ let package = Package(
     // System libraries: a module map each, nothing more.
     .systemLibrary(name: "CEpoll"),
     .systemLibrary(name: "CPrctl"),
+    .systemLibrary(name: "CProcess"),
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CLibJWT", pkgConfig: "libjwt", providers: [.apt(["libjwt-dev"])]),
@@ -42,7 +43,9 @@ let package = Package(
       dependencies: ["CLibCrypto", "CLibSSH2", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
-      name: "Shell", dependencies: ["SSH", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
+      name: "Shell",
+      dependencies: ["CEpoll", "CProcess", "SSH", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
     .target(
       name: "Tokens",

@@ -28,14 +28,14 @@ public struct CommandOutput: Sendable {
 }
 
 /// Bytes up to a limit; what comes after is counted as cut and forgotten.
-struct LimitedBytes {
-  private(set) var bytes: [UInt8] = []
-  private(set) var truncated = false
+package struct LimitedBytes: Sendable {
+  package private(set) var bytes: [UInt8] = []
+  package private(set) var truncated = false
   let limit: Int
 
-  init(limit: Int) { self.limit = max(0, limit) }
+  package init(limit: Int) { self.limit = max(0, limit) }
 
-  mutating func append(_ chunk: UnsafeRawBufferPointer) {
+  package mutating func append(_ chunk: UnsafeRawBufferPointer) {
     let room = limit - bytes.count
     if chunk.count > room { truncated = true }
     bytes.append(contentsOf: chunk.prefix(room))

@@ -76,7 +76,7 @@ extension Connection {
 
   /// Whether the server has closed the channel and all it sent was read. The exit status comes before that, but may
   /// come after the end of the output.
-  private func isClosed(_ channel: Session.Channel) throws(Interruption) -> Bool {
+  func isClosed(_ channel: Session.Channel) throws(Interruption) -> Bool {
     guard session.isAtEnd(channel) else { return false }
     return try attempt { () throws(Session.Failure) in try session.waitClosed(channel) } != nil
   }

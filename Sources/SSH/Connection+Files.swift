@@ -2,47 +2,40 @@ import CLibSSH2
 
 extension Connection {
   /// Writes a file under a temporary name and gives it its own when it is complete, so that nobody ever sees a part.
+  /// The number of bytes; the inner failure is that of the closure.
   func upload(
-    _ bytes: [UInt8], to path: String, mode: UInt32, by deadline: ContinuousClock.Instant
-  ) async throws(Interrupted) {
-    let temporary = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36)).part"
-    try await withTransfer(path, by: deadline) { connection, transfer throws(Interruption) in
-      let opened = SFTP.Request.open(path: temporary, flags: SFTP.Request.createNew, mode: mode)
-      guard case .handle(let handle) = try await connection.ask(&transfer, opened) else {
-        throw transfer.failure
-      }
-      do throws(Interruption) {
-        try await connection.send(bytes, to: handle, mode: mode, &transfer)
-        try await connection.replace(path, with: temporary, &transfer)
-      } catch {
-        if case .file = error { _ = try? await connection.ask(&transfer, .remove(path: temporary)) }
-        throw error
-      }
+    from chunks: @escaping @Sendable () async throws -> [UInt8]?, to path: String, mode: UInt32,
+    by deadline: ContinuousClock.Instant
+  ) async throws(Interrupted) -> Result<Int, any Error> {
+    try await withTransfer(path, by: deadline) { connection, transfer in
+      try await connection.put(chunks, mode: mode, &transfer)
     }
   }
 
-  /// Reads a file of at most `limit` bytes.
+  /// Reads a file of at most `limit` bytes and hands it on. The number of bytes; the inner failure is that of the
+  /// closure.
   func download(
-    _ path: String, limit: Int, by deadline: ContinuousClock.Instant
-  ) async throws(Interrupted) -> [UInt8] {
-    try await withTransfer(path, by: deadline) { connection, transfer throws(Interruption) in
-      let opened = SFTP.Request.open(path: path, flags: SFTP.Request.readOnly, mode: nil)
-      guard case .handle(let handle) = try await connection.ask(&transfer, opened) else {
-        throw transfer.failure
-      }
-      return try await connection.receive(from: handle, limit: limit, &transfer)
+    _ path: String, limit: Int, by deadline: ContinuousClock.Instant,
+    _ onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws(Interrupted) -> Result<Int, any Error> {
+    try await withTransfer(path, by: deadline) { connection, transfer in
+      try await connection.get(limit: limit, &transfer, onOutput)
     }
   }
 
   private func withTransfer<T: Sendable>(
     _ path: String, by deadline: ContinuousClock.Instant,
-    _ body: @Sendable (isolated Connection, inout Transfer) async throws(Interruption) -> T
-  ) async throws(Interrupted) -> T {
+    _ body: @escaping @Sendable (isolated Connection, inout Transfer) async throws -> T
+  ) async throws(Interrupted) -> Result<T, any Error> {
     do throws(Interrupted) {
       return try await withChannel("subsystem", "sftp", by: deadline) { connection, channel throws(Interruption) in
-        var transfer = Transfer(channel: channel, path: path, deadline: deadline)
-        try await connection.greet(&transfer)
-        return try await body(connection, &transfer)
+        let transfer: @Sendable (isolated Connection) async throws -> T? = { connection in
+          var transfer = Transfer(channel: channel, path: path, deadline: deadline)
+          try await connection.greet(&transfer)
+          return try await body(connection, &transfer)
+        }
+        return try await connection.attended(
+          channel, by: deadline, [{ [connection] in try await transfer(connection) }])
       }
     } catch {
       guard case .refused(let failure) = error.cause, failure.code == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED else {
@@ -52,38 +45,52 @@ extension Connection {
     }
   }
 
-  /// One transfer on its own SFTP channel.
-  fileprivate struct Transfer {
-    let channel: Session.Channel
-    let path: String
-    let deadline: ContinuousClock.Instant
-    var inbound: [UInt8] = []
-    var nextID: UInt32 = 1
-    var last: SFTP.Reply = .unknown
+  // MARK: Writing
 
-    /// What to say when the last reply was not the one hoped for.
-    var failure: Interruption { .file(path: path, reason: last.reason) }
+  private func put(
+    _ chunks: @Sendable () async throws -> [UInt8]?, mode: UInt32, _ transfer: inout Transfer
+  ) async throws -> Int {
+    let temporary = "\(transfer.path).\(String(UInt64.random(in: .min ... .max), radix: 36)).part"
+    let opened = SFTP.Request.open(path: temporary, flags: SFTP.Request.createNew, mode: mode)
+    guard case .handle(let handle) = try await ask(&transfer, opened) else { throw transfer.failure }
+    do {
+      let count = try await send(chunks, to: handle, mode: mode, &transfer)
+      try await replace(transfer.path, with: temporary, &transfer)
+      return count
+    } catch {
+      // Nobody may be there to wait for the answer, but the server gets to know.
+      _ = try? await ask(&transfer, .remove(path: temporary))
+      wire.flush()
+      throw error
+    }
   }
 
-  /// The length of a data packet that every server takes.
-  private static let chunk = 32 << 10
-  /// Packets under way at once.
-  private static let window = 32
-
   private func send(
-    _ bytes: [UInt8], to handle: [UInt8], mode: UInt32, _ transfer: inout Transfer
-  ) async throws(Interruption) {
-    var position = 0
-    repeat {
-      var requests: [SFTP.Request] = []
-      while position < bytes.count, requests.count < Self.window {
-        let end = min(position + Self.chunk, bytes.count)
-        requests.append(.write(handle: handle, offset: UInt64(position), data: bytes[position..<end]))
-        position = end
+    _ chunks: @Sendable () async throws -> [UInt8]?, to handle: [UInt8], mode: UInt32, _ transfer: inout Transfer
+  ) async throws -> Int {
+    var rest: ArraySlice<UInt8> = []
+    var offset = 0
+    var isComplete = false
+    while true {
+      while let reply = transfer.nextReply() { try transfer.expectSuccess(reply) }
+      if isComplete && transfer.pending == 0 { return offset }
+      while !isComplete && transfer.pending < Transfer.window {
+        while rest.count < Transfer.chunk, let more = try await chunks() {
+          if rest.isEmpty { rest = more[...] } else { rest += more }
+        }
+        if rest.isEmpty {
+          transfer.send(.setMode(handle: handle, mode: mode))
+          transfer.send(.close(handle: handle))
+          isComplete = true
+        } else {
+          let piece = rest.prefix(Transfer.chunk)
+          transfer.send(.write(handle: handle, offset: UInt64(offset), data: piece))
+          offset += piece.count
+          rest = rest.dropFirst(piece.count)
+        }
       }
-      if position == bytes.count { requests += [.setMode(handle: handle, mode: mode), .close(handle: handle)] }
-      for reply in try await ask(&transfer, requests) { try transfer.expectSuccess(reply) }
-    } while position < bytes.count
+      try await advance(&transfer)
+    }
   }
 
   private func replace(
@@ -96,106 +103,71 @@ extension Connection {
     try transfer.expectSuccess(reply)
   }
 
-  private func receive(
-    from handle: [UInt8], limit: Int, _ transfer: inout Transfer
-  ) async throws(Interruption) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var atOnce = 1  // Most files are small.
+  // MARK: Reading
+
+  private func get(
+    limit: Int, _ transfer: inout Transfer, _ onOutput: @Sendable ([UInt8]) async throws -> Void
+  ) async throws -> Int {
+    let opened = SFTP.Request.open(path: transfer.path, flags: SFTP.Request.readOnly, mode: nil)
+    guard case .handle(let handle) = try await ask(&transfer, opened) else { throw transfer.failure }
+    var window = 1  // Most files are small.
+    var count = 0
     while true {
-      let requests = (0..<atOnce).map { index in
-        SFTP.Request.read(
-          handle: handle, offset: UInt64(bytes.count + index * Self.chunk), length: UInt32(Self.chunk))
+      while transfer.pending < window {
+        let offset = UInt64(count + transfer.pending * Transfer.chunk)
+        transfer.send(.read(handle: handle, offset: offset, length: UInt32(Transfer.chunk)))
       }
-      atOnce = Self.window
-      replies: for reply in try await ask(&transfer, requests) {
-        switch reply {
-        case .data(let data):
-          bytes += data
-          guard bytes.count <= limit else {
-            throw .file(path: transfer.path, reason: "it is larger than \(limit) bytes")
-          }
-          // After a short piece the following ones are not where they should be.
-          if data.count != Self.chunk { break replies }
-        case .status(SFTP.Reply.endOfFile, _):
-          return bytes
-        case .version, .handle, .status, .unknown:
-          throw .file(path: transfer.path, reason: reply.reason)
-        }
+      try await advance(&transfer)
+      let (output, isAtEnd) = try transfer.nextOutput()
+      count += output.count
+      guard count <= limit else {
+        throw Interruption.file(path: transfer.path, reason: "it is larger than \(limit) bytes")
       }
+      if !output.isEmpty {
+        window = min(window * 2, Transfer.window)
+        try await onOutput(output)
+      }
+      if isAtEnd { return count }
     }
   }
 
   // MARK: Asking
 
   private func greet(_ transfer: inout Transfer) async throws(Interruption) {
-    let replies = try await exchange(SFTP.hello, ids: 0...0, &transfer)
-    guard case .version? = replies.first else { throw transfer.failure }
+    transfer.greet()
+    guard case .version = try await reply(&transfer) else { throw transfer.failure }
   }
 
+  /// Forgets what was asked before.
   private func ask(_ transfer: inout Transfer, _ request: SFTP.Request) async throws(Interruption) -> SFTP.Reply {
-    try await ask(&transfer, [request]).first ?? .unknown
+    transfer.forget()
+    transfer.send(request)
+    return try await reply(&transfer)
   }
 
-  /// Sends requests, and gives the replies in the order of the requests.
-  private func ask(
-    _ transfer: inout Transfer, _ requests: [SFTP.Request]
-  ) async throws(Interruption) -> [SFTP.Reply] {
-    guard !requests.isEmpty else { return [] }
-    let first = transfer.nextID
-    var packets: [UInt8] = []
-    for request in requests {
-      packets += request.packet(id: transfer.nextID)
-      transfer.nextID &+= 1
-    }
-    return try await exchange(packets, ids: first...(transfer.nextID &- 1), &transfer)
-  }
-
-  private func exchange(
-    _ packets: [UInt8], ids: ClosedRange<UInt32>, _ transfer: inout Transfer
-  ) async throws(Interruption) -> [SFTP.Reply] {
-    var replies: [UInt32: SFTP.Reply] = [:]
-    var written = 0
+  private func reply(_ transfer: inout Transfer) async throws(Interruption) -> SFTP.Reply {
     while true {
-      written += try write(packets, from: written, to: transfer.channel)
-      var inbound = transfer.inbound
-      let hasRead = try read(.stdout, of: transfer.channel) { inbound.append(contentsOf: $0) }
-      transfer.inbound = inbound
-      // A server without SFTP that starts something else instead may have much to say here.
-      _ = try read(.stderr, of: transfer.channel) { _ in }
-      while let packet = try transfer.nextPacket() {
-        let (id, reply) = SFTP.Reply.decode(packet)
-        if ids.contains(id) { replies[id] = reply }
-      }
-      if replies.count == ids.count {
-        transfer.last = replies[ids.upperBound] ?? .unknown
-        return ids.map { replies[$0] ?? .unknown }
-      }
-      guard hasRead else {
-        if session.isAtEnd(transfer.channel) {
-          throw .file(path: transfer.path, reason: "the server's SFTP ended")
-        }
-        try await wait(until: transfer.deadline)
-        continue
-      }
-      try check(transfer.deadline)
+      if let reply = transfer.nextReply() { return reply }
+      try await advance(&transfer)
     }
   }
-}
 
-extension Connection.Transfer {
-  fileprivate func expectSuccess(_ reply: SFTP.Reply) throws(Interruption) {
-    guard case .status(SFTP.Reply.ok, _) = reply else { throw .file(path: path, reason: reply.reason) }
-  }
-
-  /// Takes the next complete packet from what has come in.
-  fileprivate mutating func nextPacket() throws(Interruption) -> [UInt8]? {
-    var reader = WireReader(inbound.prefix(4))
-    guard let length = reader.uint32() else { return nil }
-    guard length <= SFTP.longestPacket else {
-      throw .file(path: path, reason: "the server's answer is not SFTP; a login script that prints something spoils it")
+  /// Sends and receives what can be now; if nothing has come, waits until that may have changed.
+  private func advance(_ transfer: inout Transfer) async throws(Interruption) {
+    transfer.sent(try write(transfer.outbound, from: 0, to: transfer.channel))
+    var inbound = transfer.takeInbound()
+    let hasRead = try read(.stdout, of: transfer.channel) { inbound.append(contentsOf: $0) }
+    try transfer.receive(inbound)
+    // A server without SFTP that starts something else instead may have much to say here.
+    _ = try read(.stderr, of: transfer.channel) { _ in }
+    guard !hasRead else {
+      wire.flush()
+      await Task.yield()
+      return try check(transfer.deadline)
     }
-    guard inbound.count >= 4 + Int(length) else { return nil }
-    defer { inbound.removeFirst(4 + Int(length)) }
-    return Array(inbound[4..<4 + Int(length)])
+    if session.isAtEnd(transfer.channel) {
+      throw .file(path: transfer.path, reason: "the server's SFTP ended")
+    }
+    try await wait(until: transfer.deadline)
   }
 }

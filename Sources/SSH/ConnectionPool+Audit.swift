@@ -2,11 +2,11 @@ import Logging
 
 extension ConnectionPool {
   /// Does something with a file, and says so on the log: one line of level info with the metadata `host`, `user`,
-  /// `path`, `bytes` and `ms`, or `error` in place of `bytes`.
-  func audited<T>(
-    _ operation: Logger.Message, _ path: String, on destination: Destination, _ count: (T) -> Int,
-    _ body: () async throws(SSHError) -> T
-  ) async throws(SSHError) -> T {
+  /// `path`, `bytes` and `ms`, or `error` in place of `bytes`. The inner failure is that of a caller's closure.
+  func audited(
+    _ operation: Logger.Message, _ path: String, on destination: Destination,
+    _ body: () async throws(SSHError) -> Result<Int, any Error>
+  ) async throws(SSHError) -> Result<Int, any Error> {
     let start = ContinuousClock.now
     func log(_ outcome: String, _ value: String) {
       logger.info(
@@ -18,7 +18,10 @@ extension ConnectionPool {
     }
     do {
       let result = try await body()
-      log("bytes", "\(count(result))")
+      switch result {
+      case .success(let count): log("bytes", "\(count)")
+      case .failure(let error): log("error", LogText.line("\(error)"))
+      }
       return result
     } catch {
       log("error", LogText.line(error.description))

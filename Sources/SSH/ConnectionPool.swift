@@ -56,45 +56,9 @@ public final class ConnectionPool: Sendable {
     limits: OutputLimits = .init(), timeout: Duration
   ) async throws(SSHError) -> CommandOutput {
     let deadline = ContinuousClock.Instant.after(timeout)
-    do throws(SSHError) {
-      let output = try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
+    return try await counted { () throws(SSHError) in
+      try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
         try await connection.run(command, script: script, stdin: stdin, limits: limits, by: deadline)
-      }
-      state.withLock { $0.counters.commands += 1 }
-      return output
-    } catch {
-      if error.mayHaveRun { state.withLock { $0.counters.commands += 1 } }
-      throw error
-    }
-  }
-
-  /// Writes a file by SFTP. It appears in one step, complete, in the place of the one that was there.
-  /// - Parameters:
-  ///   - path: absolute, or relative to the account's home.
-  ///   - mode: the permission bits, 0o600 for example.
-  public func upload(
-    _ bytes: [UInt8], to path: String, mode: Int32, on destination: Destination, key: PrivateKey, timeout: Duration
-  ) async throws(SSHError) {
-    let deadline = ContinuousClock.Instant.after(timeout)
-    let size = { (_: Void) in bytes.count }
-    try await audited("put", path, on: destination, size) { () throws(SSHError) in
-      try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
-        try await connection.upload(bytes, to: path, mode: UInt32(mode & 0o7777), by: deadline)
-      }
-    }
-  }
-
-  /// Reads a file by SFTP.
-  /// - Parameters:
-  ///   - path: absolute, or relative to the account's home.
-  ///   - limit: the most bytes to read; a larger file is an error.
-  public func download(
-    _ path: String, limit: Int, on destination: Destination, key: PrivateKey, timeout: Duration
-  ) async throws(SSHError) -> [UInt8] {
-    let deadline = ContinuousClock.Instant.after(timeout)
-    return try await audited("get", path, on: destination, \.count) { () throws(SSHError) in
-      try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
-        try await connection.download(path, limit: limit, by: deadline)
       }
     }
   }

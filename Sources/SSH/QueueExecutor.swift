@@ -1,18 +1,18 @@
 import Dispatch
 
 /// Runs an actor on a serial queue, where its Dispatch sources deliver their events too.
-final class QueueExecutor: SerialExecutor {
-  let queue: DispatchQueue
+package final class QueueExecutor: SerialExecutor {
+  package let queue: DispatchQueue
 
-  init(label: String) {
+  package init(label: String) {
     // On the shared workers: a queue without a target may get a thread of its own.
     queue = DispatchQueue(label: label, target: .global())
   }
 
-  func enqueue(_ job: consuming ExecutorJob) {
+  package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     queue.async { @Sendable in job.runSynchronously(on: self.asUnownedSerialExecutor()) }
   }
 
-  func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
+  package func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
 }

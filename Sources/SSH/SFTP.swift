@@ -17,8 +17,12 @@ enum SFTP {
     /// Write, create, fail if it exists.
     static let createNew: UInt32 = 0x02 | 0x08 | 0x20
 
-    func packet(id: UInt32) -> [UInt8] {
-      var body = WireWriter()
+    /// Adds the packet to those that are to be sent.
+    func append(to packets: inout [UInt8], id: UInt32) {
+      let start = packets.count
+      var body = WireWriter(after: packets)
+      packets = []  // Or it would be copied.
+      body.uint32(0)
       switch self {
       case .open(let path, let flags, let mode):
         body.header(3, id)
@@ -55,7 +59,9 @@ enum SFTP {
         body.string(old)
         body.string(new)
       }
-      return SFTP.framed(body.bytes)
+      packets = body.bytes
+      let length = UInt32(clamping: packets.count - start - 4)
+      withUnsafeBytes(of: length.bigEndian) { packets.replaceSubrange(start..<start + 4, with: $0) }
     }
   }
 
@@ -71,7 +77,7 @@ enum SFTP {
     static let unsupported: UInt32 = 8
 
     /// The reply in a packet, and the id of the request that it answers; the server's hello has none and counts as 0.
-    static func decode(_ packet: some Sequence<UInt8>) -> (id: UInt32, reply: Reply) {
+    static func decode(_ packet: ArraySlice<UInt8>) -> (id: UInt32, reply: Reply) {
       var reader = WireReader(packet)
       guard let type = reader.byte(), type != 2 else { return (0, .version) }
       guard let id = reader.uint32() else { return (0, .unknown) }

@@ -130,6 +130,11 @@ final class Session {
     return try count(result).map { UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<$0]) }
   }
 
+  /// Takes in what has come for any channel, and reads none of it; answers what the server has asked.
+  func listen(on channel: Channel) throws(Failure) {
+    _ = try count(libssh2_channel_read_ex(channel.raw, 0, buffer.baseAddress, 0))
+  }
+
   /// The number of bytes taken.
   func write(_ bytes: UnsafeRawBufferPointer, to channel: Channel) throws(Failure) -> Int? {
     let bytes = bytes.bindMemory(to: CChar.self)

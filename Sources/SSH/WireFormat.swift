@@ -4,6 +4,9 @@ struct WireReader {
 
   init(_ bytes: some Sequence<UInt8>) { rest = Array(bytes)[...] }
 
+  /// Without a copy.
+  init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
+
   /// Whether all bytes were read.
   var isAtEnd: Bool { rest.isEmpty }
 
@@ -34,7 +37,9 @@ struct WireReader {
 
 /// Writes SSH's data types (RFC 4251, section 5) one after another.
 struct WireWriter {
-  private(set) var bytes: [UInt8] = []
+  private(set) var bytes: [UInt8]
+
+  init(after bytes: [UInt8] = []) { self.bytes = bytes }
 
   mutating func byte(_ value: UInt8) { bytes.append(value) }
   mutating func uint32(_ value: UInt32) { withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) } }

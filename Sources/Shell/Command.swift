@@ -13,12 +13,19 @@ public struct Command: Sendable, Equatable {
 
   /// How many of ``arguments`` are variables of the environment.
   private let variables: Int
+  /// The name of the script that runs, if it has one.
+  private let title: String?
 
   /// The command for the log: quoted as in ``text``, without the values of its environment, each word of at most 500
   /// characters, in one line of at most 2,000.
   ///
   /// Nothing secret may be among the arguments in the first place: everybody on that machine can see them (ps(1)).
   public var summary: String {
+    if let title {
+      // Of `sh -c TEXT sh ARGUMENTS...` what differs from one time to the next.
+      let words = arguments.dropFirst(4).map { LogText.line(ShellQuoting.quote($0), limit: 500) }
+      return LogText.line(([title] + words).joined(separator: " "))
+    }
     let words = arguments.enumerated().map { index, word in
       let isVariable = variables > 0 && (1...variables).contains(index)
       return isVariable ? word.prefix { $0 != "=" } + "=…" : LogText.line(ShellQuoting.quote(word), limit: 500)
@@ -37,7 +44,9 @@ public struct Command: Sendable, Equatable {
     try self.init(arguments, environment: environment, script: nil)
   }
 
-  private init(_ arguments: [String], environment: [(String, String)], script: String?) throws(CommandError) {
+  private init(
+    _ arguments: [String], environment: [(String, String)], script: String?, title: String? = nil
+  ) throws(CommandError) {
     guard !arguments.isEmpty else { throw .empty }
     var words: [String] = []
     if !environment.isEmpty {
@@ -53,15 +62,21 @@ public struct Command: Sendable, Equatable {
     guard text.utf8.count <= Self.maximumLength else { throw .tooLong(bytes: text.utf8.count) }
     self.arguments = words
     variables = environment.count
+    self.title = title
     self.text = text
     self.script = script ?? "exec " + Self.quoted(words)
   }
 
   /// A fixed POSIX shell script with arguments, which it finds as `$1`, `$2`, ...: nothing is pasted into its text.
   public static func script(_ script: StaticString, _ arguments: [String]) throws(CommandError) -> Command {
+    try self.script(ScriptText(trusted: script.description), arguments)
+  }
+
+  /// The same for a script that was not written down where it is used.
+  public static func script(_ script: ScriptText, _ arguments: [String]) throws(CommandError) -> Command {
     try Command(
-      ["sh", "-c", script.description, "sh"] + arguments, environment: [],
-      script: "set -- \(quoted(arguments))\n\(script)")
+      ["sh", "-c", script.text, "sh"] + arguments, environment: [],
+      script: "set -- \(quoted(arguments))\n\(script.text)", title: script.name)
   }
 
   private static func quoted(_ words: [String]) -> String { words.map(ShellQuoting.quote).joined(separator: " ") }

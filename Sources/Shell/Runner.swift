@@ -3,6 +3,9 @@ import SSH
 /// How many bytes of a command's output are kept; see `SSH.OutputLimits`.
 public typealias OutputLimits = SSH.OutputLimits
 
+/// What a streamed command has for its standard input; see `SSH.CommandInput`.
+public typealias CommandInput = SSH.CommandInput
+
 /// A place where commands can be run under several accounts.
 public protocol Runner: Sendable {
   /// Runs a command to its end.
@@ -23,6 +26,43 @@ public protocol Runner: Sendable {
     purpose: CommandPurpose
   ) async throws(RunError) -> CommandResult
 
+  /// Runs a command to its end and hands its standard output on as it comes; while that takes time, the command waits.
+  ///
+  /// Throws a ``RunError``, or what one of the closures has thrown; the command is told to end then. A cancelled task
+  /// is a ``RunError/interrupted(_:)``.
+  /// - Parameters:
+  ///   - input: its standard input.
+  ///   - timeout: time for all of it; nil for any.
+  ///   - onOutput: gets the next bytes of its standard output. It must end when its task is cancelled, which happens
+  ///     when the connection is lost or the time is up.
+  /// - Returns: how the command ended, with the beginning of its standard error and no standard output.
+  func stream(
+    _ command: Command, as account: String, input: CommandInput, timeout: Duration?, purpose: CommandPurpose,
+    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws -> CommandResult
+
+  /// Writes a file, which appears in one step, complete, in the place of the one that was there.
+  ///
+  /// Throws a ``RunError``, or what the closure has thrown; then nothing has changed.
+  /// - Parameters:
+  ///   - chunks: gives the next bytes, nil at the end.
+  ///   - path: absolute, or relative to the account's home.
+  ///   - mode: the permission bits, 0o600 for example.
+  ///   - timeout: time for all of it; nil for any.
+  func upload(
+    from chunks: @escaping @Sendable () async throws -> [UInt8]?, to path: String, mode: Int32, as account: String,
+    timeout: Duration?
+  ) async throws
+
+  /// Reads a file and hands it on as it comes. Throws a ``RunError``, or what the closure has thrown.
+  /// - Parameters:
+  ///   - path: absolute, or relative to the account's home.
+  ///   - timeout: time for all of it; nil for any.
+  func download(
+    _ path: String, as account: String, timeout: Duration?,
+    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws
+
   /// What is wrong right now, one sentence each; empty if all is well.
   var statusLines: [String] { get }
 }
@@ -34,6 +74,18 @@ extension Runner {
     purpose: CommandPurpose
   ) async throws(RunError) -> CommandResult {
     try await run(command, as: account, stdin: stdin, limits: limits, timeout: timeout)
+  }
+
+  /// Writes a file whose bytes are all there.
+  public func upload(
+    _ bytes: [UInt8], to path: String, mode: Int32, as account: String, timeout: Duration?
+  ) async throws(RunError) {
+    let chunks = Chunks(bytes)
+    do {
+      try await upload(from: { chunks.next() }, to: path, mode: mode, as: account, timeout: timeout)
+    } catch {
+      throw error as? RunError ?? .interrupted("\(error)")
+    }
   }
 }
 
@@ -88,18 +140,20 @@ public enum RunError: Error, Sendable, Equatable, CustomStringConvertible {
   case interrupted(String)
   /// There is no key with which to log in to this account.
   case noKey(account: String)
+  /// A file could not be read or written there, for a reason of its own: it is missing, or not the account's.
+  case file(String)
 
   /// Whether the command may have run, wholly or in part.
   public var mayHaveRun: Bool {
     switch self {
     case .interrupted: true
-    case .unavailable, .noKey: false
+    case .unavailable, .noKey, .file: false
     }
   }
 
   public var description: String {
     switch self {
-    case .unavailable(let reason), .interrupted(let reason): reason
+    case .unavailable(let reason), .interrupted(let reason), .file(let reason): reason
     case .noKey(let account): "There is no SSH key for the account \(account): configure one."
     }
   }

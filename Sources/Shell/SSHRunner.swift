@@ -33,36 +33,71 @@ public struct SSHRunner: Runner {
     _ command: Command, as account: String, stdin: [UInt8] = [], limits: OutputLimits = .init(), timeout: Duration,
     purpose: CommandPurpose
   ) async throws(RunError) -> CommandResult {
-    guard let key = keys(account) else { throw .noKey(account: account) }
-    let start = ContinuousClock.now
+    let key = try key(of: account)
+    let record = CommandRecord(logger: pool.logger, host: host, account: account, purpose: purpose)
     do {
-      let destination = Destination(host: host, port: port, user: account)
       let output = try await pool.run(
-        command.text, script: timeout <= Self.patience ? command.script : nil, on: destination, key: key, stdin: stdin,
-        limits: limits, timeout: timeout)
-      let exit = output.exitSignal.map { "signal \($0)" } ?? "\(output.exitStatus ?? -1)"
-      log(command, purpose, account, exit: exit, since: start)
-      return CommandResult(
-        exitStatus: output.exitStatus ?? -1, signal: output.exitSignal, stdout: output.stdout, stderr: output.stderr,
-        stdoutTruncated: output.stdoutTruncated)
+        command.text, script: timeout <= Self.patience ? command.script : nil, on: destination(account), key: key,
+        stdin: stdin, limits: limits, timeout: timeout)
+      let result = CommandResult(output)
+      record.log(command, result)
+      return result
     } catch {
       // What was not sent is no command of anybody's.
-      if error.mayHaveRun { log(command, purpose, account, exit: error.description, since: start) }
-      throw error.mayHaveRun ? .interrupted(error.description) : .unavailable(error.description)
+      if error.mayHaveRun { record.log(command, exit: error.description) }
+      throw RunError(error)
     }
   }
 
-  /// One line per command that was sent, without what it was given on standard input and in its environment.
-  private func log(
-    _ command: Command, _ purpose: CommandPurpose, _ account: String, exit: String, since start: ContinuousClock.Instant
-  ) {
-    pool.logger.log(
-      level: purpose == .action ? .info : .debug, "command",
-      metadata: [
-        "host": "\(host)", "user": "\(account)", "command": "\(command.summary)", "exit": "\(LogText.line(exit))",
-        "ms": .stringConvertible(Int((ContinuousClock.now - start) / .milliseconds(1))),
-      ])
+  public func stream(
+    _ command: Command, as account: String, input: CommandInput = .bytes([]), timeout: Duration? = nil,
+    purpose: CommandPurpose = .action, onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws -> CommandResult {
+    let key = try key(of: account)
+    let record = CommandRecord(logger: pool.logger, host: host, account: account, purpose: purpose)
+    do {
+      let output = try await pool.stream(
+        command.text, on: destination(account), key: key, input: input, timeout: timeout, onOutput: onOutput)
+      let result = CommandResult(output)
+      record.log(command, result)
+      return result
+    } catch {
+      let error = Self.translated(error)
+      if (error as? RunError)?.mayHaveRun ?? true { record.log(command, exit: "\(error)") }
+      throw error
+    }
   }
+
+  public func upload(
+    from chunks: @escaping @Sendable () async throws -> [UInt8]?, to path: String, mode: Int32, as account: String,
+    timeout: Duration? = nil
+  ) async throws {
+    let key = try key(of: account)
+    do {
+      try await pool.upload(
+        from: chunks, to: path, mode: mode, on: destination(account), key: key, timeout: timeout)
+    } catch { throw Self.translated(error) }
+  }
+
+  public func download(
+    _ path: String, as account: String, timeout: Duration? = nil,
+    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws {
+    let key = try key(of: account)
+    do {
+      try await pool.download(path, on: destination(account), key: key, timeout: timeout, onOutput: onOutput)
+    } catch { throw Self.translated(error) }
+  }
+
+  private func key(of account: String) throws(RunError) -> PrivateKey {
+    guard let key = keys(account) else { throw .noKey(account: account) }
+    return key
+  }
+
+  private func destination(_ account: String) -> Destination { Destination(host: host, port: port, user: account) }
+
+  /// What a closure has thrown stays as it is.
+  private static func translated(_ error: any Error) -> any Error { (error as? SSHError).map(RunError.init) ?? error }
 
   public var statusLines: [String] {
     var lines: [String] = []
@@ -74,5 +109,23 @@ public struct SSHRunner: Runner {
       lines.append(line)
     }
     return lines
+  }
+}
+
+extension CommandResult {
+  init(_ output: CommandOutput) {
+    self.init(
+      exitStatus: output.exitStatus ?? -1, signal: output.exitSignal, stdout: output.stdout, stderr: output.stderr,
+      stdoutTruncated: output.stdoutTruncated)
+  }
+}
+
+extension RunError {
+  init(_ error: SSHError) {
+    if case .sftp = error {
+      self = .file(error.description)
+    } else {
+      self = error.mayHaveRun ? .interrupted(error.description) : .unavailable(error.description)
+    }
   }
 }
