@@ -1,0 +1,37 @@
+#!/bin/sh
+# What there is to say of an attempt, for people. Arguments: ROOT ID ATTEMPT.
+CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
+if ! cd "jobs/$2/attempt-$3" 2>/dev/null; then
+  echo "There is no attempt $3 of the job $2 in $PWD."
+  exit
+fi
+echo "Directory: $PWD"
+
+# first TITLE FILE: its first line
+first() {
+  line=
+  [ ! -s "$2" ] || read -r line <"$2"
+  [ -z "$line" ] || printf '%s\n' "$1: $line"
+}
+first 'Started (process, ticks, boot, time)' start
+first 'Session (process, ticks)' session
+first 'Place' place
+[ ! -e suspended ] || echo 'Suspended: yes'
+[ ! -e cancel ] || echo 'Cancel asked for: yes'
+[ ! -e timelimit ] || echo 'Past its time limit: yes'
+first 'Ended, epilogue follows (code, signal, cause)' over
+first 'Ended (code, signal, cause, time)' exit
+first 'Trouble' trouble
+
+size() {
+  [ ! -e "$1" ] || printf '%s: %s bytes\n' "$1" "$(($(wc -c <"$1")))"
+}
+size stdout
+size stderr
+for stream in stderr stdout; do
+  if [ -s "$stream" ]; then
+    echo "The last lines of $stream:"
+    tail -c 4096 "$stream" | tail -n 10
+    echo
+  fi
+done

@@ -1,0 +1,90 @@
+#!/bin/sh
+# Starts an attempt of a job, once, however often it is asked to. Prints one line:
+#   started PID TICKS BOOT EPOCH   the wrapper runs: its process, when that began in ticks of that boot, and the time
+#   exists                         somebody has this attempt already; nothing was done
+#   void                           it was given up before it began; nothing runs, and nothing will
+#   removed                        the job was removed
+# If it cannot be, nothing is left of it: a sentence on standard error, and status 73.
+#
+# Arguments: ROOT HASH ID ATTEMPT SECRET LIMIT GRACE JUDGED JOINED. Standard input: shell text that sets job, environment,
+# preamble, epilogue, place, script and shown, then complete=1. As arguments these would be seen by everybody on the
+# server, and be bounded by 128 KB. With SECRET=1 `shown` is the script as it may stay on disk, without its secrets.
+unset WEIR_JOB_ID job environment preamble epilogue place script shown complete
+secret=$5 limit=$6 grace=$7 judged=$8 joined=$9 id=$3 attempt=$4 hash=$2
+CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
+root=$PWD
+eval "$(cat)" || exit
+# A connection that breaks must not leave half a script.
+# shellcheck disable=SC2154 # set by standard input
+if [ "$complete" != 1 ]; then
+  echo "The job's texts came in part only." >&2
+  exit 74
+fi
+if [ -e "removed/$id" ]; then
+  echo removed
+  exit
+fi
+
+mask=$(umask)
+umask 077
+directory=$root/jobs/$id/attempt-$attempt
+[ -d "jobs/$id" ] || mkdir -p "jobs/$id"
+if ! mkdir "$directory" 2>/dev/null; then
+  if [ -d "$directory" ]; then
+    echo exists
+    exit
+  fi
+  echo "The job's directory cannot be made in $root/jobs." >&2
+  exit 73
+fi
+
+# put FILE TEXT: no file for no text
+put() { [ -z "$2" ] || printf '%s' "$2" >"$1"; }
+
+# shellcheck disable=SC2154 # set by standard input
+write_files() {
+  cd "$directory" && mkdir work && { [ -s ../job ] || put ../job "$job"; } &&
+    put environment "$environment" && put preamble "$preamble" && put epilogue "$epilogue" && put place "$place" &&
+    true >stdout && true >stderr && true >trouble || return
+  if [ "$secret" = 1 ]; then
+    put script "$shown" && printf '%s' "$script" >.secret && exec 9<.secret && rm .secret
+  else
+    printf '%s' "$script" >script
+  fi
+}
+
+failed() {
+  reason=
+  { read -r reason <"$directory/trouble"; } 2>/dev/null
+  [ -e "$directory/start" ] || rm -rf "$directory"
+  set -- "$root/jobs/$id"/attempt-*
+  [ -d "$1" ] || rm -rf "$root/jobs/$id"
+  echo "The job could not be started in $root${reason:+: $reason}." >&2
+  exit 73
+}
+
+write_files || failed
+# What was exported under one of these names would be now, too, and reach the wrapper and all it starts.
+unset job environment preamble epilogue place script shown
+export WEIR_UMASK="$mask"
+# The wrapper's session outlives this one. Where there is no setsid(1), it is at least deaf to the end of this one.
+setsid=setsid
+command -v setsid >/dev/null || {
+  setsid=
+  trap '' HUP
+}
+# In the foreground of a shell in between: & would make the wrapper, and with it the job, deaf to INT and QUIT. That shell
+# is ended by the wrapper when all is well, and ends with it when not.
+record=$(
+  read -r self _ </proc/self/stat
+  $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" "$joined" "$secret" "$root" \
+    "$self" </dev/null 2>trouble
+  :
+)
+if [ -n "$record" ]; then
+  echo "started $record"
+elif read -r _ _ word _ 2>/dev/null <start && [ "$word" = void ]; then
+  echo void
+else
+  failed
+fi

@@ -1,0 +1,139 @@
+#!/bin/sh
+# What became of many attempts of jobs, in one command and without a fork for each. Arguments: ROOT SMI ID/ATTEMPT...
+# Prints `now EPOCH` and `boot BOOT`, then for each attempt a line `ID ATTEMPT STATE ...`, where START stands for the start
+# record, PID TICKS BOOT EPOCH:
+#   absent                  there is none
+#   claimed                 it was taken, and has not begun yet
+#   running START
+#   suspended START
+#   ended START EXIT        EXIT is CODE SIGNAL CAUSE EPOCH: code -1 if a signal ended it, cause exited, signaled,
+#                           canceled or timelimit; nothing of the job is left
+#   rebooted START          the server was started anew under it
+#   orphaned START PID,PID  the wrapper was killed, processes of the job live
+#   vanished START          the wrapper was killed, nothing is left
+# and with SMI=1 what nvidia-smi says, in sections `smi-gpus STATUS`, `smi-apps STATUS` and `smi-end`; status 124 is a
+# nvidia-smi that does not answer. In the second, `user PID NAME` says whose the processes are, `job PID ID` of which job.
+CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
+root=$PWD smi=$2
+shift 2
+read -r boot </proc/sys/kernel/random/boot_id
+echo "now $(date +%s)"
+echo "boot $boot"
+
+# $1 directory; into `start` and `end`: the records, empty if there are none.
+read_records() {
+  start='' end=''
+  if [ -e "$1/exit" ]; then read -r end <"$1/exit"; fi
+  if [ -e "$1/start" ]; then
+    # A file that was made at once with its text and is empty has lost it when the server broke down.
+    read -r start <"$1/start" || start="0 0 unknown 0"
+  fi
+} 2>/dev/null
+
+# The wrapper that the words of the start record stand for.
+is_alive() {
+  stat=
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+  # shellcheck disable=SC2086 # words are wanted
+  set -- "$2" ${stat##*') '}
+  case $2 in [ZX]) return 1 ;; esac
+  [ "$1" = "${21}" ]
+}
+
+# shellcheck disable=SC2086 # records are words
+look() {
+  if ! [ -d "$1" ]; then
+    state=absent
+    return
+  fi
+  read_records "$1"
+  if [ -n "$start" ] && [ -z "$end" ] && is_alive $start; then
+    state="running $start"
+    [ ! -e "$1/suspended" ] || state="suspended $start"
+    return
+  fi
+  # It may have ended between the two looks.
+  read_records "$1"
+  case $start in
+  '') state=claimed ;;
+  *' void '*)
+    state="ended $start ${end:--1 0 canceled ${start##* }}"
+    ;;
+  *" $boot "*)
+    state="ended $start $end"
+    if [ -z "$end" ]; then
+      { read -r wrapper <"$1/.wrapper" && left=$(sh "$wrapper" left "$root/$1" "$2"); } || exit 73
+      set -- $left
+      state="vanished $start"
+      [ $# = 0 ] || state="orphaned $start $(IFS=, && echo "$*")"
+    fi
+    ;;
+  *)
+    state="rebooted $start"
+    [ -z "$end" ] || state="ended $start $end"
+    ;;
+  esac
+}
+
+for job do
+  look "jobs/${job%/*}/attempt-${job##*/}" "${job%/*}"
+  echo "${job%/*} ${job##*/} $state"
+done
+[ "$smi" = 1 ] || exit 0
+
+# A driver that is broken makes nvidia-smi hang where not even KILL ends it. So it is waited for until a signal says that
+# it takes too long, and one that hangs still is not joined by another.
+read -r self _ </proc/self/stat
+trap 'late=1' USR1
+ask() {
+  late='' status=124
+  if { read -r hung since <lib/smi.hung; } 2>/dev/null && is_alive "$hung" "$since"; then return; fi
+  nvidia-smi "$@" --format=csv,noheader,nounits </dev/null >"lib/smi.$self" 2>&1 &
+  query=$!
+  (
+    trap 'kill "$!" 2>/dev/null; exit' TERM
+    sleep 20 &
+    wait "$!"
+    kill -s USR1 "$self"
+  ) >/dev/null 2>&1 &
+  timer=$!
+  wait "$query"
+  status=$?
+  if [ -n "$late" ]; then
+    status=124 stat=
+    { read -r stat <"/proc/$query/stat"; } 2>/dev/null
+    kill -s KILL "$query" 2>/dev/null
+    # shellcheck disable=SC2086 # words are wanted
+    set -- ${stat##*') '}
+    echo "$query ${20}" >lib/smi.hung
+  else
+    kill "$timer" 2>/dev/null
+  fi
+}
+say() {
+  echo "$1 $status"
+  [ "$status" = 124 ] || while IFS= read -r line || [ -n "$line" ]; do echo "$line"; done <"lib/smi.$self"
+}
+
+ask --query-gpu=index,uuid,pci.bus_id,name,memory.used,memory.total,temperature.gpu,utilization.gpu
+say smi-gpus
+ask --query-compute-apps=gpu_uuid,pid,used_memory
+say smi-apps
+if [ "$status" = 0 ]; then
+  set --
+  while IFS=', ' read -r uuid pid _; do
+    case $uuid$pid in GPU-*[!0-9]) ;; GPU-* | MIG-*) [ ! -d "/proc/$pid" ] || set -- "$@" "/proc/$pid" ;; esac
+  done <"lib/smi.$self"
+  if [ $# -gt 0 ]; then
+    # shellcheck disable=SC2012 # stat(1) is not POSIX; these names are plain
+    ls -ld -- "$@" 2>/dev/null | while read -r _ _ user line; do echo "user ${line##*/proc/} $user"; done
+    for process do
+      grep -aoE 'WEIR_JOB_ID=[0-9A-Z]{26}' "$process/environ" 2>/dev/null | while IFS='=' read -r _ id; do
+        echo "job ${process#/proc/} $id"
+        break
+      done
+    done
+  fi
+fi
+echo smi-end
+rm -f "lib/smi.$self"
