@@ -2,6 +2,7 @@ import Callers
 import Dispatch
 import DummyConnector
 import Foundation
+import GPUConnector
 import HTTP
 import Jobs
 import LegacyAPI
@@ -55,10 +56,10 @@ struct Service {
     let users = UserDirectory(settings.userDirectory, users: settings.users, logger: logger)
     self.users = users
     let connector: any Connector
-    (connector, pool) = Self.connector(settings, users, logger)
-    // The dummy needs no account on any machine.
-    let isDummy = settings.connector == "dummy"
-    let accountOf: LegacyAPI.AccountOf = { owner in isDummy ? owner : users.account(of: owner) }
+    (connector, pool) = try Self.connector(settings, users, logger)
+    // Elsewhere it is the place that says which account jobs run as, or there is none.
+    let isMapped = settings.connector == "slurm"
+    let accountOf: LegacyAPI.AccountOf = { owner in isMapped ? users.account(of: owner) : owner }
     var configuration = Self.jobs(settings)
     configuration.adoption = Self.adoption(settings, accountOf)
     jobs = JobService(store: store, connector: connector, configuration: configuration, logger: logger)
@@ -160,8 +161,21 @@ struct Service {
 
   private static func connector(
     _ settings: Settings, _ users: UserDirectory, _ logger: Logger
-  ) -> (any Connector, ConnectionPool?) {
-    guard settings.connector == "slurm" else {
+  ) throws -> (any Connector, ConnectionPool?) {
+    switch settings.connector {
+    case "slurm":
+      let pool = pool(settings, logger)
+      return (slurm(settings, users, pool), pool)
+    case "gpu":
+      let pool = pool(settings, logger)
+      let place = GPUConnector.Place.servers(
+        path: settings.text("WEIR_SERVERS_FILE"), passphrase: settings.text("WEIR_SSH_PASSPHRASE"), pool: pool)
+      return (try gpu(settings, place, logger), pool)
+    case "local":
+      let place = GPUConnector.Place.thisMachine(
+        root: settings.text("WEIR_STATE_DIR") + "/local", gpus: Int(settings.text("WEIR_LOCAL_GPUS")))
+      return (try gpu(settings, place, logger), nil)
+    default:
       var configuration = DummyConnector.Configuration()
       configuration.runningTime = settings.whole("JARVICE_DUMMY_JOB_RUNNING_TIME")
       configuration.queuedTime = settings.whole("JARVICE_DUMMY_JOB_QUEUED_TIME")
@@ -169,18 +183,35 @@ struct Service {
       configuration.interactive = settings.flag("JARVICE_DUMMY_JOBS_ARE_INTERACTIVE")
       return (DummyConnector(configuration: configuration), nil)
     }
+  }
+
+  private static func pool(_ settings: Settings, _ logger: Logger) -> ConnectionPool {
     let knownHosts = settings.text("WEIR_SSH_KNOWN_HOSTS")
-    let pool = ConnectionPool(
+    return ConnectionPool(
       hostKeys: knownHosts.isEmpty
         ? .trustOnFirstUse(path: settings.text("WEIR_STATE_DIR") + "/known_hosts") : .knownHosts(path: knownHosts),
       logger: logger)
+  }
+
+  private static func slurm(_ settings: Settings, _ users: UserDirectory, _ pool: ConnectionPool) -> SlurmConnector {
     let runner = SSHRunner(
       pool: pool, host: settings.text("JARVICE_SLURM_CLUSTER_ADDR"), port: settings.whole("JARVICE_SLURM_CLUSTER_PORT"),
       keys: { account in users.key(of: account) })
     var configuration = SlurmConnector.Configuration(observer: settings.text("JARVICE_SLURM_SSH_USER"))
     configuration.sbatchLimit = max(16, min(45, settings.whole("WEIR_SUBMIT_DEADLINE") - 10))
     configuration.scratchDirectory = directory(settings.text("JARVICE_JOB_SCRATCH_DIR"))
-    return (SlurmConnector(runner: runner, configuration: configuration), pool)
+    return SlurmConnector(runner: runner, configuration: configuration)
+  }
+
+  private static func gpu(
+    _ settings: Settings, _ place: GPUConnector.Place, _ logger: Logger
+  ) throws -> GPUConnector {
+    var configuration = GPUConnector.Configuration()
+    configuration.sweepInterval = .seconds(settings.whole("WEIR_POLL_INTERVAL"))
+    configuration.grace = .seconds(settings.whole("WEIR_CANCEL_GRACE"))
+    do { return try GPUConnector(place, configuration: configuration, logger: logger) } catch {
+      throw StartError(description: "WEIR_SERVERS_FILE: \(error)")
+    }
   }
 
   private static func jobs(_ settings: Settings) -> JobService.Configuration {
@@ -194,11 +225,16 @@ struct Service {
     return configuration
   }
 
-  /// Jobs on a cluster are adopted by marks made with the observer's key, which no user has and which outlives the
-  /// store. Two Weirs for one cluster are told apart by the keys of their upstreams.
+  /// Jobs are adopted by marks made with what no user has and what outlives the store: the observer's key for those on a
+  /// cluster, and the keys of the upstream. Two Weirs for one cluster are told apart by the keys of their upstreams.
   private static func adoption(_ settings: Settings, _ accountOf: @escaping LegacyAPI.AccountOf) -> Adoption? {
-    guard settings.connector == "slurm" else { return nil }
-    let secret = [settings.text("JARVICE_SLURM_SSH_PKEY")] + settings.list("JARVICE_SCHED_SERVER_KEY")
+    guard settings.connector != "dummy" else { return nil }
+    var secret = settings.list("JARVICE_SCHED_SERVER_KEY")
+    if settings.connector == "slurm" {
+      secret.insert(settings.text("JARVICE_SLURM_SSH_PKEY"), at: 0)
+    } else if secret.isEmpty {
+      return nil
+    }
     return Adoption(secret: Array(secret.joined(separator: "\n").utf8), accountOf: accountOf)
   }
 

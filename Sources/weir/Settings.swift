@@ -1,4 +1,5 @@
 import Foundation
+import Jobs
 import SSH
 import Tokens
 
@@ -73,7 +74,14 @@ struct Settings: Sendable {
     }
 
     let connector = Self.connector(value("JARVICE_BAREMETAL_CONNECTOR"))
-    require(!connector.isEmpty, "JARVICE_BAREMETAL_CONNECTOR", "required: slurm or dummy")
+    require(
+      connector != "gpu" || !value("WEIR_SERVERS_FILE").isEmpty, "WEIR_SERVERS_FILE", "required by the connector gpu")
+    require(
+      value("WEIR_LOCAL_GPUS") == "auto" || ValueRule.whole(value("WEIR_LOCAL_GPUS")).map((0...1024).contains) == true,
+      "WEIR_LOCAL_GPUS", "auto, or a count from 0 to 1024, is expected")
+    require(
+      connector != "local" || geteuid() != 0, "JARVICE_BAREMETAL_CONNECTOR",
+      "jobs on this machine run as the account that Weir runs as, and never as root: start it as another one")
     var directory = UserDirectory.Configuration()
     guard connector == "slurm" else {
       (users, userDirectory) = (.none, directory)
@@ -176,7 +184,7 @@ struct Settings: Sendable {
 
   // MARK: Values
 
-  /// The name of the connector: `slurm` or `dummy`.
+  /// The name of the connector: `local`, `gpu`, `slurm` or `dummy`.
   var connector: String { Self.connector(text("JARVICE_BAREMETAL_CONNECTOR")) }
 
   func text(_ name: String) -> String { values[name]?.value ?? "" }

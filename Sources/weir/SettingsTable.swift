@@ -27,6 +27,7 @@ struct Setting: Sendable {
     case http = "Limits of HTTP"
     case callers = "Callers and users"
     case jobs = "Jobs"
+    case gpu = "Connectors gpu and local"
     case slurm = "Connector slurm"
     case dummy = "Connector dummy"
     case executor = "Executor singularity"
@@ -107,7 +108,9 @@ struct Setting: Sendable {
 
 extension Setting {
   /// Every setting there is. From this table come the parsing, the checks, `weir config` and the table in the README.
-  static let all: [Setting] = service + http + callers + jobs + slurm + dummy + executor
+  static let all: [Setting] = service + http + callers + jobs + gpu + slurm + dummy + executor
+
+  private static let connectors = ["local", "gpu", "slurm", "dummy"]
 
   private static let service: [Setting] = [
     Setting(
@@ -127,8 +130,10 @@ extension Setting {
       meaning: "Form of the log on standard error: lines for people, or one JSON object a line."),
     Setting(
       name: "JARVICE_BAREMETAL_CONNECTOR", group: .service,
-      form: .choice(["slurm", "dummy", "connectors.slurm.connector", "connectors.dummy.connector"]), standard: "",
-      meaning: "Where jobs run: slurm, or dummy, which only pretends. Required."),
+      form: .choice(connectors + connectors.map { "connectors.\($0).connector" }), standard: "local",
+      meaning:
+        "Where jobs run: on this machine (local), on GPU servers over SSH (gpu), on a Slurm cluster, or nowhere (dummy, which only pretends)."
+    ),
   ]
 
   private static let http: [Setting] = [
@@ -254,6 +259,20 @@ extension Setting {
       meaning:
         "Seconds for which /exitstatus is answered after the first time; then the output is removed, on the cluster too. Output that nobody asks for is kept a week longer."
     ),
+  ]
+
+  private static let gpu: [Setting] = [
+    Setting(
+      name: "WEIR_SERVERS_FILE", group: .gpu, form: .file, standard: "",
+      meaning:
+        "YAML file of the servers of the connector gpu, in the order of preference; read again when it changes. Required by gpu."
+    ),
+    Setting(
+      name: "WEIR_LOCAL_GPUS", group: .gpu, form: .text, standard: "auto",
+      meaning: "GPUs of this machine for jobs of the connector local: auto, those that nvidia-smi shows, or a count."),
+    Setting(
+      name: "WEIR_CANCEL_GRACE", group: .gpu, form: .whole(1...3600), standard: "10",
+      meaning: "Seconds from TERM to KILL for a job that is canceled or past its time limit."),
   ]
 
   private static let slurm: [Setting] = [

@@ -38,7 +38,8 @@ extension Inventory.GPU {
     case .free, .allocated, .unknown: nil
     case .usedByOthers(let pid?, let user, _):
       "in use by process \(pid)\(user.map { " of \($0)" } ?? ""), which is no job of Weir's"
-    case .usedByOthers(nil, _, let memory): "\(memory.map { "\($0) MiB of its memory are" } ?? "it is") in use by others"
+    case .usedByOthers(nil, _, let memory):
+      "\(memory.map { "\($0) MiB of its memory are" } ?? "it is") in use by others"
     case .missing(let reason), .failed(let reason): reason
     }
   }

@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Logging
+import Shell
 
 /// All servers, and the queue of the jobs that wait for one.
 ///

@@ -95,7 +95,7 @@ public final class GPUConnector: Connector {
       let agent = fleet?.agent(spec.name)
       let facts = agent?.status.value.facts
       // A GPU that is out of order today may be well tomorrow.
-      let gpus = agent?.status.value.reading.map { $0.isInstalled ? agent?.inventory.gpus.count ?? 0 : 0 }
+      let gpus = agent?.status.value.known?.gpus.count
       return spec.limits(
         gpus: spec.gpus == .auto ? gpus : nil, cpus: facts?.cpus, memoryGB: facts.map { $0.memoryMB / 1024 })
     }

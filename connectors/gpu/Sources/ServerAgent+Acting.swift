@@ -1,6 +1,7 @@
 import ConnectorSupport
 import Foundation
 import Jobs
+import ScriptTemplates
 import Shell
 
 extension ServerAgent {
@@ -76,7 +77,7 @@ extension ServerAgent {
   // MARK: Running scripts
 
   /// The account that jobs run as there.
-  var account: String { spec.value.login?.user ?? "" }
+  var account: String { spec.value.login?.user ?? LocalRunner.account }
 
   func root() throws(BackendError) -> String {
     guard let root = status.value.facts?.root else {

@@ -9,7 +9,8 @@ extension ServerAgent {
     let limits = spec.limits(
       gpus: inventory.inService, cpus: status.facts?.cpus, memoryGB: status.facts.map { $0.memoryMB / 1024 })
     var capacity = ServerCapacity(
-      limits, gpus: inventory.free.map(\.index), isUsable: isOpen && spec.isEnabled && status.obstacle() == nil)
+      limits, gpus: inventory.free,
+      isUsable: isOpen && spec.isEnabled && status.obstacle() == nil && status.lastLook != nil)
     for job in jobs.value.values { capacity.take(Need(job.needs, job.devices), gpus: []) }
     for stranger in strangers.values {
       capacity.take(Need(stranger.sighting.needs, stranger.sighting.devices ?? []), gpus: [])
@@ -25,7 +26,7 @@ extension ServerAgent {
     }
     for job in jobs.value.values { hold(job.devices, job.submissionToken) }
     for (id, stranger) in strangers { hold(stranger.sighting.devices ?? [], id.job) }
-    return Inventory(spec.value, reading: status.value.reading, held: held)
+    return Inventory(spec.value, reading: status.value.reading, held: held, previous: status.value.known)
   }
 
   /// The GPUs of these indices, as jobs hold them.

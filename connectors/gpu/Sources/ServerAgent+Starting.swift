@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import ScriptTemplates
 import Shell
 
 extension ServerAgent {
@@ -70,7 +71,7 @@ extension ServerAgent {
     case .removed:
       logger.error("\(job.key): its directory on the server was removed before it ran")
       await board.putBack(job, reason: "\(name): its directory was removed", asNextAttempt: true)
-      await quarantine("\(job.key) was removed there before it ran")
+      quarantine("\(job.key) was removed there before it ran")
       return true
     }
   }
@@ -90,7 +91,9 @@ extension ServerAgent {
     let pause = min(Duration.seconds(3600), configuration.quarantine * (1 << min(quarantines, 6)))
     quarantines += 1
     status.change { status in
-      status.quarantine = (.now + pause, "it could not start jobs and is given none for \(pause.components.seconds) s: \(reason)")
+      status.quarantine = (
+        .now + pause, "it could not start jobs and is given none for \(pause.components.seconds) s: \(reason)"
+      )
     }
     logger.error("the server is given no jobs for \(pause.components.seconds) s: \(reason)")
     Task {

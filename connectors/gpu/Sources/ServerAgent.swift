@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Logging
+import ScriptTemplates
 import Shell
 
 /// Looks after one server: makes it ready, starts and ends jobs on it, and sees what becomes of them.
@@ -20,7 +21,7 @@ actor ServerAgent {
   let configuration: GPUConnector.Configuration
   let logger: Logger
   /// Called when something may have become free, or may be used again.
-  private let onChange: @Sendable () -> Void
+  let onChange: @Sendable () -> Void
 
   private nonisolated let isRetired = Shared(false)
   private nonisolated let wakeup = Wakeup()
@@ -122,8 +123,9 @@ actor ServerAgent {
     await wakeup.sleep(for: pause)
   }
 
-  private func lost(_ reason: String) {
+  private func lost(_ words: String) {
     failures += 1
+    let reason = words.hasPrefix(name + ": ") ? String(words.dropFirst(name.count + 2)) : words
     let isNews = status.change { status in
       defer {
         status.failure = reason
@@ -148,7 +150,8 @@ actor ServerAgent {
       status.isListed = true
     }
     logger.info(
-      "the server is ready", metadata: ["root": "\(facts.root)", "cpus": "\(facts.cpus)", "memory": "\(facts.memoryMB)"])
+      "the server is ready",
+      metadata: ["root": "\(facts.root)", "cpus": "\(facts.cpus)", "memory": "\(facts.memoryMB)"])
   }
 
   private func list(root: String) async throws(BackendError) {
@@ -159,7 +162,8 @@ actor ServerAgent {
     var strangers: [AttemptID: ServerStatus.Stranger] = [:]
     for entry in answer.entries where !known.contains(entry.job) {
       guard let attempt = entry.attempt, let sighting = sighting(of: entry) else { continue }
-      strangers[AttemptID(job: entry.job, number: attempt.number)] = .init(sighting: sighting, isLive: attempt.state.isLive, seen: now)
+      strangers[AttemptID(job: entry.job, number: attempt.number)] = .init(
+        sighting: sighting, isLive: attempt.state.isLive, seen: now)
     }
     status.change { $0.strangers = strangers }
   }
@@ -179,19 +183,26 @@ actor ServerAgent {
   private func sweep(_ jobs: [Job], strangers: [AttemptID] = []) async throws(BackendError) -> Set<JobKey> {
     let root = try root()
     let asked = jobs.map(\.attemptID) + strangers
-    let asksGPUs = spec.value.gpus != .count(0) && !spec.value.isCounted
+    let asksGPUs = spec.value.gpus != .count(0)
     var missing: Set<JobKey> = []
     var start = 0
     repeat {
       let some = Array(asked[start..<min(start + 1500, asked.count)])
-      let isFirst = start == 0
+      let asks = start == 0 && asksGPUs
+      let began = Date()
       let result = try await run(
-        GPUScript.sweep, [root, isFirst && asksGPUs ? "1" : "0"] + some.map(\.description), timeout: .seconds(25),
+        GPUScript.sweep, [root, asks ? "1" : "0"] + some.map(\.description), timeout: .seconds(25),
         purpose: .observation)
-      let answer = try understood { () throws(MalformedAnswer) in try SweepAnswer(result.stdout, asked: some) }
+      let answer = try understood { () throws(MalformedAnswer) in
+        try SweepAnswer(result.stdout, asked: some, asksSMI: asks)
+      }
       if let output = answer.smi {
-        let reading = NVIDIASMI.Reading(output)
-        status.change { $0.reading = reading }
+        let reading = NVIDIASMI.Reading(output, at: began)
+        let known = Inventory(spec.value, reading: reading, previous: status.value.known)
+        status.change { status in
+          status.reading = reading
+          status.known = known
+        }
       }
       missing.formUnion(await take(answer, jobs))
       start += some.count

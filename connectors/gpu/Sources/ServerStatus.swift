@@ -17,6 +17,8 @@ struct ServerStatus: Sendable {
   var missing: Set<JobKey> = []
   /// What nvidia-smi said last.
   var reading: NVIDIASMI.Reading?
+  /// Every GPU that it ever said.
+  var known: Inventory?
   /// Jobs that have a directory there and are none of those that were given to it: the store was lost, or they ended.
   var strangers: [AttemptID: Stranger] = [:]
   /// Whether the jobs there have been listed since the server was last reached.

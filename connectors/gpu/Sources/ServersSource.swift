@@ -16,6 +16,8 @@ final class ServersSource: Sendable {
   private let logger: Logger
   private let state: Shared<State>
   private let queue = DispatchQueue(label: "weir.servers")
+  /// How commands are run on a server.
+  let makeRunner: @Sendable (ServerSpec) -> any Runner
 
   private struct State: Sendable {
     var servers: [ServerSpec]
@@ -27,7 +29,12 @@ final class ServersSource: Sendable {
     self.place = place
     self.logger = logger
     switch place {
-    case .servers(let path, let passphrase, _):
+    case .servers(let path, let passphrase, let pool):
+      makeRunner = { spec in
+        // Every server of a file has a login.
+        SSHRunner(
+          pool: pool, host: spec.login?.host ?? "", port: spec.login?.port ?? 22, keys: { _ in spec.login?.key })
+      }
       let stamp = FileStamp(path: path)
       do throws(ServersFile.Invalid) {
         state = Shared(State(servers: try ServersFile(path: path, passphrase: passphrase).servers, stamp: stamp))
@@ -35,6 +42,15 @@ final class ServersSource: Sendable {
         throw ServersFault(sentences: error.faults.map(\.description))
       }
     case .thisMachine(let root, let gpus):
+      let runner: LocalRunner
+      // An account that only runs Weir may have no home of its own.
+      var isDirectory: ObjCBool = false
+      var home = ProcessInfo.processInfo.environment["HOME"] ?? ""
+      if !FileManager.default.fileExists(atPath: home, isDirectory: &isDirectory) || !isDirectory.boolValue {
+        home = (root as NSString).deletingLastPathComponent
+      }
+      do { runner = try LocalRunner(home: home, logger: logger) } catch { throw ServersFault(sentences: ["\(error)"]) }
+      makeRunner = { _ in runner }
       var spec = ServerSpec.local(root: root)
       if let gpus { spec.gpus = .count(gpus) }
       state = Shared(State(servers: [spec]))
@@ -43,18 +59,6 @@ final class ServersSource: Sendable {
 
   var servers: [ServerSpec] { state.value.servers }
   var warnings: [String] { state.value.warning.map { [$0] } ?? [] }
-
-  /// How commands are run on a server.
-  var makeRunner: @Sendable (ServerSpec) -> any Runner {
-    switch place {
-    case .thisMachine: { [logger] _ in LocalRunner(logger: logger) }
-    case .servers(_, _, let pool):
-      { spec in
-        guard let login = spec.login else { return LocalRunner(logger: pool.logger) }
-        return SSHRunner(pool: pool, host: login.host, port: login.port, keys: { _ in login.key })
-      }
-    }
-  }
 
   /// Looks every other second whether the file has changed.
   func watch(_ onChange: @escaping @Sendable ([ServerSpec]) async -> Void) async {
