@@ -43,12 +43,9 @@ final class ServersSource: Sendable {
       }
     case .thisMachine(let root, let gpus):
       let runner: LocalRunner
-      // An account that only runs Weir may have no home of its own.
-      var isDirectory: ObjCBool = false
+      // An account that only runs Weir may have no home of its own, or HOME may be somebody else's.
       var home = ProcessInfo.processInfo.environment["HOME"] ?? ""
-      if !FileManager.default.fileExists(atPath: home, isDirectory: &isDirectory) || !isDirectory.boolValue {
-        home = (root as NSString).deletingLastPathComponent
-      }
+      if access(home + "/.", X_OK) != 0 { home = (root as NSString).deletingLastPathComponent }
       do { runner = try LocalRunner(home: home, logger: logger) } catch { throw ServersFault(sentences: ["\(error)"]) }
       makeRunner = { _ in runner }
       var spec = ServerSpec.local(root: root)
