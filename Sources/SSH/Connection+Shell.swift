@@ -45,7 +45,7 @@ extension Connection {
       users += 1
       return shell
     }
-    let channel = try await start("exec", KeptShell.command, by: deadline)
+    let channel = try await start(.command(KeptShell.command), by: deadline)
     do throws(Interruption) {
       let limits = OutputLimits(stdout: 0, stderr: 0)  // What start files print.
       var started = false
@@ -103,7 +103,7 @@ extension Connection {
   /// Ends what a shell runs, for nobody waits for it any longer, and the shell with it.
   private func abandon(_ shell: KeptShell) async {
     do throws(Interrupted) {
-      try await withChannel("exec", shell.kill, by: .after(keepalive), isLeased: false) {
+      try await withChannel(.command(shell.kill), by: .after(keepalive), isLeased: false) {
         connection, channel throws(Interruption) in
         try await connection.waitAtEnd(of: channel, by: .after(.seconds(5)))
       }

@@ -16,6 +16,8 @@ public final class ConnectionPool: Sendable {
   struct Route: Hashable {
     let destination: Destination
     let fingerprint: String
+    /// The ``Destination/endpoint`` that connections are made to by way of this one, if it is a jump host for that.
+    var target: String?
   }
 
   struct State {
