@@ -91,7 +91,7 @@ end_to_end_tests() {
 }
 
 require_swift
-install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest
+install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest busybox shellcheck strace
 if [ -n "$unit" ]; then swift_tests; fi
 if [ -n "$unit" ] && [ -z "$filter" ]; then fuzzing; fi
 if [ -n "$e2e" ]; then end_to_end_tests; fi

@@ -60,10 +60,10 @@ nap() {
   if sleep 0.2 2>/dev/null; then naps=$((naps + 1)); else sleep 1 && naps=$((naps + 5)); fi
 }
 
-# $1 code, $2 signal, $3 cause. The space for it was taken at the start, so that a full disk cannot hide how a job
-# ended.
+# $1 code, $2 signal, $3 cause, $4 the time if that is known. The space for it was taken at the start, so that a full
+# disk cannot hide how a job ended.
 write_exit() {
-  until printf '%-63s\n' "$1 $2 $3 $(date +%s)" 1<>.exit && mv -f .exit exit; do
+  until printf '%-63s\n' "$1 $2 $3 ${4:-$(date +%s)}" 1<>.exit && mv -f .exit exit; do
     [ -d "$dir" ] || exit 1
     sleep 5
   done 2>/dev/null
@@ -117,24 +117,30 @@ end() {
 # ended; code -1 if by a signal.
 run_part() {
   export WEIR_PART="$1"
-  if [ -e "$root/lib/awk" ]; then
+  awk=
+  { read -r awk <"$root/lib/awk"; } 2>/dev/null
+  if [ -n "$awk" ]; then
     # A shell says 137 for `exit 137` and for a KILL alike. The system() of this server's awk tells them apart: see
     # prepare.sh. The command is in the foreground, for & would make the job deaf to INT and QUIT.
     # shellcheck disable=SC2016 # for the shell of system()
-    result=$(awk 'BEGIN {
+    result=$("$awk" 'BEGIN {
       result = system("exec $WEIR_SETSID sh \"$WEIR_RUN\" \"$WEIR_PART\"")
       if (result > 0 && result < 1) result = 256 + result * 256 % 128
-      print (result < 256 ? result " 0" : "-1 " result % 256)
+      srand()
+      # What srand() was given last is the time of day.
+      print (result < 256 ? result " 0" : "-1 " result % 256), srand()
     }')
     status=$?
     # Somebody has ended awk, and means the job: how that ends, nobody sees any more.
     [ -n "$result" ] || [ "$status" -le 128 ] || result="-1 $((status - 128))"
     result=${result:-$status 0}
-    code=${result% *} signal=${result#* }
+    # shellcheck disable=SC2086 # words are wanted
+    set -- $result
+    code=$1 signal=$2 ended=$3
   else
     # A shell that sees its command die of a signal says so, except for INT and PIPE, of which it says nothing.
     { $WEIR_SETSID sh "$WEIR_RUN" "$1"; } 2>.note
-    code=$? signal=0
+    code=$? signal=0 ended=
     if [ "$code" -gt 128 ] && { [ -s .note ] || [ "$code" = 130 ] || [ "$code" = 141 ]; }; then
       signal=$((code - 128)) code=-1
     fi
@@ -197,8 +203,8 @@ job | epilogue)
   # What is sourced here may set any variable, so those still needed have names that it will not use.
   weir_part=$1 weir_id=$WEIR_ID weir_script=$WEIR_SCRIPT
   if [ -n "$WEIR_JOINED" ]; then exec </dev/null >>stdout 2>&1; else exec </dev/null >>stdout 2>>stderr; fi
-  umask "$WEIR_UMASK"
-  unset WEIR_RUN WEIR_PART WEIR_ID WEIR_SCRIPT WEIR_UMASK WEIR_SETSID WEIR_JOINED
+  { read -r weir_mask <"$WEIR_ROOT/lib/umask"; } 2>/dev/null && umask "$weir_mask"
+  unset WEIR_RUN WEIR_PART WEIR_ROOT WEIR_ID WEIR_SCRIPT WEIR_SETSID WEIR_JOINED
   stat_of "$$"
   # shellcheck disable=SC2086 # words are wanted
   set -- $stat
@@ -265,8 +271,9 @@ dir=$2 id=$3 limit=$4 grace=$5 judged=$6 joined=$7 secret=$8 root=$9
 shift 9
 gobetween=$1 is_wrapper=1
 cd "$dir" || exit
-# What ends others by mistake does not end this one. Traps that do something are no concern of what it starts.
-trap : HUP INT QUIT TERM
+# What ends others by mistake does not end this one, nor does a starter that no longer listens. Traps that do something
+# are no concern of what it starts.
+trap : HUP INT QUIT PIPE TERM
 stat_of "$$"
 # shellcheck disable=SC2086 # words are wanted
 set -- $stat
@@ -284,7 +291,7 @@ if [ "$PPID" = "$gobetween" ]; then
   kill -s KILL "$PPID" 2>/dev/null
 fi
 
-export WEIR_RUN="$0" WEIR_ID="$id" WEIR_SCRIPT="$dir/script" WEIR_JOINED='' WEIR_SETSID=''
+export WEIR_RUN="$0" WEIR_ROOT="$root" WEIR_ID="$id" WEIR_SCRIPT="$dir/script" WEIR_JOINED='' WEIR_SETSID=''
 [ "$secret" = 0 ] || WEIR_SCRIPT=/proc/self/fd/9
 [ "$joined" = 0 ] || WEIR_JOINED=1
 if command -v setsid >/dev/null; then WEIR_SETSID=setsid; fi
@@ -296,6 +303,8 @@ run_part job
 [ -z "$timer" ] || [ -e timelimit ] || kill "$timer" 2>/dev/null
 exec 9<&-
 finish "$grace"
+# A job ends when the last of it does.
+[ "$naps" = 0 ] || ended=
 
 cause=exited
 [ "$code" != -1 ] || cause=signaled
@@ -321,7 +330,7 @@ if [ -s epilogue ]; then
   finish 5
   # shellcheck disable=SC2086 # words are wanted
   set -- $how
-  code=$1 signal=$2 cause=$3
+  code=$1 signal=$2 cause=$3 ended=
 fi
-write_exit "$code" "$signal" "$cause"
+write_exit "$code" "$signal" "$cause" "$ended"
 tell
