@@ -480,9 +480,10 @@ class GPUWeir(Weir):
     def try_submit(self, text=None, name=None, number=1, nodes=1, bearer=None, **more) -> Answer:
         return super().try_submit(text or job_text("true" + SUCCESS), name, number, nodes, bearer or self.token(), **more)
 
-    def run_job(self, body: str, gpus: int = 1, **options) -> Job:
+    def run_job(self, body: str, gpus: int = 1, held=None, **needs) -> Job:
         """Submits a job that succeeds if its body comes to its end."""
-        return self.submit(job_text(body + SUCCESS, gpus, **options))
+        more = {} if held is None else {"held": held}
+        return self.submit(job_text(body + SUCCESS, gpus, **needs), **more)
 
     def number_of(self, job: Job, method: str, **qs) -> str:
         return self.request(job, method, qs).body.decode(errors="replace")
