@@ -327,3 +327,440 @@ def test_endpoints(new_weir, rig):
     assert again == weir.post("/exitstatus", job.args).body
     with_events = weir.post("/events", job.args)
     assert with_events.status == 200
+
+
+# ------------------------------------------------------------ servers and networks that fail
+
+
+def seconds(weir, job) -> int:
+    """For how long a job ran, as the upstream is told."""
+    hours, minutes, rest = weir.end(job)[1].split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + int(rest)
+
+
+def test_sshd_is_restarted_under_running_jobs(weir, rig):
+    gate = rig.gate()
+    job = weir.run_job(f"{gate.wait}; echo went on")
+    weir.await_running(job)
+    rig.server("alpha").restart()
+    following = weir.run_job("echo $PROCESS_NODENAME")
+    # Whatever server it is given, with nothing done about Weir.
+    assert word(weir, following) == "0 CD"
+    wait_until(lambda: "alpha" not in weir.warnings())
+    gate.open()
+    assert word(weir, job) == "0 CD" and "went on" in weir.output(job)
+
+
+def test_servers_are_down(new_weir, rig):
+    """One that is away takes nothing from the others; with all away jobs are taken, and wait."""
+    alpha, beta = rig.server("alpha"), rig.server("beta")
+    weir = new_weir(alpha, beta).start()
+    gate = rig.gate()
+    there = weir.run_job(gate.wait)
+    weir.await_running(there)
+    alpha.stop()
+    wait_until(lambda: "alpha: " in weir.warnings(), 30)
+    assert weir.get("/ready").status == 200
+    elsewhere = weir.run_job(f"echo $PROCESS_NODENAME; {gate.wait}")
+    weir.await_running(elsewhere)
+    # Complete: the job of the server that is away is still told of, as running.
+    assert weir.listed() == {there.name: "running", elsewhere.name: "running"}
+    assert weir.nodes(there) == ["alpha"]
+    assert weir.post("/exitstatus", there.args).status in (409, 503)
+    beta.stop()
+    wait_until(lambda: weir.get("/ready").status == 503, 30)
+    waiting = weir.run_job("true")
+    assert weir.listed()[waiting.name] == "queued"
+    assert weir.get("/live").status == 200
+    gate.open()
+    wait_until(lambda: (alpha.attempt(weir, there) / "exit").exists())
+    alpha.start()
+    beta.start()
+    assert [word(weir, job, 60) for job in (there, elsewhere, waiting)] == ["0 CD"] * 3
+    wait_until(lambda: weir.get("/ready").status == 200 and "alpha: " not in weir.warnings())
+
+
+def test_a_network_that_swallows_everything(new_weir, rig):
+    """A server that is out of reach for a while: its jobs go on, their true times are told, and the others notice nothing."""
+    distant, alpha = rig.server("distant"), rig.server("alpha")
+    weir = new_weir(distant, alpha).start()
+    gates = rig.gate(), rig.gate()
+    brief, lasting = weir.run_job(gates[0].wait), weir.run_job(gates[1].wait)
+    weir.await_running(brief, lasting)
+    began = time.time()
+    distant.proxy.block()
+    try:
+        time.sleep(1)
+        gates[0].open()
+        wait_until(lambda: (distant.attempt(weir, brief) / "exit").exists())
+        ended = time.time()
+        for _ in range(3):
+            begin = time.monotonic()
+            job = weir.run_job("echo $PROCESS_NODENAME", gpus=2)
+            assert weir.listed().keys() >= {brief.name, lasting.name}
+            assert weir.output(job).startswith("alpha")
+            assert time.monotonic() - begin < 5
+        # Nothing is made up of it while nothing is known.
+        assert weir.listed() == {brief.name: "running", lasting.name: "running"}
+        wait_until(lambda: "distant: " in weir.warnings(), 60)
+        late = weir.run_job("echo $PROCESS_NODENAME", gpus=2)
+        assert weir.output(late).startswith("alpha")
+    finally:
+        distant.proxy.unblock()
+    assert word(weir, brief, 60) == "0 CD"
+    assert seconds(weir, brief) <= ended - began + 3 < time.time() - began
+    wait_until(lambda: "distant: " not in weir.warnings(), 60)
+    assert weir.listed() == {lasting.name: "running"}
+    gates[1].open()
+    assert word(weir, lasting) == "0 CD"
+
+
+def test_a_server_that_is_rebooted(new_weir, rig):
+    alpha, beta = rig.server("alpha"), rig.server("beta")
+    weir = new_weir(alpha, beta).start()
+    gate = rig.gate()
+    job, done = weir.run_job(gate.wait), weir.run_job("true")
+    other = weir.run_job(gate.wait, gpus=2)
+    assert word(weir, done) == "0 CD"
+    weir.await_running(job, other)
+    alpha.go_down()
+    alpha.come_up()
+    assert word(weir, job) == "1 NF"
+    assert word(weir, done) == "0 CD"
+    after = weir.run_job("echo $PROCESS_NODENAME$BARE_GPU", gpus=2)
+    assert weir.output(after).startswith("alpha0,1")
+    gate.open()
+    assert word(weir, other) == "0 CD"
+
+
+def test_killed_wrappers(weir, rig):
+    """Without its wrapper a job runs on; then nobody knows how it ended, and that is what is said."""
+    alpha = rig.server("alpha")
+    gate = rig.gate()
+    orphan, other = weir.run_job(gate.wait, gpus=2), weir.run_job(gate.wait, gpus=2)
+    weir.await_running(orphan, other)
+    kill([alpha.wrapper(weir, orphan)])
+    waiting = weir.run_job("true", gpus=2)
+    time.sleep(2.5)
+    assert weir.listed() == {orphan.name: "running", other.name: "running", waiting.name: "queued"}
+    gate.open()
+    assert word(weir, orphan) == "-9 LOST"
+    assert [word(weir, job) for job in (other, waiting)] == ["0 CD"] * 2
+
+
+def test_an_orphan_is_canceled(weir, rig):
+    job = weir.run_job("trap '' TERM; while :; do sleep 0.2; done")
+    weir.await_running(job)
+    kill([rig.server("alpha").wrapper(weir, job)])
+    weir.post("/terminate", job.args)
+    assert word(weir, job) == "-15 CA"
+    assert rig.server("alpha").attempt(weir, job).joinpath("exit").exists()
+
+
+def test_recycled_process_ids(weir, rig):
+    """A process that has the number of a job's wrapper by now is not that wrapper."""
+    alpha = rig.server("alpha")
+    stranger = subprocess.Popen(["sleep", "60"])
+    job = weir.run_job("sleep 60")
+    weir.await_running(job)
+    alpha.stop()
+    alpha.end_all()
+    record = alpha.attempt(weir, job) / "start"
+    _, *rest = record.read_text().split()
+    record.write_text(" ".join([str(stranger.pid), *rest]) + "\n")
+    alpha.start()
+    try:
+        assert word(weir, job) == "-9 LOST"
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_server_that_cannot_start_jobs(weir, rig):
+    """It is no fault of the jobs: they start elsewhere, and after three the server is left alone."""
+    alpha = rig.server("alpha")
+    wait_until(lambda: (alpha.root(weir) / "jobs").exists())
+    (alpha.root(weir) / "jobs").chmod(0o500)
+    jobs = [weir.run_job("echo $PROCESS_NODENAME") for _ in range(5)]
+    assert {weir.output(job).split()[0] for job in jobs} == {"beta"}
+    assert "alpha: it could not start jobs" in weir.warnings() and weir.get("/ready").status == 200
+    (alpha.root(weir) / "jobs").chmod(0o700)
+    # A change of what the servers file says of it ends the quarantine.
+    weir.use((alpha, {"tags": ["mended"]}), rig.server("beta"))
+    wait_until(lambda: "alpha" not in weir.warnings())
+    assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).split()[0] == "alpha"
+
+
+def test_a_full_disk(new_weir, rig):
+    alpha, beta = rig.server("alpha"), rig.server("beta")
+    small = alpha.home / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=256k,mode=0777,uid={alpha.uid}", "tmpfs", small], check=True)
+    try:
+        weir = new_weir((alpha, {"root": "small/weir"}), beta).start()
+        weir.root = "small/weir"
+        ran = weir.run_job("echo $PROCESS_NODENAME")
+        assert weir.output(ran).startswith("alpha")
+        gate = rig.gate()
+        running = weir.run_job(f"{gate.wait}; exit 3")
+        weir.await_running(running)
+        subprocess.run(["dd", "if=/dev/zero", f"of={small}/fill"], stderr=subprocess.DEVNULL)
+        elsewhere = weir.run_job("echo $PROCESS_NODENAME")
+        assert weir.output(elsewhere).startswith("beta")
+        gate.open()
+        # The space for how it ended was taken before.
+        assert word(weir, running) == "1 F"
+    finally:
+        if weir.process:
+            weir.kill()
+        alpha.end_all()
+        subprocess.run(["umount", "-l", small], check=True)
+        small.rmdir()
+
+
+# ------------------------------------------------------------ GPUs
+
+
+def test_gpus_used_by_others(weir, rig):
+    """A GPU on which something runs that is no job of ours is not given out, and whose it is is said."""
+    alpha = rig.server("alpha")
+    other = subprocess.Popen(["setpriv", "--reuid", str(rig.server("beta").uid), "sleep", "60"])
+    try:
+        alpha.set_apps((0, other.pid))
+        expected = f"alpha, GPU 0: in use by process {other.pid} of {rig.server('beta').account}"
+        wait_until(lambda: expected in weir.warnings())
+        show = "echo $PROCESS_NODENAME:$BARE_GPU"
+        assert weir.output(weir.run_job(show)).startswith("alpha:1\n")
+        assert weir.output(weir.run_job(show, gpus=2)).startswith("beta:0,1\n")
+        alpha.set_apps()
+        wait_until(lambda: "alpha" not in weir.warnings())
+        assert weir.output(weir.run_job(show)).startswith("alpha:0\n")
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_gpus_that_vanish_or_fail(weir, rig):
+    alpha = rig.server("alpha")
+    show = "echo $PROCESS_NODENAME:$BARE_GPU"
+    try:
+        assert weir.output(weir.run_job(show)).startswith("alpha:0\n")
+        alpha.set_gpus([1])
+        wait_until(lambda: "alpha, GPU 0: nvidia-smi does not show it" in weir.warnings())
+        assert weir.output(weir.run_job(show)).startswith("alpha:1\n")
+        # A job that needs both waits for no server that has lost one.
+        assert weir.output(weir.run_job(show, gpus=2)).startswith("beta:0,1\n")
+        alpha.say("fails", "9\nNVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n")
+        alpha.set_gpus(0)
+        wait_until(lambda: "alpha, GPU 1: NVIDIA-SMI has failed" in weir.warnings())
+        assert weir.output(weir.run_job(show)).startswith("beta:0\n")
+        (alpha.smi / "fails").unlink()
+        alpha.set_gpus(2)
+        wait_until(lambda: "alpha" not in weir.warnings())
+        assert weir.output(weir.run_job(show, gpus=2)).startswith("alpha:0,1\n")
+    finally:
+        (alpha.smi / "fails").unlink(missing_ok=True)
+        alpha.set_gpus(2)
+
+
+def test_a_gpu_is_free_only_when_nvidia_smi_agrees(new_weir, rig):
+    """What a job leaves on its GPU is seen, though the job itself is over."""
+    alpha = rig.server("alpha")
+    weir = new_weir((alpha, {"gpus": [0]})).start()
+    gate = rig.gate()
+    left = subprocess.Popen(["sleep", "60"])
+    try:
+        first = weir.run_job(gate.wait)
+        second = weir.run_job("true")
+        weir.await_running(first)
+        alpha.set_apps((0, left.pid))
+        gate.open()
+        assert word(weir, first) == "0 CD"
+        time.sleep(2)
+        assert weir.listed() == {second.name: "queued"}
+        assert f"in use by process {left.pid} of root" in weir.warnings()
+        alpha.set_apps()
+        assert word(weir, second) == "0 CD"
+    finally:
+        left.kill()
+        left.wait()
+
+
+# ------------------------------------------------------------ the servers file
+
+
+def test_the_servers_file_changes(new_weir, rig):
+    alpha, beta = rig.server("alpha"), rig.server("beta")
+    weir = new_weir(alpha).start()
+    show = "echo $PROCESS_NODENAME:$BARE_GPU"
+    gate = rig.gate()
+    running = weir.run_job(f"{show}; {gate.wait}", gpus=2)
+    waiting = weir.run_job(show)
+    weir.await_running(running)
+    weir.use(alpha, beta)
+    assert weir.output(waiting).startswith("beta:0")
+    # Broken: all stays as it was.
+    weir.write("servers:\n- name: alpha\n  colour: green\n")
+    wait_until(lambda: "colour" in weir.warnings() and "line" in weir.warnings())
+    assert weir.output(weir.run_job(show)).startswith("beta:0")
+    # Disabled: what runs there ends well, nothing new starts.
+    weir.use((alpha, {"enabled": False}), beta)
+    wait_until(lambda: "colour" not in weir.warnings())
+    gate.open()
+    assert word(weir, running) == "0 CD"
+    assert weir.output(weir.run_job(show)).startswith("beta:0")
+    weir.use(alpha, beta)
+    gate = rig.gate()
+    wait_until(lambda: weir.output(weir.run_job(show)).startswith("alpha:0"))
+    # Removed: likewise.
+    running = weir.run_job(gate.wait)
+    weir.await_running(running)
+    weir.use(beta)
+    wait_until(lambda: weir.output(weir.run_job(show)).startswith("beta"))
+    assert weir.listed() == {running.name: "running"}
+    gate.open()
+    assert word(weir, running) == "0 CD"
+
+
+def test_the_first_server_comes_first(new_weir, rig):
+    alpha, beta, gamma = (rig.server(name) for name in ("alpha", "beta", "gamma"))
+    weir = new_weir(gamma, alpha, beta).start()
+    show = "echo $PROCESS_NODENAME"
+    wait_until(lambda: weir.warnings().find("made ready") < 0)
+    assert [weir.output(weir.run_job(show)).split()[0] for _ in range(2)] == ["gamma"] * 2
+    weir.use(beta, gamma, alpha)
+    wait_until(lambda: weir.output(weir.run_job(show)).startswith("beta"))
+
+
+# ------------------------------------------------------------ what must not be lost
+
+
+def test_the_database_is_wiped(new_weir, rig):
+    """All is found again: what runs with its owner and GPUs, what ended with its exit code and output."""
+    alpha = rig.server("alpha")
+    weir = new_weir(alpha).start()
+    gate = rig.gate()
+    ended = weir.run_job("echo well done", name=job_name())
+    failed = weir.submit(job_text("echo badly done; exit 4"))
+    assert word(weir, ended) == "0 CD" and word(weir, failed) == "1 F"
+    running = weir.run_job(f"echo $BARE_GPU; {gate.wait}")
+    weir.await_running(running)
+    lost = weir.run_job("true", gpus=2)
+    again = weir.try_submit(job_text("true" + SUCCESS, 2), lost.name)
+    assert again.json()[0] == lost.id
+    weir.kill()
+    for file in (weir.directory / "state").iterdir():
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    quick = alpha.attempt(weir, running)
+    weir.start()
+    wait_until(lambda: running.name in weir.listed(), 20)
+    assert weir.listed() == {running.name: "running"}
+    assert weir.nodes(running) == ["alpha"]
+    assert [word(weir, job) for job in (ended, failed)] == ["0 CD", "1 F"]
+    assert "well done" in weir.output(ended) and "badly done" in weir.output(failed)
+    # Its GPU is its own; the submit that was lost is a new one.
+    both = weir.submit(job_text("echo $BARE_GPU" + SUCCESS, 2), lost.name)
+    one = weir.run_job("echo $BARE_GPU")
+    assert both.id != lost.id
+    time.sleep(1.5)
+    assert {weir.listed()[job.name] for job in (both, one)} == {"queued"}
+    gate.open()
+    assert [word(weir, job) for job in (running, both, one)] == ["0 CD"] * 3
+    assert weir.output(running).startswith("0\n") and weir.output(both).startswith("0,1\n")
+    assert (quick / "exit").exists()
+    # Only who submitted it may see it.
+    assert weir.post("/runstatus", running.args).json()[0] == ["alpha"]
+
+
+def test_retention(new_weir, rig):
+    alpha = rig.server("alpha")
+    weir = new_weir(alpha, WEIR_KEEP_OUTPUT=1).start()
+    gate = rig.gate()
+    running, kept = weir.run_job(gate.wait), weir.run_job("true")
+    assert word(weir, kept) == "0 CD"
+    directory = alpha.root(weir) / "jobs" / kept.id
+    wait_until(lambda: not directory.exists(), 40)
+    assert (alpha.root(weir) / "removed" / kept.id).exists()
+    assert weir.post("/exitstatus", kept.args).status == 410
+    assert alpha.attempt(weir, running).exists()
+    gate.open()
+    assert word(weir, running) == "0 CD"
+
+
+def test_secrets_are_on_no_disk(weir, rig):
+    secret = "hunter2-" + os.urandom(6).hex()
+    auths = {"auths": {"registry.example.com": {"auth": base64_text(f"kirby:{secret}")}}}
+    gate = rig.gate()
+    text = job_text(
+        f'echo "$JARVICE_DOCKER_PASSWORD" | base64 -d | sha256sum; {gate.wait}' + SUCCESS,
+        JOBOBJ_CTRSECRET=base64_text(json.dumps(auths)),
+    )
+    job = weir.submit(text)
+    weir.await_running(job)
+    patterns = [secret, base64_text(secret), base64_text(base64_text(secret)), base64_text(f"kirby:{secret}")]
+    arguments = [part for pattern in patterns for part in ("-e", pattern.rstrip("=")[:-1])]
+    for place in (rig.server("alpha").directory, weir.directory):
+        found = subprocess.run(["grep", "-rlaF", *arguments, place], capture_output=True, text=True)
+        assert found.returncode == 1, found.stdout + found.stderr
+    wait_until(lambda: weir.number_of(job, "tail"))
+    import hashlib
+
+    assert weir.number_of(job, "tail").split()[0] == hashlib.sha256(secret.encode()).hexdigest()
+    gate.open()
+    assert word(weir, job) == "0 CD"
+    found = subprocess.run(["grep", "-rlaF", *arguments, rig.server("alpha").directory, weir.directory])
+    assert found.returncode == 1
+
+
+# ------------------------------------------------------------ servers of all sorts
+
+
+def test_login_shells_and_busybox(new_weir, rig):
+    """Whatever the login shell is, and with nothing but BusyBox."""
+    names = [*Rig.SHELLS, "busybox"]
+    weir = new_weir(*[(rig.server(name), {"slots": 1}) for name in names]).start()
+    wait_until(lambda: not json.loads(weir.warnings()).get("warnings"), 20)
+    gate = rig.gate()
+    jobs = [weir.run_job(f"echo $PROCESS_NODENAME; {gate.wait}", gpus=0) for _ in names]
+    weir.await_running(*jobs)
+    wait_until(lambda: [place.split() for place in places(weir, jobs)] == [[name] for name in names])
+    doomed = jobs.pop()
+    weir.post("/terminate", doomed.args)
+    assert word(weir, doomed) == "-15 CA"
+    late = weir.submit(job_text("sleep 60", gpus=0, wall="00:00:01"))
+    assert word(weir, late) == "-9 TO"
+    gate.open()
+    assert {word(weir, job) for job in jobs} == {"0 CD"}
+
+
+def test_behind_a_jump_host(new_weir, rig):
+    """A server that is reached only through another."""
+    inner = rig.server("inner")
+    weir = new_weir(inner).start()
+    job = weir.run_job("echo $PROCESS_NODENAME")
+    assert weir.output(job).startswith("inner") and inner.gate.passed > 0
+    gate = rig.gate()
+    job = weir.run_job(gate.wait)
+    weir.await_running(job)
+    inner.gate.stop()
+    wait_until(lambda: weir.get("/ready").status == 503, 40)
+    gate.open()
+    wait_until(lambda: (inner.attempt(weir, job) / "exit").exists())
+    inner.gate.open()
+    assert word(weir, job, 60) == "0 CD"
+
+
+# ------------------------------------------------------------ this machine
+
+
+def local(directory, prefix=(), **changes) -> Weir:
+    """A Weir whose jobs run on this machine, as the account that it runs as."""
+    weir = Weir.__new__(Weir)
+    weir.directory, weir.log_file = directory, directory / "log"
+    weir.settings = {
+        "WEIR_AUTH": "none", "WEIR_PORT": "0", "WEIR_STATE_DIR": str(directory / "state"), "WEIR_POLL_INTERVAL": "1",
+        "WEIR_LOCAL_GPUS": "2", "WEIR_CANCEL_GRACE": "1", **changes,
+    }  # fmt: skip
+    weir.process, weir.address = None, ("127.0.0.1", 0)
+    return weir
