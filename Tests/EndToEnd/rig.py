@@ -505,3 +505,25 @@ class GPUWeir(Weir):
             return running.status == 200 and names <= {name for name, _ in running.json()}
 
         wait_until(run, seconds, 0.05)
+
+
+class LocalWeir(Weir):
+    """A Weir as it comes, whose jobs run on this machine, as the account of a server of the rig."""
+
+    def __init__(self, server: Server, **changes):
+        self.directory = server.home / f"local-{next(serials)}"
+        self.directory.mkdir(mode=0o700)
+        os.chown(self.directory, server.uid, server.uid)
+        self.log_file = self.directory / "log"
+        self.binary = self.directory / "weir"
+        shutil.copy(Weir.binary, self.directory / "program")
+        user = f"setpriv --reuid {server.uid} --regid {server.uid} --clear-groups"
+        self.binary.write_text(f'#!/bin/sh\nexec {user} {self.directory}/program "$@"\n')
+        self.binary.chmod(0o755)
+        own = {
+            "WEIR_AUTH": "none", "WEIR_PORT": 0, "WEIR_STATE_DIR": self.directory / "state", "WEIR_POLL_INTERVAL": 1,
+            "WEIR_CANCEL_GRACE": 1, "WEIR_LOCAL_GPUS": 2, **changes,
+        }  # fmt: skip
+        self.settings = {key: str(value) for key, value in own.items() if value is not None}
+        self.process = None
+        self.address = ("127.0.0.1", 0)

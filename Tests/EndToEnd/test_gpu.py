@@ -1,21 +1,19 @@
 """Jobs on GPU servers over SSH, and on this machine: the program against real sshd's, and what can go wrong with them."""
 
-import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
-import random
 import re
 import shutil
-import signal
-import sqlite3
 import subprocess
-import tempfile
 import time
 
 import pytest
-from harness import BINARY, REPOSITORY, Weir, base64_text, job_name, wait_until
-from rig import BOOT, SUCCESS, GPUWeir, Rig, is_alive, job_text, kill
+from harness import BINARY, Weir, base64_text, job_name, wait_until
+from rig import SUCCESS, GPUWeir, LocalWeir, Rig, is_alive, job_text, kill
+
+import gpu as chaos  # of deploy/chaos, which rig puts on the path
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -266,7 +264,7 @@ def test_a_script_that_is_deaf_to_term(weir, rig):
     weir.post("/terminate", job.args)
     weir.post("/terminate", polite.args)
     assert [word(weir, one) for one in (job, polite)] == ["-15 CA"] * 2
-    assert "deaf\n" in weir.output(job) and "bye\n" in weir.output(polite)
+    assert "deaf" in weir.output(job) and "bye" in weir.output(polite)
 
 
 def test_much_output(weir, rig):
@@ -704,8 +702,6 @@ def test_secrets_are_on_no_disk(weir, rig):
         found = subprocess.run(["grep", "-rlaF", *arguments, place], capture_output=True, text=True)
         assert found.returncode == 1, found.stdout + found.stderr
     wait_until(lambda: weir.number_of(job, "tail"))
-    import hashlib
-
     assert weir.number_of(job, "tail").split()[0] == hashlib.sha256(secret.encode()).hexdigest()
     gate.open()
     assert word(weir, job) == "0 CD"
@@ -754,13 +750,46 @@ def test_behind_a_jump_host(new_weir, rig):
 # ------------------------------------------------------------ this machine
 
 
-def local(directory, prefix=(), **changes) -> Weir:
-    """A Weir whose jobs run on this machine, as the account that it runs as."""
+def test_local(rig):
+    """With no setting for it, jobs run on this machine, and outlive Weir."""
+    server = rig.server("alpha")
+    weir = LocalWeir(server).start()
+    try:
+        gate = rig.gate()
+        options = {"bearer": "none"}
+        job = weir.submit(job_text(f"id -u; echo $BARE_GPU; {gate.wait}" + SUCCESS, 2, cores=0), **options)
+        doomed = weir.submit(job_text("sleep 60", 0, cores=0), **options)
+        waiting = weir.submit(job_text("echo $BARE_GPU" + SUCCESS), **options)
+        wait_until(lambda: weir.listed() == {job.name: "running", waiting.name: "queued", doomed.name: "running"})
+        weir.post("/terminate", doomed.args)
+        assert word(weir, doomed) == "-15 CA"
+        assert weir.try_submit(job_text("true", 3), **options).status == 422
+        weir.kill()
+        weir.start()
+        assert weir.listed() == {job.name: "running", waiting.name: "queued"}
+        gate.open()
+        assert [word(weir, one) for one in (job, waiting)] == ["0 CD"] * 2
+        assert weir.end(job)[2][0].startswith(f"{server.uid}\n0,1\n") and weir.end(waiting)[2][0].startswith("0\n")
+        assert weir.stop() == 0
+    finally:
+        if weir.process.poll() is None:
+            weir.kill()
+        server.end_all()
+
+
+def test_local_never_runs_as_root(tmp_path):
     weir = Weir.__new__(Weir)
-    weir.directory, weir.log_file = directory, directory / "log"
-    weir.settings = {
-        "WEIR_AUTH": "none", "WEIR_PORT": "0", "WEIR_STATE_DIR": str(directory / "state"), "WEIR_POLL_INTERVAL": "1",
-        "WEIR_LOCAL_GPUS": "2", "WEIR_CANCEL_GRACE": "1", **changes,
-    }  # fmt: skip
-    weir.process, weir.address = None, ("127.0.0.1", 0)
-    return weir
+    weir.directory = tmp_path
+    weir.settings = {"WEIR_AUTH": "none", "WEIR_STATE_DIR": str(tmp_path / "state")}
+    refused = weir.run("serve")
+    assert refused.returncode == 78 and "never as root" in refused.stderr
+
+
+# ------------------------------------------------------------ all at once
+
+
+def test_killed_again_and_again(rig, tmp_path):
+    """The short form of deploy/chaos.sh gpu."""
+    result = chaos.run(rig, tmp_path, 8, pause=3, blocked=3)
+    assert not result["lost"] and not result["doubled"] and not result["faults"], result
+    assert result["restarts"] and result["outages"] and result["given"] > 10, result
