@@ -757,8 +757,8 @@ def test_local(rig):
     try:
         gate = rig.gate()
         options = {"bearer": "none"}
-        job = weir.submit(job_text(f"id -u; echo $BARE_GPU; {gate.wait}" + SUCCESS, 2, cores=0), **options)
-        doomed = weir.submit(job_text("sleep 60", 0, cores=0), **options)
+        job = weir.submit(job_text(f"id -u; echo $BARE_GPU; {gate.wait}" + SUCCESS, 2), **options)
+        doomed = weir.submit(job_text("sleep 60", 0), **options)
         waiting = weir.submit(job_text("echo $BARE_GPU" + SUCCESS), **options)
         wait_until(lambda: weir.listed() == {job.name: "running", waiting.name: "queued", doomed.name: "running"})
         weir.post("/terminate", doomed.args)
