@@ -106,27 +106,24 @@ class Flow:
 
     def ask_all(self):
         while not self.over.is_set():
-            listed = self.call(self.weir.get, "/running"), self.call(self.weir.get, "/queued")
-            for order in [order for order in self.under_way() if order.answer]:
+            asked = [order for order in self.under_way() if order.answer]
+            # In this order: a job only ever moves on from the one to the other.
+            lists = [self.call(self.weir.get, path) for path in ("/queued", "/running")]
+            listed = None
+            if all(answer and answer.status == 200 for answer in lists):
+                listed = {name for answer in lists for name, _ in answer.json()}
+            for order in asked:
                 if order.is_doomed and not order.is_canceled and (random.random() < 0.3 or self.is_closed):
                     answer = self.call(self.weir.post, "/terminate", order.args)
                     order.is_canceled = bool(answer and answer.status == 200)
                 answer = self.call(self.weir.post, "/exitstatus", order.args)
                 if answer and answer.status == 200:
                     order.end = answer.json()
+                elif answer and answer.status == 409 and listed is not None and order.name not in listed:
+                    self.fault(f"{order.name} is not over, and was in no list: {answer.body[:200]}")
                 elif answer and answer.status not in (409, 503):
                     self.fault(f"{order.name}: exitstatus answered {answer.status}: {answer.body[:200]}")
-            if all(answer and answer.status == 200 for answer in listed):
-                self.look_for_the_missing({name for answer in listed for name, _ in answer.json()})
             self.over.wait(0.1)
-
-    def look_for_the_missing(self, names: set):
-        """A job that runs and was answered is in one of the lists, unless it ended since."""
-        for order in self.under_way():
-            if order.answer and order.name not in names and not hasattr(order, "listed_late"):
-                order.listed_late = time.monotonic()
-            elif order.name in names and hasattr(order, "listed_late"):
-                del order.listed_late
 
     def settle(self, seconds: float = 90):
         """Takes no more orders, and waits for the ends of all."""
