@@ -9,11 +9,14 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
-import string
 import socket
+import sqlite3
+import string
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -192,6 +195,22 @@ class Weir:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(5)
+
+    def damage(self) -> list:
+        """What PRAGMA integrity_check says of a copy, since opening it would do the recovery that is Weir's own to do."""
+        faults = []
+        with tempfile.TemporaryDirectory() as copy:
+            for file in (self.directory / "state").glob("*.sqlite*"):
+                if not file.name.endswith("-shm"):
+                    shutil.copy(file, copy)
+            for file in pathlib.Path(copy).glob("*.sqlite"):
+                database = sqlite3.connect(file)
+                result = database.execute("PRAGMA integrity_check").fetchall()
+                foreign = database.execute("PRAGMA foreign_key_check").fetchall()
+                database.close()
+                if result != [("ok",)] or foreign:
+                    faults.append(f"the database is damaged: {result} {foreign}")
+        return faults
 
     @property
     def log(self) -> str:
