@@ -33,7 +33,9 @@ final class ServersSource: Sendable {
       makeRunner = { spec in
         // Every server of a file has a login.
         SSHRunner(
-          pool: pool, host: spec.login?.host ?? "", port: spec.login?.port ?? 22, keys: { _ in spec.login?.key })
+          pool: pool, host: spec.login?.host ?? "", port: spec.login?.port ?? 22,
+          via: spec.jump.map { JumpHost(host: $0.host, port: $0.port, user: $0.user, key: $0.key) },
+          keys: { _ in spec.login?.key })
       }
       let stamp = FileStamp(path: path)
       do throws(ServersFile.Invalid) {
