@@ -19,8 +19,6 @@ extension Connection {
   func begin(_ head: RequestHead, hasBodyBytes: Bool) throws(HTTPError) -> Int {
     let framing = ResponseFraming(
       isHead: head.method == "HEAD", isHTTP10: head.isHTTP10, keepsAlive: head.keepsAlive)
-    // A refusal of what follows has to know whether it answers a HEAD.
-    refusalIsHead = framing.isHead
     // Nobody else has it yet.
     let request = head.request.storage
     request.remoteAddress = remoteAddress
@@ -86,7 +84,7 @@ extension Connection {
       context.router.renderError(error, known),
       Exchange(
         request: Request(request),
-        framing: ResponseFraming(isHead: refusalIsHead, isHTTP10: false, keepsAlive: false)))
+        framing: ResponseFraming(isHead: request.method == "HEAD", isHTTP10: false, keepsAlive: false)))
   }
 
   private func rendered(_ error: any Error, _ request: Request) -> Response {

@@ -32,8 +32,6 @@ final class Connection: Pollable, @unchecked Sendable {
   @exclusivity(unchecked) var phase = Phase.receiving
   /// The request whose body is being read.
   @exclusivity(unchecked) var pending: PendingRequest?
-  /// The request being read is a HEAD, as far as is known: then a refusal has no body either.
-  @exclusivity(unchecked) var refusalIsHead = false
   @exclusivity(unchecked) var output = OutputBuffer()
   /// The request that is being read or answered, if it is to be recorded.
   @exclusivity(unchecked) var access: AccessEntry?
@@ -226,7 +224,6 @@ final class Connection: Pollable, @unchecked Sendable {
           answered += 1
           answer(body)
           parser.spare = context.spareRequest.take()
-          refusalIsHead = false
         }
       }
     } catch {

@@ -157,6 +157,26 @@ struct ConnectionTests {
       for (path, status) in [("/nothing", 404), ("/small", 413), ("/live", 405)] {
         try await server.client { client in
           try client.send("POST \(path) HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+  @Test(
+    "a HEAD that is refused before its head is whole or right gets no body either",
+    arguments: [
+      ("Host: a b\r\n\r\n", 400), ("\r\n", 400), ("Host: a\r\nExpect: more\r\n\r\n", 417),
+      ("Host: a\r\nX: \(String(repeating: "x", count: 40_000))\r\n\r\n", 431), ("Host: a\r\n", 408),
+      ("Host: a\r\nContent-Length: 99999999\r\n\r\n", 413),
+    ])
+  func refusedHead(_ fields: String, _ status: Int) async throws {
+    var limits = Limits()
+    limits.headerDeadline = .milliseconds(200)
+    try await TestServer.run(limits: limits) { server in
+      try await server.client { client in
+        try client.send("HEAD /live HTTP/1.1\r\n\(fields)")
+        let reply = try client.reply(isHead: true)
+        #expect(reply.status == status)
+        #expect(try client.rest().isEmpty)
+      }
+    }
+  }
+
           #expect(try client.reply().status == status)
           #expect(try client.rest().isEmpty)
         }
