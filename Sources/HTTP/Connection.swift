@@ -47,11 +47,14 @@ final class Connection: Pollable, @unchecked Sendable {
   @exclusivity(unchecked) private var interest = EPOLLIN.rawValue
   /// When the head being read has to be complete; `.max` between requests.
   @exclusivity(unchecked) private var headDeadline: Nanoseconds
-  /// When the body being read began; `.max` outside of one.
-  @exclusivity(unchecked) private var bodyBegin = Nanoseconds.max
-
-  /// How much of its body is counted in ``ConnectionContext/unfinishedBodies``.
+  /// When more of the body being read has to be here; `.max` before anything of it is.
+  @exclusivity(unchecked) private var bodyDeadline = Nanoseconds.max
+  /// How much of a body is counted in ``ConnectionContext/unfinishedBodies``.
   @exclusivity(unchecked) private var countedBody = 0
+  /// How large a body a ``Answer/later(_:)`` has that runs; it keeps it when the client has gone.
+  @exclusivity(unchecked) var heldBody = 0
+  /// When a client that does not take its answer is cut off; `.max` when nothing waits to be written.
+  @exclusivity(unchecked) private var writeDeadline = Nanoseconds.max
 
   /// With this much unsent no further request is answered, and no more of a streamed body asked for.
   private static let highWater = 65_536
@@ -228,6 +231,7 @@ final class Connection: Pollable, @unchecked Sendable {
       }
     } catch {
       writeRefusal(error)
+          bodyDeadline = .max
     }
     isHeld = offset < window.count
     return offset
@@ -305,22 +309,29 @@ final class Connection: Pollable, @unchecked Sendable {
   /// - Returns: whether everything is written; if not, the connection waits for the client or is closed.
   private func flush() -> Bool {
     while !output.isEmpty {
-      guard output.send(to: fd) > 0 else {
+      let count = output.send(to: fd)
+      guard count > 0 else {
         if errno == EINTR { continue }
-        if errno == EAGAIN { waitToWrite() } else { close() }
+        if errno == EAGAIN { waitToWrite(taken) } else { close() }
+    defer { countBody() }
         return false
       }
     }
     if output.capacity > 0 { context.takeMemory(of: &output) }
     if case .closed = phase { return false }
     return true
+    var taken = 0
   }
 
-  private func waitToWrite() {
+  /// - Parameter taken: how many bytes the client has just taken.
+  private func waitToWrite(_ taken: Int) {
     context.loop.unmarkIdle(fd)
     listen(for: EPOLLOUT.rawValue)
-    arm(.deadline(in: context.timeouts.writeStall))
+    writeDeadline = context.timeouts.prolonged(writeDeadline, by: taken, atMost: context.timeouts.writeStall)
+    arm(writeDeadline)
+      taken += count
     switch phase {
+    writeDeadline = .max
     case .streaming(let stream) where output.count < Self.highWater: stream.resumeWriters()
     case .tunneling(let tunnel):
       // Both may be writing: who stops reading then waits forever.
@@ -333,8 +344,11 @@ final class Connection: Pollable, @unchecked Sendable {
   // MARK: Waiting
 
   private func receivingDeadline() -> Nanoseconds {
-    if parser.isInBody { return bodyDeadline() }
-    bodyBegin = .max
+    if parser.isInBody {
+      let fresh = parser.bodyCount - countedBody
+      bodyDeadline = context.timeouts.prolonged(bodyDeadline, by: fresh, atMost: context.timeouts.bodyIdle)
+      return bodyDeadline
+    }
     if headDeadline == .max {
       if parser.isIdle && input.isEmpty {
         return .deadline(in: context.timeouts.keepAliveIdle)
@@ -342,16 +356,6 @@ final class Connection: Pollable, @unchecked Sendable {
       headDeadline = .deadline(in: context.timeouts.header)
     }
     return headDeadline
-  }
-
-  /// A body that comes in drops may not stay longer than its size justifies.
-  private func bodyDeadline() -> Nanoseconds {
-    let now = EventLoop.now
-    if bodyBegin == .max { bodyBegin = now }
-    let idle = context.timeouts.bodyIdle
-    return min(
-      now.advanced(by: idle),
-      bodyBegin.advanced(by: idle).advanced(by: context.timeouts.bodyTime(of: parser.bodyCount)))
   }
 
   private func arm(_ moment: Nanoseconds) {

@@ -62,29 +62,31 @@ struct Timeouts: Sendable {
   let keepAliveIdle: Nanoseconds
   let writeStall: Nanoseconds
   let tunnelIdle: Nanoseconds
-  private let bodyRate: UInt64
   let linger: Nanoseconds
   /// While lingering, the longest wait for a client that says nothing more.
   let lingerIdle: Nanoseconds
 
   init(_ limits: Limits) {
+  /// Bytes a second.
+  private let rate: UInt64
     header = Nanoseconds(limits.headerDeadline)
     bodyIdle = Nanoseconds(limits.bodyIdle)
     keepAliveIdle = Nanoseconds(limits.keepAliveIdle)
     writeStall = Nanoseconds(limits.writeStall)
     tunnelIdle = Nanoseconds(limits.tunnelIdle)
-    bodyRate = UInt64(max(0, limits.bodyRate))
+    rate = UInt64(max(0, limits.bodyRate))
     linger = Nanoseconds(limits.linger)
     lingerIdle = min(linger, Nanoseconds(.seconds(2)))
   }
 }
 
 extension Timeouts {
-  /// How long so many bytes of a body may have taken, beyond the idle time.
-  func bodyTime(of count: Int) -> Nanoseconds {
-    guard bodyRate > 0 else { return .max }
-    let (product, overflow) = UInt64(max(0, count)).multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? .max : product / bodyRate
+  /// A deadline after `count` more bytes came or went: each moves it on by the time that a byte may take, to `idle` from
+  /// now at most. So neither drops nor what was fast before buy time.
+  func prolonged(_ deadline: Nanoseconds, by count: Int, atMost idle: Nanoseconds) -> Nanoseconds {
+    let (time, overflow) = UInt64(max(0, count)).multipliedReportingOverflow(by: 1_000_000_000)
+    let isUnbound = overflow || (rate == 0 && count > 0)
+    return min(.deadline(in: idle), isUnbound ? .max : deadline.advanced(by: time / max(1, rate)))
   }
 }
 

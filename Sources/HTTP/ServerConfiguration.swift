@@ -38,8 +38,8 @@ public struct Limits: Sendable {
   public var headerDeadline = Duration.seconds(10)
   /// Between two reads of a body; longer is 408.
   public var bodyIdle = Duration.seconds(30)
-  /// Bytes a second that a body has to arrive with, on the whole, once it takes longer than ``bodyIdle``; slower is
-  /// 408. 0 is no bound.
+  /// Bytes a second that a body has to arrive with, and an answer to be taken with that is waited for, beyond
+  /// ``bodyIdle`` and ``writeStall``; slower is 408, or cut off. 0 is no bound.
   public var bodyRate = 500
   /// From an answer to the next request; then the connection is closed.
   public var keepAliveIdle = Duration.seconds(75)

@@ -156,7 +156,7 @@ extension Setting {
     Setting(
       name: "WEIR_HTTP_BODY_RATE", group: .http, form: .whole(0...1_000_000_000), standard: "500",
       meaning:
-        "Bytes a second that a body has to arrive with, once it takes longer than the idle time; slower is 408, 0 is no bound."
+        "Bytes a second that a body has to arrive with, beyond the idle time, and an answer to be taken with that is waited for; slower is 408, or cut off, 0 is no bound."
     ),
     Setting(
       name: "WEIR_HTTP_KEEP_ALIVE_SECONDS", group: .http, form: .whole(1...86_400), standard: "75",
