@@ -102,6 +102,7 @@ extension Connection {
 
   private func answerLater(_ operation: @escaping @Sendable () async throws -> Response, _ exchange: Exchange) {
     phase = .answering(exchange)
+    heldBody = exchange.request.storage.body.count
     let acceptsGzip = exchange.acceptsGzip
     Task { [self] in
       let outcome: Result<Response, any Error>
@@ -122,6 +123,8 @@ extension Connection {
   /// The answer that was awaited is here; the client may have gone meanwhile.
   private func finish(_ outcome: Result<Response, any Error>, _ exchange: Exchange) {
     context.loop.assertConfined()
+    heldBody = 0
+    countBody()
     let response =
       switch outcome {
       case .success(let response): response

@@ -173,22 +173,32 @@ final class Connection: Pollable, @unchecked Sendable {
     proceed()
   }
 
-  /// Counts what has come of a body among those of all connections, and refuses it when that is too much.
-  private func countBody() {
-    guard parser.bodyCount != countedBody else { return }
+  /// Counts what there is of a body among those of all connections, and refuses it when that is too much.
+  func countBody() {
+    guard parser.bodyCount + heldBody != countedBody else { return }
     // After an early answer nobody will read it.
     if case .receiving = phase {} else { parser.discardBody() }
-    let count = parser.bodyCount
+    let count = parser.bodyCount + heldBody
     let all = context.unfinishedBodies.add(count - countedBody)
     let grows = count > countedBody
     countedBody = count
-    guard grows, count > Self.highWater, all > context.limits.unfinishedBodies else { return }
+    guard grows, count > Self.highWater, case .receiving = phase, !mayHold(all) else { return }
     parser.discardBody()
     countBody()
     refuse(
       HTTPError(
         .serviceUnavailable, code: "too_many_bodies", "too many large bodies are being sent to this service",
         hint: "send the same request again in a moment", headers: ["Retry-After": "2"]))
+  }
+
+  /// Whether all bodies together may have so many bytes. Of a sender who is not known they may have half of what they
+  /// may of others: nobody without credentials keeps out those who have them.
+  private func mayHold(_ all: Int) -> Bool {
+    let limit = context.limits.unfinishedBodies
+    guard all > limit / 2, let isKnown = context.isKnown, let request = pending?.exchange.request else {
+      return all <= limit
+    }
+    return all <= limit && isKnown(request)
   }
 
   private func consumeInput() {

@@ -9,6 +9,7 @@ final class ConnectionContext: @unchecked Sendable {
   let limits: Limits
   let accessLog: (@Sendable (AccessRecord) -> Void)?
   let logsQuietRoutes: Bool
+  let isKnown: (@Sendable (Request) -> Bool)?
   let logger: Logger
   let openConnections: ConnectionCount
   let unfinishedBodies: ByteCount
@@ -32,6 +33,7 @@ final class ConnectionContext: @unchecked Sendable {
     limits = configuration.limits
     accessLog = configuration.accessLog
     logsQuietRoutes = configuration.logsQuietRoutes
+    isKnown = configuration.isKnown
     self.logger = logger
     self.openConnections = openConnections
     self.unfinishedBodies = unfinishedBodies

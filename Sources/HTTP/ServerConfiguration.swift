@@ -14,6 +14,10 @@ public struct ServerConfiguration: Sendable {
   /// Whether requests of routes that are quiet are recorded too. When not, they cost nothing.
   public var logsQuietRoutes = false
 
+  /// Whether it is known who sends a request, as its head says. Where this is set, the bodies of those who are not known
+  /// may have half of ``Limits/unfinishedBodies``. It is called on the connection's loop, when there is much of them.
+  public var isKnown: (@Sendable (Request) -> Bool)?
+
   public init(bindAddress: String = "127.0.0.1", port: Int = 5000, loops: Int = 1, limits: Limits = Limits()) {
     self.bindAddress = bindAddress
     self.port = port
@@ -32,7 +36,7 @@ public struct Limits: Sendable {
   public var headerCount = 100
   /// Bytes of a body where the route says nothing else; more is 413.
   public var body = 16 * 1024 * 1024
-  /// Bytes of all bodies together that have come in part; a body above 64 KB that would take them past it is answered 503.
+  /// Bytes of all bodies together that are coming or being worked on; one above 64 KB that would be too much is answered 503.
   public var unfinishedBodies = 256 * 1024 * 1024
   /// From the first byte of a request, or from the connection's begin, to the end of its head; later is 408.
   public var headerDeadline = Duration.seconds(10)

@@ -146,7 +146,9 @@ extension Setting {
       meaning: "Bytes of a body; more is 413. A call may have a limit of its own."),
     Setting(
       name: "WEIR_HTTP_UNFINISHED_BODIES", group: .http, form: .whole(1_048_576...Int.max), standard: "268435456",
-      meaning: "Bytes of all bodies together that have come in part; one above 64 KB that would be too much is 503."),
+      meaning:
+        "Bytes of all bodies together that are coming or being worked on, of callers not known yet half of it; one above 64 KB that would be too much is 503."
+    ),
     Setting(
       name: "WEIR_HTTP_HEADER_SECONDS", group: .http, form: .whole(1...3600), standard: "10",
       meaning: "Seconds from a request's first byte to the end of its head; later is 408."),
