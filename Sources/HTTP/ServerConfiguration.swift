@@ -53,10 +53,24 @@ public struct Limits: Sendable {
   public var tunnelIdle = Duration.seconds(3600)
   /// How long a connection that we closed is still listened to, so that a client in the middle of sending can read why.
   public var linger = Duration.seconds(10)
-  /// Open connections. For one more the oldest idle one of all loops is closed; when none is idle it is answered 503.
+  /// Open connections, as far as the limit of open files leaves room for them. For one more the oldest idle one of all loops is closed; when none is idle it is answered 503.
   public var connections = 10_000
   /// Pipelined requests of one connection answered before the other connections have their turn.
   public var pipelined = 64
 
   public init() {}
+}
+
+extension Limits {
+  /// Descriptors that are not for connections: the process's other files, and those who are told that there are too many.
+  private static let reservedDescriptors = 128
+
+  /// Has no more connections than so many descriptors suffice for.
+  /// - Returns: whether it had.
+  mutating func fit(_ descriptors: Int) -> Bool {
+    let most = max(descriptors - Self.reservedDescriptors, descriptors / 2)
+    guard connections > most else { return false }
+    connections = most
+    return true
+  }
 }
