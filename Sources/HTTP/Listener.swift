@@ -130,7 +130,9 @@ final class Listener: Pollable, @unchecked Sendable {
 
   /// Those already in the queue got an answer to their connect: they get one to their request too.
   func drain() {
-    while acceptOne() {}
+    for _ in 0..<SOMAXCONN {
+      guard acceptOne() else { break }
+    }
     close()
   }
 
