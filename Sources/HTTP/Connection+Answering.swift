@@ -188,7 +188,7 @@ extension Connection {
 }
 
 extension Exchange {
-  fileprivate var acceptsGzip: Bool { Gzip.isAccepted(by: request.headers["Accept-Encoding"]) }
+  fileprivate var acceptsGzip: Bool { Gzip.isAccepted(by: request.headers.values(of: "Accept-Encoding")) }
 }
 
 extension Response {
