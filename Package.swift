@@ -99,7 +99,7 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: strict),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
     .testTarget(
       name: "TokensTests",
@@ -111,7 +111,7 @@ let package = Package(
     .testTarget(name: "SlurmConnectorTests", dependencies: ["SlurmConnector"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
-    .testTarget(name: "WeirTests", dependencies: ["weir"], swiftSettings: strict),
+    .testTarget(name: "WeirTests", dependencies: ["weir", "HTTP"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -231,6 +231,7 @@ final class Connection: Pollable, @unchecked Sendable {
         switch event {
         case .head(let head):
           headDeadline = .max
+          bodyDeadline = .max
           let limit = try begin(head, hasBodyBytes: offset < window.count)
           try parser.expectBody(limit: limit)
         case .end(let body):
@@ -241,7 +242,6 @@ final class Connection: Pollable, @unchecked Sendable {
       }
     } catch {
       writeRefusal(error)
-          bodyDeadline = .max
     }
     isHeld = offset < window.count
     return offset
@@ -312,25 +312,27 @@ final class Connection: Pollable, @unchecked Sendable {
   private func takeTurn() {
     guard case .receiving = phase, isHeld else { return }
     isHeld = false
+    defer { countBody() }
     consumeInput()
     proceed()
   }
 
   /// - Returns: whether everything is written; if not, the connection waits for the client or is closed.
   private func flush() -> Bool {
+    var taken = 0
     while !output.isEmpty {
       let count = output.send(to: fd)
       guard count > 0 else {
         if errno == EINTR { continue }
         if errno == EAGAIN { waitToWrite(taken) } else { close() }
-    defer { countBody() }
         return false
       }
+      taken += count
     }
+    writeDeadline = .max
     if output.capacity > 0 { context.takeMemory(of: &output) }
     if case .closed = phase { return false }
     return true
-    var taken = 0
   }
 
   /// - Parameter taken: how many bytes the client has just taken.
@@ -339,9 +341,7 @@ final class Connection: Pollable, @unchecked Sendable {
     listen(for: EPOLLOUT.rawValue)
     writeDeadline = context.timeouts.prolonged(writeDeadline, by: taken, atMost: context.timeouts.writeStall)
     arm(writeDeadline)
-      taken += count
     switch phase {
-    writeDeadline = .max
     case .streaming(let stream) where output.count < Self.highWater: stream.resumeWriters()
     case .tunneling(let tunnel):
       // Both may be writing: who stops reading then waits forever.

@@ -67,10 +67,10 @@ struct Timeouts: Sendable {
   let linger: Nanoseconds
   /// While lingering, the longest wait for a client that says nothing more.
   let lingerIdle: Nanoseconds
-
-  init(_ limits: Limits) {
   /// Bytes a second.
   private let rate: UInt64
+
+  init(_ limits: Limits) {
     header = Nanoseconds(limits.headerDeadline)
     bodyIdle = Nanoseconds(limits.bodyIdle)
     keepAliveIdle = Nanoseconds(limits.keepAliveIdle)

@@ -134,7 +134,7 @@ struct Service {
     logger.log(level: level, "request", metadata: metadata)
   }
 
-  private static func limits(_ settings: Settings) -> Limits {
+  static func limits(_ settings: Settings) -> Limits {
     func seconds(_ name: String) -> Duration { .seconds(settings.whole(name)) }
     var limits = Limits()
     limits.requestLine = settings.whole("WEIR_HTTP_REQUEST_LINE")
