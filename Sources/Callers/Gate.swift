@@ -70,7 +70,7 @@ public final class Gate: Sendable {
   /// - Throws: what `handler` throws, or an ``HTTPError``.
   public func admit(_ request: Request, _ handler: @escaping CallerHandler) throws -> Answer {
     let fields = request.headers.values(of: "Authorization")
-    if fields.count < 2, let caller = authenticator.known(authorization: fields.first) {
+    if let caller = known(fields) {
       request.note(caller: caller.name)
       return try handler(request, caller)
     }
@@ -85,6 +85,13 @@ public final class Gate: Sendable {
       request.note(caller: caller.name)
       return try await handler(request, caller).awaited()
     }
+  }
+
+  /// Whether the sender of a request is one who is known at once.
+  public func knows(_ request: Request) -> Bool { known(request.headers.values(of: "Authorization")) != nil }
+
+  private func known(_ fields: [String]) -> Caller? {
+    fields.count < 2 ? authenticator.known(authorization: fields.first) : nil
   }
 
   /// The user whom a bearer token names that came in the arguments of a call rather than in its header.

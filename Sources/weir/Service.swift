@@ -25,6 +25,7 @@ struct Service {
   private let logger: Logger
   private let jobs: JobService
   private let router: Router
+  private let gate: Gate
   private let pool: ConnectionPool?
   private let users: UserDirectory
   private let keySet: KeySetSource?
@@ -63,7 +64,7 @@ struct Service {
     var configuration = Self.jobs(settings)
     configuration.adoption = Self.adoption(settings, accountOf)
     jobs = JobService(store: store, connector: connector, configuration: configuration, logger: logger)
-    let gate = Gate(
+    gate = Gate(
       authenticator: Authenticator(
         serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: verifier,
         userClaim: settings.text("WEIR_USER_CLAIM"), adminClaim: Settings.claim(settings.text("WEIR_ADMIN_CLAIM")),
@@ -90,6 +91,7 @@ struct Service {
     users.watch { [pool] in pool?.retryLogins() }
     var configuration = Self.server(settings, logger)
     configuration.port = port
+    configuration.isKnown = { [gate] in gate.knows($0) }
     let server = Server(configuration: configuration, router: router, logger: logger)
     await standby.end()
     do { try server.start() } catch { throw StartError(description: "\(error)") }
@@ -133,7 +135,7 @@ struct Service {
     logger.log(level: level, "request", metadata: metadata)
   }
 
-  private static func limits(_ settings: Settings) -> Limits {
+  static func limits(_ settings: Settings) -> Limits {
     func seconds(_ name: String) -> Duration { .seconds(settings.whole(name)) }
     var limits = Limits()
     limits.requestLine = settings.whole("WEIR_HTTP_REQUEST_LINE")

@@ -151,7 +151,9 @@ extension Setting {
       meaning: "Bytes of a body; more is 413. A call may have a limit of its own."),
     Setting(
       name: "WEIR_HTTP_UNFINISHED_BODIES", group: .http, form: .whole(1_048_576...Int.max), standard: "268435456",
-      meaning: "Bytes of all bodies together that have come in part; one above 64 KB that would be too much is 503."),
+      meaning:
+        "Bytes of all bodies together that are coming or being worked on, of callers not known yet half of it; one above 64 KB that would be too much is 503."
+    ),
     Setting(
       name: "WEIR_HTTP_HEADER_SECONDS", group: .http, form: .whole(1...3600), standard: "10",
       meaning: "Seconds from a request's first byte to the end of its head; later is 408."),
@@ -161,7 +163,7 @@ extension Setting {
     Setting(
       name: "WEIR_HTTP_BODY_RATE", group: .http, form: .whole(0...1_000_000_000), standard: "500",
       meaning:
-        "Bytes a second that a body has to arrive with, once it takes longer than the idle time; slower is 408, 0 is no bound."
+        "Bytes a second that a body has to arrive with, beyond the idle time, and an answer to be taken with that is waited for; slower is 408, or cut off, 0 is no bound."
     ),
     Setting(
       name: "WEIR_HTTP_KEEP_ALIVE_SECONDS", group: .http, form: .whole(1...86_400), standard: "75",
