@@ -25,9 +25,9 @@ class Login:
     """An sshd of the test's own for the cluster, which puts programs before those of the cluster, and settings of its
     own into the environment. Its clock is in another zone."""
 
-    def __init__(self, directory, cluster):
+    def __init__(self, directory, programs):
         self.directory = directory
-        self.programs = cluster.home("mario") / f"programs-{os.getpid()}-{directory.name}"
+        self.programs = programs / directory.name
         self.programs.mkdir(mode=0o755)
         shutil.chown(self.programs, "mario")
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -60,7 +60,6 @@ class Login:
         if self.process:
             self.process.terminate()
             self.process.wait(5)
-        shutil.rmtree(self.programs, ignore_errors=True)
 
     def program(self, name: str, text: str):
         """`$REAL` is the program in whose place this one is; each call leaves a line in `calls`."""
@@ -94,9 +93,18 @@ class Login:
         }
 
 
+@pytest.fixture(scope="module")
+def programs(cluster):
+    """It outlives each test, whose jobs may still look there for their gate."""
+    directory = cluster.home("mario") / f"programs-{os.getpid()}"
+    directory.mkdir(mode=0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
 @pytest.fixture
-def login(cluster, tmp_path):
-    login = Login(tmp_path, cluster)
+def login(programs, tmp_path):
+    login = Login(tmp_path, programs)
     yield login
     login.stop()
 
@@ -188,7 +196,6 @@ def test_id_of_another_job_is_put_right(new_weir, login, cluster):
     wait_until(lambda: [name, id] in weir.get("/running").json())
     assert other in cluster.run("squeue", "-h", "-o", "%A"), "nobody touched it"
     login.open_gate()
-    cluster.run("scancel", other)
 
 
 def test_requeued_job_is_the_same_job_in_its_next_attempt(new_weir, cluster, gate):
@@ -340,7 +347,6 @@ def test_cost_for_slurm_does_not_depend_on_clients_or_jobs(new_weir, login, clus
         if len(jobs) == 1:
             jobs += [weir.submit(text, bearer=MARIO) for _ in range(39)]
             time.sleep(1)
-    cluster.cancel([job.name for job in jobs])
     print(cost)
     assert 0 < cost[50, 40] <= cost[1, 1] + 2, cost
 
