@@ -129,6 +129,9 @@ ODD = {
     "failed after it was accepted": '"$REAL" "$@"; echo "plugin failed" >&2; exit 1',
     "failed silently after it was accepted": '"$REAL" "$@" > /dev/null; exit 1',
     "killed after it was accepted": '"$REAL" "$@"; kill -9 $$',
+    "lacks a program after it was accepted": '"$REAL" "$@"; nosuchcommand',
+    "failed to reach another server after it was accepted":
+        '"$REAL" "$@"; echo "curl: (7) Connection refused" >&2; exit 7',
 }
 
 
@@ -198,6 +201,31 @@ def test_id_of_another_job_is_put_right(new_weir, login, cluster):
     login.open_gate()
 
 
+def test_job_that_its_user_renamed_is_the_same_job(new_weir, cluster, gate):
+    weir = new_weir(WEIR_LOST_AFTER=LOST_AFTER).start()
+    job = weir.submit(script(on_the_node(gate.wait)))
+    wait_until(lambda: weir.runs(job))
+    cluster.run("scontrol", "update", f"JobId={job.id}", "JobName=foo", user="kirby")
+    begin = time.monotonic()
+    while time.monotonic() - begin < LOST_AFTER + 3:
+        assert weir.runs(job)
+        time.sleep(0.5)
+    assert "JobName=foo" in weir.post("/events", job.args).json()
+    assert weir.post("/terminate", job.args).json() is True
+    assert weir.end(job)[0] == -15
+
+
+def test_job_that_moves_meanwhile_is_in_one_list_whichever_is_asked_for_first(new_weir, cluster, gate):
+    weir = new_weir().start()
+    job = weir.submit(script(on_the_node(gate.wait)), held=True)
+    for release, paths in ((True, ("/running", "/queued")), (False, ("/queued", "/running"))):
+        assert [job.name, job.id] not in weir.get(paths[0]).json()
+        cluster.run("scontrol", *(("release", job.id) if release else ("requeuehold", job.id)))
+        wait_until(lambda: (row(weir, job)["state"] == "running") == release)
+        assert [job.name, job.id] in weir.get(paths[1]).json()
+        wait_until(lambda: [job.name, job.id] not in weir.get(paths[1]).json())
+
+
 def test_requeued_job_is_the_same_job_in_its_next_attempt(new_weir, cluster, gate):
     weir = new_weir().start()
     job = weir.submit(script(on_the_node(gate.wait)))
@@ -226,7 +254,8 @@ def test_job_requeued_on_hold_waits_for_its_release(new_weir, cluster, gate):
     wait_until(lambda: weir.runs(job))
     cluster.run("scontrol", "requeuehold", job.id)
     wait_until(lambda: row(weir, job)["state"] == "held")
-    assert weir.listed()[job.name] == "queued" and row(weir, job)["attempt"] == 2
+    wait_until(lambda: weir.listed()[job.name] == "queued")
+    assert row(weir, job)["attempt"] == 2
     assert weir.post("/terminate", job.args).json() is True
     assert weir.end(job)[0] == -15
 
