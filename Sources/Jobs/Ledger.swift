@@ -183,7 +183,9 @@ actor Ledger {
       contents.moved = contents.moved.filter { $0.value.until > now }
       for (before, after) in changes {
         contents.jobs[after.key] = after
-        if let from = before.list, let to = after.list, from != to { contents.moved[after.key] = (from, now + lingering) }
+        if let from = before.list, let to = after.list, from != to {
+          contents.moved[after.key] = (from, now + lingering)
+        }
       }
     }
     for (before, after) in changes where after.state.isTerminal && !before.state.isTerminal { ended.append(after.key) }
