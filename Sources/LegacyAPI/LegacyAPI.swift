@@ -190,8 +190,10 @@ public struct LegacyAPI: Sendable {
 
   private func runStatus(of job: Job?, _ id: String, _ caller: Caller) -> Response {
     guard let job, known(job, by: id, to: caller) else { return json([.null, .null, .null, .null]) }
+    // Time that nobody saw it run is not made up.
+    let seen = service.view(of: job).unknownSince ?? Date()
     return json([
-      .array(job.nodes.map { .string($0) }), .string(clock(job.elapsed(at: Date()))),
+      .array(job.nodes.map { .string($0) }), .string(clock(job.elapsed(at: seen))),
       .string("\(job.name)/\(job.number)/\(id)"), .null,
     ])
   }

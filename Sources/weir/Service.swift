@@ -200,7 +200,8 @@ struct Service {
       pool: pool, host: settings.text("JARVICE_SLURM_CLUSTER_ADDR"), port: settings.whole("JARVICE_SLURM_CLUSTER_PORT"),
       keys: { account in users.key(of: account) })
     var configuration = SlurmConnector.Configuration(observer: settings.text("JARVICE_SLURM_SSH_USER"))
-    configuration.sbatchLimit = max(16, min(45, settings.whole("WEIR_SUBMIT_DEADLINE") - 10))
+    configuration.heldBack = ConnectionPool.longestSilence
+    configuration.fit(submitDeadline: settings.whole("WEIR_SUBMIT_DEADLINE"))
     configuration.scratchDirectory = directory(settings.text("JARVICE_JOB_SCRATCH_DIR"))
     return SlurmConnector(runner: runner, configuration: configuration)
   }

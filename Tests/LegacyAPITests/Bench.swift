@@ -68,6 +68,7 @@ final class Bench: Sendable {
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     var configuration = JobService.Configuration()
     configuration.settleTime = .milliseconds(10)
+    configuration.lingering = .zero
     service = JobService(
       store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,
       logger: logger)

@@ -23,6 +23,23 @@ struct OutageTests {
     }
   }
 
+  @Test("The time that a job ran stands still while nobody sees it run")
+  func elapsed() async throws {
+    let connector = StagedConnector()
+    connector.change { stage in
+      (stage.sighting.state, stage.sighting.elapsed, stage.sighting.startedAt) = (.running, 5, Date() - 105)
+      stage.age = 100
+    }
+    try await Bench.run(connector) { bench in
+      let job = try await bench.submit()
+      await bench.look()
+      #expect(try await bench.call("/runstatus", job).text.hasPrefix("[[],\"00:01:4"))
+      connector.change { $0.failure = .unavailable("slurmctld is down") }
+      await bench.look()
+      #expect(try await bench.call("/runstatus", job).text.hasPrefix("[[],\"00:00:05\""))
+    }
+  }
+
   @Test("What keeps single users from the backend is a warning, no outage")
   func warnings() async throws {
     let connector = StagedConnector()

@@ -76,6 +76,16 @@ struct Sbatch {
     return !id.isEmpty && id.utf8.count <= 10 && id.utf8.allSatisfy { (48...57).contains($0) } ? String(id) : nil
   }
 
+  /// Whether it certainly submitted nothing: it could not be started, or says itself that it reached no controller. The
+  /// same words from anything else may be those of a wrapper that failed after slurmctld took the job.
+  static func didNothing(_ result: CommandResult) -> Bool {
+    guard result.signal == nil, result.stdout.isEmpty else { return false }
+    let lines = result.message.split(separator: "\n")
+    guard lines.count == 1, let line = lines.first else { return false }
+    return result.exitStatus == 127 && line.contains("timeout: ") && line.contains("sbatch")
+      || line.contains("Batch job submission failed: Unable to contact slurm controller (connect failure)")
+  }
+
   /// What it means that sbatch failed with these words.
   static func failure(_ result: CommandResult) -> BackendError {
     let words = result.message

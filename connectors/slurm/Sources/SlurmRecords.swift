@@ -135,6 +135,18 @@ enum Scontrol {
     return records
   }
 
+  /// MinJobAge in what `scontrol show config` printed, in seconds.
+  static func minJobAge(_ config: String) throws(BackendError) -> TimeInterval {
+    for line in config.split(separator: "\n") where line.hasPrefix("MinJobAge") {
+      if let value = line.split(separator: "=").last, let word = value.split(separator: " ").first,
+        let seconds = TimeInterval(word)
+      {
+        return seconds
+      }
+    }
+    throw .unavailable("scontrol show config does not say MinJobAge")
+  }
+
   /// `Key=value` pairs; of a key that comes twice the first counts, since what a user may choose comes later.
   private static func fields(_ text: Substring) -> [Substring: Substring] {
     text.split(separator: " ").reduce(into: [:]) { fields, word in
