@@ -136,12 +136,13 @@ public struct SlurmConnector: Connector {
     _ filter: [String], as account: String, timeout: Duration? = nil
   ) async throws(BackendError) -> [SlurmRecord]? {
     let submitLine = dialect.hasSubmitLine
+    let sacct = Sacct(submitLine: submitLine)
     let result = try await run(
-      Sacct.command(filter, submitLine: submitLine), as: account, stdoutLimit: 64 << 20, timeout: timeout,
+      sacct.command(filter), as: account, stdoutLimit: 64 << 20, timeout: timeout,
       purpose: account == configuration.observer ? .observation : .action)
     if result.succeeded {
       guard !result.stdoutTruncated else { throw .unavailable("sacct printed more than can be read") }
-      return Sacct.records(result.stdout)
+      return try sacct.records(result.stdout)
     }
     if Sacct.isDisabled(result.message) { return nil }
     if submitLine, Sacct.lacksSubmitLine(result.message) {
@@ -153,10 +154,11 @@ public struct SlurmConnector: Connector {
 
   /// What slurmctld still knows of jobs. Some at a time: each is a request of its own.
   private func controllers(_ ids: [String]) async throws(BackendError) -> [SlurmRecord] {
+    let scontrol = Scontrol()
     let result = try await run(
-      Scontrol.command(Array(ids.prefix(50))), as: configuration.observer, purpose: .observation)
+      scontrol.command(Array(ids.prefix(50))), as: configuration.observer, purpose: .observation)
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "scontrol", result.message)) }
-    let records = try Scontrol.records(result.stdout)
+    let records = try scontrol.records(result.stdout)
     guard ids.count <= 50 else { throw .unavailable("more jobs left the queue than slurmctld is asked about at once") }
     return records
   }
