@@ -114,7 +114,7 @@ public final class JobService: Sendable {
   public func list(_ list: JobList, owner: String? = nil) throws(JobError) -> (generation: UInt64, jobs: [Listed]) {
     try requireFresh()
     return ledger.table.read { contents in
-      let jobs = contents.jobs.values.filter { $0.list == list && (owner == nil || $0.owner == owner) }
+      let jobs = contents.jobs.values.filter { $0.list == list && owner.map($0.isOwned) ?? true }
       return (
         contents.generation, jobs.sorted { $0.id < $1.id }.map { Listed(name: $0.name, id: $0.backendID ?? $0.id) }
       )
