@@ -77,6 +77,29 @@ struct FloodTests {
     }
   }
 
+  @Test("Requests with large bodies are not held for long: when theirs are too many bytes, more are 429 at once")
+  func largeBodies() async throws {
+    let clock = ManualClock()
+    try await Door.run(clock: clock) { door in
+      try await fail(10, door)
+      let body = String(repeating: "a", count: Gate.maximumDelayedBytes / 2)
+      let request =
+        "POST /bearer HTTP/1.1\r\nHost: a\r\nAuthorization: \(basic("a:b"))\r\n"
+        + "Content-Length: \(body.utf8.count)\r\n\r\n" + body
+      let waiting = try (0..<2).map { _ in try door.client() }
+      for client in waiting { try await blocking { try client.send(request) } }
+      try await delayed(2, door)
+      let third = try await door.post(body, as: basic("a:b"))
+      #expect(third.status == 429 && door.gate.load.delayed == 2)
+      async let small = door.get("/now", basic("a:b"))
+      try await delayed(3, door)
+      while clock.remaining.count < 4 { await Task.yield() }
+      clock.advance(by: .seconds(2))
+      #expect(try await small.status == 401)
+      for client in waiting { #expect(try await blocking { try client.reply().status } == 401) }
+    }
+  }
+
   @Test("Requests of one connection are answered in their order, the slowed one before what follows")
   func order() async throws {
     let clock = ManualClock()
