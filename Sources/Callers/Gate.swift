@@ -83,7 +83,7 @@ public final class Gate: Sendable {
       let caller: Caller
       do throws(Refusal) {
         guard fields.count < 2 else { throw .repeated }
-        caller = try await authenticator.caller(authorization: fields.first)
+        caller = try await authenticator.caller(authorization: fields.first, isSuspect: isSuspect(request))
       } catch {
         throw await refused(error, request, isSlowed: error.isGuess)
       }
@@ -99,7 +99,7 @@ public final class Gate: Sendable {
   public func owner(ofBearer token: String, from caller: Caller, of request: Request) async throws(HTTPError) -> String
   {
     do throws(Refusal) {
-      return try await authenticator.owner(ofToken: token)
+      return try await authenticator.owner(ofToken: token, isSuspect: caller != .service && isSuspect(request))
     } catch {
       var answer = await refused(error, request, isSlowed: caller != .service)
       answer.message = "bearer: \(answer.message)"
@@ -109,6 +109,13 @@ public final class Gate: Sendable {
       answer.headers = ["WWW-Authenticate": bearerChallenge(error)]
       throw answer
     }
+  }
+
+  /// Whether credentials from that address were wrong so often that it is slowed.
+  private func isSuspect(_ request: Request) -> Bool {
+    let network = Network(remoteAddress: request.remoteAddress)
+    let now = elapsed()
+    return state.withLock { $0.throttle.isSlowing(network, at: now) }
   }
 
   // MARK: Refusing
