@@ -142,6 +142,7 @@ struct FloodTests {
       let clients = 20
       let each = 2000
       let isOver = Flag()
+      let before = try Self.residentKilobytes()
       async let good = { () async throws -> [Duration] in
         var times: [Duration] = []
         while !isOver.isSet {
@@ -168,8 +169,15 @@ struct FloodTests {
       #expect(try #require(times.last) < .seconds(5), "the slowest three good requests")
       #expect(door.gate.failures == [Refusal(.signature).reason: clients * each])
       #expect(door.gate.load.delayed == 0 && door.gate.load.networks == clients)
+      #expect(try Self.residentKilobytes() - before < 50_000)
       #expect(door.log.lines.count <= 2 * RefusalLog.lines)
     }
+  }
+
+  /// How much memory this process has.
+  private static func residentKilobytes() throws -> Int {
+    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    return Int(try #require(status.firstMatch(of: /VmRSS:\s+([0-9]+) kB/)).1) ?? 0
   }
 
   /// Sends bad tokens from an address of its own, some at a time.
