@@ -94,7 +94,7 @@ struct Setting: Sendable {
     }
   }
 
-  private static func isReadableFile(_ path: String) -> Bool {
+  static func isReadableFile(_ path: String) -> Bool {
     var isDirectory: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
       && FileManager.default.isReadableFile(atPath: path)

@@ -25,7 +25,7 @@ struct TokenSettings: Sendable {
     rules.leeway = .seconds(Int(value("WEIR_JWT_LEEWAY")) ?? 30)
     for path in paths {
       // A file that cannot be read is told of already.
-      guard FileManager.default.isReadableFile(atPath: path) else { continue }
+      guard Setting.isReadableFile(path) else { continue }
       do { keys.append(try Self.key(in: path)) } catch {
         faults.append(.init(name: "WEIR_JWT_KEY_FILE", sentence: error.description))
       }
