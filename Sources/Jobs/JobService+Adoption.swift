@@ -154,7 +154,7 @@ extension JobService {
   func receipt(
     forAdopted job: Job, submittedAgain submission: Submission, _ fingerprint: String
   ) throws(JobError) -> Receipt {
-    guard let adoption = configuration.adoption, let id = job.backendID, job.owner == submission.owner,
+    guard let adoption = configuration.adoption, let id = job.backendID, job.isOwned(by: submission.owner),
       job.fingerprint
         == Job.adoptedFingerprint + adoption.content(token: job.submissionToken, fingerprint: fingerprint)
     else { throw .conflict(job.key) }

@@ -129,7 +129,7 @@ public final class JobService: Sendable {
     return ledger.table.read { contents in
       let now = ContinuousClock.now
       let jobs = contents.jobs.values.filter { job in
-        guard owner == nil || job.owner == owner, let current = job.list else { return false }
+        guard owner.map(job.isOwned) ?? true, let current = job.list else { return false }
         return current == list || contents.moved[job.key].map { $0.from == list && $0.until > now } ?? false
       }
       return (

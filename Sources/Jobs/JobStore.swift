@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Synchronization
 
 /// The jobs on disk: SQLite in WAL mode, one transaction per event, every commit synced before it counts.
 ///
@@ -15,12 +16,18 @@ public final class JobStore: Sendable {
   let database: DatabasePool
   let directory: StateDirectory
   private let seal: Seal
+  /// How many bytes of output are kept at most.
+  let outputLimit: Int
+  /// How many bytes of output are kept, and were removed since that was counted; nil before it was.
+  let keptBytes = Mutex<Int?>(nil)
 
   /// Opens or creates the store in a directory of its own.
+  /// - Parameter outputLimit: how many bytes of output are kept at most; what is more is read from the backend again.
   /// - Throws: ``StoreError``, which says what to do.
-  public init(directory path: String) throws(StoreError) {
+  public init(directory path: String, outputLimit: Int = 4 << 30) throws(StoreError) {
     directory = try StateDirectory(path)
     seal = try Seal(path: directory.sealKey)
+    self.outputLimit = outputLimit
     do {
       try Self.prepare(directory)
       database = try DatabasePool(path: directory.database, configuration: Self.configuration)

@@ -29,6 +29,7 @@ struct Service {
   private let pool: ConnectionPool?
   private let users: UserDirectory
   private let keySet: KeySetSource?
+  private let keyFiles: KeyFiles?
 
   /// Serves until a signal says to end; then finishes what is under way. While another Weir has the state directory,
   /// stands by.
@@ -40,7 +41,8 @@ struct Service {
     let logger = logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
     let signals = EndSignals()
     let standby = Standby(
-      directory: settings.text("WEIR_STATE_DIR"), configuration: server(settings, logger), logger: logger)
+      directory: settings.text("WEIR_STATE_DIR"), outputLimit: settings.whole("WEIR_OUTPUT_BYTES"),
+      configuration: server(settings, logger), logger: logger)
     guard let (store, lock, port) = try await standby.open(until: signals) else { return }
     // Its end is the end of the lock.
     defer { withExtendedLifetime(lock) {} }
@@ -54,6 +56,8 @@ struct Service {
     do { (verifier, keySet) = try settings.tokens?.makeVerifier(logger: logger) ?? (nil, nil) } catch {
       throw StartError(description: "the keys of tokens cannot be used: \(error)")
     }
+    let keyFiles = verifier.map { KeyFiles(settings.tokens?.paths ?? [], verifier: $0, logger: logger) }
+    self.keyFiles = keyFiles
     let users = UserDirectory(settings.userDirectory, users: settings.users, logger: logger)
     self.users = users
     let connector: any Connector
@@ -74,7 +78,7 @@ struct Service {
       service: jobs, gate: gate, accountOf: accountOf,
       settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
       vaultRoots: settings.list("WEIR_VAULT_ROOTS"),
-      warnings: { (users.warning.map { [$0] } ?? []) + (verifier?.warnings ?? []) })
+      warnings: { [users.warning, keyFiles?.warning].compactMap { $0 } + (verifier?.warnings ?? []) })
     var router = Router()
     api.register(on: &router)
     Metrics(jobs: jobs, gate: gate, pool: pool).register(on: &router)
@@ -88,6 +92,7 @@ struct Service {
       throw StartError(description: "WEIR_STATE_DIR: the job store cannot be read: \(error)")
     }
     await keySet?.start()
+    keyFiles?.watch()
     users.watch { [pool] in pool?.retryLogins() }
     var configuration = Self.server(settings, logger)
     configuration.port = port

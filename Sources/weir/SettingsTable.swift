@@ -45,7 +45,12 @@ struct Setting: Sendable {
   var takesEmpty = false
 
   /// The variable that names a file with the value, where there is one: secrets may be kept out of the environment.
-  var fileName: String? { if case .secret = form { name + "_FILE" } else { nil } }
+  var fileName: String? {
+    switch form {
+    case .secret, .proxy: name + "_FILE"
+    default: nil
+    }
+  }
 
   /// What is expected, for messages and the table.
   var expected: String {
@@ -90,7 +95,7 @@ struct Setting: Sendable {
     }
   }
 
-  private static func isReadableFile(_ path: String) -> Bool {
+  static func isReadableFile(_ path: String) -> Bool {
     var isDirectory: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
       && FileManager.default.isReadableFile(atPath: path)
@@ -195,7 +200,7 @@ extension Setting {
     Setting(
       name: "WEIR_JWT_KEY_FILE", group: .callers, form: .files, standard: "",
       meaning:
-        "Keys that bearer tokens are verified with, a comma list of files: a PEM public key each, or a secret of at least 32 bytes for HS*."
+        "Keys that bearer tokens are verified with, a comma list of files: a PEM public key each, or a secret of at least 32 bytes for HS*; read again when they change."
     ),
     Setting(
       name: "WEIR_JWT_JWKS_FILE", group: .callers, form: .file, standard: "",
@@ -260,6 +265,11 @@ extension Setting {
       name: "WEIR_KEEP_OUTPUT", group: .jobs, form: .whole(1...31_536_000), standard: "86400",
       meaning:
         "Seconds for which /exitstatus is answered after the first time; then the output is removed, on the cluster too. Output that nobody asks for is kept a week longer."
+    ),
+    Setting(
+      name: "WEIR_OUTPUT_BYTES", group: .jobs, form: .whole(16_777_216...Int.max), standard: "4294967296",
+      meaning:
+        "Bytes of output that are kept in the state directory; for more the oldest goes, and is read from the cluster again when asked for."
     ),
   ]
 

@@ -185,7 +185,7 @@ class Weir:
         found = wait_until(listens, 20, 0.02)
         self.address = (found[1].decode(), int(found[2]))
         if ready:
-            wait_until(lambda: self.get("/ready").status == 200, 20, 0.05)
+            wait_until(lambda: self.get("/ready", credentials="").status == 200, 20, 0.05)
         return self
 
     def stop(self) -> int:
@@ -219,10 +219,12 @@ class Weir:
     # ------------------------------------------------------------ calls
 
     def call(self, method: str, path: str, body=None, headers=None, credentials=None) -> Answer:
-        credentials = credentials or "Basic " + base64_text(self.settings.get("JARVICE_SCHED_SERVER_KEY", "none:none"))
+        if credentials is None:
+            credentials = "Basic " + base64_text(self.settings.get("JARVICE_SCHED_SERVER_KEY", "none:none"))
+        own = {"Authorization": credentials} if credentials else {}
         connection = http.client.HTTPConnection(*self.address, timeout=60)
         try:
-            connection.request(method, path, body, {"Authorization": credentials, **(headers or {})})
+            connection.request(method, path, body, {**own, **(headers or {})})
             response = connection.getresponse()
             fields = {name.lower(): ", ".join(response.headers.get_all(name)) for name in response.headers}
             return Answer(response.status, fields, response.read())

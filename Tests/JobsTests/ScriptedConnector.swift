@@ -88,6 +88,7 @@ final class Bench {
   let directory: URL
   let connector = ScriptedConnector()
   var configuration = JobService.Configuration()
+  var outputLimit = 1 << 30
 
   init(in parent: URL = FileManager.default.temporaryDirectory) {
     directory = parent.appendingPathComponent("weir-test-\(UUID().uuidString)")
@@ -97,7 +98,8 @@ final class Bench {
 
   func service() throws -> JobService {
     JobService(
-      store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,
+      store: try JobStore(directory: directory.path, outputLimit: outputLimit), connector: connector,
+      configuration: configuration,
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
   }
 

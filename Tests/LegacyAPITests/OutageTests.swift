@@ -49,6 +49,11 @@ struct OutageTests {
       #expect(ready.status == 200)
       #expect(
         ready.text == "{\"status\":\"OK\",\"version\":\"1.2.3\",\"warnings\":[\"kirby's login is refused\"]}\n")
+      #expect(try await bench.get("/ready", as: .admin("luigi@example.com")).text == ready.text)
+      for sender in [.nobody, .user("mario@example.com"), .raw("Basic x")] as [Bench.Sender] {
+        let reply = try await bench.get("/ready", as: sender)
+        #expect(reply.status == 200 && reply.text.contains("\"warnings\":[") && !reply.text.contains("kirby"))
+      }
       #expect(try await bench.get("/gc").status == 200)
     }
   }

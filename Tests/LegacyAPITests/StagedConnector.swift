@@ -15,6 +15,8 @@ final class StagedConnector: Connector {
     var output: [UInt8] = []
     var entries: [DirectoryEntry] = []
     var account = "what the backend says"
+    /// How often the backend was asked for a job that the store does not know.
+    var recalls = 0
     var lines = 0
     var path = ""
     var listingAccount: String?
@@ -52,6 +54,11 @@ final class StagedConnector: Connector {
           return sighting
         })
     }
+  }
+
+  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? {
+    change { $0.recalls += 1 }
+    return try answer { _ in nil }
   }
 
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {

@@ -28,6 +28,7 @@ final class FakeSlurm: Runner {
       done < "$HOME/queue"
       """)
     try program("sacct", "exit 0")
+    try program("id", "echo 1000")
     try program("scontrol", "exit 1")
     try program("scancel", "echo \"$@\" >> \"$HOME/canceled\"")
   }

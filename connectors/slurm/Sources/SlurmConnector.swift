@@ -158,12 +158,13 @@ public struct SlurmConnector: Connector {
     _ filter: [String], as account: String, timeout: Duration? = nil
   ) async throws(BackendError) -> [SlurmRecord]? {
     let submitLine = dialect.hasSubmitLine
+    let sacct = Sacct(submitLine: submitLine)
     let result = try await run(
-      Sacct.command(filter, submitLine: submitLine), as: account, stdoutLimit: 64 << 20, timeout: timeout,
+      sacct.command(filter), as: account, stdoutLimit: 64 << 20, timeout: timeout,
       purpose: account == configuration.observer ? .observation : .action)
     if result.succeeded {
       guard !result.stdoutTruncated else { throw .unavailable("sacct printed more than can be read") }
-      return Sacct.records(result.stdout)
+      return try sacct.records(result.stdout)
     }
     if Sacct.isDisabled(result.message) { return nil }
     if submitLine, Sacct.lacksSubmitLine(result.message) {
@@ -175,9 +176,10 @@ public struct SlurmConnector: Connector {
 
   /// What slurmctld still knows of jobs.
   private func controllers(_ ids: [String]) async throws(BackendError) -> [SlurmRecord] {
-    let result = try await run(Scontrol.command(ids), as: configuration.observer, purpose: .observation)
+    let scontrol = Scontrol()
+    let result = try await run(scontrol.command(ids), as: configuration.observer, purpose: .observation)
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "scontrol", result.message)) }
-    return try Scontrol.records(result.stdout)
+    return try scontrol.records(result.stdout)
   }
 
   /// The jobs of that name in the queue.

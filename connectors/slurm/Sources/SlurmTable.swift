@@ -12,7 +12,17 @@ struct SlurmTable {
 
   init(columns: [String]) {
     self.columns = columns
-    mark = String(UInt64.random(in: .min ... .max), radix: 36)
+    mark = Self.newMark()
+  }
+
+  /// What nobody can foresee.
+  static func newMark() -> String { String(UInt64.random(in: .min ... .max), radix: 36) }
+
+  /// What stands between the marks in an output, each with a separator before and after it. A user may put separators and
+  /// line ends into the fields of a job, but no mark.
+  static func parts(of output: [UInt8], between mark: String) -> [String] {
+    String(decoding: output, as: UTF8.self).split(separator: separator, omittingEmptySubsequences: false)
+      .split(separator: mark[...], omittingEmptySubsequences: false).map { $0.joined(separator: String(separator)) }
   }
 
   /// The rows in what a command printed; anything else there (a login shell's greeting) is passed over.
