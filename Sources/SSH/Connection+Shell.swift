@@ -121,15 +121,16 @@ extension Connection {
 
   /// Lets go of shells that have ended, or say something though nobody asked: something else writes there too.
   func sweepShells() {
-    idleShells.removeAll { shell in
+    // Not in place: reading may find the connection lost, and then they are all forgotten.
+    var quiet: [KeptShell] = []
+    for shell in idleShells {
       do throws(Interruption) {
         let readOut = try read(.stdout, of: shell.channel) { _ in }
         let readErr = try read(.stderr, of: shell.channel) { _ in }
-        guard readOut || readErr || session.isAtEnd(shell.channel) else { return false }
-        end(shell)
-      } catch {}  // Lost, and they with it.
-      return true
+        if readOut || readErr || session.isAtEnd(shell.channel) { end(shell) } else { quiet.append(shell) }
+      } catch {}
     }
+    idleShells = lost == nil ? quiet : []
   }
 
   /// Ends the shells that nobody has used for a while, except for the one used last.
