@@ -40,7 +40,12 @@ extension Connection {
 
   /// A shell that is free, or a new one.
   private func takeShell(by deadline: ContinuousClock.Instant) async throws(Interrupted) -> KeptShell? {
-    sweepShells()
+    if !idleShells.isEmpty {
+      // The end of the connection may be known to the kernel already: better now than when a command was sent.
+      wire.becameReadable()
+      wakeAll()
+      sweepShells()
+    }
     if let shell = idleShells.popLast() {
       users += 1
       return shell
