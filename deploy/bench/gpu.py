@@ -5,8 +5,8 @@ over connections that OpenSSH keeps open.
     deploy/bench/gpu.py [JOBS]
 
 JOBS is how many jobs of `true` are queued, 10,000 unless given. Needs root, for the sshd's and an account of their own.
-GPUs are counted here, there is no nvidia-smi. The servers share this machine's processors and its /proc with each other, with
-Weir and with these clients, so a job's cost is all of theirs; what else runs here makes every figure worse but the counts.
+GPUs are counted here, there is no nvidia-smi. Each server has a process table of its own. All of them share this machine's
+processors with Weir and with these clients; what else runs here makes every figure worse but the counts.
 """
 
 import concurrent.futures
@@ -51,7 +51,8 @@ def keep_servers(directory: str):
     assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0, "PR_SET_CHILD_SUBREAPER"
     for config in sorted(pathlib.Path(directory).glob("sshd-*.conf")):
         if os.fork() == 0:
-            os.execv("/usr/sbin/sshd", ["/usr/sbin/sshd", "-D", "-f", str(config), "-E", str(config.with_suffix(".log"))])
+            sshd = ["/usr/sbin/sshd", "-D", "-f", str(config), "-E", str(config.with_suffix(".log"))]
+            os.execvp("unshare", ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *sshd])
     threading.Thread(target=lambda: (sys.stdin.read(), end_descendants(os.getpid())), daemon=True).start()
     with contextlib.suppress(ChildProcessError):
         while True:
