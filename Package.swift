@@ -116,7 +116,7 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: strict),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
     .testTarget(
       name: "TokensTests",
@@ -125,11 +125,11 @@ let package = Package(
     .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
-    .testTarget(name: "SlurmConnectorTests", dependencies: ["SlurmConnector"], swiftSettings: strict),
+    .testTarget(name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "SlurmConnector"], swiftSettings: strict),
     .testTarget(name: "GPUConnectorTests", dependencies: ["GPUConnector", "SSH"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
-    .testTarget(name: "WeirTests", dependencies: ["weir"], swiftSettings: strict),
+    .testTarget(name: "WeirTests", dependencies: ["weir", "HTTP"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -49,6 +49,7 @@ final class Wire {
 
   /// To be called when the socket was reported readable: takes in what has come.
   func becameReadable() {
+    guard !isClosed else { return }
     // Acknowledge at once: a server that sends small packets waits for it (Nagle against delayed acknowledgement).
     // The kernel forgets this setting again and again.
     var on: Int32 = 1

@@ -5,6 +5,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import string
 import subprocess
 import threading
@@ -50,13 +51,15 @@ def is_alive(pid: int) -> bool:
 def processes_with(text: str) -> list:
     """Whose command line or environment holds this text."""
     found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            if int(path.name) != os.getpid() and is_alive(int(path.name)):
-                if any(text.encode() in (path / name).read_bytes() for name in ("cmdline", "environ")):
-                    found.append(int(path.name))
-        except OSError:
-            pass
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        for name in ("cmdline", "environ"):
+            try:
+                with open(f"/proc/{pid}/{name}", "rb", 0) as file:
+                    if text.encode() in file.read() and int(pid) != os.getpid() and is_alive(int(pid)):
+                        found.append(int(pid))
+                        break
+            except OSError:
+                pass
     return found
 
 
@@ -84,7 +87,7 @@ class Attempt:
     def state(self) -> list:
         return self.server.sweep(self)[self.name]
 
-    def end(self, seconds=10.0) -> tuple:
+    def end(self, seconds=30.0) -> tuple:
         until((self.directory / "exit").exists, seconds, "the job does not end")
         code, number, cause, _ = self.text("exit").split()
         return int(code), int(number), cause
@@ -169,11 +172,22 @@ class Server:
         return {"/".join(line.split()[:2]): line.split()[2:] for line in lines[2:]}
 
 
+@pytest.fixture(scope="session")
+def roots(tmp_path_factory):
+    """A fresh job root of each kind of server, to copy."""
+    roots = {}
+    for kind in ("dash", "bash", "ash", "bare"):
+        server = Server(kind, tmp_path_factory.mktemp(kind))
+        server.prepare()
+        roots[kind] = server.root
+    return roots
+
+
 @pytest.fixture(params=["dash", "bash", "ash", "bare"])
-def server(request, tmp_path):
+def server(request, roots, tmp_path):
     """`bare` has nothing but busybox; the others have its shell or another as sh."""
     server = Server(request.param, tmp_path)
-    server.prepare()
+    shutil.copytree(roots[request.param], server.root)
     yield server
     left = lambda: processes_with(str(tmp_path))  # noqa: E731
     try:
@@ -219,8 +233,8 @@ def test_job_outlives_its_starter(server):
     starter = server.popen("start", *server.options(attempt), start_new_session=True)
     # What a login's end does: HUP to the session, KILL for good measure.
     began = time.monotonic()
-    output, _ = starter.communicate(server.texts("sleep 0.7; read line || echo no input"), timeout=5)
-    assert time.monotonic() - began < 0.6 and output.startswith(b"started ")
+    output, _ = starter.communicate(server.texts("sleep 0.5; read line || echo no input"), timeout=5)
+    assert time.monotonic() - began < 0.45 and output.startswith(b"started ")
     for number in (signal.SIGHUP, signal.SIGKILL):
         try:
             os.killpg(starter.pid, number)
@@ -237,7 +251,7 @@ def test_job_outlives_its_starter(server):
 def test_starter_may_be_killed_at_any_moment(server):
     """Then the job runs to its end, or it has not begun and can be given up; nothing in between."""
     states = []
-    for _ in range(15):
+    for _ in range(10):
         attempt = server.attempt()
         starter = server.popen("start", *server.options(attempt), start_new_session=True)
         starter.stdin.write(server.texts("echo it runs"))
@@ -251,7 +265,7 @@ def test_starter_may_be_killed_at_any_moment(server):
     for attempt in states:
         if attempt.state()[0] in ("absent", "claimed"):
             assert server.run("void", attempt.job, 1) == "void\n"
-            assert attempt.text() == "" if (attempt.directory / "stdout").exists() else True
+            assert not (attempt.directory / "session").exists(), "nothing has run"
         else:
             assert attempt.end() == (0, 0, "exited") and attempt.text() == "it runs\n"
 
@@ -262,7 +276,7 @@ def test_in_a_kept_shell(server):
     text = (SCRIPTS / "start.sh").read_bytes()
     arguments = " ".join(map(str, [".weir", *server.options(attempt)])).encode()
     command = b"set -- " + arguments + b"\n" + text
-    request = b"printf %s " + quoted(server.texts("sleep 0.7")) + b" | (eval " + quoted(command) + b")\necho mark $?\n"
+    request = b"printf %s " + quoted(server.texts("sleep 0.6")) + b" | (eval " + quoted(command) + b")\necho mark $?\n"
     shell = subprocess.Popen([server.bin / "sh"], env=server.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     began = time.monotonic()
     shell.stdin.write(request)
@@ -318,6 +332,18 @@ def test_one_attempt_runs_once_however_often_it_is_started(server):
     attempt.end()
     assert server.try_start(attempt) == "exists\n"
     assert runs.read_text() == "run\n"
+
+
+def test_standard_input_may_be_a_socket(server):
+    """As it is where sshd was built so."""
+    ours, theirs = socket.socketpair()
+    attempt = server.attempt()
+    starter = server.popen("start", *server.options(attempt), stdin=theirs)
+    theirs.close()
+    ours.sendall(server.texts("exit 5"))
+    ours.close()
+    assert starter.communicate()[0].startswith(b"started ")
+    assert attempt.end() == (5, 0, "exited")
 
 
 def test_script_that_came_in_part_is_not_run(one_server):
@@ -492,7 +518,8 @@ def test_number_that_came_back_for_another_process_is_left_alone(server):
         assert attempt.state() == ["vanished", *attempt.record()]
         assert attempt.signal("TERM") == "done 0"
         assert attempt.cancel(grace=0) == "asked"
-        assert attempt.end() == (-1, 0, "canceled")
+        time.sleep(0.3)
+        assert attempt.state() == ["vanished", *attempt.record()]
         assert innocent.poll() is None
         assert server.run("remove", attempt.job) == "removed\n"
     finally:
@@ -535,7 +562,7 @@ def test_leftovers_of_a_job_are_ended(server):
 
 def test_cancel_lets_the_script_clean_up_once(server):
     """TERM comes once, however often one cancels, and to whoever is suspended too."""
-    script = "trap 'echo term; sleep 0.5; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    script = "trap 'echo term; sleep 0.3; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
     attempt = server.start(script).said("ready")
     attempt.signal("STOP")
     assert attempt.cancel(grace=5) == attempt.cancel(grace=5) == "asked"
@@ -552,7 +579,7 @@ def test_cancel_finds_a_job_that_is_just_beginning(server):
         assert attempt.end()[2] == "canceled"
 
 
-@pytest.mark.parametrize("server", ["bash", "bare"], indirect=True)
+@pytest.mark.parametrize("server", ["bare"], indirect=True)
 def test_time_limit_of_a_script_that_ignores_it(server):
     began = time.monotonic()
     attempt = server.start(STUBBORN + "while :; do sleep 0.1; done", limit=0.3, grace=1)
@@ -584,9 +611,9 @@ def test_suspend_and_resume(server):
     attempt = server.start("n=0; while :; do n=$((n + 1)); echo $n; sleep 0.02; done").said("2\n")
     assert attempt.signal("STOP").startswith("done ")
     assert attempt.state() == ["suspended", *attempt.record()]
-    time.sleep(0.1)
+    time.sleep(0.05)
     seen = attempt.text()
-    time.sleep(0.2)
+    time.sleep(0.1)
     assert attempt.text() == seen
     attempt.signal("CONT")
     until(lambda: attempt.text() != seen)
@@ -622,7 +649,7 @@ def test_output_is_judged(server):
 def test_much_output_without_a_newline(one_server):
     """100 MB in one line, the verdict at its end."""
     attempt = one_server.start("head -c 100000000 /dev/zero | tr '\\0' x; printf JARVICE_CMD_SUCCESS", judged=True)
-    assert attempt.end(30) == (0, 0, "exited")
+    assert attempt.end(60) == (0, 0, "exited")
     size = 100_000_000 + len("JARVICE_CMD_SUCCESSJARVICE Job completed OK\n")
     assert (attempt.directory / "stdout").stat().st_size == size
     assert one_server.run("output", attempt.job, 1, "stdout", 100, 10).startswith("x" * 30)
@@ -644,10 +671,25 @@ def test_epilogue_runs_in_any_case(server):
         "-1 15 canceled": server.start("echo ready; exec sleep 60", texts).said("ready"),
         "-1 15 timelimit": server.start("exec sleep 60", texts, limit=0.3),
     }
-    assert attempts["-1 15 canceled"].cancel(grace=0) == "asked"
+    assert attempts["-1 15 canceled"].cancel(grace=2) == "asked"
     for how, attempt in attempts.items():
         assert " ".join(map(str, attempt.end())) == how
         assert attempt.text().removeprefix("ready\n") == f"epilogue 7 {attempt.job} {how}\n"
+
+
+def test_end_is_known_though_the_epilogue_was_cut_off(server):
+    attempt = server.start("exit 3", {"epilogue": "echo $$; exec sleep 60"}).said("\n")
+    os.kill(attempt.wrapper, signal.SIGKILL)
+    until(lambda: not is_alive(attempt.wrapper))
+    assert attempt.state() == ["orphaned", *attempt.record(), attempt.text().strip()]
+    os.kill(int(attempt.text()), signal.SIGKILL)
+    over = attempt.text("over").split()
+    until(lambda: attempt.state() == ["ended", *attempt.record(), *over])
+    assert over[:3] == ["3", "0", "exited"]
+    (attempt.directory / "start").write_text(attempt.text("start").replace(BOOT, BOOT[::-1]))
+    assert attempt.state() == ["ended", *attempt.record(), *over]
+    for pid in processes_with(str(server.root)):
+        os.kill(pid, signal.SIGKILL)  # The epilogue's timer, which outlives the wrapper.
 
 
 def test_epilogue_is_not_canceled_and_not_endless(one_server):
@@ -881,7 +923,8 @@ def test_server_without_nvidia_smi(server):
     assert sections(server.run("sweep", 1))[0][0] == "smi-gpus 127"
 
 
-def test_nvidia_smi_that_hangs(server, gpus):
+def test_nvidia_smi_that_hangs(one_server, gpus):
+    server = one_server
     text = (SCRIPTS / "sweep.sh").read_text()
     assert text.count("sleep 20 &") == 1
     text = text.replace("sleep 20 &", "sleep 0.3 &")

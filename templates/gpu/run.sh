@@ -86,6 +86,8 @@ end() {
   true >"$2"
   find_left
   is_over && return
+  # Without a wrapper and without processes there is nothing to end, and nothing is known of the end there was.
+  [ -n "$left" ] || wrapper_is_alive || return
   [ -n "$3" ] || send TERM
   rm -f suspended
   send CONT
@@ -321,16 +323,17 @@ if [ "$judged" = 1 ] && [ "$cause" = exited ]; then
 fi
 if [ -s epilogue ]; then
   # From here on nobody ends the job any more: what runs now is the site's.
-  echo "$code $signal $cause" >over
+  ended=${ended:-$(date +%s)}
+  echo "$code $signal $cause $ended" >over
   export WEIR_EXIT_CODE="$code" WEIR_EXIT_SIGNAL="$signal" WEIR_EXIT_CAUSE="$cause"
-  how="$code $signal $cause"
+  how="$code $signal $cause $ended"
   set_timer 60 kill_left
   run_part epilogue
   kill "$timer" 2>/dev/null
   finish 5
   # shellcheck disable=SC2086 # words are wanted
   set -- $how
-  code=$1 signal=$2 cause=$3 ended=
+  code=$1 signal=$2 cause=$3 ended=$4
 fi
 write_exit "$code" "$signal" "$cause" "$ended"
 tell
