@@ -56,6 +56,21 @@ def parents() -> dict:
     return found
 
 
+def is_sshd(pid: int) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/exe").endswith("/sshd")
+    except OSError:
+        return False
+
+
+def connections(listener: int) -> list:
+    """The processes of a sshd for its connections, not what runs in them."""
+    tree, found = parents(), [listener]
+    for pid in found:
+        found += [child for child, parent in tree.items() if parent == pid and is_sshd(child)]
+    return found[1:]
+
+
 def kill(pids, number=signal.SIGKILL):
     for pid in pids:
         try:
@@ -85,6 +100,7 @@ class Server:
         self.port = free_port()
         self.process = None
         self.prefix = []
+        self.options = {}  # of its sshd_config, beside the usual ones
         for directory in (self.directory, self.smi, self.directory / "bin"):
             directory.mkdir(mode=0o755)
         subprocess.run(
@@ -113,8 +129,10 @@ class Server:
 
     def configuration(self) -> pathlib.Path:
         file = self.directory / "sshd_config"
+        own = "".join(f"{key} {value}\n" for key, value in self.options.items())
+        # Of two values the first counts.
         file.write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.directory}/host_key\nPidFile none\n"
+            f"{own}Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.directory}/host_key\nPidFile none\n"
             f"AuthorizedKeysFile {self.rig.key}.pub\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             f"AllowUsers {self.account}\nMaxStartups 100\nUseDNS no\nPrintMotd no\nSetEnv PATH={self.path}\n"
             "Subsystem sftp internal-sftp\n"
@@ -141,23 +159,9 @@ class Server:
 
         wait_until(answers, 10, 0.02)
 
-    def connections(self) -> list:
-        """The processes of sshd for its connections, not what runs in them."""
-        tree, found = parents(), [self.process.pid]
-        for pid in found:
-            found += [child for child, parent in tree.items() if parent == pid and self.is_sshd(child)]
-        return found[1:]
-
-    @staticmethod
-    def is_sshd(pid: int) -> bool:
-        try:
-            return os.readlink(f"/proc/{pid}/exe").endswith("/sshd")
-        except OSError:
-            return False
-
-    def stop(self, connections: bool = True):
+    def stop(self, with_connections: bool = True):
         """Ends the sshd that listens, and those of the connections. Jobs run on."""
-        ending = self.connections() if connections else []
+        ending = connections(self.process.pid) if with_connections else []
         self.process.kill()
         self.process.wait(5)
         kill(ending)
@@ -192,9 +196,9 @@ class Server:
 
         wait_until(over, 10, 0.02)
 
-    def go_down(self, connections: bool = True):
+    def go_down(self):
         """As when the machine loses its power: everything ends, and nothing says so."""
-        self.stop(connections)
+        self.stop()
         self.end_all()
 
     def come_up(self):
@@ -310,6 +314,7 @@ class Gate:
             pass
         self.listener.close()
         for end in self.ends:
+            kill(connections(end.pid))
             end.kill()
             end.wait()
         self.ends = []

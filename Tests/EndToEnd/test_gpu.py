@@ -14,6 +14,7 @@ from harness import BINARY, Weir, base64_text, job_name, wait_until
 from rig import SUCCESS, GPUWeir, LocalWeir, Rig, is_alive, job_text, kill
 
 import gpu as chaos  # of deploy/chaos, which rig puts on the path
+from proxy import Fault
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -517,6 +518,119 @@ def test_a_full_disk(new_weir, rig):
         small.rmdir()
 
 
+def test_ends_while_weir_is_away(new_weir, rig):
+    """The times and ends that are told are the jobs' own, however late Weir hears of them."""
+    weir = new_weir("alpha").start()
+    gate = rig.gate()
+    job, doomed = weir.run_job(gate.wait), weir.submit(job_text("sleep 60", wall="00:00:02"))
+    weir.await_running(job, doomed)
+    began = time.time()
+    weir.kill()
+    gate.open()
+    attempts = [rig.server("alpha").attempt(weir, one) / "exit" for one in (job, doomed)]
+    wait_until(lambda: all(attempt.exists() for attempt in attempts))
+    lasted = time.time() - began
+    time.sleep(3)
+    weir.start()
+    assert [word(weir, one) for one in (job, doomed)] == ["0 CD", "-9 TO"]
+    assert seconds(weir, job) <= lasted + 1 and seconds(weir, doomed) <= lasted + 1
+
+
+def test_a_cancel_while_the_server_is_away(new_weir, rig):
+    alpha = rig.server("alpha")
+    weir = new_weir(alpha).start()
+    job = weir.run_job("sleep 60")
+    weir.await_running(job)
+    alpha.stop()
+    wait_until(lambda: weir.get("/ready").status == 503)
+    assert weir.post("/terminate", job.args).json() is True
+    assert weir.listed() == {job.name: "running"}
+    weir.kill()
+    weir.start(ready=False)
+    alpha.start()
+    assert word(weir, job) == "-15 CA"
+
+
+def test_a_job_that_kills_all_it_can(new_weir, rig):
+    """Its own wrapper, those of others, and the shells of Weir: nobody knows how they ended, and Weir goes on."""
+    weir = new_weir("alpha").start()
+    victim = weir.run_job("sleep 60")
+    weir.await_running(victim)
+    rampant = weir.run_job("kill -9 -1")
+    following = weir.run_job("echo $BARE_GPU", gpus=2)
+    assert word(weir, rampant) in ("-9 LOST", "1 F") and word(weir, victim) == "-9 LOST"
+    assert word(weir, following) == "0 CD"
+
+
+def test_a_job_that_removes_its_own_directory(new_weir, rig):
+    """What it was cannot be known any more: it is lost, once it is certain that it stays away."""
+    weir = new_weir("alpha", WEIR_LOST_AFTER=10).start()
+    job = weir.run_job('cd /; rm -rf "$(dirname "$JOB_SUBMIT_DIR")"; sleep 1')
+    assert word(weir, job) == "-9 LOST"
+    assert word(weir, weir.run_job("true", gpus=2)) == "0 CD"
+
+
+def test_lost_answers(new_weir, rig):
+    """A start whose command or answer is lost on the way has happened once or not at all, and is found out."""
+    distant = rig.server("distant")
+    weir = new_weir(distant).start()
+    file = rig.shared / "runs"
+    jobs = []
+    for phase, kind in (("command", "cut"), ("command", "reset"), ("answer", "cut"), ("answer", "reset"), ("answer", "trickle")):
+        fault = Fault(phase, kind)
+        distant.proxy.arm(fault)
+        jobs += [weir.run_job(f"echo $WEIR_JOB_ID >>{file}; sleep 0.2") for _ in range(2)]
+        wait_until(lambda: fault.met)
+        time.sleep(0.3)
+        distant.proxy.heal()
+        # Not to wait for its time: the pauses between tries grow.
+        weir.servers_file.touch()
+        wait_until(lambda: weir.get("/ready").status == 200)
+    assert {word(weir, job, 60) for job in jobs} == {"0 CD"}
+    assert sorted(file.read_text().split()) == sorted(job.id for job in jobs)
+
+
+def test_host_keys_and_logins_are_checked(new_weir, rig):
+    """A changed host key and a key that is not taken: the server is left alone, and what is wrong is said."""
+    server = rig.server("strict")
+    weir = new_weir(server, "beta").start()
+    assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("strict")
+    other = rig.directory / "other_key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    server.options["HostKey"] = other
+    server.restart()
+    wait_until(lambda: "host key" in weir.warnings())
+    assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("beta")
+    server.options = {"AuthorizedKeysFile": "/dev/null"}
+    server.restart()
+    # The pause after a wrong host key is long: a Weir that is started anew asks at once.
+    weir.kill()
+    weir.start(ready=False)
+    wait_until(lambda: "is not accepted there" in weir.warnings())
+    assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("beta")
+    server.options = {}
+    server.restart()
+    time.sleep(2)
+    # A key that was refused is not offered again before the servers file is touched.
+    assert "is not accepted there" in weir.warnings()
+    weir.servers_file.touch()
+    wait_until(lambda: "strict" not in weir.warnings())
+    assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("strict")
+
+
+@pytest.mark.parametrize("sessions", [1, 2])
+def test_few_sessions_on_a_connection(new_weir, rig, sessions):
+    server = rig.server("narrow")
+    server.options["MaxSessions"] = sessions
+    server.restart()
+    weir = new_weir((server, {"gpus": 2})).start()
+    gate = rig.gate()
+    jobs = [weir.run_job(gate.wait) for _ in range(4)]
+    weir.await_running(*jobs[:2])
+    gate.open()
+    assert {word(weir, job) for job in jobs} == {"0 CD"}
+
+
 # ------------------------------------------------------------ GPUs
 
 
@@ -621,6 +735,52 @@ def test_the_servers_file_changes(new_weir, rig):
     assert word(weir, running) == "0 CD"
 
 
+def test_a_server_is_away_from_the_file_for_a_while(new_weir, rig):
+    """Its jobs are unknown to a Weir that was started without it, and known again when it is back."""
+    alpha, beta = rig.server("alpha"), rig.server("beta")
+    weir = new_weir(alpha, beta).start()
+    gate = rig.gate()
+    job = weir.run_job(gate.wait)
+    weir.await_running(job)
+    weir.kill()
+    weir.use(beta)
+    weir.start()
+    time.sleep(2)
+    assert weir.listed() == {job.name: "running"}
+    gate.open()
+    weir.use(alpha, beta)
+    assert word(weir, job) == "0 CD"
+
+
+def test_a_broken_servers_file_is_refused_at_the_start(new_weir, rig):
+    weir = new_weir("alpha")
+    weir.write("servers:\n- name: alpha\n  host: 127.0.0.1\n  user: root\n  port: 99999\n  gpus: many\n")
+    refused = weir.run("serve")
+    assert refused.returncode != 0
+    for words in ("line 4", "line 5", "line 6", "never run as root"):
+        assert words in refused.stderr, refused.stderr
+
+
+def test_lines_of_the_site(new_weir, rig):
+    """Environment and preamble before every job, the epilogue after it, however it ended."""
+    log = rig.shared / "epilogues"
+    site = {
+        "environment": {"SITE": "it's \"here\""},
+        "preamble": "export MODULE=$SITE!\n",
+        "epilogue": f"echo $WEIR_JOB_ID $WEIR_EXIT_CAUSE $BARE_GPU >>{log}\n",
+    }
+    weir = new_weir((rig.server("alpha"), site)).start()
+    good, late = weir.run_job("echo $MODULE"), weir.submit(job_text("sleep 60", gpus=0, wall="00:00:01"))
+    doomed = weir.run_job("sleep 60")
+    weir.await_running(doomed)
+    weir.post("/terminate", doomed.args)
+    assert weir.output(good).startswith("it's \"here\"!\n")
+    assert [word(weir, job) for job in (late, doomed)] == ["-9 TO", "-15 CA"]
+    assert sorted(log.read_text().splitlines()) == sorted(
+        [f"{good.id} exited 0", f"{late.id} timelimit ", f"{doomed.id} canceled 1"]
+    ) or log.read_text()
+
+
 def test_the_first_server_comes_first(new_weir, rig):
     alpha, beta, gamma = (rig.server(name) for name in ("alpha", "beta", "gamma"))
     weir = new_weir(gamma, alpha, beta).start()
@@ -667,8 +827,9 @@ def test_the_database_is_wiped(new_weir, rig):
     assert [word(weir, job) for job in (running, both, one)] == ["0 CD"] * 3
     assert weir.output(running).startswith("0\n") and weir.output(both).startswith("0,1\n")
     assert (quick / "exit").exists()
-    # Only who submitted it may see it.
-    assert weir.post("/runstatus", running.args).json()[0] == ["alpha"]
+    # Its owner is who he was.
+    for email, status in (("kirby@example.com", 200), ("mario@example.com", 404)):
+        assert weir.post("/exitstatus", running.args, credentials="Bearer " + weir.token(email)).status == status
 
 
 def test_retention(new_weir, rig):
@@ -714,7 +875,12 @@ def test_secrets_are_on_no_disk(weir, rig):
 
 def test_login_shells_and_busybox(new_weir, rig):
     """Whatever the login shell is, and with nothing but BusyBox."""
-    names = [*Rig.SHELLS, "busybox"]
+    names = [*Rig.SHELLS, "chatty", "busybox"]
+    # What a shell says before anything is asked of it, as many do.
+    for name, file in {"chatty": ".bashrc", "zsh": ".zshenv", "csh": ".cshrc", "fish": ".config/fish/config.fish"}.items():
+        greeting = rig.server(name).home / file
+        greeting.parent.mkdir(parents=True, exist_ok=True)
+        greeting.write_text("echo Welcome to $USER\n")
     weir = new_weir(*[(rig.server(name), {"slots": 1}) for name in names]).start()
     wait_until(lambda: not json.loads(weir.warnings()).get("warnings"), 20)
     gate = rig.gate()

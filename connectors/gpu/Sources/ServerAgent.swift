@@ -72,13 +72,14 @@ actor ServerAgent {
     poke()
   }
 
-  /// Takes over what the servers file says of it now.
+  /// Takes over what the servers file says of it now. Even if that is nothing new, it is tried anew.
   nonisolated func use(_ new: ServerSpec, makeRunner: (ServerSpec) -> any Runner) {
     let old = spec.change { spec in
       defer { spec = new }
       return spec
     }
-    guard old != new else { return }
+    status.change { $0.quarantine = nil }
+    defer { poke() }
     if old.login != new.login || old.jump != new.jump || old.root != new.root {
       let runner = makeRunner(new)
       self.runner.change { $0 = runner }
@@ -87,8 +88,6 @@ actor ServerAgent {
         status.isListed = false
       }
     }
-    status.change { $0.quarantine = nil }
-    poke()
   }
 
   /// Asks for a look at all jobs soon.

@@ -61,14 +61,17 @@ final class ServersSource: Sendable {
 
   /// Looks every other second whether the file has changed.
   func watch(_ onChange: @escaping @Sendable ([ServerSpec]) async -> Void) async {
-    guard case .servers(let path, let passphrase, _) = place else { return }
+    guard case .servers(let path, let passphrase, let pool) = place else { return }
     while !Task.isCancelled {
       try? await Task.sleep(for: .seconds(2))
       // Not on a thread of the tasks: the file may lie on a server that does not answer.
       let servers = await withCheckedContinuation { done in
         queue.async { done.resume(returning: self.refresh(path, passphrase)) }
       }
-      if let servers { await onChange(servers) }
+      guard let servers else { continue }
+      // Whoever wrote the file may have mended more than that.
+      pool.retryLogins()
+      await onChange(servers)
     }
   }
 
