@@ -92,8 +92,8 @@ extension NVIDIASMI.Reading {
     gpus.sort { $0.index < $1.index }
     let users = Self.users(output.appLines)
     var appMessages: [String] = []
-    for line in output.appLines where !line.allSatisfy(\.isWhitespace) && !line.hasPrefix("user ") && !line.hasPrefix("job ")
-    {
+    for line in output.appLines
+    where !line.allSatisfy(\.isWhitespace) && !line.hasPrefix("user ") && !line.hasPrefix("job ") {
       guard var app = NVIDIASMI.App(line) else {
         appMessages.append(line)
         continue
