@@ -9,6 +9,7 @@ GPUs are counted here, there is no nvidia-smi. Each server has a process table o
 processors with Weir and with these clients; what else runs here makes every figure worse but the counts.
 """
 
+import collections
 import concurrent.futures
 import contextlib
 import http.client
@@ -369,23 +370,22 @@ def sweeps(servers: Servers, directory: pathlib.Path):
     submit_all(weir, RUNNING, "sleep 3600", gpus=0)
     wait_until(lambda: weir.rows("SELECT count(*) FROM job WHERE state = 'running'")[0][0] == RUNNING, 300, 0.2)
     time.sleep(3)
-    begin, processor = len(weir.log.read_text(errors="replace")), weir.seconds()
-    looks = 10
-    time.sleep(2.5 * looks)
-    processor = (weir.seconds() - processor) / (2.5 * looks)
-    lines = [line for line in weir.log.read_text(errors="replace")[begin:].splitlines() if "sweep" in line]
-    times = [float(found[1]) for line in lines if (found := re.search(r"\bms=([\d.]+)", line))]
-    # What a command carries says how many jobs it asked about.
+    begin, processor, seconds = len(weir.log.read_text(errors="replace")), weir.seconds(), 25
+    time.sleep(seconds)
+    processor = (weir.seconds() - processor) / seconds
+    lines = [line for line in weir.log.read_text(errors="replace")[begin:].splitlines() if "weir-sweep" in line]
+    times = [float(re.search(r"\bms=([\d.]+)", line)[1]) for line in lines]
+    # A look asks about each job once, and a line on the log has the first of those that its command asks about.
+    looks = max(collections.Counter(id for line in lines for id in re.findall(r"\b[0-9A-Z]{26}\b", line)).values())
     ssh = servers.ssh(0)
     peer = []
     for _ in range(50):
         began = time.monotonic()
         subprocess.run([*ssh, "true"], check=True)
         peer.append((time.monotonic() - began) * 1000)
-    full = statistics.median(times)
-    row(f"commands a second while {RUNNING} jobs run on a server", "/s", len(times) / (2.5 * looks))
-    row(f"a sweep of {RUNNING} running jobs, median", "ms", full, statistics.median(peer))
-    row(f"Weir's processor while {RUNNING} jobs run", "%", processor * 100)
+    row(f"commands for a look at {RUNNING} running jobs of a server", "", len(lines) / looks, None, "1")
+    row(f"such a look, median of {looks}", "ms", statistics.median(times), statistics.median(peer))
+    row(f"processor of Weir meanwhile", "%", processor * 100)
     weir.stop()
 
 

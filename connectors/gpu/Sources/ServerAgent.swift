@@ -337,6 +337,8 @@ actor ServerAgent {
       let words = String(decoding: heard[..<end], as: UTF8.self).split(separator: " ")
       heard.removeSubrange(...end)
       if words.count == 2, let number = Int(words[1]) { ended.append(.init(job: String(words[0]), number: number)) }
+      // What has ended before it was listened to is seen by a sweep.
+      if words == ["ready"] { poke() }
     }
     if heard.count > 4096 { heard = [] }
     guard !ended.isEmpty else { return }
