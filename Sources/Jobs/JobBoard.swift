@@ -109,13 +109,4 @@ public struct JobBoard: Sendable {
     guard !sightings.isEmpty else { return }
     await ledger.apply(sightings, at: time)
   }
-
-  /// Says why jobs wait; nothing else of them changes.
-  public func explain(_ reasons: [JobKey: String]) async {
-    guard !reasons.isEmpty else { return }
-    await ledger.transition(Array(reasons.keys), actor: "weir") { job in
-      guard job.state == .queued, let reason = reasons[job.key] else { return }
-      job.reason = reason
-    }
-  }
 }

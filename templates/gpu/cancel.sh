@@ -1,7 +1,7 @@
 #!/bin/sh
 # Ends an attempt of a job, or sees to it that it never begins. Arguments: ROOT ID ATTEMPT GRACE.
-# Prints `asked`: TERM is on its way to all of the job's processes, KILL comes after GRACE seconds to those still there, and
-# `exit` is written when none is left; `over`: it has ended; `void`: it will not begin; `absent`.
+# Prints `asked`: TERM is on its way to all of the job's processes, KILL comes after GRACE seconds to those still
+# there, and `exit` is written when none is left; `over`: it has ended; `void`: it will not begin; `absent`.
 umask 077
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 if ! cd "jobs/$2/attempt-$3" 2>/dev/null; then

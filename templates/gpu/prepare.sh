@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the job root of a server ready, and says what there is. Arguments: ROOT, absolute or below the home directory, and
-# HASH of the wrapper; standard input: the wrapper, run.sh.
+# Makes the job root of a server ready, and says what there is. Arguments: ROOT, absolute or below the home directory,
+# and HASH of the wrapper; standard input: the wrapper, run.sh.
 umask 077
 die() {
   echo "$*" >&2
@@ -18,9 +18,12 @@ elif ! { cat >"lib/run.$$" && mv -f "lib/run.$$" "lib/run-$2.sh"; }; then
   die "Nothing can be written to the job root $1 on this server."
 fi
 
-# A shell cannot tell a command that ended with status 137 from one that was killed; awk's system() can, but not in every
-# awk: that of BusyBox 1.35 says 0 for both a good end and a KILL. Some say 256 plus the signal, some a 256th of it.
-if [ "$(awk 'BEGIN { r = system("kill -9 $$"); print (r == 265 || r * 256 == 9) + system("exit 7") }' 2>/dev/null)" = 8 ]; then
+# A shell cannot tell a command that ended with status 137 from one that was killed; awk's system() can, but not in
+# every awk: that of BusyBox 1.35 says 0 for both a good end and a KILL. Some say 256 plus the signal, some a 256th of
+# it.
+# shellcheck disable=SC2016 # for the shell of system()
+told=$(awk 'BEGIN { r = system("kill -9 $$"); print (r == 265 || r * 256 == 9) + system("exit 7") }' 2>/dev/null)
+if [ "$told" = 8 ]; then
   [ -e lib/awk ] || true >lib/awk
 else
   rm -f lib/awk

@@ -8,8 +8,9 @@
 #   sh run-HASH.sh left DIR ID                     prints the job's living processes
 #   sh run-HASH.sh signal DIR ID SIGNAL...         sends each signal to each of them; prints how many there are
 #
-# There are two sessions: the wrapper's, with its timer, and the job's. So `kill 0` in a script does not hit the wrapper,
-# and what belongs to the job is told by the kernel. What has left the session is found by WEIR_JOB_ID in its environment.
+# There are two sessions: the wrapper's, with its timer, and the job's. So `kill 0` in a script does not hit the
+# wrapper, and what belongs to the job is told by the kernel. What has left the session is found by WEIR_JOB_ID in its
+# environment.
 
 # Words 3 and later of /proc/PID/stat: the second, the program's name, may hold anything, blanks and parentheses too.
 stat_of() {
@@ -59,7 +60,8 @@ nap() {
   if sleep 0.2 2>/dev/null; then naps=$((naps + 1)); else sleep 1 && naps=$((naps + 5)); fi
 }
 
-# $1 code, $2 signal, $3 cause. The space for it was taken at the start, so that a full disk cannot hide how a job ended.
+# $1 code, $2 signal, $3 cause. The space for it was taken at the start, so that a full disk cannot hide how a job
+# ended.
 write_exit() {
   until printf '%-63s\n' "$1 $2 $3 $(date +%s)" 1<>.exit && mv -f .exit exit; do
     [ -d "$dir" ] || exit 1
@@ -78,8 +80,8 @@ tell() {
 
 is_over() { [ -e over ] || [ -e exit ] || ! [ -d "$dir" ]; }
 
-# Ends the job from outside the wrapper, which goes on to see it gone and to write it down. $1 grace, $2 cause: cancel or
-# timelimit. $3: the job has had its TERM, which may mean something else to it the second time.
+# Ends the job from outside the wrapper, which goes on to see it gone and to write it down. $1 grace, $2 cause: cancel
+# or timelimit. $3: the job has had its TERM, which may mean something else to it the second time.
 end() {
   true >"$2"
   find_left
@@ -120,8 +122,7 @@ run_part() {
     # prepare.sh. The command is in the foreground, for & would make the job deaf to INT and QUIT.
     # shellcheck disable=SC2016 # for the shell of system()
     result=$(awk 'BEGIN {
-      result = system("exec $WEIR_SETSID sh \"$WEIR_RUN\" \"$WEIR_PART\" </dev/null >>stdout " \
-        (ENVIRON["WEIR_JOINED"] ? "2>&1" : "2>>stderr"))
+      result = system("exec $WEIR_SETSID sh \"$WEIR_RUN\" \"$WEIR_PART\"")
       if (result > 0 && result < 1) result = 256 + result * 256 % 128
       print (result < 256 ? result " 0" : "-1 " result % 256)
     }')
@@ -132,11 +133,7 @@ run_part() {
     code=${result% *} signal=${result#* }
   else
     # A shell that sees its command die of a signal says so, except for INT and PIPE, of which it says nothing.
-    if [ "$joined" = 1 ]; then
-      { $WEIR_SETSID sh "$WEIR_RUN" "$1" </dev/null >>stdout 2>&1; } 2>.note
-    else
-      { $WEIR_SETSID sh "$WEIR_RUN" "$1" </dev/null >>stdout 2>>stderr; } 2>.note
-    fi
+    { $WEIR_SETSID sh "$WEIR_RUN" "$1"; } 2>.note
     code=$? signal=0
     if [ "$code" -gt 128 ] && { [ -s .note ] || [ "$code" = 130 ] || [ "$code" = 141 ]; }; then
       signal=$((code - 128)) code=-1
@@ -171,7 +168,8 @@ kill_left() {
 # After $1 seconds runs the rest of its arguments, unless `timer` is ended before. It outlives the wrapper if it must.
 set_timer() {
   (
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    # KILL, for between its fork and its exec a sleep forgets what else it gets.
+    trap 'kill -s KILL "$!" 2>/dev/null; exit' TERM
     sleep "$1" &
     wait "$!"
     trap - TERM
@@ -183,11 +181,11 @@ set_timer() {
 }
 
 # Whether the output says that all went well. "/bin/echo JARVICE_CMD_SUCCESS" is the command as `set -x` shows it, not
-# the verdict. Lines may be as long as the disk is large, tools that read lines would hold them in memory: so they are
-# folded, and in another place the second time, in case the word was just there.
+# the verdict. Lines may be as long as the disk is large, and tools that read lines would hold them in memory: so they
+# are folded, and in another place the second time, in case the word was just there. (BusyBox folds nothing so wide.)
 is_success() {
   for width in 65536 65504; do
-    LC_ALL=C fold -b -w "$width" stdout | LC_ALL=C grep -a JARVICE_CMD_SUCCESS |
+    { LC_ALL=C fold -b -w "$width" stdout 2>/dev/null || cat stdout; } | LC_ALL=C grep -a JARVICE_CMD_SUCCESS |
       LC_ALL=C sed -e '/GoTTY is starting with command/d' -e 's#/bin/echo JARVICE_CMD_SUCCESS##g' |
       LC_ALL=C grep -a -c JARVICE_CMD_SUCCESS >/dev/null && return
   done
@@ -198,6 +196,7 @@ case $1 in
 job | epilogue)
   # What is sourced here may set any variable, so those still needed have names that it will not use.
   weir_part=$1 weir_id=$WEIR_ID weir_script=$WEIR_SCRIPT
+  if [ -n "$WEIR_JOINED" ]; then exec </dev/null >>stdout 2>&1; else exec </dev/null >>stdout 2>>stderr; fi
   umask "$WEIR_UMASK"
   unset WEIR_RUN WEIR_PART WEIR_ID WEIR_SCRIPT WEIR_UMASK WEIR_SETSID WEIR_JOINED
   stat_of "$$"
@@ -225,7 +224,8 @@ job | epilogue)
   IFS= read -r weir_line <"$weir_script"
   case $weir_line in
   '#!'*)
-    # As execve(2) does it, for a script that may lie where nothing can be executed: one argument at most, blanks and all.
+    # As execve(2) does it, for a script that may lie where nothing can be executed: one argument at most, blanks and
+    # all.
     weir_line=${weir_line#??}
     weir_line=${weir_line#"${weir_line%%[! 	]*}"}
     weir_line=${weir_line%"${weir_line##*[! 	]}"}
@@ -277,8 +277,8 @@ printf '%s\n' "$0" >.wrapper && printf '%-63s\n' '' >.exit && printf '%s\n' "$re
 ln .start start 2>/dev/null || exit
 echo "$record"
 exec >/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
-# What started this waits for it, since & would have made the job deaf to INT and QUIT. It need not wait any longer. Shells
-# say nothing of what PIPE has ended; it is ended all the same where that is ignored.
+# What started this waits for it, since & would have made the job deaf to INT and QUIT. It need not wait any longer.
+# Shells say nothing of what PIPE has ended; it is ended all the same where that is ignored.
 if [ "$PPID" = "$gobetween" ]; then
   kill -s PIPE "$PPID"
   kill -s KILL "$PPID" 2>/dev/null

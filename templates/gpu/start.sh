@@ -6,9 +6,10 @@
 #   removed                        the job was removed
 # If it cannot be, nothing is left of it: a sentence on standard error, and status 73.
 #
-# Arguments: ROOT HASH ID ATTEMPT SECRET LIMIT GRACE JUDGED JOINED. Standard input: shell text that sets job, environment,
-# preamble, epilogue, place, script and shown, then complete=1. As arguments these would be seen by everybody on the
-# server, and be bounded by 128 KB. With SECRET=1 `shown` is the script as it may stay on disk, without its secrets.
+# Arguments: ROOT HASH ID ATTEMPT SECRET LIMIT GRACE JUDGED JOINED. Standard input: shell text that sets job,
+# environment, preamble, epilogue, place, script and shown, then complete=1. As arguments these would be seen by
+# everybody on the server, and be bounded by 128 KB. With SECRET=1 `shown` is the script as it may stay on disk,
+# without its secrets.
 unset WEIR_JOB_ID job environment preamble epilogue place script shown complete
 secret=$5 limit=$6 grace=$7 judged=$8 joined=$9 id=$3 attempt=$4 hash=$2
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
@@ -73,8 +74,8 @@ command -v setsid >/dev/null || {
   setsid=
   trap '' HUP
 }
-# In the foreground of a shell in between: & would make the wrapper, and with it the job, deaf to INT and QUIT. That shell
-# is ended by the wrapper when all is well, and ends with it when not.
+# In the foreground of a shell in between: & would make the wrapper, and with it the job, deaf to INT and QUIT. That
+# shell is ended by the wrapper when all is well, and ends with it when not.
 record=$(
   read -r self _ </proc/self/stat
   $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" "$joined" "$secret" "$root" \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What became of many attempts of jobs, in one command and without a fork for each. Arguments: ROOT SMI ID/ATTEMPT...
-# Prints `now EPOCH` and `boot BOOT`, then for each attempt a line `ID ATTEMPT STATE ...`, where START stands for the start
-# record, PID TICKS BOOT EPOCH:
+# Prints `now EPOCH` and `boot BOOT`, then for each attempt a line `ID ATTEMPT STATE ...`, where START stands for the
+# start record, PID TICKS BOOT EPOCH:
 #   absent                  there is none
 #   claimed                 it was taken, and has not begun yet
 #   running START
@@ -12,7 +12,8 @@
 #   orphaned START PID,PID  the wrapper was killed, processes of the job live
 #   vanished START          the wrapper was killed, nothing is left
 # and with SMI=1 what nvidia-smi says, in sections `smi-gpus STATUS`, `smi-apps STATUS` and `smi-end`; status 124 is a
-# nvidia-smi that does not answer. In the second, `user PID NAME` says whose the processes are, `job PID ID` of which job.
+# nvidia-smi that does not answer. In the second, `user PID NAME` says whose the processes are, `job PID ID` of which
+# job.
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 root=$PWD smi=$2
 shift 2
@@ -81,8 +82,8 @@ for job do
 done
 [ "$smi" = 1 ] || exit 0
 
-# A driver that is broken makes nvidia-smi hang where not even KILL ends it. So it is waited for until a signal says that
-# it takes too long, and one that hangs still is not joined by another.
+# A driver that is broken makes nvidia-smi hang where not even KILL ends it. So it is waited for until a signal says
+# that it takes too long, and one that hangs still is not joined by another.
 read -r self _ </proc/self/stat
 trap 'late=1' USR1
 ask() {
@@ -91,7 +92,8 @@ ask() {
   nvidia-smi "$@" --format=csv,noheader,nounits </dev/null >"lib/smi.$self" 2>&1 &
   query=$!
   (
-    trap 'kill "$!" 2>/dev/null; exit' TERM
+    # KILL, for between its fork and its exec a sleep forgets what else it gets.
+    trap 'kill -s KILL "$!" 2>/dev/null; exit' TERM
     sleep 20 &
     wait "$!"
     kill -s USR1 "$self"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Tells of the ends of jobs as they happen: prints `ready`, then `ID ATTEMPT` for each that has written its `exit`, until
-# standard input ends. Argument: ROOT. What ends between two watches is found by sweep.sh.
+# Tells of the ends of jobs as they happen: prints `ready`, then `ID ATTEMPT` for each that has written its `exit`,
+# until standard input ends. Argument: ROOT. What ends between two watches is found by sweep.sh.
 umask 077
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 # A new FIFO, for whoever reads the old one, on a connection that is dead perhaps, would take half of the lines.

@@ -12,8 +12,14 @@ extension ServerAgent {
     guard !starting.contains(job.key) else { return }
     canceled[job.key] = .now
     let grace = String(max(1, configuration.grace.components.seconds))
-    let answer = try await act(GPUScript.cancel, job, [grace]) { output throws(MalformedAnswer) in
-      try CancelAnswer(output)
+    let answer: CancelAnswer
+    do throws(BackendError) {
+      answer = try await act(GPUScript.cancel, job, [grace]) { output throws(MalformedAnswer) in
+        try CancelAnswer(output)
+      }
+    } catch {
+      canceled[job.key] = nil
+      throw error
     }
     switch answer {
     case .asked: break

@@ -12,7 +12,7 @@ extension ServerAgent {
     else { return }
     let isSettled = await tryToStart(job)
     starting.remove(job.key)
-    if !isSettled { poke() }
+    if earlyHints.remove(job.attemptID) != nil { noteEnd(of: job.attemptID) } else if !isSettled { poke() }
   }
 
   /// - Returns: whether it is known what became of it.

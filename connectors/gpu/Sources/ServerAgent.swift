@@ -27,6 +27,8 @@ actor ServerAgent {
   private nonisolated let wakeup = Wakeup()
   /// The attempts that are said to have ended and have not been looked at since.
   private nonisolated let hints = Shared<Set<AttemptID>>([])
+  /// Those of them whose start has not been answered yet.
+  var earlyHints: Set<AttemptID> = []
   private var heard: [UInt8] = []
   private var failures = 0
   var startFailures = 0
@@ -97,12 +99,11 @@ actor ServerAgent {
     var pause = configuration.sweepInterval
     do throws(BackendError) {
       if status.value.facts == nil { try await prepare() }
-      let ended = hints.change { hints in
-        defer { hints = [] }
-        return hints
-      }
+      let ended = takeHints()
       if let last = status.value.lastLook, !ended.isEmpty, began - last < configuration.sweepInterval * 2 {
-        try await sweep(jobs.value.values.filter { ended.contains($0.attemptID) && !starting.contains($0.key) })
+        let jobs = jobs.value.values.filter { ended.contains($0.attemptID) }
+        try await sweep(jobs)
+        lookAgainSoon(at: jobs.flatMap(\.devices))
         pause = max(.zero, configuration.sweepInterval - (.now - last))
       } else {
         try await sweepAll(began)
@@ -121,6 +122,29 @@ actor ServerAgent {
     onChange()
     guard hints.value.isEmpty else { return }
     await wakeup.sleep(for: pause)
+  }
+
+  /// The attempts that are said to have ended. What ends before its start was answered is looked at once that is.
+  private func takeHints() -> Set<AttemptID> {
+    let all = hints.change { hints in
+      defer { hints = [] }
+      return hints
+    }
+    guard !all.isEmpty, !starting.isEmpty else { return all }
+    let early = all.intersection(starting.compactMap { jobs.value[$0]?.attemptID })
+    earlyHints.formUnion(early)
+    return all.subtracting(early)
+  }
+
+  /// What a job has just left may take the driver a moment to let go of.
+  private func lookAgainSoon(at devices: [Device]) {
+    guard !devices.isEmpty else { return }
+    let free = Set(inventory.free)
+    guard devices.contains(where: { !free.contains($0.index) }) else { return }
+    Task {
+      try? await Task.sleep(for: .milliseconds(300))
+      poke()
+    }
   }
 
   private func lost(_ words: String) {
@@ -261,6 +285,12 @@ actor ServerAgent {
   }
 
   // MARK: Hearing of ends
+
+  /// Has an attempt looked at once, since it is said to have ended.
+  func noteEnd(of attempt: AttemptID) {
+    hints.change { _ = $0.insert(attempt) }
+    poke()
+  }
 
   private func listen() async {
     var pause = Duration.seconds(1)

@@ -3,7 +3,9 @@ import Shell
 
 extension Command {
   /// A command whose words hold nothing that no command line can carry.
-  package static func checked(_ arguments: [String], environment: [(String, String)] = []) throws(BackendError) -> Command {
+  package static func checked(_ arguments: [String], environment: [(String, String)] = []) throws(BackendError)
+    -> Command
+  {
     do { return try Command(arguments, environment: environment) } catch { throw .refused("\(error)") }
   }
 
