@@ -73,7 +73,7 @@ let package = Package(
     .target(
       name: "Jobs",
       dependencies: [
-        "CLibCrypto",
+        "Archives", "CLibCrypto",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -126,10 +126,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
-    .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
+    .testTarget(name: "JobsTests", dependencies: ["Archives", "DummyConnector", "Jobs"], swiftSettings: strict),
     .testTarget(
       name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "SlurmConnector"], swiftSettings: strict),
-    .testTarget(name: "GPUConnectorTests", dependencies: ["GPUConnector", "SSH"], swiftSettings: strict),
+    .testTarget(name: "GPUConnectorTests", dependencies: ["Archives", "CZlib", "GPUConnector", "SSH"], swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["weir"], swiftSettings: strict),

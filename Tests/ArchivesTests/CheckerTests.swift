@@ -39,11 +39,11 @@ struct Evil: CustomTestStringConvertible, Sendable {
     Evil("parent", .climbs(entry: "'../x'")) { $0.add("../x") },
     Evil("parent in the middle", .climbs(entry: "'a/../../x'")) { $0.add("a/../../x") },
     Evil("parent at the end", .climbs(entry: "'a/..'")) { $0.add("a/..", type: "5") },
-    Evil("NUL in a name of pax", .holdsNUL(entry: "'a\\u{00}b'")) {
+    Evil("NUL in a name of pax", .holdsNUL(entry: "'a\\0b'")) {
       $0.addPax(("path", "a\0b"))
       $0.add("x")
     },
-    Evil("NUL in a long name", .holdsNUL(entry: "'a\\u{00}b'")) {
+    Evil("NUL in a long name", .holdsNUL(entry: "'a\\0b'")) {
       $0.add("././@LongLink", type: "L", data: Array("a\0b\0".utf8))
       $0.add("x")
     },

@@ -9,7 +9,7 @@ struct ReaderTests {
   static let long = String(repeating: "long name ", count: 20)
 
   @Test("Every format of GNU tar: names, links, sizes and times", arguments: formats)
-  func formats(format: String) throws {
+  func everyFormat(format: String) throws {
     try inDirectory { directory in
       let manager = FileManager.default
       let deep = format == "v7" ? "a/b" : "a/" + String(repeating: "directory/", count: 9) + "b"

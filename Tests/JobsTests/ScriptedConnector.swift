@@ -25,6 +25,7 @@ final class ScriptedConnector: Connector {
   let script = Mutex(Script())
   let name = "scripted"
   var troubles: [String] { [] }
+  var takesInputs: Bool { true }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
   func observes(_ sightings: Sighting..., accountingFailure: String? = nil, at time: Date = Date()) {

@@ -31,7 +31,14 @@ extension ServerAgent {
       return true
     }
     Checkpoint.reach("start.begun")
-    let attempt = Attempt(job: job, payload: payload, spec: spec.value, root: root)
+    let input: String
+    do throws(BackendError) { input = try await stage(job, payload, root: root) } catch {
+      // A cancel in the meantime is followed by the next look.
+      guard board.job(job.key)?.state == .starting else { return false }
+      await failedToStart(job, error.description)
+      return true
+    }
+    let attempt = Attempt(job: job, payload: payload, spec: spec.value, root: root, input: input)
     let result: CommandResult
     do throws(RunError) {
       result = try await runner.value.run(
@@ -39,6 +46,7 @@ extension ServerAgent {
         timeout: .seconds(30))
     } catch {
       guard error.mayHaveRun else {
+        dropInput(of: job, at: input)
         await failedToStart(job, error.description)
         return true
       }
@@ -47,6 +55,7 @@ extension ServerAgent {
     }
     Checkpoint.reach("start.answered")
     guard result.succeeded else {
+      dropInput(of: job, at: input)
       await failedToStart(job, result.message)
       return true
     }
@@ -55,6 +64,7 @@ extension ServerAgent {
       logger.error("\(job.key): \(error)")
       return false
     }
+    if case .started = answer {} else { dropInput(of: job, at: input) }
     switch answer {
     case .started(let record):
       startFailures = 0
@@ -130,12 +140,14 @@ struct Attempt {
   let payload: JobBoard.Payload
   let spec: ServerSpec
   let root: String
+  /// Where its unpacked archive is, below `inputs`; empty without one.
+  let input: String
 
   private var submission: Submission { payload.submission }
 
   /// - Parameter grace: from TERM to KILL.
   func command(grace: Duration) throws(RunError) -> Command {
-    let hasSecrets = submission.script != submission.shownScript
+    let hasSecrets = submission.entryPoint == nil && submission.script != submission.shownScript
     let arguments = [
       root, GPUScript.wrapperHash, job.submissionToken, String(job.attempt), hasSecrets ? "1" : "0",
       String(submission.timeLimitSeconds ?? 0), String(max(1, grace.components.seconds)),
@@ -148,7 +160,8 @@ struct Attempt {
   var texts: [UInt8] {
     let texts = [
       ("job", about), ("environment", environment), ("preamble", spec.preamble), ("epilogue", spec.epilogue),
-      ("place", place), ("script", submission.script), ("shown", submission.shownScript),
+      ("place", place), ("script", submission.entryPoint == nil ? submission.script : GPUScript.entryPoint),
+      ("shown", submission.shownScript), ("input", input),
     ]
     var bytes: [UInt8] = []
     for (name, text) in texts { bytes += "\(name)=\(ShellQuoting.quote(text))\n".utf8 }
@@ -191,6 +204,7 @@ struct Attempt {
       ("JOB_JOBID", job.submissionToken), ("JOB_JOB_NODELIST", spec.name), ("JOB_JOB_FORMATED_NODELIST", spec.name),
       ("JOB_NNODES", "1"), ("JOB_NTASKS", "1"), ("JOB_GPUS_PER_NODE", String(submission.gpusPerNode)),
     ]
+    if let entryPoint = submission.entryPoint { variables.append(("WEIR_ENTRYPOINT", entryPoint)) }
     return variables.map { "export \($0)=\(ShellQuoting.quote($1))\n" }.joined()
   }
 }
