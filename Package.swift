@@ -109,7 +109,8 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell", "SlurmConnector",
+        "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell",
+        "SlurmConnector",
         "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -118,7 +119,7 @@ let package = Package(
       swiftSettings: strict),
 
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: strict),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
     .testTarget(
       name: "TokensTests",
@@ -129,10 +130,15 @@ let package = Package(
     .testTarget(name: "JobsTests", dependencies: ["Archives", "DummyConnector", "Jobs"], swiftSettings: strict),
     .testTarget(
       name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "SlurmConnector"], swiftSettings: strict),
-    .testTarget(name: "GPUConnectorTests", dependencies: ["Archives", "CZlib", "GPUConnector", "SSH"], swiftSettings: strict),
+    .testTarget(
+      name: "GPUConnectorTests",
+      dependencies: [
+        "Archives", "CZlib", "GPUConnector", "Jobs", "SSH", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
-    .testTarget(name: "WeirTests", dependencies: ["weir"], swiftSettings: strict),
+    .testTarget(name: "WeirTests", dependencies: ["weir", "HTTP"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

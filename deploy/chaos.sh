@@ -1,10 +1,12 @@
 #!/bin/bash
-# Breaks everything on purpose, on a Slurm cluster of its own, and counts what was lost, doubled or told wrongly.
+# Breaks everything on purpose, on a Slurm cluster or GPU servers of its own, and counts what was lost, doubled or told
+# wrongly.
 # The exit status is 0 only if nothing was. Needs root and Debian 12. docs/reliability.md says what the figures mean.
 #   deploy/chaos.sh [kills [N]]           Weir is killed N times (1000), evenly over every named step of a job's life
 #   deploy/chaos.sh network [N]           N faults (60) on the way to the cluster, in every phase of a connection
 #   deploy/chaos.sh daemons               each daemon is taken away
 #   deploy/chaos.sh soak [MINUTES]        20 jobs a second through the dummy and 1 through Slurm, with faults (30)
+#   deploy/chaos.sh gpu [N]               Weir is killed N times (200) while jobs flow to four GPU servers, which fail too
 #   deploy/chaos.sh down                  stops the cluster, which otherwise stays for the next run
 # --write puts what was measured into docs/reliability.md.
 # WEIR_CHAOS_BINARY names a program that was built with WEIR_CHECKPOINTS=1 already; WEIR_JOBS how many Weirs are killed at a
@@ -12,7 +14,7 @@
 . "$(dirname "$0")/lib.sh"
 what=${1:-kills}
 case $what in
-  kills | network | daemons | soak | down) shift || true ;;
+  kills | network | daemons | soak | gpu | down) shift || true ;;
   -h | --help) usage; exit 0 ;;
   *) usage >&2; exit 64 ;;
 esac
@@ -35,6 +37,10 @@ if [ -z "${WEIR_CHAOS_BINARY:-}" ]; then
 fi
 export WEIR_CHAOS_BINARY=${WEIR_CHAOS_BINARY:-$repository/.build/chaos/debug/weir}
 export WEIR_BINARY=$WEIR_CHAOS_BINARY
-deploy/testbed/up.sh --without-images
+if [ "$what" = gpu ]; then
+  install_packages openssh-server openssh-client openssl procps iproute2 util-linux busybox zsh fish csh python3
+else
+  deploy/testbed/up.sh --without-images
+fi
 export PYTHONPATH=Tests/EndToEnd:deploy/chaos PYTHONUNBUFFERED=1
 exec /usr/bin/python3 "deploy/chaos/$what.py" "$@"

@@ -2,23 +2,25 @@
 # Runs all tests: Swift's (unit and module tests), then the end-to-end tests with a real Slurm cluster and real
 # containers. Asks nothing. The last line says `N passed, N failed`; the exit status is 0 only if none failed.
 # The cluster needs root and Debian 12; it is stopped at the end unless it was up before.
-#   deploy/test.sh [--unit | --e2e] [--filter WHAT]
+#   deploy/test.sh [--unit | --e2e | --sanitize] [--filter WHAT]
 #     --unit          only Swift's tests, and a short run of deploy/fuzz.sh
 #     --e2e           only the end-to-end tests
+#     --sanitize      only the tests of the HTTP server, under the thread sanitizer; a whole run leaves this out
 #     --filter WHAT   only tests whose name holds WHAT
 . "$(dirname "$0")/lib.sh"
-unit=1 e2e=1 filter=
+unit=1 e2e=1 sanitize='' filter=
 while [ $# -gt 0 ]; do
   case $1 in
     --unit) e2e= ;;
     --e2e) unit= ;;
+    --sanitize) unit='' e2e='' sanitize=1 ;;
     --filter) filter=${2:?--filter needs a name}; shift ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 64 ;;
   esac
   shift
 done
-[ -n "$unit$e2e" ] || die "--unit and --e2e leave nothing to run"
+[ -n "$unit$e2e$sanitize" ] || die "--unit and --e2e leave nothing to run"
 cd "$repository"
 
 passed=0 failed=0
@@ -49,12 +51,13 @@ count() {
 sum() { grep -oE "$1" "$output" | awk '{n += $1} END {print n + 0}' || true; }
 lines() { grep -cE "$1" "$output" || true; }
 
+# swift_tests OPTION...: for the build and the run
 swift_tests() {
   local status=0 run bad test='^[^ ]+ +Test ("|[^ ]+\().*'
   say "building"
-  swift build --build-tests </dev/null || { count 0 0 1; return 0; }
+  swift build --build-tests "$@" </dev/null || { count 0 0 1; return 0; }
   say "swift test"
-  swift test --skip-build --no-parallel ${filter:+--filter "$filter"} </dev/null 2>&1 | tee "$output" || status=$?
+  swift test --skip-build --no-parallel "$@" ${filter:+--filter "$filter"} </dev/null 2>&1 | tee "$output" || status=$?
   bad=$(lines "$test failed after [0-9.]+ seconds")
   if grep -qE '^[^ ]+ +Test run with [0-9]+ tests? in' "$output"; then
     run=$(($(sed -nE 's/^[^ ]+ +Test run with ([0-9]+) .*/\1/p' "$output") - $(lines "$test skipped")))
@@ -79,6 +82,7 @@ end_to_end_tests() {
   swift build --product weir </dev/null || { count 0 0 1; return 0; }
   # A second program, with the checkpoints that test_chaos.py kills it at.
   WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos --product weir </dev/null || { count 0 0 1; return 0; }
+  install_packages busybox zsh fish csh iproute2 util-linux procps # for the GPU servers of rig.py
   testbed_is_up || cluster_is_ours=1
   deploy/testbed/up.sh </dev/null || { count 0 0 1; return 0; }
   say "end-to-end tests"
@@ -91,8 +95,9 @@ end_to_end_tests() {
 }
 
 require_swift
-install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest
+install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest busybox shellcheck strace
 if [ -n "$unit" ]; then swift_tests; fi
 if [ -n "$unit" ] && [ -z "$filter" ]; then fuzzing; fi
 if [ -n "$e2e" ]; then end_to_end_tests; fi
+if [ -n "$sanitize" ]; then filter=${filter:-HTTPTests} swift_tests --sanitize=thread --scratch-path .build/sanitize; fi
 say "done"

@@ -82,12 +82,15 @@ public struct DownstreamParameters: Sendable {
 
 /// Showing what holds a secret, without it.
 public enum Masking {
-  /// An address without the credentials before its host: `http://***@proxy:3128`.
+  /// An address without the credentials before its host, and without its query: `http://***@proxy:3128`. A password may
+  /// hold any character, so that it may end at the last `@` only.
   public static func address(_ text: String) -> String {
     let start = text.range(of: "://")?.upperBound ?? text.startIndex
-    let authority = text[start...].prefix { $0 != "/" }
-    guard let at = authority.lastIndex(of: "@") else { return text }
-    return text[..<start] + "***" + text[at...]
+    let at = text[start...].unicodeScalars.lastIndex(of: "@")
+    let rest = text[(at ?? start)...].unicodeScalars
+    let end = rest.firstIndex { $0 == "?" || $0 == "#" }
+    return text[..<start] + (at == nil ? "" : "***") + String(rest[..<(end ?? rest.endIndex)])
+      + (end.map { "\(rest[$0])***" } ?? "")
   }
 }
 

@@ -64,8 +64,11 @@ public struct Authenticator: Sendable {
   }
 
   /// Who sends a request with this Authorization field.
+  /// - Parameter isSuspect: whether it comes from where wrong credentials came from lately.
   /// - Throws: a ``Refusal``, with the reason fit for the sender.
-  public func caller(authorization: String?, now: Date = Date()) async throws(Refusal) -> Caller {
+  public func caller(
+    authorization: String?, now: Date = Date(), isSuspect: Bool = false
+  ) async throws(Refusal) -> Caller {
     if let known = known(authorization: authorization, now: now) { return known }
     guard let authorization else { throw .noCredentials }
     switch try Credentials(authorization) {
@@ -73,19 +76,21 @@ public struct Authenticator: Sendable {
       guard isServiceKey(sent) else { throw .wrongKey }
       return .service
     case .bearer(let token):
-      return try caller(try await claims(of: token, now: now))
+      return try caller(try await claims(of: token, now: now, isSuspect))
     }
   }
 
   /// The user whom a bearer token names.
   /// - Throws: a ``Refusal``, with the reason fit for the sender.
-  public func owner(ofToken token: String, now: Date = Date()) async throws(Refusal) -> String {
-    try name(try await claims(of: token, now: now))
+  public func owner(
+    ofToken token: String, now: Date = Date(), isSuspect: Bool = false
+  ) async throws(Refusal) -> String {
+    try name(try await claims(of: token, now: now, isSuspect))
   }
 
-  private func claims(of token: String, now: Date) async throws(Refusal) -> Claims {
+  private func claims(of token: String, now: Date, _ isSuspect: Bool) async throws(Refusal) -> Claims {
     guard let verifier else { throw .tokensNotTaken }
-    do { return try await verifier.verify(token, now: now) } catch { throw Refusal(error) }
+    do { return try await verifier.verify(token, now: now, isSuspect: isSuspect) } catch { throw Refusal(error) }
   }
 
   private func caller(_ claims: Claims) throws(Refusal) -> Caller {

@@ -26,6 +26,14 @@ public enum Caller: Sendable, Equatable {
     }
   }
 
+  /// Whether it may see and touch everybody's jobs.
+  public var seesAllJobs: Bool {
+    switch self {
+    case .service, .admin, .anybody: true
+    case .user: false
+    }
+  }
+
   /// Whether it may see and touch the jobs of an owner.
   public func mayAccess(jobsOf owner: String) -> Bool {
     guard case .user(let name) = self else { return true }

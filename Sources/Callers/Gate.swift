@@ -20,8 +20,9 @@ public final class Gate: Sendable {
     var failures: [String: Int] = [:]
     var throttle = Throttle()
     var log = RefusalLog()
-    /// Answers that wait.
+    /// Answers that wait, and the bytes of the bodies that their requests hold meanwhile.
     var delayed = 0
+    var delayedBytes = 0
   }
 
   /// What becomes of a refusal.
@@ -31,6 +32,9 @@ public final class Gate: Sendable {
     /// Too many answers wait already.
     case tooMany
   }
+
+  /// How many bytes of bodies may be held by requests whose answers wait.
+  static let maximumDelayedBytes = 8 << 20
 
   public let authenticator: Authenticator
   private let logger: Logger
@@ -69,8 +73,9 @@ public final class Gate: Sendable {
   /// cannot leave HTTP any more, but the same request sent again can.
   /// - Throws: what `handler` throws, or an ``HTTPError``.
   public func admit(_ request: Request, _ handler: @escaping CallerHandler) throws -> Answer {
+    if authenticator.isOpen { try ForeignPage.refuse(request) }
     let fields = request.headers.values(of: "Authorization")
-    if fields.count < 2, let caller = authenticator.known(authorization: fields.first) {
+    if let caller = known(fields) {
       request.note(caller: caller.name)
       return try handler(request, caller)
     }
@@ -78,13 +83,20 @@ public final class Gate: Sendable {
       let caller: Caller
       do throws(Refusal) {
         guard fields.count < 2 else { throw .repeated }
-        caller = try await authenticator.caller(authorization: fields.first)
+        caller = try await authenticator.caller(authorization: fields.first, isSuspect: isSuspect(request))
       } catch {
         throw await refused(error, request, isSlowed: error.isGuess)
       }
       request.note(caller: caller.name)
       return try await handler(request, caller).awaited()
     }
+  }
+
+  /// Whether the sender of a request is one who is known at once.
+  public func knows(_ request: Request) -> Bool { known(request.headers.values(of: "Authorization")) != nil }
+
+  private func known(_ fields: [String]) -> Caller? {
+    fields.count < 2 ? authenticator.known(authorization: fields.first) : nil
   }
 
   /// The user whom a bearer token names that came in the arguments of a call rather than in its header.
@@ -94,7 +106,7 @@ public final class Gate: Sendable {
   public func owner(ofBearer token: String, from caller: Caller, of request: Request) async throws(HTTPError) -> String
   {
     do throws(Refusal) {
-      return try await authenticator.owner(ofToken: token)
+      return try await authenticator.owner(ofToken: token, isSuspect: caller != .service && isSuspect(request))
     } catch {
       var answer = await refused(error, request, isSlowed: caller != .service)
       answer.message = "bearer: \(answer.message)"
@@ -106,6 +118,13 @@ public final class Gate: Sendable {
     }
   }
 
+  /// Whether credentials from that address were wrong so often that it is slowed.
+  private func isSuspect(_ request: Request) -> Bool {
+    let network = Network(remoteAddress: request.remoteAddress)
+    let now = elapsed()
+    return state.withLock { $0.throttle.isSlowing(network, at: now) }
+  }
+
   // MARK: Refusing
 
   /// Counts and logs a refusal, waits as long as it is slowed, and gives the answer.
@@ -115,11 +134,14 @@ public final class Gate: Sendable {
         .serviceUnavailable, code: "busy", refusal.description, hint: "send the same request again",
         headers: ["Retry-After": "1"])
     }
-    switch note(refusal, request.remoteAddress, isSlowed: isSlowed) {
+    switch note(refusal, request, isSlowed: isSlowed) {
     case .atOnce: break
     case .after(let delay):
       await sleep(delay)
-      state.withLock { $0.delayed -= 1 }
+      state.withLock { state in
+        state.delayed -= 1
+        state.delayedBytes -= request.body.count
+      }
     case .tooMany:
       return HTTPError(
         .tooManyRequests, code: "too_many_failures", "\(refusal), and too many others failed too",
@@ -128,22 +150,24 @@ public final class Gate: Sendable {
     return answer(to: refusal)
   }
 
-  private func note(_ refusal: Refusal, _ remoteAddress: String, isSlowed: Bool) -> Pace {
-    let network = Network(remoteAddress: remoteAddress)
+  private func note(_ refusal: Refusal, _ request: Request, isSlowed: Bool) -> Pace {
+    let network = Network(remoteAddress: request.remoteAddress)
     let now = elapsed()
     let (pace, line) = state.withLock { state in
       state.failures[refusal.reason, default: 0] += 1
       let line = state.log.refusal(of: network)
       let delay = isSlowed ? state.throttle.failure(from: network, at: now) : .zero
       if delay == .zero { return (Pace.atOnce, line) }
-      if state.delayed >= maximumDelayed { return (.tooMany, line) }
+      let bytes = state.delayedBytes + request.body.count
+      if state.delayed >= maximumDelayed || bytes > Self.maximumDelayedBytes { return (.tooMany, line) }
       state.delayed += 1
+      state.delayedBytes = bytes
       return (.after(delay), line)
     }
     if line.isLogged {
       logger.notice(
         "credentials refused",
-        metadata: ["address": "\(Network.host(of: remoteAddress))", "reason": "\(refusal.reason)"])
+        metadata: ["address": "\(Network.host(of: request.remoteAddress))", "reason": "\(refusal.reason)"])
     }
     if line.beginsMinute {
       Task { [weak self, sleep] in

@@ -14,6 +14,10 @@ struct Throttle: Sendable {
     /// What is left of the burst; below zero, the failures too many.
     var level: Double
     var time: Duration
+
+    func refilled(at now: Duration) -> Double {
+      min(Throttle.burst, level + max(0, (now - time) / .seconds(1)) * Throttle.rate)
+    }
   }
 
   /// Two generations: when the young one has half the capacity it becomes the old one, and the old one, with those
@@ -30,14 +34,18 @@ struct Throttle: Sendable {
   /// How many networks are remembered.
   var count: Int { young.count + old.count }
 
+  /// Whether a failure would have to wait.
+  func isSlowing(_ network: Network, at now: Duration) -> Bool {
+    (young[network] ?? old[network]).map { $0.refilled(at: now) < 1 } ?? false
+  }
+
   /// Counts a failure.
   /// - Returns: how long its answer has to wait.
   mutating func failure(from network: Network, at now: Duration) -> Duration {
     var bucket = young[network] ?? old.removeValue(forKey: network) ?? Bucket(level: Self.burst, time: now)
     // The floor keeps a network from being slowed for long after it mended its ways.
     let floor = -(Self.longestDelay / Self.step)
-    let refilled = min(Self.burst, bucket.level + max(0, (now - bucket.time) / .seconds(1)) * Self.rate)
-    bucket = Bucket(level: max(floor, refilled - 1), time: now)
+    bucket = Bucket(level: max(floor, bucket.refilled(at: now) - 1), time: now)
     if young.count >= half, young[network] == nil {
       old = young
       young.removeAll(keepingCapacity: true)

@@ -19,8 +19,6 @@ extension Connection {
   func begin(_ head: RequestHead, hasBodyBytes: Bool) throws(HTTPError) -> Int {
     let framing = ResponseFraming(
       isHead: head.method == "HEAD", isHTTP10: head.isHTTP10, keepsAlive: head.keepsAlive)
-    // A refusal of what follows has to know whether it answers a HEAD.
-    refusalIsHead = framing.isHead
     // Nobody else has it yet.
     let request = head.request.storage
     request.remoteAddress = remoteAddress
@@ -86,7 +84,7 @@ extension Connection {
       context.router.renderError(error, known),
       Exchange(
         request: Request(request),
-        framing: ResponseFraming(isHead: refusalIsHead, isHTTP10: false, keepsAlive: false)))
+        framing: ResponseFraming(isHead: request.method == "HEAD", isHTTP10: false, keepsAlive: false)))
   }
 
   private func rendered(_ error: any Error, _ request: Request) -> Response {
@@ -104,6 +102,7 @@ extension Connection {
 
   private func answerLater(_ operation: @escaping @Sendable () async throws -> Response, _ exchange: Exchange) {
     phase = .answering(exchange)
+    heldBody = exchange.request.storage.body.count
     let acceptsGzip = exchange.acceptsGzip
     Task { [self] in
       let outcome: Result<Response, any Error>
@@ -124,6 +123,8 @@ extension Connection {
   /// The answer that was awaited is here; the client may have gone meanwhile.
   private func finish(_ outcome: Result<Response, any Error>, _ exchange: Exchange) {
     context.loop.assertConfined()
+    heldBody = 0
+    countBody()
     let response =
       switch outcome {
       case .success(let response): response
@@ -187,7 +188,7 @@ extension Connection {
 }
 
 extension Exchange {
-  fileprivate var acceptsGzip: Bool { Gzip.isAccepted(by: request.headers["Accept-Encoding"]) }
+  fileprivate var acceptsGzip: Bool { Gzip.isAccepted(by: request.headers.values(of: "Accept-Encoding")) }
 }
 
 extension Response {

@@ -32,8 +32,6 @@ final class Connection: Pollable, @unchecked Sendable {
   @exclusivity(unchecked) var phase = Phase.receiving
   /// The request whose body is being read.
   @exclusivity(unchecked) var pending: PendingRequest?
-  /// The request being read is a HEAD, as far as is known: then a refusal has no body either.
-  @exclusivity(unchecked) var refusalIsHead = false
   @exclusivity(unchecked) var output = OutputBuffer()
   /// The request that is being read or answered, if it is to be recorded.
   @exclusivity(unchecked) var access: AccessEntry?
@@ -49,11 +47,14 @@ final class Connection: Pollable, @unchecked Sendable {
   @exclusivity(unchecked) private var interest = EPOLLIN.rawValue
   /// When the head being read has to be complete; `.max` between requests.
   @exclusivity(unchecked) private var headDeadline: Nanoseconds
-  /// When the body being read began; `.max` outside of one.
-  @exclusivity(unchecked) private var bodyBegin = Nanoseconds.max
-
-  /// How much of its body is counted in ``ConnectionContext/unfinishedBodies``.
+  /// When more of the body being read has to be here; `.max` before anything of it is.
+  @exclusivity(unchecked) private var bodyDeadline = Nanoseconds.max
+  /// How much of a body is counted in ``ConnectionContext/unfinishedBodies``.
   @exclusivity(unchecked) private var countedBody = 0
+  /// How large a body a ``Answer/later(_:)`` has that runs; it keeps it when the client has gone.
+  @exclusivity(unchecked) var heldBody = 0
+  /// When a client that does not take its answer is cut off; `.max` when nothing waits to be written.
+  @exclusivity(unchecked) private var writeDeadline = Nanoseconds.max
 
   /// With this much unsent no further request is answered, and no more of a streamed body asked for.
   private static let highWater = 65_536
@@ -172,22 +173,32 @@ final class Connection: Pollable, @unchecked Sendable {
     proceed()
   }
 
-  /// Counts what has come of a body among those of all connections, and refuses it when that is too much.
-  private func countBody() {
-    guard parser.bodyCount != countedBody else { return }
+  /// Counts what there is of a body among those of all connections, and refuses it when that is too much.
+  func countBody() {
+    guard parser.bodyCount + heldBody != countedBody else { return }
     // After an early answer nobody will read it.
     if case .receiving = phase {} else { parser.discardBody() }
-    let count = parser.bodyCount
+    let count = parser.bodyCount + heldBody
     let all = context.unfinishedBodies.add(count - countedBody)
     let grows = count > countedBody
     countedBody = count
-    guard grows, count > Self.highWater, all > context.limits.unfinishedBodies else { return }
+    guard grows, count > Self.highWater, case .receiving = phase, !mayHold(all) else { return }
     parser.discardBody()
     countBody()
     refuse(
       HTTPError(
         .serviceUnavailable, code: "too_many_bodies", "too many large bodies are being sent to this service",
         hint: "send the same request again in a moment", headers: ["Retry-After": "2"]))
+  }
+
+  /// Whether all bodies together may have so many bytes. Of a sender who is not known they may have half of what they
+  /// may of others: nobody without credentials keeps out those who have them.
+  private func mayHold(_ all: Int) -> Bool {
+    let limit = context.limits.unfinishedBodies
+    guard all > limit / 2, let isKnown = context.isKnown, let request = pending?.exchange.request else {
+      return all <= limit
+    }
+    return all <= limit && isKnown(request)
   }
 
   private func consumeInput() {
@@ -220,13 +231,13 @@ final class Connection: Pollable, @unchecked Sendable {
         switch event {
         case .head(let head):
           headDeadline = .max
+          bodyDeadline = .max
           let limit = try begin(head, hasBodyBytes: offset < window.count)
           try parser.expectBody(limit: limit)
         case .end(let body):
           answered += 1
           answer(body)
           parser.spare = context.spareRequest.take()
-          refusalIsHead = false
         }
       }
     } catch {
@@ -301,28 +312,35 @@ final class Connection: Pollable, @unchecked Sendable {
   private func takeTurn() {
     guard case .receiving = phase, isHeld else { return }
     isHeld = false
+    defer { countBody() }
     consumeInput()
     proceed()
   }
 
   /// - Returns: whether everything is written; if not, the connection waits for the client or is closed.
   private func flush() -> Bool {
+    var taken = 0
     while !output.isEmpty {
-      guard output.send(to: fd) > 0 else {
+      let count = output.send(to: fd)
+      guard count > 0 else {
         if errno == EINTR { continue }
-        if errno == EAGAIN { waitToWrite() } else { close() }
+        if errno == EAGAIN { waitToWrite(taken) } else { close() }
         return false
       }
+      taken += count
     }
+    writeDeadline = .max
     if output.capacity > 0 { context.takeMemory(of: &output) }
     if case .closed = phase { return false }
     return true
   }
 
-  private func waitToWrite() {
+  /// - Parameter taken: how many bytes the client has just taken.
+  private func waitToWrite(_ taken: Int) {
     context.loop.unmarkIdle(fd)
     listen(for: EPOLLOUT.rawValue)
-    arm(.deadline(in: context.timeouts.writeStall))
+    writeDeadline = context.timeouts.prolonged(writeDeadline, by: taken, atMost: context.timeouts.writeStall)
+    arm(writeDeadline)
     switch phase {
     case .streaming(let stream) where output.count < Self.highWater: stream.resumeWriters()
     case .tunneling(let tunnel):
@@ -336,8 +354,11 @@ final class Connection: Pollable, @unchecked Sendable {
   // MARK: Waiting
 
   private func receivingDeadline() -> Nanoseconds {
-    if parser.isInBody { return bodyDeadline() }
-    bodyBegin = .max
+    if parser.isInBody {
+      let fresh = parser.bodyCount - countedBody
+      bodyDeadline = context.timeouts.prolonged(bodyDeadline, by: fresh, atMost: context.timeouts.bodyIdle)
+      return bodyDeadline
+    }
     if headDeadline == .max {
       if parser.isIdle && input.isEmpty {
         return .deadline(in: context.timeouts.keepAliveIdle)
@@ -345,16 +366,6 @@ final class Connection: Pollable, @unchecked Sendable {
       headDeadline = .deadline(in: context.timeouts.header)
     }
     return headDeadline
-  }
-
-  /// A body that comes in drops may not stay longer than its size justifies.
-  private func bodyDeadline() -> Nanoseconds {
-    let now = EventLoop.now
-    if bodyBegin == .max { bodyBegin = now }
-    let idle = context.timeouts.bodyIdle
-    return min(
-      now.advanced(by: idle),
-      bodyBegin.advanced(by: idle).advanced(by: context.timeouts.bodyTime(of: parser.bodyCount)))
   }
 
   private func arm(_ moment: Nanoseconds) {

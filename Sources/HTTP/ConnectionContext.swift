@@ -9,6 +9,7 @@ final class ConnectionContext: @unchecked Sendable {
   let limits: Limits
   let accessLog: (@Sendable (AccessRecord) -> Void)?
   let logsQuietRoutes: Bool
+  let isKnown: (@Sendable (Request) -> Bool)?
   let logger: Logger
   let openConnections: ConnectionCount
   let unfinishedBodies: ByteCount
@@ -32,6 +33,7 @@ final class ConnectionContext: @unchecked Sendable {
     limits = configuration.limits
     accessLog = configuration.accessLog
     logsQuietRoutes = configuration.logsQuietRoutes
+    isKnown = configuration.isKnown
     self.logger = logger
     self.openConnections = openConnections
     self.unfinishedBodies = unfinishedBodies
@@ -62,10 +64,11 @@ struct Timeouts: Sendable {
   let keepAliveIdle: Nanoseconds
   let writeStall: Nanoseconds
   let tunnelIdle: Nanoseconds
-  private let bodyRate: UInt64
   let linger: Nanoseconds
   /// While lingering, the longest wait for a client that says nothing more.
   let lingerIdle: Nanoseconds
+  /// Bytes a second.
+  private let rate: UInt64
 
   init(_ limits: Limits) {
     header = Nanoseconds(limits.headerDeadline)
@@ -73,18 +76,19 @@ struct Timeouts: Sendable {
     keepAliveIdle = Nanoseconds(limits.keepAliveIdle)
     writeStall = Nanoseconds(limits.writeStall)
     tunnelIdle = Nanoseconds(limits.tunnelIdle)
-    bodyRate = UInt64(max(0, limits.bodyRate))
+    rate = UInt64(max(0, limits.bodyRate))
     linger = Nanoseconds(limits.linger)
     lingerIdle = min(linger, Nanoseconds(.seconds(2)))
   }
 }
 
 extension Timeouts {
-  /// How long so many bytes of a body may have taken, beyond the idle time.
-  func bodyTime(of count: Int) -> Nanoseconds {
-    guard bodyRate > 0 else { return .max }
-    let (product, overflow) = UInt64(max(0, count)).multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? .max : product / bodyRate
+  /// A deadline after `count` more bytes came or went: each moves it on by the time that a byte may take, to `idle` from
+  /// now at most. So neither drops nor what was fast before buy time.
+  func prolonged(_ deadline: Nanoseconds, by count: Int, atMost idle: Nanoseconds) -> Nanoseconds {
+    let (time, overflow) = UInt64(max(0, count)).multipliedReportingOverflow(by: 1_000_000_000)
+    let isUnbound = overflow || (rate == 0 && count > 0)
+    return min(.deadline(in: idle), isUnbound ? .max : deadline.advanced(by: time / max(1, rate)))
   }
 }
 

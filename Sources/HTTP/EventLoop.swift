@@ -261,8 +261,8 @@ final class EventLoop: @unchecked Sendable {
     }
     for job in jobs { job() }
     return inbox.access { inbox in
-      // What the jobs asked for in turn comes after the next look at the set.
-      guard inbox.jobs.isEmpty else { return 0 }
+      // What the jobs asked for in turn comes after the next look at the set. After a stop there is none.
+      guard inbox.jobs.isEmpty, !isStopped else { return 0 }
       inbox.mode = .waiting
       return Self.patience
     }

@@ -1,23 +1,23 @@
 /// The fields of a form, in the order they were sent.
 public struct FormFields: Sendable {
-  /// `filename` is set for an uploaded file; the value of every other field is UTF-8.
+  /// Values are the bytes that were sent; `filename` is set for an uploaded file.
   public var fields: [(name: String, value: [UInt8], filename: String?)] = []
 
   /// The most fields a form may have.
   static let limit = 1000
 
-  /// The value of the first field of that name that is not a file.
-  public subscript(name: String) -> String? {
-    guard let field = fields.first(where: { $0.name == name && $0.filename == nil }) else { return nil }
-    return String(validating: field.value, as: UTF8.self)
-  }
+  /// The value of the first field of that name that is not a file; nil when it is not UTF-8.
+  public subscript(name: String) -> String? { bytes(of: name).flatMap { String(validating: $0, as: UTF8.self) } }
+
+  /// The value of the first field of that name that is not a file, as it was sent.
+  public func bytes(of name: String) -> [UInt8]? { fields.first { $0.name == name && $0.filename == nil }?.value }
 
   /// Reads `application/x-www-form-urlencoded`.
   init(urlEncoded body: [UInt8]) throws(HTTPError) {
     let pairs = try body.withBytes { bytes throws(HTTPError) in
       try Percent.decodePairs(bytes, limit: Self.limit, what: "the form")
     }
-    fields = pairs.map { (name: $0.name, value: Array($0.value.utf8), filename: nil) }
+    fields = pairs.map { (name: $0.name, value: $0.value, filename: nil) }
   }
 
   /// Reads `multipart/form-data` (RFC 7578). What stands before the first and after the last boundary is ignored.
@@ -82,10 +82,7 @@ public struct FormFields: Sendable {
     guard let disposition, disposition.name == "form-data", let name = disposition.parameters["name"] else {
       throw .badRequest("a multipart part has no form-data name")
     }
-    let value = Array(bytes[start...])
-    let filename = disposition.parameters["filename"]
-    if filename == nil { _ = try Percent.text(value, what: "the form field \(name)") }
-    return (name, value, filename)
+    return (name, Array(bytes[start...]), disposition.parameters["filename"])
   }
 }
 

@@ -7,12 +7,11 @@ enum Gzip {
   /// Above this many bytes compressing would hold up a loop's other connections for a millisecond or more.
   static let largestOnLoop = 65_536
 
-  /// Whether the Accept-Encoding field takes gzip (RFC 9110 section 12.5.3).
-  static func isAccepted(by acceptEncoding: String?) -> Bool {
-    guard let acceptEncoding else { return false }
+  /// Whether the list that the Accept-Encoding fields make takes gzip (RFC 9110 section 12.5.3).
+  static func isAccepted(by fields: [String]) -> Bool {
     var gzip: Bool?
     var any: Bool?
-    for element in acceptEncoding.split(separator: ",") {
+    for element in fields.flatMap({ $0.split(separator: ",") }) {
       let coding = MediaType(String(element))
       let isWanted = (coding.parameters["q"].map { Double($0) ?? 0 } ?? 1) > 0
       if coding.name == "gzip" || coding.name == "x-gzip" { gzip = isWanted }

@@ -39,7 +39,11 @@ final class Listener: Pollable, @unchecked Sendable {
     guard let (accepted, remoteAddress) = Socket.accept(fd) else {
       switch errno {
       case EINTR, ECONNABORTED, EPROTO, EPERM: return true
-      case EMFILE, ENFILE, ENOBUFS, ENOMEM: pause(errno)
+      case let number where [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number):
+        // The kernel wants a descriptor before it looks whether anybody is there.
+        guard Socket.hasInput(fd) else { return false }
+        if evictOldestIdle() { return true }
+        pause(number)
       default: break
       }
       return false
@@ -99,6 +103,15 @@ final class Listener: Pollable, @unchecked Sendable {
     return owner
   }
 
+  /// Has the connection go that has been idle longest.
+  /// - Returns: whether it is gone already; another loop's will be soon.
+  private func evictOldestIdle() -> Bool {
+    guard let owner = Self.ownerOfOldestIdle(contexts)?.loop else { return false }
+    if owner === loop { return loop.evictOldestIdle() }
+    owner.perform { @Sendable in _ = owner.evictOldestIdle() }
+    return false
+  }
+
   /// Without a free descriptor the waiting connection would make the loop spin: look again a little later.
   private func pause(_ number: Int32) {
     if !isShortOfDescriptors { logger.warning("cannot accept connections: \(ServerError.text(number))") }
@@ -117,7 +130,9 @@ final class Listener: Pollable, @unchecked Sendable {
 
   /// Those already in the queue got an answer to their connect: they get one to their request too.
   func drain() {
-    while acceptOne() {}
+    for _ in 0..<SOMAXCONN {
+      guard acceptOne() else { break }
+    }
     close()
   }
 

@@ -43,11 +43,11 @@ enum Percent {
   }
 
   /// The pairs of `a=1&b=2`, decoded; a name without `=` has an empty value.
-  /// - Throws: 400 for a broken escape, for text that is not UTF-8, or for more than `limit` pairs.
+  /// - Throws: 400 for a broken escape, for a name that is not UTF-8, or for more than `limit` pairs.
   static func decodePairs(
     _ bytes: UnsafeRawBufferPointer, limit: Int = 1000, what: String
-  ) throws(HTTPError) -> [(name: String, value: String)] {
-    var pairs: [(name: String, value: String)] = []
+  ) throws(HTTPError) -> [(name: String, value: [UInt8])] {
+    var pairs: [(name: String, value: [UInt8])] = []
     var start = 0
     while start < bytes.count {
       let end = bytes.firstOffset(of: Byte.ampersand, from: start) ?? bytes.count
@@ -60,7 +60,7 @@ enum Percent {
       pairs.append(
         (
           name: try decodeText(pair.slice(0..<nameEnd), plusIsBlank: true, what: what),
-          value: try decodeText(value, plusIsBlank: true, what: what)
+          value: try decode(value, plusIsBlank: true)
         ))
     }
     return pairs

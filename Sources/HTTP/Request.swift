@@ -227,7 +227,8 @@ private struct TargetParts {
     if pathBytes.count != target.count { path = pathBytes.isEmpty ? "/" : pathBytes.string }
     isPathEncoded = pathBytes.firstOffset(of: Byte.percent) != nil
     if let questionMark {
-      query = try Percent.decodePairs(target.slice((questionMark + 1)..<target.count), what: "the query")
+      let pairs = try Percent.decodePairs(target.slice((questionMark + 1)..<target.count), what: "the query")
+      query = try pairs.map { pair throws(HTTPError) in (pair.name, try Percent.text(pair.value, what: "the query")) }
     }
   }
 

@@ -36,9 +36,9 @@ struct RequestParser {
     chunked = ChunkedBody(limit: 0, limits: limits)
   }
 
-  /// Between two requests, with no byte of the next consumed.
+  /// Between two requests, with no byte of the next consumed; an empty line before it is none.
   var isIdle: Bool {
-    if case .requestLine(0) = state { return true }
+    if case .requestLine = state { return true }
     return false
   }
 

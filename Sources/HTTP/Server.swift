@@ -41,7 +41,7 @@ public final class Server: Sendable {
   public func start() throws {
     try state.withLock { state in
       guard state.loops.isEmpty else { throw ServerError.alreadyStarted }
-      Socket.raiseDescriptorLimit()
+      let descriptors = Socket.raiseDescriptorLimit()
       let count = max(1, configuration.loops)
       let fd = try Socket.listen(address: configuration.bindAddress, port: configuration.port)
       var loops: [EventLoop] = []
@@ -57,11 +57,17 @@ public final class Server: Sendable {
       }
       state.port = Socket.port(of: fd)
       state.loops = loops
-      listen(fd, loops)
+      listen(fd, loops, descriptors: descriptors)
     }
   }
 
-  private func listen(_ fd: Int32, _ loops: [EventLoop]) {
+  private func listen(_ fd: Int32, _ loops: [EventLoop], descriptors: Int) {
+    var configuration = configuration
+    if configuration.limits.fit(descriptors) {
+      logger.warning(
+        "fewer connections than configured: the limit of open files leaves no more",
+        metadata: ["connections": "\(configuration.limits.connections)", "open-files": "\(descriptors)"])
+    }
     let open = ConnectionCount()
     let bodies = ByteCount()
     let contexts = loops.map {

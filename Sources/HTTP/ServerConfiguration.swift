@@ -14,6 +14,10 @@ public struct ServerConfiguration: Sendable {
   /// Whether requests of routes that are quiet are recorded too. When not, they cost nothing.
   public var logsQuietRoutes = false
 
+  /// Whether it is known who sends a request, as its head says. Where this is set, the bodies of those who are not known
+  /// may have half of ``Limits/unfinishedBodies``. It is called on the connection's loop, when there is much of them.
+  public var isKnown: (@Sendable (Request) -> Bool)?
+
   public init(bindAddress: String = "127.0.0.1", port: Int = 5000, loops: Int = 1, limits: Limits = Limits()) {
     self.bindAddress = bindAddress
     self.port = port
@@ -32,14 +36,14 @@ public struct Limits: Sendable {
   public var headerCount = 100
   /// Bytes of a body where the route says nothing else; more is 413.
   public var body = 16 * 1024 * 1024
-  /// Bytes of all bodies together that have come in part; a body above 64 KB that would take them past it is answered 503.
+  /// Bytes of all bodies together that are coming or being worked on; one above 64 KB that would be too much is answered 503.
   public var unfinishedBodies = 256 * 1024 * 1024
   /// From the first byte of a request, or from the connection's begin, to the end of its head; later is 408.
   public var headerDeadline = Duration.seconds(10)
   /// Between two reads of a body; longer is 408.
   public var bodyIdle = Duration.seconds(30)
-  /// Bytes a second that a body has to arrive with, on the whole, once it takes longer than ``bodyIdle``; slower is
-  /// 408. 0 is no bound.
+  /// Bytes a second that a body has to arrive with, and an answer to be taken with that is waited for, beyond
+  /// ``bodyIdle`` and ``writeStall``; slower is 408, or cut off. 0 is no bound.
   public var bodyRate = 500
   /// From an answer to the next request; then the connection is closed.
   public var keepAliveIdle = Duration.seconds(75)
@@ -49,10 +53,24 @@ public struct Limits: Sendable {
   public var tunnelIdle = Duration.seconds(3600)
   /// How long a connection that we closed is still listened to, so that a client in the middle of sending can read why.
   public var linger = Duration.seconds(10)
-  /// Open connections. For one more the oldest idle one of all loops is closed; when none is idle it is answered 503.
+  /// Open connections, as far as the limit of open files leaves room for them. For one more the oldest idle one of all loops is closed; when none is idle it is answered 503.
   public var connections = 10_000
   /// Pipelined requests of one connection answered before the other connections have their turn.
   public var pipelined = 64
 
   public init() {}
+}
+
+extension Limits {
+  /// Descriptors that are not for connections: the process's other files, and those who are told that there are too many.
+  private static let reservedDescriptors = 128
+
+  /// Has no more connections than so many descriptors suffice for.
+  /// - Returns: whether it had.
+  mutating func fit(_ descriptors: Int) -> Bool {
+    let most = max(descriptors - Self.reservedDescriptors, descriptors / 2)
+    guard connections > most else { return false }
+    connections = most
+    return true
+  }
 }

@@ -48,12 +48,23 @@ enum Socket {
 
   /// Lets the process have as many descriptors as it may: each connection takes one, and the usual soft limit of 1024
   /// is there for programs that call `select`.
-  static func raiseDescriptorLimit() {
+  /// - Returns: how many it may have then.
+  static func raiseDescriptorLimit() -> Int {
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     var limit = rlimit()
-    guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(resource, &limit)
+    guard getrlimit(resource, &limit) == 0 else { return .max }
+    if limit.rlim_cur < limit.rlim_max {
+      limit.rlim_cur = limit.rlim_max
+      setrlimit(resource, &limit)
+      getrlimit(resource, &limit)
+    }
+    return Int(clamping: limit.rlim_cur)
+  }
+
+  /// Whether there is something to read, or to accept.
+  static func hasInput(_ fd: Int32) -> Bool {
+    var poll = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+    return Glibc.poll(&poll, 1, 0) == 1
   }
 
   /// The port a socket is bound to.

@@ -17,6 +17,10 @@ public protocol Connector: Sendable {
   /// Hands the job to the backend, which is to carry the mark; returns the backend's id.
   func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String
 
+  /// Seconds after a submission was written down for which a submit whose answer was lost may still make the job: until
+  /// then, that the backend does not have it means nothing.
+  var lastSubmit: TimeInterval { get }
+
   /// What the backend says of all jobs with a mark at one moment, and, of each of `jobs` that it no longer lists, how
   /// it ended. A job among them that is over already is asked about for what is not known of its end.
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation
@@ -102,6 +106,7 @@ extension Connector {
   public func removeOutput(_ job: Job) async throws(BackendError) {}
   public func recall(since: Date) async throws(BackendError) -> [Sighting] { [] }
   public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? { nil }
+  public var lastSubmit: TimeInterval { 0 }
   public var runsInteractiveJobs: Bool { false }
   public func url(of job: Job) -> String? { nil }
   public var outage: String? { nil }
@@ -153,9 +158,11 @@ public struct Observation: Sendable {
   public var accountingFailure: String?
   /// What was asked about a job that is not in `sightings` and how that was answered, by backend id.
   public var answers: [String: String]
-  /// Jobs whose machine could not be asked, by backend id, and why: nothing is known of them, and nothing follows.
-  public var unasked: [String: String] = [:]
-  /// Jobs of which nothing new is to be said, by backend id: they wait here.
+  /// Jobs that could not be asked about this time, by backend id: it says nothing of them, and the next look does.
+  public var unasked: Set<String> = []
+  /// Jobs whose machine does not answer, by backend id, and why: nothing is known of them.
+  public var unreachable: [String: String] = [:]
+  /// Jobs of which nothing new is to be said, by backend id: they wait here, or were told of elsewhere.
   public var unchanged: Set<String> = []
 
   public init(
@@ -230,10 +237,11 @@ public struct Sighting: Sendable, Equatable {
   /// Whether this is that job: by the mark where it is shown, else by id and name; never under another account.
   ///
   /// An id alone says nothing: a backend that was reset gives its ids out anew. A mark under another account is
-  /// somebody's copy.
+  /// somebody's copy. What was submitted before the job, by more than clocks differ, is an earlier holder of its id.
   public func shows(_ job: Job) -> Bool {
     if let account, account != job.account { return false }
     if let mark { return mark.token == job.submissionToken }
+    if let submittedAt, submittedAt < job.submittedAt - 600 { return false }
     return backendID == job.backendID && name == job.name
   }
 }

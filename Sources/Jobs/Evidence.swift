@@ -70,8 +70,10 @@ struct Evidence {
   private func missed(_ before: Job) -> Job {
     var job = before
     job.unknownSince = before.unknownSince ?? observation.time
-    let wasAsked = before.backendID.map { observation.unasked[$0] == nil } ?? true
-    guard observation.accountingFailure == nil, wasAsked else {
+    // Another look asks about it.
+    if let id = before.backendID, observation.unasked.contains(id) { return job }
+    let isReachable = before.backendID.map { observation.unreachable[$0] == nil } ?? true
+    guard observation.accountingFailure == nil, isReachable else {
       job.missingSince = nil
       return job
     }
@@ -159,10 +161,12 @@ extension Job {
   /// Whether the other is this job, over, with more known of its end.
   func isAmended(by other: Job) -> Bool { state.isTerminal && other.state == state && exitCode != other.exitCode }
 
-  /// Whether its end is known and how it ended is not yet: the queue tells the first, accounting both, but later.
-  func lacksExitCode(at now: Date) -> Bool {
+  /// Whether its end is known and how it ended is not yet: the queue tells the first, accounting both, but later. It is
+  /// asked for ten minutes in which it can answer, within a day.
+  func lacksExitCode(at now: Date, accountingSince: Date) -> Bool {
     guard state.isTerminal, state != .lost, backendID != nil, exitCode == nil, let endedAt else { return false }
-    return (6...600).contains(now.timeIntervalSince(endedAt))
+    return (6...86_400).contains(now.timeIntervalSince(endedAt))
+      && now.timeIntervalSince(max(endedAt, accountingSince)) <= 600
   }
 }
 

@@ -72,6 +72,10 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
 
   public var key: JobKey { JobKey(name: name, number: number) }
 
+  /// Whether it belongs to an owner. Byte by byte: Swift's own equality takes different spellings of an accent for one,
+  /// and those may be two people.
+  public func isOwned(by owner: String) -> Bool { self.owner.utf8.elementsEqual(owner.utf8) }
+
   /// Which of the two lists of living jobs it belongs to; nil once it is over.
   public var list: JobList? {
     switch state {

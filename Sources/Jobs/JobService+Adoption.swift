@@ -5,9 +5,15 @@ import Synchronization
 final class Recall: Sendable {
   private struct State {
     var isAdopting = false
-    /// Whether accounting is to be searched: the store knows nothing, so that it may have been lost.
-    var searchesRecords = false
+    /// Since when the records of ended jobs are still to be searched: nobody knows whether the store was lost, or is an
+    /// older copy.
+    var unsearchedSince: Date?
+    /// Why they could not be, the last time.
+    var failure: String?
+    var began = ContinuousClock.now
     var observed = false
+    /// Tokens of jobs that were given up and seen all the same.
+    var late: Set<String> = []
     /// Ids and tokens of the last observation that are nobody's to adopt.
     var strangers: Set<String> = []
     /// Jobs that were asked for in vain, and when, so that asking again and again costs the backend nothing.
@@ -19,15 +25,28 @@ final class Recall: Sendable {
 
   private let state = Mutex(State())
 
-  func begin(adopting: Bool, storeIsEmpty: Bool) {
-    state.withLock { $0 = State(isAdopting: adopting, searchesRecords: adopting && storeIsEmpty) }
+  /// - Parameter since: from when on the store may lack jobs.
+  func begin(adopting: Bool, since: Date) {
+    state.withLock { $0 = State(isAdopting: adopting, unsearchedSince: adopting ? since : nil) }
   }
 
-  var searchesRecords: Bool { state.withLock { $0.searchesRecords } }
-  /// Whether a job that is submitted might be there already without the store knowing.
-  var isUnderWay: Bool { state.withLock { $0.isAdopting && !$0.observed } }
+  var unsearchedSince: Date? { state.withLock { $0.unsearchedSince } }
+  /// Whether a job that is submitted might be there already without the store knowing: until the queue was seen, and the
+  /// records were searched or could not be for that long.
+  func isUnderWay(patience: Duration) -> Bool {
+    state.withLock { $0.isAdopting && (!$0.observed || $0.unsearchedSince != nil && .now - $0.began < patience) }
+  }
+  var failure: String? { state.withLock { $0.failure } }
 
-  func searchedRecords() { state.withLock { $0.searchesRecords = false } }
+  func searchedRecords() { state.withLock { ($0.unsearchedSince, $0.failure) = (nil, nil) } }
+  /// True when this failure is another than the one before.
+  func failedToSearch(_ reason: String) -> Bool {
+    state.withLock { state in
+      defer { state.failure = reason }
+      return state.failure != reason
+    }
+  }
+  func isFirst(_ late: String) -> Bool { state.withLock { $0.late.insert(late).inserted } }
   func observed(strangers: Set<String>) {
     state.withLock {
       $0.observed = true
@@ -53,19 +72,27 @@ final class Recall: Sendable {
 }
 
 extension JobService {
-  /// Takes over the jobs that the backend has with a mark of ours and the store does not know: those in the queue, and
-  /// once, when the store knows nothing at all, those that ended lately.
+  /// Takes over the jobs in the queue that the backend has with a mark of ours and the store does not know.
   func adopt(from observation: Observation) async {
-    guard let adoption = configuration.adoption else { return }
-    var sightings = observation.sightings
-    if recall.searchesRecords {
-      do throws(BackendError) {
-        sightings += try await connector.recall(since: observation.time - configuration.recallInterval)
-        recall.searchedRecords()
-      } catch {
-        logger.warning("the records of ended jobs were not searched for a lost store: \(error)")
+    recall.observed(strangers: await adopt(observation.sightings, at: observation.time))
+  }
+
+  /// The same for those that ended since the store was written last, once after each start.
+  func searchRecords() async {
+    guard let since = recall.unsearchedSince else { return }
+    do throws(BackendError) {
+      _ = await adopt(try await connector.recall(since: since), at: Date())
+      recall.searchedRecords()
+    } catch {
+      if recall.failedToSearch(error.description), !Task.isCancelled {
+        logger.warning("the records of ended jobs were not searched for what the store may have lost: \(error)")
       }
     }
+  }
+
+  /// - Returns: what is nobody's to adopt.
+  private func adopt(_ sightings: [Sighting], at time: Date) async -> Set<String> {
+    guard let adoption = configuration.adoption else { return [] }
     let known = ledger.table.read { Set($0.jobs.values.map(\.submissionToken)) }
     let before = recall.strangers
     var strangers: Set<String> = []
@@ -74,7 +101,7 @@ extension JobService {
       // By its id as well: what somebody copied a mark to is not the job that it was made for.
       let stranger = "\(sighting.backendID) \(mark.token)"
       guard !before.contains(stranger), !strangers.contains(stranger),
-        let job = adoption.job(shownBy: sighting, connector: connector, at: observation.time)
+        let job = adoption.job(shownBy: sighting, connector: connector, at: time)
       else {
         strangers.insert(stranger)
         continue
@@ -85,7 +112,7 @@ extension JobService {
         logger.error("\(job.key): not adopted: \(error)")
       }
     }
-    recall.observed(strangers: strangers)
+    return strangers
   }
 
   /// The job of that name and number, however old; when the store does not know it, the backend is asked for one of that
@@ -114,9 +141,10 @@ extension JobService {
   /// Nothing is submitted before it is known what the backend has of a store that may have been lost.
   func requireRecalled() async throws(JobError) {
     let deadline = ContinuousClock.now + .seconds(3)
-    while recall.isUnderWay {
+    while recall.isUnderWay(patience: configuration.recallTime) {
       guard ContinuousClock.now < deadline else {
-        throw .unavailable(observer.status.failure ?? "the first look at the backend is under way")
+        throw .unavailable(
+          observer.status.failure ?? recall.failure ?? "the first look at the backend is under way")
       }
       try? await Task.sleep(for: .milliseconds(50))
     }
@@ -126,7 +154,7 @@ extension JobService {
   func receipt(
     forAdopted job: Job, submittedAgain submission: Submission, _ fingerprint: String
   ) throws(JobError) -> Receipt {
-    guard let adoption = configuration.adoption, let id = job.backendID, job.owner == submission.owner,
+    guard let adoption = configuration.adoption, let id = job.backendID, job.isOwned(by: submission.owner),
       job.fingerprint
         == Job.adoptedFingerprint + adoption.content(token: job.submissionToken, fingerprint: fingerprint)
     else { throw .conflict(job.key) }

@@ -21,6 +21,8 @@ public final class JobService: Sendable {
     public var submitDeadline: TimeInterval = 60
     /// How long a caller of submit is kept waiting when the backend's answer was lost.
     public var settleTime: Duration = .seconds(3)
+    /// How long a caller of submit is kept waiting in all; the upstream waits 20 s.
+    public var submitTime: Duration = .seconds(18)
     /// How many jobs that are over stay in memory; the others are read from disk.
     public var recentCount = 1000
     /// How long the output of a job is answered after it was first asked for, in seconds; then it is removed.
@@ -29,6 +31,8 @@ public final class JobService: Sendable {
     public var unclaimedOutput: TimeInterval = 8 * 86_400
     /// Lines of output that are kept of a job that is over.
     public var keptLines = 10_000
+    /// How long a job that moves from one list to the other is shown in both.
+    public var lingering: Duration = .seconds(5)
     /// The longest time between two observations while nothing lives and nobody asks.
     public var idlePollInterval: Duration = .seconds(30)
     /// How long after somebody asked that begins.
@@ -37,6 +41,8 @@ public final class JobService: Sendable {
     public var adoption: Adoption?
     /// How far back the records of ended jobs are searched for a store that was lost, in seconds.
     public var recallInterval: TimeInterval = 86_400
+    /// How long submits wait for that search when it fails.
+    public var recallTime: Duration = .seconds(600)
     /// Bytes of an archive that a job is submitted with.
     public var inputSize = 10 << 30
     /// What may be in it.
@@ -59,6 +65,7 @@ public final class JobService: Sendable {
   let observer = ObserverState()
   let retention = RetentionStatus()
   let recall = Recall()
+  let unsettled = Unsettled()
   private let submitting = Mutex<[JobKey: (fingerprint: String, task: Task<Receipt, any Error>)]>([:])
   private let running = Mutex<Task<Void, Never>?>(nil)
 
@@ -75,13 +82,18 @@ public final class JobService: Sendable {
   public func start() async throws {
     try await ledger.load()
     try ledger.store.removeStrayInputs()
-    recall.begin(adopting: configuration.adoption != nil, storeIsEmpty: ledger.table.read { $0.jobs.isEmpty })
+    // An hour, since the cluster's clock may be another.
+    let recalled = Date() - configuration.recallInterval
+    recall.begin(
+      adopting: configuration.adoption != nil,
+      since: try ledger.store.lastSubmit().map { max($0 - 3600, recalled) } ?? recalled)
     running.withLock { running in
       guard running == nil else { return }
       running = Task {
         await withDiscardingTaskGroup { group in
           group.addTask { await self.connector.work(on: JobBoard(ledger: self.ledger)) }
           group.addTask { await self.observe() }
+          group.addTask { await self.settle() }
           group.addTask { await self.removeOutputs() }
           group.addTask { await self.examineStore() }
         }
@@ -121,7 +133,11 @@ public final class JobService: Sendable {
   public func list(_ list: JobList, owner: String? = nil) throws(JobError) -> (generation: UInt64, jobs: [Listed]) {
     try requireFresh()
     return ledger.table.read { contents in
-      let jobs = contents.jobs.values.filter { $0.list == list && (owner == nil || $0.owner == owner) }
+      let now = ContinuousClock.now
+      let jobs = contents.jobs.values.filter { job in
+        guard owner.map(job.isOwned) ?? true, let current = job.list else { return false }
+        return current == list || contents.moved[job.key].map { $0.from == list && $0.until > now } ?? false
+      }
       return (
         contents.generation, jobs.sorted { $0.id < $1.id }.map { Listed(name: $0.name, id: $0.backendID ?? $0.id) }
       )
@@ -208,12 +224,15 @@ public final class JobService: Sendable {
     idempotencyKey: IdempotencyKey?
   ) async throws -> Receipt {
     observer.noteAsked()
+    let deadline = ContinuousClock.now + configuration.submitTime
     try await requireRecalled()
     if let known = try await find(submission.key) {
       if known.isAdopted { return try receipt(forAdopted: known, submittedAgain: submission, fingerprint) }
       guard known.fingerprint == fingerprint else { throw JobError.conflict(known.key) }
       if let receipt = try await receipt(for: known) { return receipt }
-      if !known.state.isTerminal, let receipt = try await settle(known, why: "an earlier answer was lost") {
+      if known.state.isTerminal {
+        try await requireAbsent(known)
+      } else if let receipt = try await settle(known, why: "an earlier answer was lost", until: deadline) {
         return receipt
       }
       // It is known that the backend never had it: this is a new try.
@@ -241,11 +260,11 @@ public final class JobService: Sendable {
     } catch {
       switch error {
       case .interrupted(let reason):
-        if let receipt = try await settle(job, why: reason) { return receipt }
+        if let receipt = try await settle(job, why: reason, until: deadline) { return receipt }
         throw JobError.unsettled(job.key, why: reason)
       case .refused, .notFound, .unavailable:
         Checkpoint.reach("submit.refused")
-        await ledger.remove(job)
+        await ledger.remove(job, why: "the backend did not take it: \(error)")
         Checkpoint.reach("submit.row-removed")
         throw JobError(error)
       }
@@ -279,9 +298,11 @@ public final class JobService: Sendable {
 
   /// Finds out whether a job whose answer was lost has reached the backend, for as long as a caller can wait.
   /// - Returns: nil once its deadline is over and the backend was asked in vain.
-  private func settle(_ job: Job, why: String) async throws -> Receipt? {
-    let deadline = ContinuousClock.now + configuration.settleTime
+  private func settle(_ job: Job, why: String, until latest: ContinuousClock.Instant) async throws -> Receipt? {
+    let deadline = min(latest, .now + configuration.settleTime)
+    var pause = Duration.milliseconds(300)
     await ledger.transition(job.key, actor: "weir") { job in
+      guard job.state == .submitting else { return }
       if job.missingSince == nil { job.missingSince = Date() }
       job.reason = "looked for at the backend: \(why)"
     }
@@ -294,8 +315,9 @@ public final class JobService: Sendable {
         if let receipt = try await receipt(for: known) { return receipt }
         if known.state.isTerminal { return nil }
       }
-      guard ContinuousClock.now < deadline else { break }
-      try await Task.sleep(for: .milliseconds(300))
+      guard ContinuousClock.now + pause < deadline else { break }
+      try await Task.sleep(for: pause)
+      pause *= 2
     }
     throw JobError.unsettled(job.key, why: why)
   }
@@ -305,6 +327,8 @@ public final class JobService: Sendable {
   /// - Returns: the job as it is then; nil when it is still not known.
   func lookFor(_ job: Job, timeout: Duration) async -> Job? {
     Checkpoint.reach("settle.begun")
+    // What it answers is true of the moment it was asked; the answer may take its time.
+    let asked = Date()
     let found: Sighting?
     do throws(BackendError) {
       found = try await connector.locate(job, timeout: timeout)
@@ -313,20 +337,33 @@ public final class JobService: Sendable {
       return nil
     }
     Checkpoint.reach("settle.found", if: found != nil)
-    guard found != nil || Date().timeIntervalSince(job.submittedAt) > configuration.submitDeadline else { return nil }
+    let deadline = max(configuration.submitDeadline, connector.lastSubmit)
+    guard found != nil || asked.timeIntervalSince(job.submittedAt) > deadline else { return nil }
     return await ledger.transition(job.key, actor: "weir") { job in
       guard job.state == .submitting else { return }
       if let found {
         job = job.updated(by: found, at: Date())
       } else {
-        job.state = .failed
-        job.stateSource = "weir"
-        job.stateTime = Date()
-        job.ending = .failed
-        job.endedAt = Date()
-        job.reason = "the backend was asked and never had it"
+        job.end(at: Date(), reason: "the backend was asked and never had it")
       }
     }
+  }
+
+  /// A job that was given up is tried anew only while the backend still does not have it.
+  private func requireAbsent(_ job: Job) async throws(JobError) {
+    let found: Sighting?
+    do throws(BackendError) { found = try await connector.locate(job, timeout: configuration.settleTime) } catch {
+      throw .unavailable("whether an earlier try at the job was made after all is not known: \(error)")
+    }
+    guard let found, !found.isRefusal else { return }
+    noteLate(job, as: found.backendID)
+    throw .refused("job \(job.key) was given up, and is at the backend all the same: it is \(found.backendID) there")
+  }
+
+  /// Nobody is told the id of such a job; administrators are told of it.
+  func noteLate(_ job: Job, as id: String) {
+    logger.error(
+      "\(job.key): given up, and is at the backend all the same: no new try is made", metadata: ["backend": "\(id)"])
   }
 
   // MARK: Acting on a job
@@ -335,6 +372,8 @@ public final class JobService: Sendable {
   public func cancel(_ job: Job, actor: String) async throws(JobError) {
     guard !job.state.isTerminal else { return }
     try requireBackendID(job)
+    // Where it is remembered until it is done, who asked for it is written before it can be done.
+    if connector.queuesHere { await noteCancel(of: job, actor) }
     do throws(BackendError) {
       try await connector.cancel(job)
     } catch {
@@ -342,14 +381,18 @@ public final class JobService: Sendable {
       guard case .notFound = error else { throw JobError(error) }
     }
     Checkpoint.reach("cancel.sent")
+    if !connector.queuesHere { await noteCancel(of: job, actor) }
+    Checkpoint.reach("cancel.written")
+    observer.poke()
+  }
+
+  private func noteCancel(of job: Job, _ actor: String) async {
     await ledger.transition(job.key, actor: actor) { job in
       job.state = .canceling
       job.stateSource = "weir"
       job.stateTime = Date()
       job.reason = "canceled by \(actor)"
     }
-    Checkpoint.reach("cancel.written")
-    observer.poke()
   }
 
   /// Lets a held job run.
@@ -443,6 +486,16 @@ public final class JobService: Sendable {
 }
 
 extension Job {
+  /// Fails without ever having run.
+  mutating func end(at time: Date, reason: String) {
+    state = .failed
+    stateSource = "weir"
+    stateTime = time
+    ending = .failed
+    endedAt = time
+    self.reason = reason
+  }
+
   init(
     _ submission: Submission, token: String? = nil, fingerprint: String, connector: any Connector, now: Date
   ) {

@@ -123,11 +123,35 @@ extension JobStore {
     }
   }
 
-  /// Keeps the output of a job that is over. The first to be kept stays.
+  /// Keeps the output of a job that is over. The first to be kept stays, unless its room is needed.
   func keep(output: [UInt8], of id: String) throws -> [UInt8] {
     if let kept = try keptOutput(of: id) { return kept }
     try Files.write(output, to: outputFile(id))
     Checkpoint.reach("output.kept")
+    let count = keptBytes.withLock { bytes in
+      bytes = bytes.map { $0 + output.count }
+      return bytes
+    }
+    if count.map({ $0 > outputLimit }) ?? true { try makeRoom() }
     return output
+  }
+
+  /// Counts what is kept, and if that is too much, removes a tenth of it and more, the oldest first: it is read from the
+  /// backend again when somebody asks for it.
+  private func makeRoom() throws {
+    let output = URL(fileURLWithPath: directory.output)
+    let known: [URLResourceKey] = [.fileSizeKey, .contentModificationDateKey]
+    let files = try FileManager.default.contentsOfDirectory(at: output, includingPropertiesForKeys: known).map { file in
+      let values = try? file.resourceValues(forKeys: Set(known))
+      return (file: file, size: values?.fileSize ?? 0, date: values?.contentModificationDate ?? .distantPast)
+    }
+    var total = files.reduce(0) { $0 + $1.size }
+    if total > outputLimit {
+      for (file, size, _) in files.sorted(by: { $0.date < $1.date }) where total > outputLimit / 10 * 9 {
+        unlink(file.path)
+        total -= size
+      }
+    }
+    keptBytes.withLock { $0 = total }
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Synchronization
 
 /// The jobs on disk: SQLite in WAL mode, one transaction per event, every commit synced before it counts.
 ///
@@ -15,12 +16,18 @@ public final class JobStore: Sendable {
   let database: DatabasePool
   let directory: StateDirectory
   private let seal: Seal
+  /// How many bytes of output are kept at most.
+  let outputLimit: Int
+  /// How many bytes of output are kept, and were removed since that was counted; nil before it was.
+  let keptBytes = Mutex<Int?>(nil)
 
   /// Opens or creates the store in a directory of its own.
+  /// - Parameter outputLimit: how many bytes of output are kept at most; what is more is read from the backend again.
   /// - Throws: ``StoreError``, which says what to do.
-  public init(directory path: String) throws(StoreError) {
+  public init(directory path: String, outputLimit: Int = 4 << 30) throws(StoreError) {
     directory = try StateDirectory(path)
     seal = try Seal(path: directory.sealKey)
+    self.outputLimit = outputLimit
     do {
       try Self.prepare(directory)
       database = try DatabasePool(path: directory.database, configuration: Self.configuration)
@@ -50,22 +57,36 @@ public final class JobStore: Sendable {
     }
   }
 
+  /// When the last job was submitted that it knows.
+  func lastSubmit() throws -> Date? {
+    try database.read { db in try Date.fetchOne(db, sql: "SELECT max(submittedAt) FROM job") }
+  }
+
   func job(_ key: JobKey) async throws -> Job? {
     try await database.read { db in
       try Job.filter(Column("name") == key.name && Column("number") == key.number).fetchOne(db)
     }
   }
 
-  /// Writes a new job, in place of an earlier one of the same name and number that the backend never had.
+  /// Writes a new job, in place of an earlier one of the same name and number that the backend never had and whose events
+  /// it takes over.
+  /// - Parameter outputDue: when its output goes, of a job that is over already.
   /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key.
   /// - Parameter payload: what the job will be run by, for a connector whose jobs wait here.
   func insert(
-    _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil
+    _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
+    outputDue: Date? = nil
   ) throws {
     let sealed = payload.map { Data(seal.close($0)) }
     try database.write { db in
-      try Job.filter(Column("name") == job.name && Column("number") == job.number && Column("backendID") == nil)
-        .deleteAll(db)
+      let earlier = Job.filter(
+        Column("name") == job.name && Column("number") == job.number && Column("backendID") == nil)
+      // Until the end of the transaction.
+      try db.execute(sql: "PRAGMA defer_foreign_keys = ON")
+      for id in try earlier.select(Column("id"), as: String.self).fetchAll(db) {
+        try db.execute(sql: "UPDATE jobEvent SET job = ? WHERE job = ?", arguments: [job.id, id])
+      }
+      try earlier.deleteAll(db)
       try job.insert(db)
       Checkpoint.reach("submit.row-half-written")
       try db.execute(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)", arguments: [job.id, shownScript])
@@ -73,6 +94,9 @@ public final class JobStore: Sendable {
       try event.insert(db)
       if let sealed {
         try db.execute(sql: "INSERT INTO payload (job, sealed) VALUES (?, ?)", arguments: [job.id, sealed])
+      }
+      if let outputDue {
+        try db.execute(sql: "INSERT INTO retention (job, due) VALUES (?, ?)", arguments: [job.id, outputDue])
       }
       if let idempotencyKey { try idempotencyKey.bind(to: job.id, db) }
     }

@@ -8,17 +8,27 @@ import Synchronization
 final class JobTable: Sendable {
   struct Contents: Sendable {
     var jobs: [JobKey: Job] = [:]
+    /// The list that a job was in before, and until when it is shown there too: who asks for one list after the other sees
+    /// a job that moves meanwhile in one of them, whichever is asked for first.
+    var moved: [JobKey: (from: JobList, until: ContinuousClock.Instant)] = [:]
     /// Counts the changes, so that what is made from the table can be kept until it changes.
     var generation: UInt64 = 0
     /// Why changes cannot be written to disk right now; nil when they can.
     var storeTrouble: String?
   }
 
+  /// A closure that is taken out of a mutex as such is wrapped anew each time, and so gets slower with each call.
+  private struct Watcher: Sendable {
+    let body: @Sendable (Job) -> Void
+  }
+
   private let contents = Mutex(Contents())
-  private let watcher = Mutex<(@Sendable (Job) -> Void)?>(nil)
+  private let watcher = Mutex<Watcher?>(nil)
 
   /// Calls it with each job that came or changed, in the order in which that happened.
-  func watch(_ body: @escaping @Sendable (Job) -> Void) { watcher.withLock { $0 = body } }
+  func watch(_ body: @escaping @Sendable (Job) -> Void) {
+    watcher.withLock { $0 = Watcher(body: body) }
+  }
 
   func read<Result>(_ body: (borrowing Contents) throws -> Result) rethrows -> Result {
     try contents.withLock { try body($0) }
@@ -32,9 +42,19 @@ final class JobTable: Sendable {
   }
 
   /// Shows jobs as they are now.
-  fileprivate func show(_ jobs: [Job]) {
-    change { contents in for job in jobs { contents.jobs[job.key] = job } }
-    if let body = watcher.withLock({ $0 }) { for job in jobs { body(job) } }
+  /// - Parameter lingering: for how long one that moved is shown in its list before, too.
+  fileprivate func show(_ changes: [(before: Job?, after: Job)], lingering: Duration) {
+    change { contents in
+      let now = ContinuousClock.now
+      contents.moved = contents.moved.filter { $0.value.until > now }
+      for (before, after) in changes {
+        contents.jobs[after.key] = after
+        if let from = before?.list, let to = after.list, from != to {
+          contents.moved[after.key] = (from, now + lingering)
+        }
+      }
+    }
+    if let watcher = watcher.withLock({ $0 }) { for change in changes { watcher.body(change.after) } }
   }
 
   fileprivate func note(storeTrouble: String?) { contents.withLock { $0.storeTrouble = storeTrouble } }
@@ -62,6 +82,8 @@ actor Ledger {
 
   /// How many jobs that are over stay in the table; the others are read from disk.
   private let recentCount: Int
+  /// How long a job that moves from one list to the other is shown in both.
+  private let lingering: Duration
   /// Seconds for which output is kept that nobody asks for.
   private let unclaimedOutput: TimeInterval
 
@@ -69,6 +91,7 @@ actor Ledger {
     self.store = store
     recentCount = configuration.recentCount
     unclaimedOutput = configuration.unclaimedOutput
+    lingering = configuration.lingering
     self.logger = logger
   }
 
@@ -98,17 +121,25 @@ actor Ledger {
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
       reason: job.reason)
+    let due = job.state.isTerminal ? Date() + unclaimedOutput : nil
     try writing {
       try store.insert(
-        job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload)
+        job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due)
     }
-    table.show([job])
+    // It took the place of an earlier try, of which nothing more is to be written.
+    unsaved[job.key] = nil
+    table.show([(nil, job)], lingering: .zero)
+    if job.state.isTerminal {
+      ended.append(job.key)
+      forget()
+    }
   }
 
   /// Takes over a job that the backend has and the store does not.
   /// - Returns: false when the store knows its name and number, or its token.
   func adopt(_ job: Job) async throws -> Bool {
-    guard try await find(job.key) == nil else { return false }
+    // One may be submitted while the disk is asked.
+    guard try await find(job.key) == nil, table.read({ $0.jobs[job.key] == nil }) else { return false }
     var job = job
     job.reason = "the store did not know it" + (job.reason.isEmpty ? "" : "; \(job.reason)")
     try insert(job, shownScript: "", actor: "weir", idempotencyKey: nil)
@@ -116,10 +147,14 @@ actor Ledger {
     return true
   }
 
-  /// Takes back a job that certainly never reached the backend.
-  func remove(_ job: Job) {
+  /// Takes back a job that certainly never reached the backend. Where the disk does not let go of it, it has failed.
+  func remove(_ job: Job, why: String) {
+    do { try writing { try store.delete(job.id) } } catch {
+      logger.error("\(job.key): row not removed: \(error)")
+      transition(job.key, actor: "weir") { $0.end(at: Date(), reason: why) }
+      return
+    }
     unsaved[job.key] = nil
-    do { try writing { try store.delete(job.id) } } catch { logger.error("\(job.key): row not removed: \(error)") }
     table.change { contents in
       if contents.jobs[job.key]?.id == job.id { contents.jobs[job.key] = nil }
     }
@@ -196,7 +231,7 @@ actor Ledger {
     Checkpoint.reach("end.decided", if: changes.contains { $0.after.state.isTerminal })
     save()
     Checkpoint.reach("end.written", if: changes.contains { $0.after.state.isTerminal })
-    table.show(changes.map(\.after))
+    table.show(changes.map { ($0.before, $0.after) }, lingering: lingering)
     for (before, after) in changes where after.state.isTerminal && !before.state.isTerminal { ended.append(after.key) }
     forget()
   }

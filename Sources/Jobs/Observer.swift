@@ -14,6 +14,8 @@ final class ObserverState: Sendable {
     var unbroken = false
     /// When accounting last could not be asked.
     var accountingFailed: ContinuousClock.Instant?
+    /// The same by the calendar; before the first look nobody knows since when it could.
+    var accountingFailedTime = Date()
 
     /// Whether accounting may be asked for what can wait: each question that it does not answer holds up a look.
     var mayAskAccounting: Bool { accountingFailed.map { .now - $0 > .seconds(30) } ?? true }
@@ -50,7 +52,7 @@ final class ObserverState: Sendable {
       status.lastComplete = began
       status.lastCompleteTime = time
       status.unbroken = inFull
-      if !inFull { status.accountingFailed = .now }
+      if !inFull { (status.accountingFailed, status.accountingFailedTime) = (.now, time) }
       return status.failure.take()
     }
   }
@@ -101,9 +103,12 @@ extension JobService {
   /// One look at all jobs. False when the backend did not answer in full.
   func observeOnce() async -> Bool {
     let now = Date()
-    let asksForCodes = observer.status.mayAskAccounting
+    let status = observer.status
     let asked = ledger.table.read { contents in
-      contents.jobs.values.filter { !$0.state.isTerminal || asksForCodes && $0.lacksExitCode(at: now) }
+      contents.jobs.values.filter { job in
+        !job.state.isTerminal
+          || status.mayAskAccounting && job.lacksExitCode(at: now, accountingSince: status.accountingFailedTime)
+      }
     }
     let began = ContinuousClock.now
     Checkpoint.reach("observe.begun")
@@ -111,8 +116,11 @@ extension JobService {
       let observation = try await connector.observe(asked.filter { $0.backendID != nil })
       Checkpoint.reach("observe.seen")
       await adopt(from: observation)
+      noteLate(in: observation)
+      // A job whose submit was answered meanwhile was not asked about.
       await ledger.apply(
-        observation, to: Set(asked.map(\.key)), lostAfter: configuration.lostAfter, unbroken: observer.status.unbroken)
+        observation, to: Set(asked.filter { $0.backendID != nil }.map(\.key)), lostAfter: configuration.lostAfter,
+        unbroken: observer.status.unbroken)
       Checkpoint.reach("observe.applied")
       let failure = observer.completed(
         began: began, at: observation.time, inFull: observation.accountingFailure == nil)
@@ -124,9 +132,6 @@ extension JobService {
         logger.warning("no observation: \(error)")
       }
       return false
-    }
-    for job in asked where job.state == .submitting && job.backendID == nil && !isSubmitting(job.key) {
-      _ = await lookFor(job, timeout: .seconds(30))
     }
     return true
   }

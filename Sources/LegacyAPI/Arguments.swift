@@ -12,12 +12,12 @@ struct Arguments {
     if request.headers["Content-Type"]?.lowercased().hasPrefix("application/json") == true {
       text = request.body
     } else {
-      guard let field = try request.form()["args"] else {
+      guard let field = try request.form().bytes(of: "args") else {
         throw HTTPError(
           .init(400), code: "args_missing", "the form field 'args' is missing",
           hint: "send args={...} as application/x-www-form-urlencoded, or the object itself as application/json")
       }
-      text = Array(field.utf8)
+      text = field
     }
     do { values = try JSONParser.object(text) } catch { throw Self.refusal(of: text, error) }
   }

@@ -43,7 +43,7 @@ public struct LegacyAPI: Sendable {
   public func register(on router: inout Router) {
     let alive = json(.object(["status": "OK"]))
     router.on("GET", "/live", isQuiet: true) { _ in .now(alive) }
-    router.on("GET", "/ready", isQuiet: true) { _ in .now(ready()) }
+    router.on("GET", "/ready", isQuiet: true, ready)
     on(&router, ["GET"], "/gc") { _, _ in .now(reachable()) }
     on(&router, ["GET"], "/nodes") { _, _ in .now(.text("true", contentType: "text/html; charset=utf-8")) }
     on(&router, ["POST"], "/online") { _, _ in .now(json(true)) }
@@ -84,9 +84,21 @@ public struct LegacyAPI: Sendable {
 
   // MARK: The service itself
 
-  private func ready() -> Response {
+  /// Open to everybody, for probes. Wrong credentials count as they do elsewhere, and get what is answered without any.
+  private func ready(_ request: Request) throws -> Answer {
+    guard request.headers["Authorization"] != nil || gate.authenticator.isOpen else { return .now(ready(for: nil)) }
+    let answer = try gate.admit(request) { _, caller in .now(ready(for: caller)) }
+    guard case .later(let operation) = answer else { return answer }
+    return .later { (try? await operation()) ?? ready(for: nil) }
+  }
+
+  /// Warnings name users, accounts and files: they are for those who see all jobs.
+  private func ready(for caller: Caller?) -> Response {
     var answer: [String: JSONText.Value] = ["status": "OK", "version": .string(version)]
-    let warnings = service.warnings + warnings()
+    var warnings = service.warnings + warnings()
+    if caller.map(\.seesAllJobs) != true, !warnings.isEmpty {
+      warnings = ["the service and administrators are shown what it is: \(warnings.count) in number"]
+    }
     if !warnings.isEmpty { answer["warnings"] = .array(warnings.map { .string($0) }) }
     let reasons = [service.trouble, service.storeTrouble].compactMap { $0 }
     if reasons.isEmpty { return json(.object(answer)) }
@@ -184,14 +196,16 @@ public struct LegacyAPI: Sendable {
     let (key, id) = try reference(in: request)
     if let job = service.recent(key) { return .now(runStatus(of: job, id, caller)) }
     return later {
-      runStatus(of: try await service.find(key, backendID: id), id, caller)
+      runStatus(of: try await find(key, id, caller), id, caller)
     }
   }
 
   private func runStatus(of job: Job?, _ id: String, _ caller: Caller) -> Response {
     guard let job, known(job, by: id, to: caller) else { return json([.null, .null, .null, .null]) }
+    // Time that nobody saw it run is not made up.
+    let seen = service.view(of: job).unknownSince ?? Date()
     return json([
-      .array(job.nodes.map { .string($0) }), .string(clock(job.elapsed(at: Date()))),
+      .array(job.nodes.map { .string($0) }), .string(clock(job.elapsed(at: seen))),
       .string("\(job.name)/\(job.number)/\(id)"), .null,
     ])
   }
@@ -274,11 +288,16 @@ public struct LegacyAPI: Sendable {
   }
 
   private func job(_ key: JobKey, _ id: String, _ caller: Caller) async throws -> Job {
-    guard let job = try await service.find(key, backendID: id), known(job, by: id, to: caller)
-    else {
+    guard let job = try await find(key, id, caller), known(job, by: id, to: caller) else {
       throw unknownJob("\(key)/\(id)")
     }
     return job
+  }
+
+  /// The job of that name and number. Of one that the store does not know the backend is asked only for those who see all
+  /// jobs: a user is told the same, at the same cost, of jobs that are others' and of jobs that are not.
+  private func find(_ key: JobKey, _ id: String, _ caller: Caller) async throws -> Job? {
+    caller.seesAllJobs ? try await service.find(key, backendID: id) : try await service.find(key)
   }
 
   /// Whether a caller knows a job by an id. Of others' jobs it knows none.

@@ -8,7 +8,7 @@ extension Connection {
     {
       return output
     }
-    return try await withChannel("exec", command, by: deadline) { connection, channel throws(Interruption) in
+    return try await withChannel(.command(command), by: deadline) { connection, channel throws(Interruption) in
       try await connection.exchange(on: channel, stdin: stdin, limits: limits, by: deadline)
     }
   }

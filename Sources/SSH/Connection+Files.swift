@@ -28,7 +28,7 @@ extension Connection {
     _ body: @escaping @Sendable (isolated Connection, inout Transfer) async throws -> T
   ) async throws(Interrupted) -> Result<T, any Error> {
     do throws(Interrupted) {
-      return try await withChannel("subsystem", "sftp", by: deadline) { connection, channel throws(Interruption) in
+      return try await withChannel(.subsystem("sftp"), by: deadline) { connection, channel throws(Interruption) in
         let transfer: @Sendable (isolated Connection) async throws -> T? = { connection in
           var transfer = Transfer(channel: channel, path: path, deadline: deadline)
           try await connection.greet(&transfer)

@@ -3,18 +3,16 @@ import Logging
 
 extension Connection {
   /// Connects, checks the host's key and logs in.
+  /// - Parameter dial: makes the connected, non-blocking socket.
   static func open(
     to destination: Destination, key: PrivateKey, hostKeys: HostKeyPolicy, configuration: PoolConfiguration,
-    logger: Logger
+    logger: Logger, dial: () async throws(SSHError) -> Int32
   ) async throws(SSHError) -> Connection {
-    let deadline = ContinuousClock.Instant.after(configuration.connectTimeout)
+    var deadline = ContinuousClock.Instant.after(configuration.connectTimeout)
     // Before the host is troubled: without a file to judge its key by there is no reason to.
     let algorithms = try hostKeys.algorithms(for: destination)
-    let socket: Int32
-    switch await Dialer.dial(host: destination.host, port: destination.port, timeout: configuration.connectTimeout) {
-    case .success(let descriptor): socket = descriptor
-    case .failure(let failure): throw .unreachable(destination, reason: failure.reason)
-    }
+    let socket = try await dial()
+    if destination.via != nil { deadline = .after(configuration.connectTimeout) }  // That was another login.
     let made = Connection(
       socket: socket, destination: destination, keepalive: configuration.keepalive,
       capacity: configuration.channelsPerConnection)

@@ -40,12 +40,17 @@ extension Connection {
 
   /// A shell that is free, or a new one.
   private func takeShell(by deadline: ContinuousClock.Instant) async throws(Interrupted) -> KeptShell? {
-    sweepShells()
+    if !idleShells.isEmpty {
+      // The end of the connection may be known to the kernel already: better now than when a command was sent.
+      wire.becameReadable()
+      wakeAll()
+      sweepShells()
+    }
     if let shell = idleShells.popLast() {
       users += 1
       return shell
     }
-    let channel = try await start("exec", KeptShell.command, by: deadline)
+    let channel = try await start(.command(KeptShell.command), by: deadline)
     do throws(Interruption) {
       let limits = OutputLimits(stdout: 0, stderr: 0)  // What start files print.
       var started = false
@@ -103,7 +108,7 @@ extension Connection {
   /// Ends what a shell runs, for nobody waits for it any longer, and the shell with it.
   private func abandon(_ shell: KeptShell) async {
     do throws(Interrupted) {
-      try await withChannel("exec", shell.kill, by: .after(keepalive), isLeased: false) {
+      try await withChannel(.command(shell.kill), by: .after(keepalive), isLeased: false) {
         connection, channel throws(Interruption) in
         try await connection.waitAtEnd(of: channel, by: .after(.seconds(5)))
       }
@@ -121,15 +126,16 @@ extension Connection {
 
   /// Lets go of shells that have ended, or say something though nobody asked: something else writes there too.
   func sweepShells() {
-    idleShells.removeAll { shell in
+    // Not in place: reading may find the connection lost, and then they are all forgotten.
+    var quiet: [KeptShell] = []
+    for shell in idleShells {
       do throws(Interruption) {
         let readOut = try read(.stdout, of: shell.channel) { _ in }
         let readErr = try read(.stderr, of: shell.channel) { _ in }
-        guard readOut || readErr || session.isAtEnd(shell.channel) else { return false }
-        end(shell)
-      } catch {}  // Lost, and they with it.
-      return true
+        if readOut || readErr || session.isAtEnd(shell.channel) { end(shell) } else { quiet.append(shell) }
+      } catch {}
     }
+    idleShells = lost == nil ? quiet : []
   }
 
   /// Ends the shells that nobody has used for a while, except for the one used last.

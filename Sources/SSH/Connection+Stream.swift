@@ -4,7 +4,7 @@ extension Connection {
     _ command: String, input: CommandInput, limit: Int, by deadline: ContinuousClock.Instant,
     _ onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
   ) async throws(Interrupted) -> Result<CommandOutput, any Error> {
-    try await withChannel("exec", command, by: deadline) { connection, channel throws(Interruption) in
+    try await withChannel(.command(command), by: deadline) { connection, channel throws(Interruption) in
       try await connection.attended(
         channel, by: deadline,
         [

@@ -23,7 +23,7 @@ actor Connection {
   nonisolated let destination: Destination
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-  private let executor: QueueExecutor
+  let executor: QueueExecutor
   let session: Session
   let wire: Wire
   let keepalive: Duration
@@ -48,6 +48,8 @@ actor Connection {
   var idleShells: [KeptShell] = []
   /// After the account was found to have no shell that can be kept, none is tried before this.
   var nextShell = ContinuousClock.now
+  /// Our ends of the connections that are made by way of this one, by their descriptors.
+  var tunnels: [Int32: Wire] = [:]
   private var ticker: Task<Void, Never>?
   private var receivedAtTick: UInt64 = 0
   /// The server was silent for an interval and has a question to answer.
@@ -140,7 +142,7 @@ actor Connection {
     if Task.isCancelled || ContinuousClock.now >= deadline { throw .timedOut }
   }
 
-  private func wakeAll() {
+  func wakeAll() {
     let woken = waiters
     waiters.removeAll(keepingCapacity: true)
     for waiter in woken { waiter.resume() }
@@ -218,10 +220,10 @@ actor Connection {
   ///
   /// Errors come as soon as they are known; cleaning up goes on behind them, and keeps the channel's place until done.
   func withChannel<T: Sendable>(
-    _ request: String, _ argument: String, by deadline: ContinuousClock.Instant, isLeased: Bool = true,
+    _ service: Session.Service, by deadline: ContinuousClock.Instant, isLeased: Bool = true,
     _ body: (isolated Connection, Session.Channel) async throws(Interruption) -> T
   ) async throws(Interrupted) -> T {
-    let channel = try await start(request, argument, by: deadline, isLeased: isLeased)
+    let channel = try await start(service, by: deadline, isLeased: isLeased)
     defer { discard(channel, isLeased: isLeased) }
     do throws(Interruption) {
       return try await body(self, channel)
@@ -233,7 +235,7 @@ actor Connection {
   /// Opens a channel and asks for what it shall be connected to.
   /// - Parameter isLeased: whether the pool has given a place for it and is to get it back.
   func start(
-    _ request: String, _ argument: String, by deadline: ContinuousClock.Instant, isLeased: Bool = true
+    _ service: Session.Service, by deadline: ContinuousClock.Instant, isLeased: Bool = true
   ) async throws(Interrupted) -> Session.Channel {
     users += 1
     var channel: Session.Channel?
@@ -243,20 +245,20 @@ actor Connection {
       try await turn(ticket, by: deadline)
       try await makeRoom(by: deadline)
       isOpening = true
-      let opened = try await open(by: deadline)
+      let opened = try await open(service, by: deadline)
       channel = opened
       try await eventually(by: deadline) { () throws(Session.Failure) in
-        try session.request(request, argument, on: opened)
+        try session.request(service, on: opened)
       }
       leaveStarts(ticket)
       return opened
     } catch {
       switch error {
       case .timedOut where isOpening:
-        Task { [channel] in await finishStart(ticket, channel, request, argument, isLeased) }
+        Task { [channel] in await finishStart(ticket, channel, service, isLeased) }
       case .refused where channel == nil:
         leaveStarts(ticket)
-        leave(.refused, isLeased)
+        leave(service.isSession ? .refused : .released, isLeased)
       default:
         leaveStarts(ticket)
         if let channel { discard(channel, isLeased: isLeased) } else { leave(.released, isLeased) }
@@ -267,14 +269,18 @@ actor Connection {
   }
 
   /// Where the server allows no more channels, a shell that nobody uses makes room.
-  private func open(by deadline: ContinuousClock.Instant) async throws(Interruption) -> Session.Channel {
+  private func open(
+    _ service: Session.Service, by deadline: ContinuousClock.Instant
+  ) async throws(Interruption) -> Session.Channel {
     while true {
       do throws(Interruption) {
-        let opened = try await eventually(by: deadline) { () throws(Session.Failure) in try session.openChannel() }
+        let opened = try await eventually(by: deadline) { () throws(Session.Failure) in
+          try session.openChannel(for: service)
+        }
         channels += 1
         return opened
       } catch {
-        guard error.isRefusal, !idleShells.isEmpty else { throw error }
+        guard error.isRefusal, service.isSession, !idleShells.isEmpty else { throw error }
         try await endShell(by: deadline)
       }
     }
@@ -297,17 +303,19 @@ actor Connection {
   /// Brings a start that nobody waits for any longer to its end: an answer that is still to come would be taken for
   /// that to the next one's request.
   private func finishStart(
-    _ ticket: UInt64, _ channel: Session.Channel?, _ request: String, _ argument: String, _ isLeased: Bool
+    _ ticket: UInt64, _ channel: Session.Channel?, _ service: Session.Service, _ isLeased: Bool
   ) async {
     var channel = channel
     do throws(Interruption) {
       let deadline = ContinuousClock.Instant.after(keepalive * 2)
       if let channel {
         try await eventually(by: deadline) { () throws(Session.Failure) in
-          try session.request(request, argument, on: channel)
+          try session.request(service, on: channel)
         }
       } else {
-        channel = try await eventually(by: deadline) { () throws(Session.Failure) in try session.openChannel() }
+        channel = try await eventually(by: deadline) { () throws(Session.Failure) in
+          try session.openChannel(for: service)
+        }
         channels += 1
       }
     } catch {

@@ -4,11 +4,12 @@ import Logging
 
 extension ConnectionPool {
   /// Lets `body` use one channel of a connection, and tries again where that is certain to do no harm.
+  /// - Parameter target: what a jump host leads to.
   func withConnection<T: Sendable>(
-    to destination: Destination, key: PrivateKey, by deadline: ContinuousClock.Instant,
+    to destination: Destination, key: PrivateKey, target: String? = nil, by deadline: ContinuousClock.Instant,
     _ body: (Connection) async throws(Interrupted) -> T
   ) async throws(SSHError) -> T {
-    let route = Route(destination: destination, fingerprint: key.fingerprint)
+    let route = Route(destination: destination, fingerprint: key.fingerprint, target: target)
     var lossesLeft = 1
     var refusals = 0
     while true {
@@ -99,10 +100,11 @@ extension ConnectionPool {
       let knownHosts = FileStamp(path: hostKeys.path)
       do throws(SSHError) {
         let connection = try await Connection.open(
-          to: route.destination, key: key, hostKeys: hostKeys, configuration: configuration, logger: logger)
+          to: route.destination, key: key, hostKeys: hostKeys, configuration: configuration, logger: logger,
+          dial: { () throws(SSHError) in try await self.dial(route.destination) })
         await connected(route, key, connection)
       } catch {
-        failed(route, error, knownHosts)
+        failed(route, key, error, knownHosts)
       }
     }
   }
@@ -119,16 +121,18 @@ extension ConnectionPool {
     if let reason = await connection.lost { return handle(.lost(reason: reason), of: connection, route, key) }
     if let (since, attempts) = outage.map({ ($0.since, $0.attempts) }) ?? trouble.map({ ($0.since, $0.attempts) }) {
       logger.notice(
-        "SSH to \(route.destination) works again",
+        "SSH to \(route) works again",
         metadata: ["after": "\(Int(-since.timeIntervalSinceNow)) s", "attempts": "\(attempts)"])
     } else {
-      logger.info("SSH to \(route.destination) connected")
+      logger.info("SSH to \(route) connected")
     }
     serve(route, key)
+    serveSiblings(of: route, key)
   }
 
   /// - Parameter knownHosts: the stamp of the known hosts file before the attempt.
-  private func failed(_ route: Route, _ error: SSHError, _ knownHosts: FileStamp) {
+  private func failed(_ route: Route, _ key: PrivateKey, _ error: SSHError, _ knownHosts: FileStamp) {
+    defer { serveSiblings(of: route, key) }
     let isNews = state.withLock { state in
       if error.isAboutHostKey { return hostKeyRefused(route, error, knownHosts, &state) }
       guard case .loginRefused = error else { return state.lanes[route]?.failed(error) == true }
@@ -165,6 +169,12 @@ extension ConnectionPool {
     if connect { connectInBackground(route, key) }
   }
 
+  /// Those who have waited for how the first login at a jump host ends.
+  private func serveSiblings(of route: Route, _ key: PrivateKey) {
+    guard route.target != nil else { return }
+    for sibling in state.withLock({ $0.siblings(of: route) }) { serve(sibling, key) }
+  }
+
   private func handle(_ event: Connection.Event, of connection: Connection, _ route: Route, _ key: PrivateKey) {
     switch event {
     case .released:
@@ -180,7 +190,7 @@ extension ConnectionPool {
         state.counters.connectionsLost += 1
         return true
       }
-      if wasOurs { logger.notice("SSH to \(route.destination) lost: \(reason)") }
+      if wasOurs { logger.notice("SSH to \(route) lost: \(reason)") }
     case .tick:
       guard state.withLock({ $0.lanes[route]?.removeIfIdle(connection) == true }) else { return }
       Task { await connection.close() }
@@ -203,16 +213,36 @@ extension ConnectionPool.State {
   /// Whether a connection shall be made now; who asks must make it.
   fileprivate mutating func beginConnecting(_ route: ConnectionPool.Route) -> Bool {
     let barrier = barrier(before: route)
-    guard !isClosed, lanes[route]?.beginConnecting(barrier: barrier) == true else { return false }
+    guard !isClosed, !isFirstLoginUnderWay(route), lanes[route]?.beginConnecting(barrier: barrier) == true else {
+      return false
+    }
     hostKeyTroubles[route.destination.endpoint]?.beginAttempt()
     return true
   }
 
   /// Why nobody may connect to the host now, if that is so.
   fileprivate func barrier(before route: ConnectionPool.Route) -> SSHError? {
+    if route.target != nil, let refusal = siblings(of: route).lazy.compactMap({ lanes[$0]?.refusal }).first {
+      return refusal.error
+    }
     guard !hostKeyTroubles.isEmpty, let trouble = hostKeyTroubles[route.destination.endpoint], !trouble.isOver else {
       return nil
     }
     return trouble.error
+  }
+
+  /// The same account and key at the same jump host, for other targets.
+  fileprivate func siblings(of route: ConnectionPool.Route) -> [ConnectionPool.Route] {
+    lanes.keys.filter { other in
+      other != route && other.target != nil && other.destination == route.destination
+        && other.fingerprint == route.fingerprint
+    }
+  }
+
+  /// A key that a jump host refuses is to be refused once, and not for each host behind it: so the first one goes alone.
+  private func isFirstLoginUnderWay(_ route: ConnectionPool.Route) -> Bool {
+    guard route.target != nil, lanes[route]?.logins == 0 else { return false }
+    let siblings = siblings(of: route).compactMap { lanes[$0] }
+    return siblings.contains(where: \.isConnecting) && siblings.allSatisfy { $0.logins == 0 }
   }
 }

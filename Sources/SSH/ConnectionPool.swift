@@ -13,9 +13,15 @@ import Synchronization
 /// let output = try await pool.run("hostname", on: destination, key: key, timeout: .seconds(10))
 /// ```
 public final class ConnectionPool: Sendable {
+  /// For how long a server may leave unacknowledged what was sent to it, before the connection is given up (tcp(7),
+  /// TCP_USER_TIMEOUT): what a broken network holds back is delivered within that time or never.
+  public static let longestSilence = Duration.seconds(10)
+
   struct Route: Hashable {
     let destination: Destination
     let fingerprint: String
+    /// The ``Destination/endpoint`` that connections are made to by way of this one, if it is a jump host for that.
+    var target: String?
   }
 
   struct State {

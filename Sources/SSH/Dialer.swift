@@ -49,6 +49,8 @@ enum Dialer {
     var on: Int32 = 1
     let size = socklen_t(MemoryLayout<Int32>.size)
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
+    var silence = Int32(clamping: ConnectionPool.longestSilence.milliseconds)
+    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &silence, size)
     var code: Int32 = 0
     if Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) != 0 {
       code = errno

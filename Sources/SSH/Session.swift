@@ -103,18 +103,48 @@ final class Session {
 
   // MARK: Channels
 
-  func openChannel(type: String = "session") throws(Failure) -> Channel? {
-    let channel = libssh2_channel_open_ex(
-      raw, type, UInt32(type.utf8.count), Self.window, Self.packet, nil, 0)
+  /// What a channel is for.
+  enum Service {
+    case command(String)
+    case subsystem(String)
+    /// A TCP connection from there to somewhere else.
+    case connection(host: String, port: Int)
+
+    /// Whether it counts as a session; see sshd's MaxSessions.
+    var isSession: Bool { if case .connection = self { false } else { true } }
+  }
+
+  func openChannel(for service: Service) throws(Failure) -> Channel? {
+    guard case .connection(let host, let port) = service else { return try openChannel(type: "session") }
+    // RFC 4254, section 7.2. Nobody asks where it comes from.
+    var target = WireWriter()
+    target.string(host)
+    target.uint32(UInt32(clamping: port))
+    target.string("127.0.0.1")
+    target.uint32(0)
+    return try openChannel(type: "direct-tcpip", target.bytes)
+  }
+
+  func openChannel(type: String, _ message: [UInt8] = []) throws(Failure) -> Channel? {
+    let channel = message.withUnsafeBytes { message in
+      libssh2_channel_open_ex(
+        raw, type, UInt32(type.utf8.count), Self.window, Self.packet,
+        message.bindMemory(to: CChar.self).baseAddress, UInt32(message.count))
+    }
     if let channel { return Channel(raw: channel) }
     try check(libssh2_session_last_errno(raw))
     return nil
   }
 
-  /// Asks for what the channel shall be connected to (RFC 4254, section 6.5): `exec` with a command, or `subsystem`
-  /// with a name.
-  func request(_ type: String, _ argument: String, on channel: Channel) throws(Failure) -> Void? {
-    try attempt(
+  /// Asks for what a session's channel shall be connected to (RFC 4254, section 6.5).
+  func request(_ service: Service, on channel: Channel) throws(Failure) -> Void? {
+    let (type, argument): (String, String)
+    switch service {
+    case .command(let command): (type, argument) = ("exec", command)
+    case .subsystem(let name): (type, argument) = ("subsystem", name)
+    case .connection: return ()  // It is connected when it is open.
+    }
+    return try attempt(
       libssh2_channel_process_startup(
         channel.raw, type, UInt32(type.utf8.count), argument, UInt32(truncatingIfNeeded: argument.utf8.count)))
   }

@@ -44,15 +44,17 @@ final class Wire {
   func activate(onReadable: @escaping @Sendable () -> Void, onWritable: @escaping @Sendable () -> Void) {
     reader.setEventHandler(handler: onReadable)
     writer.setEventHandler(handler: onWritable)
-    watchReadable()
+    watchReadable(true)
   }
 
   /// To be called when the socket was reported readable: takes in what has come.
   func becameReadable() {
+    guard !isClosed else { return }
     // Acknowledge at once: a server that sends small packets waits for it (Nagle against delayed acknowledgement).
     // The kernel forgets this setting again and again.
     var on: Int32 = 1
     _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &on, socklen_t(MemoryLayout<Int32>.size))
+    defer { watchReadable(incoming.count < 1 << 20) }
     let count = incoming.fill(upTo: 256 << 10) { room in
       let count = Glibc.recv(descriptor, room.baseAddress, room.count, 0)
       return count < 0 ? -Int(errno) : count
@@ -64,8 +66,20 @@ final class Wire {
     }
   }
 
+  /// Everything that was received and not asked for yet.
+  func takeReceived() -> [UInt8] {
+    defer { watchReadable(true) }
+    return incoming.takeAll()
+  }
+
+  /// Adds to what is to be sent.
+  func append(_ bytes: UnsafeRawBufferPointer) { if !isClosed { outgoing.append(bytes) } }
+
   /// So much is waiting to be sent that nobody should add to it.
   var isCongested: Bool { outgoing.count > 1 << 20 }
+
+  /// Nothing is waiting to be sent.
+  var isFlushed: Bool { outgoing.count == 0 }
 
   /// Sends what the socket takes now; the rest follows when it has room. Also to be called when the socket was
   /// reported writable.
@@ -89,7 +103,7 @@ final class Wire {
     outgoing = Backlog()
     incoming = Backlog()
     // A source must not be released suspended, and a suspended one never runs its cancel handler.
-    watchReadable()
+    watchReadable(true)
     watchWritable(true)
     reader.cancel()
     writer.cancel()
@@ -97,10 +111,10 @@ final class Wire {
 
   // Noted before it is done: the first time this is not on the queue, where the event of a connection that is over at
   // once may come before the call returns, and close the wire. Resuming twice ends the program.
-  private func watchReadable() {
-    guard readerIsSuspended else { return }
-    readerIsSuspended = false
-    reader.resume()
+  private func watchReadable(_ wanted: Bool) {
+    guard wanted == readerIsSuspended else { return }
+    readerIsSuspended = !wanted
+    if wanted { reader.resume() } else { reader.suspend() }
   }
 
   private func watchWritable(_ wanted: Bool) {
@@ -123,6 +137,7 @@ extension Wire {
 
   static let receive: Receive = { _, buffer, length, _, abstract in
     guard let wire = Wire.behind(abstract), !wire.isClosed else { return 0 }
+    defer { wire.watchReadable(wire.incoming.count < 1 << 20) }
     if wire.incoming.count == 0 { return wire.isAtEnd ? 0 : -Int(EAGAIN) }
     return wire.incoming.drain { bytes in
       let count = min(bytes.count, length)
@@ -161,6 +176,11 @@ private struct Backlog {
     }
     if bytes.isEmpty { bytes = more } else { bytes += more }
     return result
+  }
+
+  mutating func takeAll() -> [UInt8] {
+    defer { (bytes, gone) = ([], 0) }
+    return gone == 0 ? bytes : Array(bytes[gone...])
   }
 
   /// Lets `sink` take bytes from the front. It returns how many it took, or a negative number for an error.

@@ -13,13 +13,20 @@ public struct SSHRunner: Runner {
   private let pool: ConnectionPool
   private let host: String
   private let port: Int
+  private let via: JumpHost?
   private let keys: @Sendable (String) -> PrivateKey?
 
-  /// - Parameter keys: the key for an account, or nil if there is none.
-  public init(pool: ConnectionPool, host: String, port: Int, keys: @escaping @Sendable (String) -> PrivateKey?) {
+  /// - Parameters:
+  ///   - via: the host by way of which this one is reached, if not directly.
+  ///   - keys: the key for an account, or nil if there is none.
+  public init(
+    pool: ConnectionPool, host: String, port: Int, via: JumpHost? = nil,
+    keys: @escaping @Sendable (String) -> PrivateKey?
+  ) {
     self.pool = pool
     self.host = host
     self.port = port
+    self.via = via
     self.keys = keys
   }
 
@@ -94,14 +101,16 @@ public struct SSHRunner: Runner {
     return key
   }
 
-  private func destination(_ account: String) -> Destination { Destination(host: host, port: port, user: account) }
+  private func destination(_ account: String) -> Destination {
+    Destination(host: host, port: port, user: account, via: via)
+  }
 
   /// What a closure has thrown stays as it is.
   private static func translated(_ error: any Error) -> any Error { (error as? SSHError).map(RunError.init) ?? error }
 
   public var statusLines: [String] {
     var lines: [String] = []
-    for status in pool.status() where status.destination.host == host && status.destination.port == port {
+    for status in pool.status() where status.destination == destination(status.destination.user) {
       // A key that is no longer used says nothing any more, nor how the last attempt went once the next may be made.
       guard let line = status.lastError, keys(status.destination.user)?.fingerprint == status.fingerprint,
         status.needsAttention || status.nextAttempt.map({ $0 >= Date() }) ?? true, !lines.contains(line)

@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Synchronization
 
@@ -37,18 +36,18 @@ public final class TokenVerifier: Sendable {
   /// How many keys without a name a token is tried against at most.
   static let maximumTrials = 4
 
-  /// How many tokens wait for their signatures to be checked at most; the last of them waits for some 400 ms.
-  static let maximumWaiting = 1000
+  /// Keys without names, and how often they were replaced.
+  private struct OwnKeys {
+    var keys: [VerificationKey]
+    var edition = 0
+  }
 
-  private let keys: [VerificationKey]
+  private let own: Mutex<OwnKeys>
   private let keySet: KeySetSource?
   private let rules: Rules
   private let leeway: TimeInterval
   let cache: TokenCache
-
-  /// Signatures are checked here, one after another, so that a flood of bad tokens takes one core at most.
-  private let queue = DispatchQueue(label: "weir.tokens")
-  private let waiting = Atomic<Int>(0)
+  private let queue = SignatureQueue()
 
   /// - Parameters:
   ///   - keys: keys without names: every token whose algorithm fits is tried against them.
@@ -63,19 +62,32 @@ public final class TokenVerifier: Sendable {
 
   /// - Parameter cacheCapacity: how many tokens are remembered at most.
   init(keys: [VerificationKey], keySet: KeySetSource?, rules: Rules, cacheCapacity: Int) throws(KeyError) {
-    guard !keys.isEmpty || keySet != nil else { throw .noKey }
-    if let algorithms = rules.algorithms {
-      try Self.check(algorithms, fit: keys, isOnlyThem: keySet == nil)
-    }
-    self.keys = keys.map { key in rules.algorithms.map { key.restricted(to: $0) } ?? key }
-    for algorithm in Algorithm.available
-    where self.keys.count(where: { $0.fitting.contains(algorithm) }) > Self.maximumTrials {
-      throw .tooManyKeys(algorithm)
-    }
+    own = Mutex(OwnKeys(keys: try Self.usable(keys, by: rules, isOnlyThem: keySet == nil)))
     self.keySet = keySet
     self.rules = rules
     leeway = max(0, rules.leeway / .seconds(1))
     cache = TokenCache(capacity: cacheCapacity)
+  }
+
+  /// Takes other keys without names in place of those it has, and forgets all tokens.
+  /// - Throws: a ``KeyError`` as when it was made; then nothing changes.
+  public func replaceKeys(by keys: [VerificationKey]) throws(KeyError) {
+    let keys = try Self.usable(keys, by: rules, isOnlyThem: keySet == nil)
+    own.withLock { $0 = OwnKeys(keys: keys, edition: $0.edition + 1) }
+  }
+
+  /// The keys, each for the algorithms that the rules allow.
+  private static func usable(
+    _ keys: [VerificationKey], by rules: Rules, isOnlyThem: Bool
+  ) throws(KeyError) -> [VerificationKey] {
+    guard !keys.isEmpty || !isOnlyThem else { throw .noKey }
+    if let algorithms = rules.algorithms { try check(algorithms, fit: keys, isOnlyThem: isOnlyThem) }
+    let keys = keys.map { key in rules.algorithms.map { key.restricted(to: $0) } ?? key }
+    for algorithm in Algorithm.available
+    where keys.count(where: { $0.fitting.contains(algorithm) }) > maximumTrials {
+      throw .tooManyKeys(algorithm)
+    }
+    return keys
   }
 
   private static func check(
@@ -101,7 +113,7 @@ public final class TokenVerifier: Sendable {
   /// Takes about a microsecond, whatever the algorithm.
   public func cached(_ token: String, now: Date) -> Claims? {
     guard token.utf8.count <= Self.maximumLength, let digest = TokenDigest(token),
-      let claims = cache.claims(of: digest, edition: keySet?.edition ?? 0),
+      let claims = cache.claims(of: digest, edition: own.withLock(\.edition) + (keySet?.edition ?? 0)),
       now < claims.expiresAt, isTimely(claims, now: now)
     else { return nil }
     return claims
@@ -115,11 +127,14 @@ public final class TokenVerifier: Sendable {
   /// - Parameters:
   ///   - token: the token alone, without `Bearer`.
   ///   - now: the time to hold `exp`, `nbf` and `iat` against.
-  public func verify(_ token: String, now: Date = Date()) async throws(TokenError) -> Claims {
+  ///   - isSuspect: whether it comes from where bad tokens came from lately: then it waits behind the others.
+  public func verify(
+    _ token: String, now: Date = Date(), isSuspect: Bool = false
+  ) async throws(TokenError) -> Claims {
     if let claims = cached(token, now: now) { return claims }
     let parts = try TokenParts(token)
     let claims = try Claims(parts.claims)
-    let edition = try await check(token, parts)
+    let edition = try await check(token, parts, isSuspect)
     try checkTimes(claims, now: now)
     if let issuer = rules.issuer, claims.issuer?.isSameText(as: issuer) != true { throw .issuer }
     if let audience = rules.audience, try !claims.isMeant(for: audience) { throw .audience }
@@ -128,28 +143,40 @@ public final class TokenVerifier: Sendable {
   }
 
   /// Checks the signature.
-  /// - Returns: the edition of the key set that it was checked against.
-  private func check(_ token: String, _ parts: TokenParts) async throws(TokenError) -> Int {
-    guard let algorithm = parts.algorithm, isAllowed(algorithm) else {
+  /// - Returns: the edition of the keys that it was checked against.
+  private func check(_ token: String, _ parts: TokenParts, _ isSuspect: Bool) async throws(TokenError) -> Int {
+    let own = own.withLock { $0 }
+    guard let algorithm = parts.algorithm, isAllowed(algorithm, own.keys) else {
       throw .algorithm(TokenError.shown(parts.algorithmName))
     }
-    let own = keys.filter { $0.fitting.contains(algorithm) }
+    func isSigned(with keys: [VerificationKey]) async throws(TokenError) -> Bool {
+      try await queue.isSigned(token, with: keys, algorithm, isSuspect: isSuspect)
+    }
+    let fitting = own.keys.filter { $0.fitting.contains(algorithm) }
     guard let keySet else {
-      guard try await isSigned(token, with: own, algorithm) else { throw .signature }
-      return 0
+      guard try await isSigned(with: fitting) else { throw .signature }
+      return own.edition
     }
     let (set, edition) = keySet.current
-    if try await isSigned(token, with: own + set.keys(named: parts.keyID, for: algorithm), algorithm) { return edition }
+    if try await isSigned(with: Self.candidates(fitting, set, parts, algorithm)) { return own.edition + edition }
     let isMissing = keySet.mayHold(algorithm) && !set.knows(parts.keyID)
     guard isMissing else { throw refusal(of: parts, algorithm, by: set) }
     try await keySet.refresh()
     let (newSet, newEdition) = keySet.current
-    if newEdition != edition,
-      try await isSigned(token, with: newSet.keys(named: parts.keyID, for: algorithm), algorithm)
-    {
-      return newEdition
+    if newEdition != edition, try await isSigned(with: newSet.keys(named: parts.keyID, for: algorithm)) {
+      return own.edition + newEdition
     }
     throw refusal(of: parts, algorithm, by: newSet)
+  }
+
+  /// The keys that a token may be signed with: the one of the set that it names, else those without a name and those of the
+  /// set that come into question; the former alone if all together are too many to be tried.
+  private static func candidates(
+    _ own: [VerificationKey], _ set: KeySet, _ parts: TokenParts, _ algorithm: Algorithm
+  ) -> [VerificationKey] {
+    let others = set.keys(named: parts.keyID, for: algorithm)
+    if parts.keyID != nil, set.knows(parts.keyID), !others.isEmpty { return others }
+    return own.count + others.count <= maximumTrials ? own + others : own
   }
 
   /// Why a token is refused that no key fits.
@@ -161,22 +188,9 @@ public final class TokenVerifier: Sendable {
     return .unknownKey
   }
 
-  private func isAllowed(_ algorithm: Algorithm) -> Bool {
+  private func isAllowed(_ algorithm: Algorithm, _ keys: [VerificationKey]) -> Bool {
     guard Algorithm.available.contains(algorithm), rules.algorithms?.contains(algorithm) != false else { return false }
     return keys.contains { $0.fitting.contains(algorithm) } || keySet?.mayHold(algorithm) == true
-  }
-
-  private func isSigned(
-    _ token: String, with keys: [VerificationKey], _ algorithm: Algorithm
-  ) async throws(TokenError) -> Bool {
-    guard !keys.isEmpty else { return false }
-    defer { waiting.subtract(1, ordering: .relaxed) }
-    guard waiting.add(1, ordering: .relaxed).newValue <= Self.maximumWaiting else { throw .busy }
-    return await withCheckedContinuation { continuation in
-      queue.async {
-        continuation.resume(returning: keys.contains { Signature.isGood(token, key: $0, algorithm: algorithm) })
-      }
-    }
   }
 
   private func checkTimes(_ claims: Claims, now: Date) throws(TokenError) {

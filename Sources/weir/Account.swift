@@ -11,12 +11,16 @@ enum Account {
     return nil
   }
 
-  /// What Debian, Red Hat and Slurm installations call the accounts of their daemons.
+  /// What Debian, Red Hat and Slurm installations call the accounts of their daemons, and images of clouds that of their
+  /// administrator.
   private static let ofTheSystem: Set<String> = [
-    "adm", "apache", "avahi", "backup", "bin", "chrony", "daemon", "dbus", "dnsmasq", "ftp", "games", "gnats", "halt",
-    "irc", "ldap", "libstoragemgmt", "list", "lp", "mail", "man", "messagebus", "munge", "mysql", "named", "news",
-    "nginx", "nobody", "nslcd", "ntp", "operator", "polkitd", "postfix", "postgres", "proxy", "root", "rpc", "rpcuser",
-    "shutdown", "slurm", "slurmrestd", "sshd", "sssd", "statd", "sync", "sys", "tcpdump", "tss", "uucp", "uuidd",
-    "www-data",
+    "adm", "admin", "administrator", "almalinux", "alpine", "ansible", "apache", "arch", "avahi", "azureuser", "backup",
+    "bin", "bitnami", "centos", "chrony", "clear", "cloud-user", "core", "daemon", "dbus", "debian", "dnsmasq",
+    "ec2-user", "fedora", "ftp", "games", "gdm", "gitlab-runner", "gnats", "grafana", "halt", "irc", "jenkins", "kube",
+    "ldap", "libstoragemgmt", "lightdm", "list", "lp", "mail", "man", "messagebus", "minio", "mongodb", "munge",
+    "mysql", "named", "news", "nginx", "nobody", "nslcd", "ntp", "opc", "opensuse", "operator", "polkitd", "postfix",
+    "postgres", "prometheus", "proxy", "rabbitmq", "redis", "rocky", "root", "rpc", "rpcuser", "sddm", "shutdown",
+    "slurm", "slurmrestd", "sshd", "sssd", "statd", "sync", "sys", "tcpdump", "tss", "ubuntu", "uucp", "uuidd",
+    "vagrant", "wheel", "www-data", "zabbix",
   ]
 }

@@ -74,10 +74,15 @@ struct LogLines: LogHandler {
     var line = "\(timestamp(time)) \(level.rawValue) \(visible(message))"
     for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
       let text = visible(value.description)
-      let isWord = !text.isEmpty && !text.contains { $0 == " " || $0 == "\"" || $0 == "=" }
-      line += " \(key)=" + (isWord ? text : "\"" + text.replacing("\"", with: "\\\"") + "\"")
+      // By scalars: a quote with an accent upon it is one character, and no quote.
+      let isWord = !text.isEmpty && !text.unicodeScalars.contains { $0 == " " || $0 == "\"" || $0 == "=" }
+      line += " \(key)=" + (isWord ? text : quoted(text))
     }
     return Array((line + "\n").utf8)
+  }
+
+  private static func quoted(_ text: String) -> String {
+    "\"" + text.unicodeScalars.map { $0 == "\"" ? "\\\"" : String($0) }.joined() + "\""
   }
 
   /// A text on one line: what is said may come from a client, and must not look like a line of its own nor steer a terminal.

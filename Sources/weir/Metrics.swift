@@ -14,7 +14,7 @@ struct Metrics: Sendable {
     let metrics = self
     router.on("GET", "/metrics") { request in
       try metrics.gate.admit(request) { _, caller in
-        if case .user = caller {
+        guard caller.seesAllJobs else {
           throw HTTPError(
             .init(403), code: "forbidden", "the metrics are for the service and for administrators",
             hint: "use the service key, or a token with the administrators' claim")

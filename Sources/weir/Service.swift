@@ -25,9 +25,11 @@ struct Service {
   private let logger: Logger
   private let jobs: JobService
   private let router: Router
+  private let gate: Gate
   private let pool: ConnectionPool?
   private let users: UserDirectory
   private let keySet: KeySetSource?
+  private let keyFiles: KeyFiles?
 
   /// Serves until a signal says to end; then finishes what is under way. While another Weir has the state directory,
   /// stands by.
@@ -39,7 +41,8 @@ struct Service {
     let logger = logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
     let signals = EndSignals()
     let standby = Standby(
-      directory: settings.text("WEIR_STATE_DIR"), configuration: server(settings, logger), logger: logger)
+      directory: settings.text("WEIR_STATE_DIR"), outputLimit: settings.whole("WEIR_OUTPUT_BYTES"),
+      configuration: server(settings, logger), logger: logger)
     guard let (store, lock, port) = try await standby.open(until: signals) else { return }
     // Its end is the end of the lock.
     defer { withExtendedLifetime(lock) {} }
@@ -53,6 +56,8 @@ struct Service {
     do { (verifier, keySet) = try settings.tokens?.makeVerifier(logger: logger) ?? (nil, nil) } catch {
       throw StartError(description: "the keys of tokens cannot be used: \(error)")
     }
+    let keyFiles = verifier.map { KeyFiles(settings.tokens?.paths ?? [], verifier: $0, logger: logger) }
+    self.keyFiles = keyFiles
     let users = UserDirectory(settings.userDirectory, users: settings.users, logger: logger)
     self.users = users
     let connector: any Connector
@@ -63,7 +68,7 @@ struct Service {
     var configuration = Self.jobs(settings)
     configuration.adoption = Self.adoption(settings, accountOf)
     jobs = JobService(store: store, connector: connector, configuration: configuration, logger: logger)
-    let gate = Gate(
+    gate = Gate(
       authenticator: Authenticator(
         serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: verifier,
         userClaim: settings.text("WEIR_USER_CLAIM"), adminClaim: Settings.claim(settings.text("WEIR_ADMIN_CLAIM")),
@@ -73,7 +78,7 @@ struct Service {
       service: jobs, gate: gate, accountOf: accountOf,
       settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
       vaultRoots: settings.list("WEIR_VAULT_ROOTS"),
-      warnings: { (users.warning.map { [$0] } ?? []) + (verifier?.warnings ?? []) })
+      warnings: { [users.warning, keyFiles?.warning].compactMap { $0 } + (verifier?.warnings ?? []) })
     var router = Router()
     api.register(on: &router)
     Metrics(jobs: jobs, gate: gate, pool: pool).register(on: &router)
@@ -87,9 +92,11 @@ struct Service {
       throw StartError(description: "WEIR_STATE_DIR: the job store cannot be read: \(error)")
     }
     await keySet?.start()
+    keyFiles?.watch()
     users.watch { [pool] in pool?.retryLogins() }
     var configuration = Self.server(settings, logger)
     configuration.port = port
+    configuration.isKnown = { [gate] in gate.knows($0) }
     let server = Server(configuration: configuration, router: router, logger: logger)
     await standby.end()
     do { try server.start() } catch { throw StartError(description: "\(error)") }
@@ -133,7 +140,7 @@ struct Service {
     logger.log(level: level, "request", metadata: metadata)
   }
 
-  private static func limits(_ settings: Settings) -> Limits {
+  static func limits(_ settings: Settings) -> Limits {
     func seconds(_ name: String) -> Duration { .seconds(settings.whole(name)) }
     var limits = Limits()
     limits.requestLine = settings.whole("WEIR_HTTP_REQUEST_LINE")
@@ -198,7 +205,8 @@ struct Service {
       pool: pool, host: settings.text("JARVICE_SLURM_CLUSTER_ADDR"), port: settings.whole("JARVICE_SLURM_CLUSTER_PORT"),
       keys: { account in users.key(of: account) })
     var configuration = SlurmConnector.Configuration(observer: settings.text("JARVICE_SLURM_SSH_USER"))
-    configuration.sbatchLimit = max(16, min(45, settings.whole("WEIR_SUBMIT_DEADLINE") - 10))
+    configuration.heldBack = ConnectionPool.longestSilence
+    configuration.fit(submitDeadline: settings.whole("WEIR_SUBMIT_DEADLINE"))
     configuration.scratchDirectory = directory(settings.text("JARVICE_JOB_SCRATCH_DIR"))
     return SlurmConnector(runner: runner, configuration: configuration)
   }

@@ -45,7 +45,12 @@ struct Setting: Sendable {
   var takesEmpty = false
 
   /// The variable that names a file with the value, where there is one: secrets may be kept out of the environment.
-  var fileName: String? { if case .secret = form { name + "_FILE" } else { nil } }
+  var fileName: String? {
+    switch form {
+    case .secret, .proxy: name + "_FILE"
+    default: nil
+    }
+  }
 
   /// What is expected, for messages and the table.
   var expected: String {
@@ -90,7 +95,7 @@ struct Setting: Sendable {
     }
   }
 
-  private static func isReadableFile(_ path: String) -> Bool {
+  static func isReadableFile(_ path: String) -> Bool {
     var isDirectory: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
       && FileManager.default.isReadableFile(atPath: path)
@@ -151,7 +156,9 @@ extension Setting {
       meaning: "Bytes of a body; more is 413. A call may have a limit of its own."),
     Setting(
       name: "WEIR_HTTP_UNFINISHED_BODIES", group: .http, form: .whole(1_048_576...Int.max), standard: "268435456",
-      meaning: "Bytes of all bodies together that have come in part; one above 64 KB that would be too much is 503."),
+      meaning:
+        "Bytes of all bodies together that are coming or being worked on, of callers not known yet half of it; one above 64 KB that would be too much is 503."
+    ),
     Setting(
       name: "WEIR_HTTP_HEADER_SECONDS", group: .http, form: .whole(1...3600), standard: "10",
       meaning: "Seconds from a request's first byte to the end of its head; later is 408."),
@@ -161,7 +168,7 @@ extension Setting {
     Setting(
       name: "WEIR_HTTP_BODY_RATE", group: .http, form: .whole(0...1_000_000_000), standard: "500",
       meaning:
-        "Bytes a second that a body has to arrive with, once it takes longer than the idle time; slower is 408, 0 is no bound."
+        "Bytes a second that a body has to arrive with, beyond the idle time, and an answer to be taken with that is waited for; slower is 408, or cut off, 0 is no bound."
     ),
     Setting(
       name: "WEIR_HTTP_KEEP_ALIVE_SECONDS", group: .http, form: .whole(1...86_400), standard: "75",
@@ -193,7 +200,7 @@ extension Setting {
     Setting(
       name: "WEIR_JWT_KEY_FILE", group: .callers, form: .files, standard: "",
       meaning:
-        "Keys that bearer tokens are verified with, a comma list of files: a PEM public key each, or a secret of at least 32 bytes for HS*."
+        "Keys that bearer tokens are verified with, a comma list of files: a PEM public key each, or a secret of at least 32 bytes for HS*; read again when they change."
     ),
     Setting(
       name: "WEIR_JWT_JWKS_FILE", group: .callers, form: .file, standard: "",
@@ -258,6 +265,11 @@ extension Setting {
       name: "WEIR_KEEP_OUTPUT", group: .jobs, form: .whole(1...31_536_000), standard: "86400",
       meaning:
         "Seconds for which /exitstatus is answered after the first time; then the output is removed, on the cluster too. Output that nobody asks for is kept a week longer."
+    ),
+    Setting(
+      name: "WEIR_OUTPUT_BYTES", group: .jobs, form: .whole(16_777_216...Int.max), standard: "4294967296",
+      meaning:
+        "Bytes of output that are kept in the state directory; for more the oldest goes, and is read from the cluster again when asked for."
     ),
   ]
 

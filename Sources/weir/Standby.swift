@@ -12,13 +12,16 @@ final class Standby: Sendable {
   private static let interval = Duration.seconds(1)
 
   private let directory: String
+  private let outputLimit: Int
   private let configuration: ServerConfiguration
   private let logger: Logger
   private let reason = Mutex("")
   private let server = Mutex<Server?>(nil)
 
-  init(directory: String, configuration: ServerConfiguration, logger: Logger) {
+  /// - Parameter outputLimit: how many bytes of output the store keeps.
+  init(directory: String, outputLimit: Int, configuration: ServerConfiguration, logger: Logger) {
     self.directory = directory
+    self.outputLimit = outputLimit
     self.configuration = configuration
     self.logger = logger
   }
@@ -31,7 +34,7 @@ final class Standby: Sendable {
       do {
         let state = try StateDirectory(directory)
         if lock == nil { lock = try take(state) }
-        if let lock { return (try JobStore(directory: directory), lock, port: port) }
+        if let lock { return (try JobStore(directory: directory, outputLimit: outputLimit), lock, port: port) }
       } catch StoreError.unwritable(let reason) {
         try wait("waiting for the job store in \(directory), where nothing can be written: \(reason)")
       } catch let error as StoreError {

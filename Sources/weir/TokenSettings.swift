@@ -4,6 +4,8 @@ import Tokens
 
 /// How bearer tokens are verified.
 struct TokenSettings: Sendable {
+  /// Files, and the key that each held when the settings were read.
+  let paths: [String]
   private(set) var keys: [VerificationKey] = []
   private(set) var keySet: KeySetSource.Place?
   private(set) var rules = TokenVerifier.Rules()
@@ -12,7 +14,7 @@ struct TokenSettings: Sendable {
   /// - Parameter value: the value of a setting.
   init?(_ value: (String) -> String, _ faults: inout [SettingsFault]) {
     let (file, url) = (value("WEIR_JWT_JWKS_FILE"), value("WEIR_JWT_JWKS_URL"))
-    let paths = Setting.list(value("WEIR_JWT_KEY_FILE"))
+    paths = Setting.list(value("WEIR_JWT_KEY_FILE"))
     guard !paths.isEmpty || !file.isEmpty || !url.isEmpty else { return nil }
     if !file.isEmpty { keySet = .file(path: file) }
     if !url.isEmpty { keySet = .url(url) }
@@ -23,15 +25,30 @@ struct TokenSettings: Sendable {
     rules.leeway = .seconds(Int(value("WEIR_JWT_LEEWAY")) ?? 30)
     for path in paths {
       // A file that cannot be read is told of already.
-      guard let contents = FileManager.default.contents(atPath: path) else { continue }
-      do { keys.append(try VerificationKey(contents: [UInt8](contents))) } catch {
-        faults.append(.init(name: "WEIR_JWT_KEY_FILE", sentence: "\(path): \(error)"))
+      guard Setting.isReadableFile(path) else { continue }
+      do { keys.append(try Self.key(in: path)) } catch {
+        faults.append(.init(name: "WEIR_JWT_KEY_FILE", sentence: error.description))
       }
     }
     if !file.isEmpty, !url.isEmpty {
       faults.append(.init(name: "WEIR_JWT_JWKS_URL", sentence: "WEIR_JWT_JWKS_FILE is set too; set one of them"))
     } else if keys.count == paths.count {
       check(&faults)
+    }
+  }
+
+  /// Why a file holds no key; names the file.
+  struct Unusable: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// The key in a file.
+  static func key(in path: String) throws(Unusable) -> VerificationKey {
+    guard let contents = FileManager.default.contents(atPath: path) else {
+      throw Unusable(description: "\(path): the file cannot be read")
+    }
+    do { return try VerificationKey(contents: [UInt8](contents)) } catch {
+      throw Unusable(description: "\(path): \(error)")
     }
   }
 

@@ -62,18 +62,10 @@ final class UserDirectory: Sendable {
   /// Looks every other second whether the file has changed.
   /// - Parameter onChange: called after new contents were taken.
   func watch(onChange: @escaping @Sendable () -> Void) {
-    Task { [weak self] in
-      while true {
-        try await Task.sleep(for: .seconds(2))
-        guard let self else { return }
-        // Not on a thread of the tasks: the file may lie on a server that does not answer.
-        await withCheckedContinuation { done in
-          self.queue.async {
-            if self.refresh() { onChange() }
-            done.resume()
-          }
-        }
-      }
+    everyOtherSecond(on: queue) { [weak self] in
+      guard let self else { return false }
+      if refresh() { onChange() }
+      return true
     }
   }
 

@@ -4,12 +4,13 @@ import Yams
 
 /// The users file: which account on the cluster belongs to an e-mail address, and its SSH key.
 struct Users: Sendable {
-  private let accounts: [String: String]
+  /// By the bytes of the addresses: Swift's own equality takes different spellings of an accent for one.
+  private let accounts: [[UInt8]: String]
   private let keys: [String: PrivateKey]
 
   static let none = Users(accounts: [:], keys: [:])
 
-  func account(of mail: String) -> String? { accounts[mail] }
+  func account(of mail: String) -> String? { accounts[Array(mail.utf8)] }
   func key(of account: String) -> PrivateKey? { keys[account] }
 
   private struct File: Decodable {
@@ -44,7 +45,7 @@ struct Users: Sendable {
       fault(sentence(for: error))
       return .none
     }
-    var accounts: [String: String] = [:]
+    var accounts: [[UInt8]: String] = [:]
     var keys: [String: PrivateKey] = [:]
     for (index, entry) in file.entries.enumerated() {
       let name = "entry \(index + 1) (\(entry.user ?? entry.mail))"
@@ -52,8 +53,9 @@ struct Users: Sendable {
         fault("\(name): mapped_user: \(wrong)")
         continue
       }
-      if accounts[entry.mail] != nil { fault("\(name): \(entry.mail) stands in an earlier entry too") }
-      accounts[entry.mail] = entry.account
+      let mail = Array(entry.mail.utf8)
+      if accounts[mail] != nil { fault("\(name): \(entry.mail) stands in an earlier entry too") }
+      accounts[mail] = entry.account
       do {
         let key = try PrivateKey(text: entry.key, passphrase: passphrase)
         if let other = keys[entry.account], other.fingerprint != key.fingerprint {

@@ -67,6 +67,16 @@ final class Door: Sendable {
     }
   }
 
+  /// One request with other fields than credentials.
+  func get(_ path: String = "/now", host: String, fields: [String]) async throws -> Reply {
+    let client = try client()
+    return try await blocking {
+      try client.send(
+        "GET \(path) HTTP/1.1\r\nHost: \(host)\r\n" + fields.map { $0 + "\r\n" }.joined() + "\r\n")
+      return try client.reply()
+    }
+  }
+
   func post(_ body: String, as authorization: String) async throws -> Reply {
     let client = try client()
     return try await blocking {

@@ -77,6 +77,29 @@ struct FloodTests {
     }
   }
 
+  @Test("Requests with large bodies are not held for long: when theirs are too many bytes, more are 429 at once")
+  func largeBodies() async throws {
+    let clock = ManualClock()
+    try await Door.run(clock: clock) { door in
+      try await fail(10, door)
+      let body = String(repeating: "a", count: Gate.maximumDelayedBytes / 2)
+      let request =
+        "POST /bearer HTTP/1.1\r\nHost: a\r\nAuthorization: \(basic("a:b"))\r\n"
+        + "Content-Length: \(body.utf8.count)\r\n\r\n" + body
+      let waiting = try (0..<2).map { _ in try door.client() }
+      for client in waiting { try await blocking { try client.send(request) } }
+      try await delayed(2, door)
+      let third = try await door.post(body, as: basic("a:b"))
+      #expect(third.status == 429 && door.gate.load.delayed == 2)
+      async let small = door.get("/now", basic("a:b"))
+      try await delayed(3, door)
+      while clock.remaining.count < 4 { await Task.yield() }
+      clock.advance(by: .seconds(2))
+      #expect(try await small.status == 401)
+      for client in waiting { #expect(try await blocking { try client.reply().status } == 401) }
+    }
+  }
+
   @Test("Requests of one connection are answered in their order, the slowed one before what follows")
   func order() async throws {
     let clock = ManualClock()
@@ -119,6 +142,7 @@ struct FloodTests {
       let clients = 20
       let each = 2000
       let isOver = Flag()
+      let before = try Self.residentKilobytes()
       async let good = { () async throws -> [Duration] in
         var times: [Duration] = []
         while !isOver.isSet {
@@ -145,8 +169,15 @@ struct FloodTests {
       #expect(try #require(times.last) < .seconds(5), "the slowest three good requests")
       #expect(door.gate.failures == [Refusal(.signature).reason: clients * each])
       #expect(door.gate.load.delayed == 0 && door.gate.load.networks == clients)
+      #expect(try Self.residentKilobytes() - before < 50_000)
       #expect(door.log.lines.count <= 2 * RefusalLog.lines)
     }
+  }
+
+  /// How much memory this process has.
+  private static func residentKilobytes() throws -> Int {
+    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    return Int(try #require(status.firstMatch(of: /VmRSS:\s+([0-9]+) kB/)).1) ?? 0
   }
 
   /// Sends bad tokens from an address of its own, some at a time.

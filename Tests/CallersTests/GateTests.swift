@@ -62,6 +62,30 @@ struct GateTests {
     }
   }
 
+  @Test(
+    "Without authentication programs are served, and web pages are not",
+    arguments: [
+      ("localhost", [], 200), ("LOCALHOST:5000", [], 200), ("127.0.0.1:5000", [], 200), ("[::1]:5000", [], 200),
+      ("127.8.9.10", ["Origin: http://127.8.9.10"], 200), ("localhost:5", ["Origin: http://localhost:5"], 200),
+      ("localhost", ["Sec-Fetch-Site: none"], 200), ("localhost", ["Sec-Fetch-Site: same-origin"], 200),
+      ("evil.example", [], 403), ("localhost.evil.example", [], 403), ("127.0.0.1.evil.example:80", [], 403),
+      ("", [], 403), ("10.0.0.1", [], 403), ("[::2]", [], 403), ("localhost", ["Origin: http://evil.example"], 403),
+      ("localhost:5000", ["Origin: http://localhost:3000"], 403), ("localhost", ["Origin: https://localhost"], 403),
+      ("localhost", ["Origin: null"], 403), ("localhost", ["Sec-Fetch-Site: cross-site"], 403),
+      ("localhost", ["Sec-Fetch-Site: same-site"], 403),
+    ] as [(String, [String], Int)])
+  func pages(host: String, fields: [String], status: Int) async throws {
+    let open = Authenticator(serviceKeys: [], verifier: nil, userClaim: "email", open: true)
+    try await Door.run(open) { door in
+      let reply = try await door.get(host: host, fields: fields)
+      #expect(reply.status == status && (status == 200 || reply.error["code"] == "foreign_page"))
+    }
+    try await Door.run { door in
+      let reply = try await door.get(host: host, fields: fields + ["Authorization: \(basic("old:key"))"])
+      #expect(reply.status == 200, "who sends credentials may come from anywhere")
+    }
+  }
+
   @Test("Only the ways that are open are named")
   func waysIn() async throws {
     try await Door.run(Authenticator(serviceKeys: ["a:b"], verifier: nil, userClaim: "email")) { door in

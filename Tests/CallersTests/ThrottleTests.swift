@@ -33,6 +33,15 @@ struct ThrottleTests {
     #expect(throttle.failure(from: somewhere, at: .seconds(-100)) == .zero)
   }
 
+  @Test("It is told whether a network is slowed, until enough was forgiven")
+  func slowing() {
+    var throttle = Throttle()
+    #expect(!throttle.isSlowing(somewhere, at: .zero))
+    for _ in 0..<10 { _ = throttle.failure(from: somewhere, at: .zero) }
+    #expect(throttle.isSlowing(somewhere, at: .zero) && !throttle.isSlowing(somewhere, at: .seconds(1)))
+    #expect(!throttle.isSlowing(Network(remoteAddress: "192.0.2.8:1"), at: .zero))
+  }
+
   @Test("One network's failures do not slow another")
   func apart() {
     var throttle = Throttle()

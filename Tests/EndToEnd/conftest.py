@@ -24,7 +24,16 @@ def cluster():
     cluster = Cluster()
     cluster.run("scontrol", "ping")
     yield cluster
-    cluster.cancel(names)
+    cluster.end(names, cluster.ids)
+
+
+@pytest.fixture(autouse=True)
+def no_jobs_left(cluster):
+    """A test's jobs are gone at its end, so that no later one waits for their nodes."""
+    before = len(names), len(cluster.ids)
+    yield
+    if (len(names), len(cluster.ids)) != before:
+        cluster.end(names[before[0] :], cluster.ids[before[1] :])
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,14 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
-import string
 import socket
+import sqlite3
+import string
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -182,7 +185,7 @@ class Weir:
         found = wait_until(listens, 20, 0.02)
         self.address = (found[1].decode(), int(found[2]))
         if ready:
-            wait_until(lambda: self.get("/ready").status == 200, 20, 0.05)
+            wait_until(lambda: self.get("/ready", credentials="").status == 200, 20, 0.05)
         return self
 
     def stop(self) -> int:
@@ -193,6 +196,22 @@ class Weir:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(5)
 
+    def damage(self) -> list:
+        """What PRAGMA integrity_check says of a copy, since opening it would do the recovery that is Weir's own to do."""
+        faults = []
+        with tempfile.TemporaryDirectory() as copy:
+            for file in (self.directory / "state").glob("*.sqlite*"):
+                if not file.name.endswith("-shm"):
+                    shutil.copy(file, copy)
+            for file in pathlib.Path(copy).glob("*.sqlite"):
+                database = sqlite3.connect(file)
+                result = database.execute("PRAGMA integrity_check").fetchall()
+                foreign = database.execute("PRAGMA foreign_key_check").fetchall()
+                database.close()
+                if result != [("ok",)] or foreign:
+                    faults.append(f"the database is damaged: {result} {foreign}")
+        return faults
+
     @property
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
@@ -200,10 +219,12 @@ class Weir:
     # ------------------------------------------------------------ calls
 
     def call(self, method: str, path: str, body=None, headers=None, credentials=None) -> Answer:
-        credentials = credentials or "Basic " + base64_text(self.settings.get("JARVICE_SCHED_SERVER_KEY", "none:none"))
+        if credentials is None:
+            credentials = "Basic " + base64_text(self.settings.get("JARVICE_SCHED_SERVER_KEY", "none:none"))
+        own = {"Authorization": credentials} if credentials else {}
         connection = http.client.HTTPConnection(*self.address, timeout=60)
         try:
-            connection.request(method, path, body, {"Authorization": credentials, **(headers or {})})
+            connection.request(method, path, body, {**own, **(headers or {})})
             response = connection.getresponse()
             fields = {name.lower(): ", ".join(response.headers.get_all(name)) for name in response.headers}
             return Answer(response.status, fields, response.read())
@@ -236,13 +257,14 @@ class Weir:
         return Job(name, id, rendered, number)
 
     def listed(self) -> dict:
-        """Every living job: its name, and the list it is in. A job only ever moves on from /queued to /running."""
-        found = {}
-        for path in ("queued", "running"):
+        """Every living job: its name, and the list it is in. One that just moved is in both, and counts as running; so no
+        job is missed, whichever list is asked for first."""
+        names = {}
+        for path in random.sample(("queued", "running"), 2):
             answer = self.get("/" + path)
             assert answer.status == 200, answer.body
-            found.update({name: path for name, _ in answer.json()})
-        return found
+            names[path] = [name for name, _ in answer.json()]
+        return {name: path for path in ("queued", "running") for name in names[path]}
 
     def runs(self, job: Job) -> bool:
         return [job.name, job.id] in self.get("/running").json()
@@ -258,7 +280,10 @@ class Weir:
             assert answer.status in (200, 409), answer.body
             return answer.status == 200 and answer
 
-        return wait_until(over, seconds).json()
+        try:
+            return wait_until(over, seconds).json()
+        except AssertionError as fault:
+            raise AssertionError(f"{fault}\n{Cluster().explanation(job)}") from None
 
 
 class Relay:
@@ -314,6 +339,8 @@ class Cluster:
 
     def __init__(self):
         self.environment = {**os.environ, "SLURM_CONF": str(TESTBED / "etc/slurm.conf")}
+        # What was submitted here.
+        self.ids = []
 
     def run(self, *command: str, user: str = None, stdin: str = None) -> str:
         prefix = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
@@ -325,7 +352,8 @@ class Cluster:
 
     def sbatch(self, *options: str, text: str = "sleep 60", user: str = "kirby") -> str:
         command = ["sbatch", "--parsable", "--output=/dev/null", *options]
-        return self.run(*command, user=user, stdin=f"#!/bin/bash\n{text}\n").strip()
+        self.ids.append(self.run(*command, user=user, stdin=f"#!/bin/bash\n{text}\n").strip())
+        return self.ids[-1]
 
     def submissions(self, name: str) -> set:
         """The ids of every job that this name ever was submitted as."""
@@ -335,12 +363,26 @@ class Cluster:
         )
         return set(queue.split()) | set(history.split())
 
-    def cancel(self, names: list):
-        ours = {"jarvice_" + name for name in names}
-        queue = (line.split(" ", 1) for line in self.run("squeue", "-h", "-o", "%A %j").splitlines())
-        ids = [id for id, name in queue if name in ours]
-        if ids:
-            self.run("scancel", *ids)
+    def end(self, names: list, ids: list = ()):
+        """Cancels what is left of these jobs, and waits until their nodes are free."""
+        ours = {"jarvice_" + name for name in names} | set(ids)
+
+        def gone():
+            queue = (line.split(" ", 2) for line in self.run("squeue", "-h", "-o", "%A %T %j").splitlines())
+            left = {id: state for id, state, name in queue if ours & {id, name}}
+            if running := [id for id, state in left.items() if state != "COMPLETING"]:
+                subprocess.run(["scancel", *running], env=self.environment, timeout=30)
+            return not left
+
+        wait_until(gone, 30)
+
+    def explanation(self, job: Job) -> str:
+        """Why a job is where it is."""
+        commands = ["scontrol", "show", "job", job.id], ["squeue", "--all"], ["sinfo", "-R"], ["sinfo", "-N", "-l"]
+        return "\n".join(
+            subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30).stdout
+            for command in commands
+        )
 
     def logins(self, user: str) -> int:
         return (TESTBED / "log/sshd.log").read_text(errors="replace").count(f"Accepted publickey for {user} ")

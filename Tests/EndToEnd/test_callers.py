@@ -3,15 +3,19 @@
 import base64
 import json
 import os
+import pathlib
 import re
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import http.client
+import http.server
 
 import pytest
-from harness import Job, base64_text, job_name, on_the_node, script, settings, token, wait_until
+from harness import BINARY, TESTBED, Job, base64_text, job_name, on_the_node, mkjwt, script, settings, token, wait_until
 
 TRUE = on_the_node("true")
 
@@ -70,10 +74,12 @@ def test_token_in_the_query_is_no_token(weir):
 
 @pytest.mark.parametrize("path", ["runstatus", "exitstatus", "terminate", "release", "events"])
 def test_job_of_another_is_as_one_there_is_not(weir, held, path):
-    other = weir.post("/" + path, held.args, credentials=bearer("mario@example.com"))
-    unknown = weir.post("/" + path, {**held.args, "jobid": "999999"}, credentials=bearer("mario@example.com"))
-    hide = lambda answer: answer.body.replace(held.id.encode(), b"ID").replace(b"999999", b"ID")
-    assert (other.status, hide(other)) == (unknown.status, hide(unknown))
+    def hidden(args):
+        answer = weir.post("/" + path, args, credentials=bearer("mario@example.com"))
+        return answer.status, answer.body.replace(args["jobid"].encode(), b"ID").replace(args["name"].encode(), b"NAME")
+
+    none = {"name": job_name(), "number": 1, "jobid": "999999"}
+    assert hidden(held.args) == hidden({**held.args, "jobid": "999999"}) == hidden(none)
     assert weir.runs(held) is False and weir.listed()[held.name] == "queued"
 
 
@@ -111,6 +117,108 @@ def test_either_service_key_is_good_while_it_changes(new_weir):
         assert weir.get("/running", credentials="Basic " + base64_text(key)).status == status
 
 
+def test_metrics_are_for_the_service_and_administrators(new_weir):
+    weir = new_weir(WEIR_ADMIN_CLAIM="groups:weir-admins").start()
+    weir.get("/running", credentials="Bearer x.y.z")
+    assert weir.get("/metrics", credentials=bearer()).status == 403
+    assert weir.get("/metrics", credentials="").status == 401
+    assert weir.get("/metrics", credentials=bearer(groups=["weir-admins"])).status == 200
+    job = weir.submit(script(TRUE), held=True)
+    text = weir.get("/metrics").body.decode()
+    samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert samples['weir_refused_credentials_total{reason="malformed"}'] == "1", text
+    assert samples['weir_refused_credentials_total{reason="no_credentials"}'] == "1", text
+    assert int(samples['weir_jobs{state="held"}']) >= 1 and samples["weir_backend_up"] == samples["weir_store_up"] == "1"
+    assert int(samples["weir_ssh_logins_total"]) >= 2 and int(samples["weir_ssh_commands_total"]) >= 2, text
+    weir.post("/terminate", job.args)
+
+
+# ------------------------------------------------------------ keys
+
+
+class KeySetServer:
+    """A key set's address, which may change what it answers, die and return."""
+
+    def __init__(self):
+        self.set = {"keys": []}
+        self.server = None
+        self.port = 0
+
+    def start(self) -> "KeySetServer":
+        keys = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = json.dumps(keys.set).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def web_key(kid: str) -> dict:
+    """The test cluster's public key as a member of a key set."""
+    file = settings()["WEIR_JWT_KEY_FILE"]
+    text = subprocess.run(
+        ["openssl", "rsa", "-pubin", "-in", file, "-noout", "-modulus"], capture_output=True, text=True, check=True).stdout
+    modulus = bytes.fromhex(text.strip().removeprefix("Modulus="))
+    encoded = base64.urlsafe_b64encode(modulus).rstrip(b"=").decode()
+    return {"kty": "RSA", "kid": kid, "n": encoded, "e": "AQAB", "use": "sig"}
+
+
+def test_key_set_rotates_dies_and_returns(new_weir):
+    keys = KeySetServer().start()
+    keys.set = {"keys": [web_key("testbed-1")]}
+    weir = new_weir(WEIR_JWT_KEY_FILE=None, WEIR_JWT_JWKS_URL=f"http://127.0.0.1:{keys.port}/keys").start()
+    call = lambda kid: weir.get("/running", credentials="Bearer " + mkjwt.token("rs256", {"email": "kirby@example.com"}, kid))
+    assert call("testbed-1").status == 200
+    answer = call("testbed-2")
+    assert answer.status == 401 and "kid" in answer.error
+    keys.set = {"keys": [web_key("testbed-2")]}
+    wait_until(lambda: call("testbed-2").status == 200, 45, 1)
+    assert call("testbed-1").status == 401, "its key is gone, and what was remembered with it"
+
+    keys.stop()
+    wait_until(lambda: call("testbed-3").status == 401 and "warnings" in weir.get("/ready").json(), 75, 1)
+    [warning] = weir.get("/ready").json()["warnings"]
+    assert str(keys.port) in warning and "the last good one stays in use" in warning
+    assert str(keys.port) not in weir.get("/ready", credentials="").body.decode(), "that is for administrators"
+    assert call("testbed-2").status == 200
+
+    keys.set = {"keys": [web_key("testbed-4")]}
+    keys.start()
+    wait_until(lambda: call("testbed-4").status == 200, 75, 1)
+    assert "warnings" not in weir.get("/ready").json()
+
+
+def test_key_file_is_read_again_when_it_changes(new_weir):
+    file = new_weir().directory / "key.pem"
+    good = open(settings()["WEIR_JWT_KEY_FILE"]).read()
+    file.write_text(good)
+    weir = new_weir(WEIR_JWT_KEY_FILE=file).start()
+    assert weir.get("/running", credentials=bearer()).status == 200
+    file.write_text("-----BEGIN PUBLIC KEY-----\n")
+    warnings = wait_until(lambda: weir.get("/ready").json().get("warnings"), 10, 0.2)
+    assert str(file) in warnings[0] and weir.get("/running", credentials=bearer()).status == 200
+    private = subprocess.run(["openssl", "genrsa", "2048"], capture_output=True, check=True).stdout
+    file.write_bytes(subprocess.run(["openssl", "rsa", "-pubout"], input=private, capture_output=True, check=True).stdout)
+    wait_until(lambda: weir.get("/running", credentials=bearer()).status == 401, 10, 0.3)
+    file.write_text(good)
+    wait_until(lambda: weir.get("/running", credentials=bearer()).status == 200, 10, 0.3)
+
+
 # ------------------------------------------------------------ accounts
 
 
@@ -140,8 +248,29 @@ def test_users_file_is_read_again_when_it_changes(new_weir, cluster):
     assert weir.get("/queued", credentials=bearer("mario@example.com")).status == 200
 
 
-def test_claim_may_be_the_account_itself(new_weir, cluster):
-    weir = new_weir(WEIR_USER_MAPPING="claim", WEIR_USER_CLAIM="sub").start()
+def test_refused_login_is_tried_again_once_the_users_file_changes(new_weir):
+    good = open(settings()["WEIR_USERS_FILE"]).read()
+    kirbys, marios = re.findall(r"ssh_private_key_b64: (\S+)", good)
+    file = new_weir().directory / "users.yaml"
+    file.write_text(good.replace(marios, kirbys))
+    weir = new_weir(WEIR_USERS_FILE=file).start()
+    log = TESTBED / "log/sshd.log"
+    refusals = lambda: log.read_text(errors="replace").count("Connection closed by authenticating user mario")
+    submit = lambda: weir.try_submit(script(TRUE), bearer=token("mario@example.com"), held=True)
+    assert submit().status == 503
+    warnings = wait_until(lambda: weir.get("/ready").json().get("warnings"), 10, 0.2)
+    assert any("mario" in warning for warning in warnings), warnings
+    assert "mario" not in weir.get("/ready", credentials="").body.decode(), "that is for administrators"
+    before = refusals()
+    assert {submit().status for _ in range(3)} == {503} and refusals() == before, "nothing changed, so it is not tried"
+    file.write_text(good)
+    wait_until(lambda: submit().status == 200, 10, 0.3)
+    assert "warnings" not in weir.get("/ready").json()
+
+
+@pytest.mark.parametrize("name", ["WEIR_USER_CLAIM", "JARVICE_SLURM_USERNAME_CLAIM"])
+def test_claim_may_be_the_account_itself(new_weir, cluster, name):
+    weir = new_weir(WEIR_USER_MAPPING="claim", **{name: "sub"}).start()
 
     def submit(sub):
         return weir.try_submit(script(TRUE), bearer=token(sub=sub), held=True)
@@ -179,7 +308,58 @@ def test_memory_is_private(weir):
     assert subprocess.run(environment, capture_output=True).returncode != 0
 
 
+def alone(**changes):
+    """A Weir without a cluster that runs as kirby, and its log once it listens or has had the time to."""
+    directory = tempfile.mkdtemp()
+    os.chmod(directory, 0o700)
+    shutil.chown(directory, "kirby", "kirby")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": directory, "JARVICE_BAREMETAL_CONNECTOR": "dummy", "WEIR_AUTH": "none",
+        "WEIR_PORT": str(port), "WEIR_STATE_DIR": directory + "/state", **changes,
+    }
+    with open(directory + "/log", "wb") as log:
+        process = subprocess.Popen(
+            ["setpriv", "--reuid", "kirby", "--regid", "kirby", "--clear-groups", BINARY, "serve"],
+            env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=directory)
+
+    def is_up():
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(is_up, 20, 0.05)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/nodes")
+    assert connection.getresponse().read() == b"true"
+    return process, pathlib.Path(directory)
+
+
+def test_memory_is_private_from_other_programs_of_its_account():
+    process, directory = alone()
+    read = ["setpriv", "--reuid", "kirby", "--regid", "kirby", "--clear-groups", "cat", f"/proc/{process.pid}/environ"]
+    try:
+        assert open(f"/proc/{process.pid}/status").read().split("Uid:\t")[1].split()[0] != "0"
+        assert subprocess.run(read, capture_output=True).returncode != 0
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(directory)
+
+
 # ------------------------------------------------------------ the log
+
+
+@pytest.mark.parametrize("level, present", [("20", True), ("30", False), ("40", False)])
+def test_log_holds_what_its_level_says(level, present):
+    process, directory = alone(JARVICE_SCHED_LOGLEVEL=level)
+    process.terminate()
+    assert process.wait(20) == 0
+    log = (directory / "log").read_text()
+    assert ("listening on" in log) == (" info request " in log) == present, log
+    assert present or log == "", log
+    shutil.rmtree(directory)
 
 
 def lines(weir) -> list:

@@ -40,7 +40,10 @@ def test_bad_network(cluster, tmp_path):
 
 @as_root
 def test_sick_daemons(cluster, tmp_path):
-    kinds = [daemons.AccountingStopped, daemons.HomeUnwritable, daemons.DiskFull]
+    kinds = [
+        daemons.ControllerStopped, daemons.AccountingStopped, daemons.SSHStopped, daemons.LoginsRefused,
+        daemons.StartupsTaken, daemons.HomeUnwritable, daemons.DiskFull,
+    ]  # fmt: skip
     result = daemons.run(cluster, tmp_path, kinds, seconds=4)
     promises_are_kept(result)
 

@@ -25,9 +25,9 @@ class Login:
     """An sshd of the test's own for the cluster, which puts programs before those of the cluster, and settings of its
     own into the environment. Its clock is in another zone."""
 
-    def __init__(self, directory, cluster):
+    def __init__(self, directory, programs):
         self.directory = directory
-        self.programs = cluster.home("mario") / f"programs-{os.getpid()}-{directory.name}"
+        self.programs = programs / directory.name
         self.programs.mkdir(mode=0o755)
         shutil.chown(self.programs, "mario")
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -60,7 +60,6 @@ class Login:
         if self.process:
             self.process.terminate()
             self.process.wait(5)
-        shutil.rmtree(self.programs, ignore_errors=True)
 
     def program(self, name: str, text: str):
         """`$REAL` is the program in whose place this one is; each call leaves a line in `calls`."""
@@ -94,9 +93,18 @@ class Login:
         }
 
 
+@pytest.fixture(scope="module")
+def programs(cluster):
+    """It outlives each test, whose jobs may still look there for their gate."""
+    directory = cluster.home("mario") / f"programs-{os.getpid()}"
+    directory.mkdir(mode=0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
 @pytest.fixture
-def login(cluster, tmp_path):
-    login = Login(tmp_path, cluster)
+def login(programs, tmp_path):
+    login = Login(tmp_path, programs)
     yield login
     login.stop()
 
@@ -121,6 +129,9 @@ ODD = {
     "failed after it was accepted": '"$REAL" "$@"; echo "plugin failed" >&2; exit 1',
     "failed silently after it was accepted": '"$REAL" "$@" > /dev/null; exit 1',
     "killed after it was accepted": '"$REAL" "$@"; kill -9 $$',
+    "lacks a program after it was accepted": '"$REAL" "$@"; nosuchcommand',
+    "failed to reach another server after it was accepted":
+        '"$REAL" "$@"; echo "curl: (7) Connection refused" >&2; exit 7',
 }
 
 
@@ -188,7 +199,31 @@ def test_id_of_another_job_is_put_right(new_weir, login, cluster):
     wait_until(lambda: [name, id] in weir.get("/running").json())
     assert other in cluster.run("squeue", "-h", "-o", "%A"), "nobody touched it"
     login.open_gate()
-    cluster.run("scancel", other)
+
+
+def test_job_that_its_user_renamed_is_the_same_job(new_weir, cluster, gate):
+    weir = new_weir(WEIR_LOST_AFTER=LOST_AFTER).start()
+    job = weir.submit(script(on_the_node(gate.wait)))
+    wait_until(lambda: weir.runs(job))
+    cluster.run("scontrol", "update", f"JobId={job.id}", "JobName=foo", user="kirby")
+    begin = time.monotonic()
+    while time.monotonic() - begin < LOST_AFTER + 3:
+        assert weir.runs(job)
+        time.sleep(0.5)
+    assert "JobName=foo" in weir.post("/events", job.args).json()
+    assert weir.post("/terminate", job.args).json() is True
+    assert weir.end(job)[0] == -15
+
+
+def test_job_that_moves_meanwhile_is_in_one_list_whichever_is_asked_for_first(new_weir, cluster, gate):
+    weir = new_weir().start()
+    job = weir.submit(script(on_the_node(gate.wait)), held=True)
+    for release, paths in ((True, ("/running", "/queued")), (False, ("/queued", "/running"))):
+        assert [job.name, job.id] not in weir.get(paths[0]).json()
+        cluster.run("scontrol", *(("release", job.id) if release else ("requeuehold", job.id)))
+        wait_until(lambda: (row(weir, job)["state"] == "running") == release)
+        assert [job.name, job.id] in weir.get(paths[1]).json()
+        wait_until(lambda: [job.name, job.id] not in weir.get(paths[1]).json())
 
 
 def test_requeued_job_is_the_same_job_in_its_next_attempt(new_weir, cluster, gate):
@@ -219,7 +254,8 @@ def test_job_requeued_on_hold_waits_for_its_release(new_weir, cluster, gate):
     wait_until(lambda: weir.runs(job))
     cluster.run("scontrol", "requeuehold", job.id)
     wait_until(lambda: row(weir, job)["state"] == "held")
-    assert weir.listed()[job.name] == "queued" and row(weir, job)["attempt"] == 2
+    wait_until(lambda: weir.listed()[job.name] == "queued")
+    assert row(weir, job)["attempt"] == 2
     assert weir.post("/terminate", job.args).json() is True
     assert weir.end(job)[0] == -15
 
@@ -340,7 +376,6 @@ def test_cost_for_slurm_does_not_depend_on_clients_or_jobs(new_weir, login, clus
         if len(jobs) == 1:
             jobs += [weir.submit(text, bearer=MARIO) for _ in range(39)]
             time.sleep(1)
-    cluster.cancel([job.name for job in jobs])
     print(cost)
     assert 0 < cost[50, 40] <= cost[1, 1] + 2, cost
 

@@ -206,8 +206,10 @@ def test_what_names_a_job(attack, values, held):
         for value in values.all(held.args[field]):
             if str(value).lstrip("0") != str(held.args[field]):  # or it is what belongs there after all
                 attack.add_args(field, "/" + path, {**held.args, field: value})
-    for field, value in itertools.product(("host", "status", "comment", "nodes", "force"), values.all("x")):
+    for field, value in itertools.product(("host", "status", "comment"), values.all("x")):
         attack.add_args(field, "/online", {field: value})
+    for field, value in itertools.product(("nodes", "force"), values.all("x")):
+        attack.add_args(field, "/terminate", {**held.args, "jobid": "999999", field: value})
     attack.run()
     assert held.name in attack.weir.listed(), "the job is still there"
 
@@ -245,6 +247,20 @@ def submission(**changes) -> dict:
 
 
 BEARER = token()
+
+
+def test_what_stands_in_header_fields_and_signed_claims(attack, values):
+    texts = [text for text in values.texts("a", 0) if "\n" not in text and "\r" not in text]
+    for text in texts:
+        sent = text.encode(errors="surrogatepass")
+        attack.add("X-Request-ID", "GET", "/queued", None, {"X-Request-ID": sent})
+        form = urllib.parse.urlencode({"args": json.dumps(submission())})
+        attack.add("Idempotency-Key", "POST", "/submit", form, {**FORM, "Idempotency-Key": sent})
+    for text in values.texts("kirby", 0):
+        credentials = "Bearer " + token(text)
+        attack.add("email", "GET", "/queued", None, {"Authorization": credentials})
+        attack.add_args("email", "/submit", submission(bearer=token(text)))
+    attack.run()
 
 
 def test_what_a_job_is_called_and_needs(attack, values):

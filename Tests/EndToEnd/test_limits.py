@@ -1,8 +1,13 @@
-"""What the settings of the HTTP server do to the running program: each one's value is seen from outside."""
+"""What the settings of the HTTP server do to the running program: each one's value is seen from outside.
+
+WEIR_HTTP_TUNNEL_IDLE_SECONDS alone is not: no call opens a tunnel.
+"""
 
 import contextlib
+import signal
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -143,6 +148,48 @@ def test_slow_body_stalled_reader_and_long_farewell(tmp_path):
         with pytest.raises(ConnectionError):
             while True:
                 stalled.sendall(LIVE * 100)
+    assert weir.stop() == 0, weir.log
+
+
+def test_bodies_together_are_as_large_as_the_setting_says(tmp_path):
+    bound = 1_048_576
+    weir = standalone(tmp_path, WEIR_HTTP_UNFINISHED_BODIES=bound)
+    with connected(weir) as client:
+        client.sendall(body(bound + 1)[:-1])
+        client.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(10)
+        # There is no room beside it, but for what is small.
+        assert status(weir, body(200_000)[:-1]) == 503
+        assert status(weir, body(50_000)) == 200
+        client.sendall(b"x")
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert status(weir, body(bound + 2)[:-1]) == 503
+    assert weir.stop() == 0, weir.log
+
+
+def test_calls_of_the_system_that_are_interrupted_are_made_again(tmp_path):
+    """A process that is stopped and goes on gets EINTR from what it waits in."""
+    weir = standalone(tmp_path)
+    ended = threading.Event()
+
+    def interrupt():
+        while not ended.wait(0.002):
+            weir.process.send_signal(signal.SIGSTOP)
+            weir.process.send_signal(signal.SIGCONT)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    try:
+        with connected(weir) as client:
+            for _ in range(200):
+                client.sendall(LIVE)
+                assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert status(weir, body(10_000_000)) == 200
+    finally:
+        ended.set()
+        interrupting.join()
     assert weir.stop() == 0, weir.log
 
 

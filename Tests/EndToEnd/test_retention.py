@@ -39,6 +39,19 @@ def test_output_is_removed_when_its_time_is_over_and_not_before(new_weir, scratc
     assert "to be kept" in weir.end(unasked)[2][0]
 
 
+def test_output_that_cannot_be_read_for_a_while_is_not_taken_for_empty(new_weir, scratch):
+    weir = new_weir(JARVICE_JOB_SCRATCH_DIR=scratch).start()
+    job = weir.submit(HELLO)
+    wait_until(lambda: job.name not in weir.listed(), 40)
+    (scratch / ".jarvice").chmod(0)
+    assert weir.post("/exitstatus", job.args).status == 503
+    (scratch / ".jarvice").chmod(0o755)
+    (scratch / ".jarvice").rename(scratch / "away")
+    assert weir.post("/exitstatus", job.args).status == 503
+    (scratch / "away").rename(scratch / ".jarvice")
+    assert "to be kept" in weir.end(job)[2][0]
+
+
 def test_output_in_the_home_directory_is_removed_too(new_weir, cluster):
     weir = new_weir(WEIR_KEEP_OUTPUT=1).start()
     job = weir.submit(HELLO)

@@ -31,7 +31,7 @@ func headerProperty(_ input: UnsafeRawBufferPointer) {
     claim(value.allSatisfy(\.isFieldByte) && value.trimmed.count == value.count, "a value that is none")
   }
   let text = input.string
-  _ = Gzip.isAccepted(by: text)
+  _ = Gzip.isAccepted(by: [text])
   _ = Gzip.isWorthwhile(contentType: text)
   claim(MediaType(text).parameters.count <= text.utf8.count, "parameters out of nothing")
 

@@ -97,7 +97,7 @@ struct InputAndResultTests {
     _ = try shell("rmdir \"$1\" && touch \"$1\"", inputs)
     let pieces = Pieces(try shell("echo echo ran >go && tar -cz go"))
     _ = try await machine.service.submit(machine.submission(entryPoint: "go"), actor: "test") { await pieces.next() }
-    _ = try await machine.job { $0.state == .queued && $0.reason.contains("archive could not be sent") }
+    _ = try await machine.job { $0.state == .queued && $0.reason.contains("archive cannot be written") }
     _ = try shell("rm \"$1\" && mkdir \"$1\"", inputs)
     let job = try await machine.job { $0.state.isTerminal }
     #expect(job.state == .succeeded && job.attempt == 1, "\(job.reason)")

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Testing
 
@@ -7,6 +8,10 @@ private let get = "GET /live HTTP/1.1\r\nHost: a\r\n\r\n"
 
 @Suite("Hostile clients")
 struct HostileClientLimitTests {
+  private static var threads: Int {
+    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count) ?? 0
+  }
+
   @Test("clients that stall at any point hold up nobody, and are gone when their time is over")
   func stalling() async throws {
     var limits = Limits()
@@ -36,6 +41,9 @@ struct HostileClientLimitTests {
         "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n", get,
         "GET /big HTTP/1.1\r\nHost: a\r\n\r\n", "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n", "nonsense\r\n",
       ]
+      // With the threads that tasks have, which are as many as processors.
+      #expect(try await server.exchange(get).status == 200)
+      let threads = Self.threads
       try await blocking {
         let clients = try beginnings.flatMap { beginning in
           try (0..<10).map { _ in
@@ -54,6 +62,7 @@ struct HostileClientLimitTests {
           }
         }
         #expect(took < .seconds(5))
+        #expect(Self.threads < threads + 30)
         other.close()
         // None of the clients has closed: the server does.
         var tries = 0
@@ -146,6 +155,68 @@ struct HostileClientLimitTests {
         #expect(again.status == 200)
         first.close()
       }
+    }
+  }
+
+  @Test("a body counts until its request is answered, though its client has gone")
+  func answeredBodies() async throws {
+    var limits = Limits()
+    limits.unfinishedBodies = 1_000_000
+    let (began, begin) = AsyncStream.makeStream(of: Void.self)
+    let (goOn, go) = AsyncStream.makeStream(of: Void.self)
+    try await TestServer.run(limits: limits) { router in
+      router.on("POST", "/slow") { _ in
+        .later {
+          begin.yield()
+          for await _ in goOn { break }
+          return .text("done")
+        }
+      }
+    } _: { server in
+      @Sendable func post(_ path: String) -> String {
+        "POST \(path) HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n\(String(repeating: "x", count: 600_000))"
+      }
+      for leaves in [false, true] {
+        let client = try Client(port: server.port)
+        try await blocking { try client.send(post("/slow")) }
+        for await _ in began { break }
+        if leaves {
+          client.reset()
+          while server.openDescriptors > 1 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        #expect(try await server.exchange(post("/echo")).status == 503)
+        go.yield()
+        if leaves {
+          while try await server.exchange(post("/echo")).status != 200 { try await Task.sleep(for: .milliseconds(5)) }
+        } else {
+          #expect(try await blocking { try client.reply() }.text == "done")
+          client.close()
+        }
+        #expect(try await server.exchange(post("/echo")).status == 200)
+      }
+    }
+  }
+
+  @Test("the bodies of strangers leave half of the bound to those who are known")
+  func strangers() async throws {
+    var configuration = ServerConfiguration(port: 0)
+    configuration.limits.unfinishedBodies = 1_000_000
+    configuration.isKnown = { $0.headers["Authorization"] == "known" }
+    var router = Router()
+    router.on("POST", "/echo") { request in .now(.text("\(request.body.count)")) }
+    try await TestServer.run(configuration, router) { server in
+      @Sendable func post(_ sender: String) -> String {
+        "POST /echo HTTP/1.1\r\nHost: a\r\nAuthorization: \(sender)\r\nContent-Length: 300000\r\n\r\n"
+          + String(repeating: "x", count: 299_999)
+      }
+      let first = try Client(port: server.port)
+      defer { first.close() }
+      try await blocking { try first.send(post("stranger")) }
+      // Until the server has read it.
+      try await Task.sleep(for: .milliseconds(200))
+      #expect(try await server.exchange(post("stranger") + "x").status == 503)
+      #expect(try await server.exchange(post("known") + "x").status == 200)
+      #expect(try await first.exchange("x").status == 200)
     }
   }
 

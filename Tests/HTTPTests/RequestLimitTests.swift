@@ -163,6 +163,7 @@ struct RequestLimitTests {
       ("*, gzip;q=0", false), ("gzip;q=0, *", false), ("identity", false), ("identity;q=0, gzip", true),
       ("deflate, gzip;q=0.5, *;q=0", true), ("br", false), ("", false), ("gzipx", false), ("x;gzip", false),
       ("br;q=1.0, gzip;q=0.8, *;q=0.1", true), (" gzip ", true), ("deflate,gzip", true), ("gzip;q=x", false),
+      ("identity\r\nAccept-Encoding: gzip", true), ("gzip\r\nAccept-Encoding: gzip;q=0", false),
     ])
   func acceptEncoding(_ value: String, _ isZipped: Bool) async throws {
     let text = String(repeating: "{\"state\":\"running\"}", count: 100)

@@ -108,6 +108,8 @@ struct ServerTests {
       let afterwards = try await blocking { try idle.rest() }
       #expect(afterwards.isEmpty)
       await #expect(throws: ClientError.self) { try await test.exchange(get) }
+      // The other loops are told after the listener's.
+      try await Task.sleep(for: .milliseconds(50))
       go.yield()
       let answered = try await reply
       #expect(answered.text == "done")
@@ -308,6 +310,96 @@ struct ServerTests {
           usleep(50_000)
         }
         #expect(try client.reply().status == 200)
+      }
+    }
+  }
+
+  @Test("a body that began fast has to go on fast enough")
+  func fastBegin() async throws {
+    var limits = Limits()
+    limits.bodyIdle = .milliseconds(300)
+    limits.bodyRate = 1000
+    try await TestServer.run(limits: limits) { server in
+      try await server.client { client in
+        try client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n")
+        // On the whole that is enough for a quarter of an hour.
+        try client.send([UInt8](repeating: 0x61, count: 1_000_000))
+        var drops = 0
+        while drops < 50, (try? client.send("x")) != nil, !client.hasInput(within: 100) { drops += 1 }
+        #expect(drops < 20)
+        #expect(try client.reply().status == 408)
+      }
+    }
+  }
+
+  @Test("a body's time begins with itself, not with the one before it on the connection")
+  func nextBody() async throws {
+    var limits = Limits()
+    limits.bodyIdle = .milliseconds(500)
+    limits.bodyRate = 1000
+    try await TestServer.run(limits: limits) { server in
+      try await server.client { client in
+        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+        try client.send(head + "first")
+        usleep(350_000)
+        try client.send(" body" + head + "n")
+        #expect(try client.reply().text == "first body")
+        usleep(350_000)
+        try client.send("ext body..")
+        #expect(try client.reply().text == "next body.")
+      }
+    }
+  }
+
+  @Test("an empty line after a body is no begin of a request: the connection is idle, and a drain closes it")
+  func emptyLineAfterBody() async throws {
+    var limits = Limits()
+    limits.headerDeadline = .milliseconds(100)
+    try await TestServer.run(limits: limits) { server in
+      let client = try Client(port: server.port)
+      defer { client.close() }
+      let request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi\r\n"
+      #expect(try await client.exchange(request).text == "hi")
+      #expect(try await !blocking { client.hasInput(within: 500) })
+      let took = await ContinuousClock().measure { await server.server.drain(within: .seconds(20)) }
+      #expect(took < .seconds(10))
+      #expect(try await blocking { try client.rest() }.isEmpty)
+    }
+  }
+
+  @Test("the connections fit the descriptors that there are", arguments: [(1024, 896), (100, 50), (100_000, 10_000)])
+  func descriptorLimit(_ descriptors: Int, _ connections: Int) {
+    var limits = Limits()
+    #expect(limits.fit(descriptors) == (connections < Limits().connections))
+    #expect(limits.connections == connections)
+  }
+
+  @Test(
+    "without a free descriptor the connection that was idle longest goes for a new one", .timeLimit(.minutes(1)))
+  func descriptorsHeldIdle() async {
+    await #expect(processExitsWith: .success) {
+      for loops in [1, 2] {
+        try await TestServer.run(loops: loops) { server in
+          var held: [Client] = []
+          for _ in 0..<3 {
+            held.append(try Client(port: server.port))
+            try #require(try await held.last?.exchange(get).status == 200)
+            // The clock that idle times are taken from ticks every few milliseconds.
+            try await Task.sleep(for: .milliseconds(10))
+          }
+          var limit = rlimit(rlim_cur: 256, rlim_max: 256)
+          setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+          var spares: [Int32] = []
+          while case let spare = dup(0), spare >= 0 { spares.append(spare) }
+          close(spares.removeLast())
+          let client = try Client(port: server.port)
+          try #require(try await client.exchange(get).status == 200)
+          let oldest = held[0]
+          try #require(try await blocking { try oldest.rest() }.isEmpty)
+          try #require(!held[1].hasInput(within: 0) && !held[2].hasInput(within: 0))
+          for client in held + [client] { client.close() }
+          for spare in spares { close(spare) }
+        }
       }
     }
   }

@@ -128,12 +128,6 @@ struct StreamTests {
       for await wasTold in ended { #expect(wasTold) }
     }
   }
-}
-
-final class Counter: Sendable {
-  private let count = Atomic(0)
-  var value: Int { count.load(ordering: .relaxed) }
-  func increment() { count.add(1, ordering: .relaxed) }
 
   @Test("a stream without an end of its own is told when the server drains")
   func drainEndsStream() async throws {
@@ -162,4 +156,42 @@ final class Counter: Sendable {
       await drained
     }
   }
+
+  @Test("a client that takes nothing is cut off, however often something is written for it")
+  func stalledWhileWritten() async throws {
+    var limits = Limits()
+    limits.writeStall = .milliseconds(300)
+    let (ended, end) = AsyncStream.makeStream(of: Int.self)
+    try await TestServer.run(limits: limits) { router in
+      router.on("GET", "/") { _ in
+        .now(
+          Response(
+            body: .stream(length: nil) { writer in
+              let written = Counter()
+              let big = Task { try await writer.write([UInt8](repeating: 1, count: 20_000_000)) }
+              while written.value < 500, !Task.isCancelled {
+                written.increment()
+                Task { try await writer.write([1]) }
+                try? await Task.sleep(for: .milliseconds(20))
+              }
+              end.yield(written.value)
+              try await big.value
+            }))
+      }
+    } _: { server in
+      let client = try Client(port: server.port)
+      defer { client.close() }
+      try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+      for await count in ended {
+        #expect(count < 250)
+        break
+      }
+    }
+  }
+}
+
+final class Counter: Sendable {
+  private let count = Atomic(0)
+  var value: Int { count.load(ordering: .relaxed) }
+  func increment() { count.add(1, ordering: .relaxed) }
 }

@@ -10,7 +10,7 @@ private final class QueueingConnector: Connector {
   let name = "queueing"
   let board = Mutex<JobBoard?>(nil)
   let shown = Mutex<[JobKey: Sighting]>([:])
-  let unasked = Mutex<[String: String]>([:])
+  let unreachable = Mutex<[String: String]>([:])
   var troubles: [String] { [] }
   var queuesHere: Bool { true }
 
@@ -23,9 +23,9 @@ private final class QueueingConnector: Connector {
   func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { mark.token }
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     let shown = shown.withLock { $0 }
-    let unasked = unasked.withLock { $0 }
+    let unreachable = unreachable.withLock { $0 }
     var observation = Observation(time: Date(), sightings: jobs.compactMap { shown[$0.key] })
-    observation.unasked = unasked
+    observation.unreachable = unreachable
     observation.unchanged = Set(jobs.filter { $0.nodes.isEmpty }.compactMap(\.backendID))
     return observation
   }
@@ -142,13 +142,13 @@ private struct Place {
     let job = try await place.submit()
     let waiting = try await place.submit("waiting")
     _ = await place.board.place([.init(key: job.key, machine: "s1", devices: [.init(index: 0)])])
-    place.connector.unasked.withLock { $0 = [job.submissionToken: "s1 does not answer"] }
+    place.connector.unreachable.withLock { $0 = [job.submissionToken: "s1 does not answer"] }
     for _ in 0..<3 { #expect(await place.service.observeOnce()) }
     let unknown = try #require(place.board.job(job.key))
     #expect(place.service.view(of: unknown).state == .unknown && unknown.state == .starting)
     #expect(place.board.job(waiting.key)?.unknownSince == nil)
     // Asked, and not there: with no patience at all it is lost.
-    place.connector.unasked.withLock { $0 = [:] }
+    place.connector.unreachable.withLock { $0 = [:] }
     for _ in 0..<3 { #expect(await place.service.observeOnce()) }
     #expect(place.board.job(job.key)?.state == .lost)
     #expect(place.board.job(waiting.key)?.state == .queued)

@@ -64,6 +64,35 @@ struct EvidenceTests {
     #expect(events.last?.from == .failed && events.last?.to == .failed && events.last?.source == "sacct")
   }
 
+  @Test(
+    "A code is asked for ten minutes in which accounting can answer, within a day",
+    arguments: [
+      (3, 1000, false), (10, 1000, true), (500, 1000, true), (700, 1000, false), (700, 100, true), (80_000, 100, true),
+      (90_000, 100, false),
+    ] as [(TimeInterval, TimeInterval, Bool)])
+  func codes(ended: TimeInterval, accounted: TimeInterval, asks: Bool) async throws {
+    var job = try await submitted(try bench.service())
+    (job.state, job.ending, job.endedAt) = (.failed, .failed, begin - ended)
+    #expect(job.lacksExitCode(at: begin, accountingSince: begin - accounted) == asks)
+  }
+
+  @Test("A job that could not be asked about stays as it is, and is lost by a look that asks")
+  func unasked() async throws {
+    bench.configuration.lostAfter = 100
+    let service = try bench.service()
+    let job = try await submitted(service)
+    for (offset, unasked) in [(0, []), (90, []), (120, ["1"])] as [(Double, Set<String>)] {
+      var observation = Observation(time: begin + offset, sightings: [])
+      observation.unasked = unasked
+      bench.connector.change { [observation] in $0.observation = .success(observation) }
+      _ = await service.observeOnce()
+      #expect(service.recent(job.key)?.state == .queued)
+    }
+    bench.connector.observes(at: begin + 130)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .lost)
+  }
+
   @Test("While accounting does not answer, it is not asked for what can wait")
   func accountingIsSpared() async throws {
     let service = try bench.service()
@@ -157,8 +186,10 @@ struct AdoptionTests {
     Adoption(secret: Array(secret.utf8), accountOf: { $0 == "kirby@example.com" ? account : nil })
   }
 
-  private func sighting(_ submission: Submission, secret: String = "secret") -> Sighting {
-    let mark = adoption(secret).mark(of: submission, token: "01TOKEN", fingerprint: submission.fingerprint)
+  private func sighting(
+    _ submission: Submission, secret: String = "secret", token: String = "01TOKEN"
+  ) -> Sighting {
+    let mark = adoption(secret).mark(of: submission, token: token, fingerprint: submission.fingerprint)
     return Sighting(
       backendID: "5", mark: Mark("\(mark) and more"), name: submission.name, account: submission.account,
       state: .running, source: "squeue", backendWord: "RUNNING")
@@ -222,6 +253,76 @@ struct AdoptionTests {
       bench.connector.observes(sighting(bench.submission()))
       _ = await service.observeOnce()
       #expect(service.ledger.table.read { $0.jobs.isEmpty })
+    }
+  }
+
+  @Test("A job that is over when it is adopted is kept as long as any, and no longer")
+  func over() async throws {
+    bench.configuration.adoption = adoption()
+    bench.configuration.recentCount = 0
+    let service = try bench.service()
+    var over = sighting(bench.submission())
+    (over.state, over.ending, over.nodes) = (.succeeded, .completed, ["node1"])
+    bench.connector.observes(over)
+    _ = await service.observeOnce()
+    let job = try #require(try await service.find(bench.submission().key))
+    #expect(job.state == .succeeded && service.recent(job.key) == nil, "it leaves memory")
+    #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
+    #expect(try JobStore.check(directory: bench.directory.path) == [])
+  }
+
+  @Test("Nothing is submitted before the records were searched for what the store may have lost")
+  func recall() async throws {
+    bench.configuration.adoption = adoption()
+    bench.configuration.pollInterval = .milliseconds(20)
+    bench.connector.change { $0.recalled = .failure(.unavailable("slurmdbd is down")) }
+    let service = try bench.service()
+    // An older copy of a store: it knows a job, and lacks a later one.
+    try await service.start()
+    let error = await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
+    #expect(error == .unavailable("slurmdbd is down"))
+    var over = sighting(bench.submission())
+    (over.state, over.ending, over.nodes) = (.succeeded, .completed, ["node1"])
+    bench.connector.change { [over] in $0.recalled = .success([over]) }
+    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "5")
+    #expect(bench.connector.script.withLock { $0.submits } == 0)
+    await service.stop()
+    let restarted = try bench.service()
+    bench.connector.change { $0.recalled = .failure(.unavailable("down")) }
+    try await restarted.start()
+    await #expect(throws: JobError.self, "nor with a store that may be an older copy") {
+      try await restarted.submit(bench.submission("other"), actor: "test")
+    }
+    await restarted.stop()
+  }
+
+  @Test("A search that fails keeps submits waiting for a bounded time")
+  func patience() async throws {
+    bench.configuration.adoption = adoption()
+    bench.configuration.recallTime = .milliseconds(100)
+    bench.connector.change { $0.recalled = .failure(.unavailable("slurmdbd is down")) }
+    let service = try bench.service()
+    try await service.start()
+    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "1")
+    await service.stop()
+  }
+
+  @Test("A job that is submitted while one of its name is adopted keeps its row")
+  func submittedMeanwhile() async throws {
+    let service = try bench.service()
+    for number in 1...60 {
+      let submission = bench.submission("job\(number)")
+      let shown = sighting(submission, token: "01TOKEN\(number)")
+      let seen = adoption().job(shownBy: shown, connector: bench.connector, at: Date())
+      async let adopted = service.ledger.adopt(try #require(seen))
+      try await Task.sleep(for: .microseconds(number * 10))
+      let job = Job(submission, fingerprint: "f", connector: bench.connector, now: Date())
+      let isInserted: Void? = try? await service.ledger.insert(
+        job, shownScript: "", actor: "test", idempotencyKey: nil)
+      let isAdopted = try await adopted
+      #expect((isInserted != nil) != isAdopted)
+      let kept = try await service.ledger.store.job(submission.key)
+      #expect(kept?.id == service.recent(submission.key)?.id && kept?.isAdopted == isAdopted)
     }
   }
 

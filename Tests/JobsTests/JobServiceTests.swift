@@ -100,10 +100,10 @@ struct SubmitTests {
     }
     _ = try? await service.submit(bench.submission(), actor: "test")
     let key = bench.submission().key
-    _ = await service.observeOnce()
+    await service.settleOnce()
     #expect(service.recent(key)?.state == .submitting, "nobody could be asked")
     bench.connector.change { $0.located = .success(nil) }
-    _ = await service.observeOnce()
+    _ = try await service.lookFor(#require(service.recent(key)), timeout: .seconds(1))
     #expect(service.recent(key)?.state == .failed)
     bench.connector.change { $0.submit = { _, _ in "8" } }
     #expect(try await service.submit(bench.submission(), actor: "test").backendID == "8", "it never ran: a new try")
@@ -126,6 +126,101 @@ struct SubmitTests {
   }
 }
 
+@Suite("A submit whose answer was lost")
+struct SettlingTests {
+  let bench = Bench()
+
+  /// Submits a job whose answer is lost.
+  private func lose(_ service: JobService) async throws -> Job {
+    bench.connector.change { script in
+      script.submit = { _, _ throws(BackendError) in throw .interrupted("the connection broke") }
+    }
+    _ = try? await service.submit(bench.submission(), actor: "test")
+    return try #require(service.recent(bench.submission().key))
+  }
+
+  @Test("What was asked before the deadline gives nothing up, however late the answer comes")
+  func slowAnswer() async throws {
+    bench.configuration.submitDeadline = 0.5
+    let service = try bench.service()
+    let job = try await lose(service)
+    bench.connector.change { $0.locateSlowness = .seconds(1) }
+    #expect(await service.lookFor(job, timeout: .seconds(2)) == nil)
+    #expect(service.recent(job.key)?.state == .submitting)
+  }
+
+  @Test("Nothing is given up while the backend may still be handed the job")
+  func lastSubmit() async throws {
+    bench.configuration.submitDeadline = 0
+    bench.connector.change { $0.lastSubmit = 100 }
+    let service = try bench.service()
+    let job = try await lose(service)
+    #expect(await service.lookFor(job, timeout: .seconds(1)) == nil)
+    bench.connector.change { $0.lastSubmit = 0 }
+    #expect(await service.lookFor(job, timeout: .seconds(1))?.state == .failed)
+  }
+
+  @Test("A job that shows up after it was given up is not made again")
+  func late() async throws {
+    bench.configuration.submitDeadline = 0
+    let service = try bench.service()
+    let job = try await lose(service)
+    #expect(job.state == .failed)
+    bench.connector.change { [bench] in
+      $0.submit = { _, _ in "8" }
+      $0.located = .success(bench.sighting(job, .running))
+    }
+    let submits = bench.connector.script.withLock { $0.submits }
+    let error = await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
+    guard case .refused = error else { return #expect(Bool(false), "\(String(describing: error))") }
+    bench.connector.change { $0.located = .failure(.unavailable("down")) }
+    await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
+    #expect(bench.connector.script.withLock { $0.submits } == submits)
+  }
+
+  @Test("A new try keeps the events of the one that was given up")
+  func history() async throws {
+    bench.configuration.submitDeadline = 0
+    let service = try bench.service()
+    _ = try await lose(service)
+    bench.connector.change { $0.submit = { _, _ in "8" } }
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    let events = try service.ledger.store.events(of: job.id)
+    #expect(events.map(\.to) == [.submitting, .failed, .submitting, .queued])
+    #expect(try JobStore.check(directory: bench.directory.path) == [])
+  }
+
+  @Test("Looking for it holds up no observation, and is done ever less often")
+  func beside() async throws {
+    bench.configuration.pollInterval = .milliseconds(50)
+    let service = try bench.service()
+    bench.connector.change { $0.located = .failure(.unavailable("its shell hangs")) }
+    _ = try await lose(service)
+    bench.connector.change { $0.locateSlowness = .seconds(1) }
+    let begin = ContinuousClock.now
+    _ = await service.observeOnce()
+    #expect(ContinuousClock.now - begin < .milliseconds(500))
+    bench.connector.change { ($0.locateSlowness, $0.locates) = (.zero, 0) }
+    for _ in 0..<50 {
+      await service.settleOnce()
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    #expect((2...5).contains(bench.connector.script.withLock { $0.locates }), "after 0, 50, 150, 350 ms")
+  }
+
+  @Test("A caller waits for all of it no longer than it may")
+  func callersTime() async throws {
+    bench.configuration.submitTime = .milliseconds(300)
+    bench.configuration.settleTime = .seconds(5)
+    bench.connector.change { $0.located = .failure(.unavailable("down")) }
+    let service = try bench.service()
+    let begin = ContinuousClock.now
+    _ = try await lose(service)
+    #expect(ContinuousClock.now - begin < .seconds(1))
+  }
+}
+
 @Suite("A job's state comes from evidence")
 struct StateTests {
   let bench = Bench()
@@ -141,6 +236,48 @@ struct StateTests {
     _ = await service.observeOnce()
     _ = try await submitted(service)
     #expect(try service.list(.queued).jobs == [.init(name: "job", id: "1")])
+  }
+
+  @Test("A job that moves from one list to the other is in one of them whichever is asked for first")
+  func moving() async throws {
+    bench.configuration.lingering = .milliseconds(200)
+    let service = try bench.service()
+    let job = try await submitted(service)
+    func isListed(_ list: JobList) throws -> Bool { try !service.list(list).jobs.isEmpty }
+    for (state, from, to) in [(JobState.running, JobList.queued, JobList.running), (.requeued, .running, .running)]
+      + [(.queued, .running, .queued)]
+    {
+      bench.connector.observes(bench.sighting(job, state))
+      _ = await service.observeOnce()
+      #expect(try isListed(from) && isListed(to))
+      try await Task.sleep(for: .milliseconds(250))
+      #expect(try isListed(to) && (from == to || !isListed(from)))
+    }
+    bench.connector.observes(bench.sighting(job, .running))
+    _ = await service.observeOnce()
+    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    _ = await service.observeOnce()
+    #expect(try !isListed(.queued) && !isListed(.running), "what is over is in none")
+  }
+
+  @Test("A job that is answered while a look is under way is not missing from it")
+  func answeredMeanwhile() async throws {
+    let service = try bench.service()
+    bench.connector.change { $0.slowness = .milliseconds(200) }
+    bench.connector.change { script in
+      script.submit = { _, _ in
+        // Answered when the look has begun, and before it ends.
+        usleep(60_000)
+        return "1"
+      }
+    }
+    let submission = bench.submission()
+    async let receipt = service.submit(submission, actor: "test")
+    while service.recent(submission.key) == nil { try await Task.sleep(for: .milliseconds(1)) }
+    _ = await service.observeOnce()
+    _ = try await receipt
+    let job = try #require(service.recent(bench.submission().key))
+    #expect(job.state == .queued && job.missingSince == nil && job.unknownSince == nil)
   }
 
   @Test("An outage is no end: the last complete list is served, and the trouble is told")

@@ -44,6 +44,23 @@ struct RetentionTests {
     #expect(try JobStore(directory: bench.directory.path).events(of: job.id).last?.reason == "its output was removed")
   }
 
+  @Test("Copies that are too many bytes go, the oldest first, and are read from the backend again when asked for")
+  func room() async throws {
+    bench.outputLimit = 100
+    let service = try bench.service()
+    var jobs: [Job] = []
+    for number in 1...5 {
+      jobs.append(try await ended(service, number: number))
+      bench.connector.change { $0.output = Array(repeating: UInt8(number), count: 30) }
+      #expect(try await service.finalOutput(jobs[number - 1]).count == 30)
+    }
+    let kept = try FileManager.default.contentsOfDirectory(atPath: bench.directory.path + "/output")
+    #expect(Set(kept) == Set(jobs[2...].map(\.id)))
+    bench.connector.change { $0.output = Array("again".utf8) }
+    #expect(try await service.finalOutput(jobs[0]) == Array("again".utf8))
+    #expect(try await service.finalOutput(jobs[4]).count == 30)
+  }
+
   @Test("The first answer sets the time, later ones do not move it")
   func firstAnswer() async throws {
     let service = try bench.service()

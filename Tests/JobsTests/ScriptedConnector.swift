@@ -10,6 +10,11 @@ final class ScriptedConnector: Connector {
     var submit: @Sendable (Submission, _ token: String) throws(BackendError) -> String = { _, _ in "1" }
     var observation: Result<Observation, BackendError> = .success(Observation(time: Date(), sightings: []))
     var located: Result<Sighting?, BackendError> = .success(nil)
+    /// How long it takes to look for a job, and how often that was done.
+    var locateSlowness = Duration.zero
+    var locates = 0
+    var recalled: Result<[Sighting], BackendError> = .success([])
+    var lastSubmit: TimeInterval = 0
     var output: [UInt8] = []
     var submits = 0
     var cancels = 0
@@ -26,6 +31,7 @@ final class ScriptedConnector: Connector {
   let name = "scripted"
   var troubles: [String] { [] }
   var takesInputs: Bool { true }
+  var lastSubmit: TimeInterval { script.withLock { $0.lastSubmit } }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
   func observes(_ sightings: Sighting..., accountingFailure: String? = nil, at time: Date = Date()) {
@@ -63,8 +69,14 @@ final class ScriptedConnector: Connector {
     return try answer.get()
   }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
-    try script.withLock { $0.located }.get()
+    let (slowness, answer) = script.withLock { script in
+      script.locates += 1
+      return (script.locateSlowness, script.located)
+    }
+    try? await Task.sleep(for: slowness)
+    return try answer.get()
   }
+  func recall(since: Date) async throws(BackendError) -> [Sighting] { try script.withLock { $0.recalled }.get() }
   func cancel(_ job: Job) async throws(BackendError) { change { $0.cancels += 1 } }
   func release(_ job: Job) async throws(BackendError) {}
   func describe(_ job: Job) async throws(BackendError) -> String { "" }
@@ -77,6 +89,7 @@ final class Bench {
   let directory: URL
   let connector = ScriptedConnector()
   var configuration = JobService.Configuration()
+  var outputLimit = 1 << 30
 
   init(in parent: URL = FileManager.default.temporaryDirectory) {
     directory = parent.appendingPathComponent("weir-test-\(UUID().uuidString)")
@@ -86,7 +99,8 @@ final class Bench {
 
   func service() throws -> JobService {
     JobService(
-      store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,
+      store: try JobStore(directory: directory.path, outputLimit: outputLimit), connector: connector,
+      configuration: configuration,
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
   }
 

@@ -62,6 +62,46 @@ struct UnwritableStoreTests {
     #expect(try JobStore.check(directory: bench.directory.path) == [])
   }
 
+  @Test("What could not be written of a try that was given up does not keep the next from being written")
+  func newTry() async throws {
+    bench.configuration.submitDeadline = 0
+    let service = try bench.service()
+    bench.connector.change { script in
+      script.submit = { _, _ throws(BackendError) in throw .interrupted("the connection broke") }
+      script.located = .failure(.unavailable("still cut"))
+    }
+    _ = try? await service.submit(bench.submission(), actor: "test")
+    let lost = try #require(service.recent(bench.submission().key))
+    try await allowWrites(false, service)
+    bench.connector.change { ($0.submit, $0.located) = ({ _, _ in "8" }, .success(nil)) }
+    #expect(await service.lookFor(lost, timeout: .seconds(1))?.state == .failed)
+    try await allowWrites(true, service)
+    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "8")
+    try await healed(service)
+    #expect(try await service.ledger.store.job(lost.key)?.backendID == "8")
+    #expect(try JobStore.check(directory: bench.directory.path) == [])
+  }
+
+  @Test("A refused submit whose row cannot be removed is tried again once the store heals")
+  func refused() async throws {
+    let service = try bench.service()
+    let database = service.ledger.store.database
+    bench.connector.change { script in
+      script.submit = { _, _ throws(BackendError) in
+        try? database.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA query_only = 1") }
+        throw .refused("no such partition")
+      }
+    }
+    await #expect(throws: JobError.refused("no such partition")) {
+      try await service.submit(bench.submission(), actor: "test")
+    }
+    try await allowWrites(true, service)
+    try await healed(service)
+    bench.connector.change { $0.submit = { _, _ in "7" } }
+    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "7")
+    #expect(try JobStore.check(directory: bench.directory.path) == [])
+  }
+
   @Test("A database found damaged while in use is written no more, and that is told")
   func condemned() async throws {
     let service = try bench.service()

@@ -38,9 +38,9 @@ final class Bench: Sendable {
   /// Runs `body` with a started service, which has looked at the backend once.
   static func run(
     _ connector: any Connector = dummy(), settings: ExecutorSettings = .init(), vaultRoots: [String] = [],
-    looked: Bool = true, _ body: (Bench) async throws -> Void
+    adopting: Bool = false, looked: Bool = true, _ body: (Bench) async throws -> Void
   ) async throws {
-    let bench = try Bench(connector, settings, vaultRoots)
+    let bench = try Bench(connector, settings, vaultRoots, adopting)
     if looked { await bench.look() }
     do {
       try await body(bench)
@@ -63,11 +63,15 @@ final class Bench: Sendable {
     return DummyConnector(configuration: configuration)
   }
 
-  private init(_ connector: any Connector, _ settings: ExecutorSettings, _ vaultRoots: [String]) throws {
+  private init(_ connector: any Connector, _ settings: ExecutorSettings, _ vaultRoots: [String], _ adopting: Bool)
+    throws
+  {
     directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     var configuration = JobService.Configuration()
     configuration.settleTime = .milliseconds(10)
+    configuration.lingering = .zero
+    if adopting { configuration.adoption = Adoption(secret: Self.secret, accountOf: { _ in "kirby" }) }
     service = JobService(
       store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,
       logger: logger)
@@ -79,7 +83,8 @@ final class Bench: Sendable {
           verifier: try TokenVerifier(keys: [VerificationKey(contents: Self.secret)]),
           userClaim: "email", adminClaim: ("groups", "admins")),
         logger: logger),
-      accountOf: { ["kirby@example.com": "kirby", "mario@example.com": "mario"][$0] }, settings: settings,
+      accountOf: { ["kirby@example.com": "kirby", "mario@example.com": "mario", "jos\u{e9}@example.com": "jose"][$0] },
+      settings: settings,
       interactiveJobs: connector.runsInteractiveJobs, version: "1.2.3", vaultRoots: vaultRoots)
     var router = Router()
     api.register(on: &router)

@@ -70,6 +70,17 @@ struct CallerTests {
     }
   }
 
+  @Test("Two spellings of an accent are two users")
+  func spellings() async throws {
+    let (composed, decomposed) = ("jos\u{e9}@example.com", "jose\u{301}@example.com")
+    try await Bench.run(Bench.dummy(queued: 1000)) { bench in
+      let job = try await bench.submit("job", mail: composed)
+      #expect(try await bench.get("/queued", as: .user(composed)).text == "[[\"job\",\"\(job.id)\"]]\n")
+      #expect(try await bench.get("/queued", as: .user(decomposed)).text == "[]\n")
+      #expect(try await bench.call("/terminate", job, as: .user(decomposed)).code == "unknown_job")
+    }
+  }
+
   @Test("A user submits for itself alone")
   func submitting() async throws {
     try await Bench.run { bench in
@@ -127,6 +138,25 @@ struct CallerTests {
           "POST", "/submit?bearer=\(value)", "application/x-www-form-urlencoded", "args={}")
         #expect(submit.status == 422, "the bearer of a submit stands in its args")
       }
+    }
+  }
+
+  @Test("The backend is asked for a job that the store does not know only for those who see all jobs")
+  func unknownJobs() async throws {
+    let connector = StagedConnector()
+    try await Bench.run(connector, adopting: true) { bench in
+      let job = #"{"name":"job","number":1,"jobid":"58"}"#
+      connector.change { $0.failure = .unavailable("sacct is down") }
+      for path in ["/terminate", "/runstatus"] {
+        let users = try await bench.call(path, job, as: .user("mario@example.com"))
+        #expect(users.code == "unknown_job" || users.text == "[null,null,null,null]\n")
+        #expect(connector.current.recalls == 0)
+      }
+      for sender in [.upstream, .admin("luigi@example.com")] as [Bench.Sender] {
+        let reply = try await bench.call("/terminate", job, as: sender)
+        #expect(reply.code == "backend_unavailable")
+      }
+      #expect(connector.current.recalls == 2)
     }
   }
 

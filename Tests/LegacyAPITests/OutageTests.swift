@@ -23,6 +23,23 @@ struct OutageTests {
     }
   }
 
+  @Test("The time that a job ran stands still while nobody sees it run")
+  func elapsed() async throws {
+    let connector = StagedConnector()
+    connector.change { stage in
+      (stage.sighting.state, stage.sighting.elapsed, stage.sighting.startedAt) = (.running, 5, Date() - 105)
+      stage.age = 100
+    }
+    try await Bench.run(connector) { bench in
+      let job = try await bench.submit()
+      await bench.look()
+      #expect(try await bench.call("/runstatus", job).text.hasPrefix("[[],\"00:01:4"))
+      connector.change { $0.failure = .unavailable("slurmctld is down") }
+      await bench.look()
+      #expect(try await bench.call("/runstatus", job).text.hasPrefix("[[],\"00:00:05\""))
+    }
+  }
+
   @Test("What keeps single users from the backend is a warning, no outage")
   func warnings() async throws {
     let connector = StagedConnector()
@@ -32,6 +49,11 @@ struct OutageTests {
       #expect(ready.status == 200)
       #expect(
         ready.text == "{\"status\":\"OK\",\"version\":\"1.2.3\",\"warnings\":[\"kirby's login is refused\"]}\n")
+      #expect(try await bench.get("/ready", as: .admin("luigi@example.com")).text == ready.text)
+      for sender in [.nobody, .user("mario@example.com"), .raw("Basic x")] as [Bench.Sender] {
+        let reply = try await bench.get("/ready", as: sender)
+        #expect(reply.status == 200 && reply.text.contains("\"warnings\":[") && !reply.text.contains("kirby"))
+      }
       #expect(try await bench.get("/gc").status == 200)
     }
   }

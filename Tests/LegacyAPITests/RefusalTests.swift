@@ -16,7 +16,7 @@ struct RefusalTests {
       (urlEncoded, "args=", 400, "args_not_json"),
       (urlEncoded, "args={\"name\":", 400, "args_not_json"),
       (urlEncoded, "args=" + String(repeating: "[", count: 2000), 400, "args_not_json"),
-      (urlEncoded, "args=%ff", 400, "bad_request"),
+      (urlEncoded, "args=%ff", 400, "args_not_json"),
       ("application/json", "", 400, "args_not_json"),
       ("application/json", "nonsense", 400, "args_not_json"),
       ("application/json", "{\"name\":\"\u{0}\"}", 400, "args_not_json"),

@@ -10,9 +10,13 @@ final class StagedConnector: Connector {
     var troubles: [String] = []
     /// What is seen of every job, its id and mark filled in.
     var sighting = Sighting(backendID: "", state: .queued, source: "staged", backendWord: "")
+    /// How old what is seen is, in seconds.
+    var age: TimeInterval = 0
     var output: [UInt8] = []
     var entries: [DirectoryEntry] = []
     var account = "what the backend says"
+    /// How often the backend was asked for a job that the store does not know.
+    var recalls = 0
     var lines = 0
     var path = ""
     var listingAccount: String?
@@ -42,7 +46,7 @@ final class StagedConnector: Connector {
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     try answer { stage in
       Observation(
-        time: Date(),
+        time: Date() - stage.age,
         sightings: jobs.map { job in
           var sighting = stage.sighting
           sighting.backendID = job.backendID ?? ""
@@ -50,6 +54,11 @@ final class StagedConnector: Connector {
           return sighting
         })
     }
+  }
+
+  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? {
+    change { $0.recalls += 1 }
+    return try answer { _ in nil }
   }
 
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {

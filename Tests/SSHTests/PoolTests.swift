@@ -92,11 +92,19 @@ struct PoolTests {
     let server = try await TestServer.start()
     let pool = try server.pool()
     let key = try TestKeys.key()
-    _ = try await pool.run("true", on: server.destination, key: key, timeout: .seconds(20))
-    server.kill()
-    try await server.start()
-    let output = try await pool.run("echo again", on: server.destination, key: key, timeout: .seconds(20))
-    #expect(output.text == "again\n")
+    for _ in 0..<10 {
+      // Both kinds: on a channel of its own, and by a kept shell, which is there for the next time.
+      for script in [nil, "echo again"] {
+        let output = try await pool.run(
+          "echo again", script: script, on: server.destination, key: key, timeout: .seconds(20))
+        #expect(output.text == "again\n")
+      }
+      server.kill()
+      // It is not known yet, and cannot be made anew.
+      _ = try? await pool.run("true", script: "true", on: server.destination, key: key, timeout: .seconds(20))
+      try await server.start()
+      pool.retryLogins()
+    }
   }
 
   @Test("A server that falls silent is noticed within three keepalive intervals")

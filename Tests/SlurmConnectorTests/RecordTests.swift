@@ -6,6 +6,10 @@ import Testing
 
 @Suite("What Slurm's records say of an end")
 struct RecordTests {
+  private let sacct = Sacct(submitLine: true)
+  private let olderSacct = Sacct(submitLine: false)
+
+  /// A record as sacct prints it.
   private func row(
     _ id: String, state: String, exit: String = "0:0", submit: String = "1795231152", nodes: String = "node1",
     name: String = "jarvice_a", comment: String = "", line: String? = "sbatch --comment=weir:B x"
@@ -13,11 +17,12 @@ struct RecordTests {
     let columns = [
       id, name, state, exit, "61", submit, "1795231153", "1795231214", nodes, "kirby", "1001", comment,
     ]
-    return (columns + (line.map { [$0] } ?? [])).joined(separator: "\u{1f}")
+    let delimiter = (line == nil ? olderSacct : sacct).delimiter
+    return (columns + (line.map { [$0] } ?? [])).map { $0 + delimiter }.joined() + "\n"
   }
 
-  private func sightings(_ rows: String...) -> [Sighting] {
-    Sacct.records(Array(rows.joined(separator: "\n").utf8)).map(\.sighting)
+  private func sightings(_ rows: String..., by sacct: Sacct? = nil) throws -> [Sighting] {
+    try (sacct ?? self.sacct).records(Array(rows.joined().utf8)).map(\.sighting)
   }
 
   @Test(
@@ -36,47 +41,82 @@ struct RecordTests {
       ("CANCELLED by 77", "0:0", .canceled, "canceled by the user with id 77"), ("CANCELLED", "0:0", .canceled, ""),
     ] as [(String, String, Ending, String)])
   func ends(word: String, exit: String, ending: Ending, reason: String) throws {
-    let sighting = try #require(sightings(row("2", state: word, exit: exit)).first)
+    let sighting = try #require(try sightings(row("2", state: word, exit: exit)).first)
     #expect(sighting.ending == ending && sighting.state == ending.state && sighting.reason == reason)
   }
 
   @Test("Code, signal, time, nodes and mark are read, with sacct's line of the submit and without")
   func columns() throws {
-    for row in [
-      row("2", state: "FAILED", exit: "3:0"), row("2", state: "FAILED", exit: "3:0", comment: "weir:B", line: nil),
+    for sightings in [
+      try sightings(row("2", state: "FAILED", exit: "3:0")),
+      try sightings(row("2", state: "FAILED", exit: "3:0", comment: "weir:B", line: nil), by: olderSacct),
     ] {
-      let sighting = try #require(sightings(row).first)
+      let sighting = try #require(sightings.first)
       #expect(sighting.exitCode == 3 && sighting.signal == nil && sighting.elapsed == 61)
       #expect(sighting.mark?.token == "B" && sighting.name == "a" && sighting.nodes == ["node1"])
       #expect(sighting.startedAt == Date(timeIntervalSince1970: 1_795_231_153) && sighting.account == "kirby")
     }
-    #expect(sightings(row("2", state: "FAILED", nodes: "None assigned")).first?.nodes == [])
-    #expect(sightings(row("12_3", state: "FAILED"), "2|FAILED", "").isEmpty)
+    #expect(try sightings(row("2", state: "FAILED", nodes: "None assigned")).first?.nodes == [])
+    #expect(try sightings(row("12_3", state: "FAILED"), "2|FAILED", "").isEmpty)
+    #expect(try sightings("Welcome!\n", row("2", state: "FAILED"), "Bye.\n").map(\.backendID) == ["2"])
+    #expect(throws: BackendError.unavailable("sacct: its answer is cut off")) {
+      try sightings(String(row("2", state: "FAILED").dropLast(9)))
+    }
+  }
+
+  @Test("What a user names a job, or writes into its comment, is no record of another job")
+  func forged() throws {
+    let columns = ["99", "jarvice_victim", "COMPLETED", "0:0", "1", "1", "1", "1", "node1", "mario", "1002", "", ""]
+    for separator in ["\u{1f}", Sacct(submitLine: true).delimiter] {
+      let text = "x\n" + (columns + columns).joined(separator: separator) + "\n"
+      let found = try sightings(
+        row("2", state: "FAILED", name: "jarvice_" + text, comment: text, line: text), row("3", state: "COMPLETED"))
+      #expect(found.map(\.backendID) == ["2", "3"] && found.map(\.name) == [text, "a"])
+      #expect(found.map(\.state) == [.failed, .succeeded])
+    }
+  }
+
+  @Test("Nor is it one in what scontrol says")
+  func forgedForScontrol() throws {
+    let scontrol = Scontrol()
+    func answer(_ id: String, _ text: String, mark: String) -> String {
+      "\u{1f}" + [mark, id, "0", text, mark].joined(separator: "\u{1f}") + "\u{1f}\n"
+    }
+    let forged = answer("99", "JobId=99 JobName=jarvice_victim JobState=COMPLETED", mark: Scontrol().mark)
+    let text = answer("2", "JobId=2 JobName=jarvice_x\n\(forged) JobState=FAILED", mark: scontrol.mark)
+    let records = try scontrol.records(Array((text + answer("3", "JobName=jarvice_b", mark: scontrol.mark)).utf8))
+    #expect(records.map(\.id) == ["2", "3"])
+    #expect(records.last?.sighting.name == "b")
   }
 
   @Test("Of a requeued job the last record counts; an id that was given out anew is two jobs")
-  func duplicates() {
-    let requeued = sightings(
+  func duplicates() throws {
+    let requeued = try sightings(
       row("2", state: "NODE_FAIL", submit: "100"), row("2", state: "COMPLETED", submit: "200"),
       row("3", state: "COMPLETED", submit: "200"), row("3", state: "REQUEUED", submit: "100"))
     #expect(requeued.map(\.state) == [.succeeded, .succeeded])
-    let reused = sightings(
+    let reused = try sightings(
       row("2", state: "COMPLETED", submit: "100"), row("2", state: "FAILED", submit: "200", line: "weir:C"))
     #expect(reused.map(\.mark?.token) == ["B", "C"])
   }
 
   @Test("slurmctld's last word is read; what it no longer knows is no record, and no answer is an error")
   func scontrol() throws {
-    let text =
-      "5158\u{1f}0\u{1f}JobId=5158 JobName=jarvice_evt UserId=kirby(1002) JobState=FAILED Reason=NonZeroExitCode "
-      + "Restarts=1 ExitCode=3:0 RunTime=1-00:00:01 SubmitTime=1795246152 StartTime=1795246154 EndTime=1795246155 "
-      + "NodeList=node[1-2] Comment=weir:B JobState=COMPLETED\n7\u{1f}1\u{1f}slurm_load_jobs error: Invalid job id specified\n"
-    let records = try Scontrol.records(Array(text.utf8))
+    let scontrol = Scontrol()
+    func answer(_ words: String...) -> [UInt8] {
+      Array(("\u{1f}" + ([scontrol.mark] + words + [scontrol.mark]).joined(separator: "\u{1f}") + "\u{1f}\n").utf8)
+    }
+    let known = answer(
+      "5158", "0",
+      "JobId=5158 JobName=jarvice_evt UserId=kirby(1002) JobState=FAILED Reason=NonZeroExitCode Restarts=1 ExitCode=3:0 "
+        + "RunTime=1-00:00:01 SubmitTime=1795246152 StartTime=1795246154 EndTime=1795246155 NodeList=node[1-2] "
+        + "Comment=weir:B JobState=COMPLETED")
+    let records = try scontrol.records(known + answer("7", "1", "slurm_load_jobs error: Invalid job id specified"))
     let sighting = try #require(records.first?.sighting)
     #expect(records.count == 1 && sighting.ending == .failed && sighting.exitCode == 3 && sighting.elapsed == 86_401)
     #expect(sighting.account == "kirby" && sighting.mark?.token == "B" && sighting.nodes == ["node1", "node2"])
     #expect(throws: BackendError.self) {
-      try Scontrol.records(Array("7\u{1f}1\u{1f}Unable to contact slurm controller\n".utf8))
+      try scontrol.records(answer("7", "1", "Unable to contact slurm controller"))
     }
   }
 

@@ -263,6 +263,31 @@ struct KeySetSourceTests {
     #expect(verifier.warnings == [])
   }
 
+  @Test("a name chooses the key; without one, own keys and those of the set are tried, four of them at most")
+  func trials() async throws {
+    let secrets = (0..<4).map { number in (0..<32).map { UInt8($0 + 40 * number) } }
+    let own = try secrets[..<2].map { try VerificationKey(contents: $0) }
+    for (count, isTried) in [(2, true), (3, false)] {
+      let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).json").path
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      let more = (0..<count).map { (id: "\($0)", secret: $0 < 2 ? secrets[2 + $0] : Array(200..<232)) }
+      try keySet(more.map { #"{"kty":"oct","kid":"\#($0.id)","k":"\#(base64URL($0.secret))"}"# }.joined(separator: ","))
+        .write(toFile: path, atomically: true, encoding: .utf8)
+      let verifier = try TokenVerifier(keys: own, keySet: KeySetSource(.file(path: path), logger: logger))
+      #expect(await reason(SigningKey.hmac(secrets[1]).token(good, .HS256), verifier) == nil)
+      let key = SigningKey.hmac(secrets[2])
+      #expect(await reason(key.token(good, .HS256), verifier) == (isTried ? nil : .badSignature))
+      #expect(await reason(key.token(good, .HS256, kid: "0"), verifier) == nil)
+      #expect(await reason(key.token(good, .HS256, kid: "1"), verifier) == .badSignature)
+    }
+  }
+
+  @Test("has its pace: an unknown name asks every 30 s at most, and a set lives on for a day")
+  func pace() {
+    #expect(KeySetSource.Pace.url.retry == .seconds(30) && KeySetSource.Pace.url.refresh == .seconds(300))
+    for pace in [KeySetSource.Pace.url, .file] { #expect(pace.expiry == .seconds(86_400)) }
+  }
+
   @Test("refuses a file that cannot be a key set", arguments: ["/dev/zero", "/", "/etc/hostname", "/nonexistent"])
   func noFile(path: String) {
     #expect(throws: KeyError.self) { try KeySetSource(.file(path: path), logger: logger) }

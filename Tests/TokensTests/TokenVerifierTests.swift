@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Tokens
@@ -19,13 +20,22 @@ private func verifier(
   return try TokenVerifier(keys: [VerificationKey(contents: material)], rules: rules)
 }
 
-private func refusal(_ token: String, _ verifier: TokenVerifier, now: Date = now) async -> TokenError? {
+private func refusal(
+  _ token: String, _ verifier: TokenVerifier, now: Date = now, isSuspect: Bool = false
+) async -> TokenError? {
   do {
-    _ = try await verifier.verify(token, now: now)
+    _ = try await verifier.verify(token, now: now, isSuspect: isSuspect)
     return nil
   } catch {
     return error
   }
+}
+
+/// Who came in which order.
+private final class Order: Sendable {
+  private let list = Mutex<[String]>([])
+  var names: [String] { list.withLock { $0 } }
+  func add(_ name: String) { list.withLock { $0.append(name) } }
 }
 
 @Suite("TokenVerifier")
@@ -280,6 +290,57 @@ struct TokenVerifierTests {
     #expect(await refusal(token, hmac, now: now + 630)?.reason == .expired)
     #expect(await refusal(token, hmac, now: now - 31)?.reason == .notYetValid)
     #expect(hmac.cached(token + "A", now: now) == nil)
+  }
+
+  @Test("takes other keys in place of those it has, and forgets the tokens of the old ones")
+  func replaced() async throws {
+    let verifier = try verifier(SigningKey.p256.publicPEM, [.ES256])
+    let token = SigningKey.p256.token(good, .ES256)
+    #expect(await refusal(token, verifier) == nil && verifier.cached(token, now: now) != nil)
+    #expect(throws: KeyError.self) { try verifier.replaceKeys(by: []) }
+    #expect(throws: KeyError.self) { try verifier.replaceKeys(by: [VerificationKey(contents: Self.secret)]) }
+    #expect(verifier.cached(token, now: now) != nil, "what cannot be used changes nothing")
+    try verifier.replaceKeys(by: [VerificationKey(contents: SigningKey.otherP256.publicPEM)])
+    #expect(verifier.cached(token, now: now) == nil)
+    #expect(await refusal(token, verifier) == .signature)
+    #expect(await refusal(SigningKey.otherP256.token(good, .ES256), verifier) == nil)
+  }
+
+  @Test("checks those first who are not suspected, then the suspected ones that cost little")
+  func order() async throws {
+    let queue = SignatureQueue()
+    let keys = try [SigningKey.rsa, .otherRSA].map { try VerificationKey(contents: $0.publicPEM) }
+    let token = SigningKey.p256.token(good, .RS256)
+    let order = Order()
+    await withTaskGroup(of: Void.self) { group in
+      let kinds = [(300, "costly", keys, true), (100, "cheap", Array(keys.prefix(1)), true), (20, "good", keys, false)]
+      for (count, name, keys, isSuspect) in kinds {
+        for _ in 0..<count {
+          group.addTask {
+            _ = try? await queue.isSigned(token, with: keys, .RS256, isSuspect: isSuspect)
+            order.add(name)
+          }
+        }
+        try? await Task.sleep(for: .milliseconds(20))
+      }
+    }
+    let last = ["good", "cheap", "costly"].map { name in order.names.lastIndex(of: name) ?? 0 }
+    #expect(last == last.sorted() && last[0] < 250, "\(last)")
+  }
+
+  @Test("is busy for those of a kind of whom too many wait, and for no others")
+  func busy() async throws {
+    let verifier = try TokenVerifier(keys: [VerificationKey(contents: SigningKey.rsa.publicPEM)])
+    let forged = SigningKey.otherRSA.token(good, .RS256)
+    let refusals = await withTaskGroup(of: TokenError?.self) { group in
+      for _ in 0..<SignatureQueue.maximumWaiting + 200 {
+        group.addTask { await refusal(forged, verifier, isSuspect: true) }
+      }
+      try? await Task.sleep(for: .milliseconds(50))
+      group.addTask { await refusal(SigningKey.rsa.token(good, .RS256), verifier) }
+      return await group.reduce(into: [TokenError.Reason?: Int]()) { $0[$1?.reason, default: 0] += 1 }
+    }
+    #expect(refusals[nil] == 1 && refusals[.busy, default: 0] > 0 && refusals[.badSignature, default: 0] >= 1000)
   }
 
   @Test("does not remember a refused token")

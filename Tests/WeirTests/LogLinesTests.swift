@@ -19,6 +19,18 @@ struct LogLinesTests {
         == "2026-02-01T00:00:00.250Z notice listening empty=\"\" port=5000 why=\"it was asked to\"\n")
   }
 
+  @Test("What stands for a value stays in its quotes, whatever accents are put upon them")
+  func quotes() {
+    let accent = "\u{301}"
+    for (value, shown) in [
+      ("a\" status=200", #""a\" status=200""#), ("a\"\(accent) status=200", "\"a\\\"\(accent) status=200\""),
+      ("a=\(accent)b", "\"a=\(accent)b\""), ("a \(accent)b", "\"a \(accent)b\""),
+    ] {
+      let text = line(.plain, "m", ["key": .string(value)])
+      #expect(text.utf8.elementsEqual("2026-02-01T00:00:00.250Z notice m key=\(shown)\n".utf8), "\(text)")
+    }
+  }
+
   @Test("A line of JSON is one object, in which numbers are numbers")
   func json() throws {
     let text = line(

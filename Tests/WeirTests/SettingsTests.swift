@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Tokens
 
 @testable import weir
 
@@ -350,6 +351,29 @@ struct SecretTests {
     "The listing shows no password of a proxy",
     arguments: ["JARVICE_BAREMETAL_HTTP_PROXY", "JARVICE_BAREMETAL_HTTPS_PROXY"])
   func proxies(name: String) throws {
-    #expect(try !settings([name: "http://me:hunter2@proxy.example.com:3128"]).listing.contains("hunter2"))
+    for address in ["me:hunter2@", "me:a/hunter2@", "me:a?hunter2@", "me:a@hunter2@", "me:a#hunter2@\u{301}"] {
+      let listing = try settings([name: "http://" + address + "proxy.example.com:3128"]).listing
+      #expect(!listing.contains("hunter2") && listing.contains("proxy.example.com:3128"), "\(address)")
+    }
+  }
+
+  @Test("A proxy's address may stand in a file, since it may hold a password")
+  func proxyFile() throws {
+    let files = try Files()
+    let path = try files.write("proxy", "http://me:hunter2@proxy.example.com:3128\n")
+    let settings = try settings(["JARVICE_BAREMETAL_HTTPS_PROXY_FILE": path])
+    #expect(settings.text("JARVICE_BAREMETAL_HTTPS_PROXY") == "http://me:hunter2@proxy.example.com:3128")
+    #expect(!settings.listing.contains("hunter2"))
+  }
+
+  @Test("The listing shows no query of a key set's address, and the algorithms that tokens may have")
+  func keySet() throws {
+    let keys = ["WEIR_JWT_ISSUER": "", "WEIR_JWT_AUDIENCE": ""]
+    let listing = try settings(keys.merging(["WEIR_JWT_JWKS_URL": "https://idp.example.com/keys?key=hunter2"]) { $1 })
+      .listing
+    #expect(listing.contains("WEIR_JWT_JWKS_URL=https://idp.example.com/keys?***\n"))
+    let words = "# Algorithms of tokens that the installed libjwt verifies: "
+    #expect(listing.hasPrefix(words + Algorithm.available.map(\.rawValue).joined(separator: ", ") + "\n"))
+    #expect(listing.hasPrefix(words + "HS256, HS384, HS512, RS256"))
   }
 }

@@ -79,6 +79,17 @@ struct UsersTests {
     #expect(users.key(of: "root") == nil)
   }
 
+  @Test("Two spellings of an accent are two people")
+  func spellings() throws {
+    let (composed, decomposed) = ("jos\u{e9}@example.com", "jose\u{301}@example.com")
+    let (users, faults) = try read(
+      "users_id_mapping:\n" + entry(mail: composed, key: good) + entry(mail: decomposed, account: "mario", key: good))
+    #expect(faults.isEmpty)
+    #expect(users.account(of: composed) == "kirby" && users.account(of: decomposed) == "mario")
+    let (one, _) = try read("users_id_mapping:\n" + entry(mail: composed, key: good))
+    #expect(one.account(of: decomposed) == nil)
+  }
+
   @Test("Two people may share an account")
   func shared() throws {
     let (users, faults) = try read(

@@ -17,7 +17,7 @@ from harness import TESTBED, Cluster, Weir, settings, wait_until
 from proxy import Proxy
 from upstream import ACCOUNT, Upstream
 
-BOUND = 60
+BOUND = 75
 OBSERVER = settings()["JARVICE_SLURM_SSH_USER"]
 
 

@@ -4,10 +4,7 @@ import collections
 import os
 import pathlib
 import random
-import re
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -15,26 +12,12 @@ import threading
 import time
 
 import manual
-from harness import REPOSITORY, Cluster, Weir
+from harness import Cluster, Weir
+from steps import BINARY, points
 from upstream import Tally, Upstream
-
-# A Weir that was built with WEIR_CHECKPOINTS=1.
-BINARY = pathlib.Path(os.environ.get("WEIR_CHAOS_BINARY", REPOSITORY / ".build/chaos/debug/weir"))
 
 # The step before which a job has to be in the state that the second step is about.
 PREPARED_BY = {"settle.begun": "submit.answered", "settle.found": "submit.answered"}
-
-
-def points() -> list:
-    """The named steps, as the sources have them; the program must have them too."""
-    assert BINARY.exists(), f"no program at {BINARY}: WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos"
-    program, found = BINARY.read_bytes(), set()
-    for folder in ("Sources", "connectors"):
-        for file in (REPOSITORY / folder).rglob("*.swift"):
-            found.update(re.findall(r'Checkpoint\.reach\("([^"]+)"', file.read_text()))
-    missing = sorted(name for name in found if name.encode() + b"\0" not in program)
-    assert b"CHECKPOINT_KILL_AT" in program and not missing, f"{BINARY} was built without checkpoints {missing}"
-    return sorted(found)
 
 
 def schedule(kills: int) -> list:
@@ -87,7 +70,7 @@ class Victim:
             self.kills[point] = self.kills.get(point, 0) + 1
         else:
             self.upstream.faults.append(f"ended with {status} instead of being killed at {point}: {self.weir.log[-500:]}")
-        self.check_database()
+        self.upstream.faults += self.weir.damage()
 
     def send(self, point: str, part: int):
         """A part of what the upstream does in one life."""
@@ -120,20 +103,6 @@ class Victim:
         if not self.over.is_set():
             call(order)
 
-    def check_database(self):
-        """PRAGMA integrity_check on a copy, since opening it would do the recovery that is Weir's own to do."""
-        with tempfile.TemporaryDirectory() as copy:
-            for file in (self.weir.directory / "state").glob("*.sqlite*"):
-                if not file.name.endswith("-shm"):
-                    shutil.copy(file, copy)
-            for file in pathlib.Path(copy).glob("*.sqlite"):
-                database = sqlite3.connect(file)
-                result = database.execute("PRAGMA integrity_check").fetchall()
-                foreign = database.execute("PRAGMA foreign_key_check").fetchall()
-                database.close()
-                if result != [("ok",)] or foreign:
-                    self.upstream.faults.append(f"the database is damaged: {result} {foreign}")
-
     def finish(self) -> Tally:
         del self.weir.settings["CHECKPOINT_KILL_AT"]
         self.weir.start()
@@ -141,7 +110,7 @@ class Victim:
         tally = self.upstream.count()
         if self.weir.stop() != 0:
             self.upstream.faults.append("did not end with status 0")
-        self.check_database()
+        self.upstream.faults += self.weir.damage()
         self.upstream.clean()
         return tally
 

@@ -14,7 +14,7 @@ from proxy import KINDS, PHASES, Fault, Proxy
 from upstream import Tally, Upstream
 
 # Well again within this many seconds after the way is: a connection that swallows everything is given up after 30.
-BOUND = 45
+BOUND = 75
 # The longest that /live may take.
 LIVE = 0.05
 

@@ -29,11 +29,13 @@ class Fault:
 class Proxy:
     """Carries connections to sshd; a fault that is armed happens to each when it comes to the fault's phase."""
 
-    def __init__(self):
-        self.target = ("127.0.0.1", int(settings()["JARVICE_SLURM_CLUSTER_PORT"]))
+    def __init__(self, target=None):
+        self.target = target or ("127.0.0.1", int(settings()["JARVICE_SLURM_CLUSTER_PORT"]))
         self.server = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.server.getsockname()[1]
         self.fault = None
+        self.way = threading.Event()  # clear while nothing gets through, in either direction
+        self.way.set()
         self.pairs = []
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -47,6 +49,14 @@ class Proxy:
         """What comes from now on goes well. Connections that were swallowed stay so."""
         self.fault = None
 
+    def block(self):
+        """From now on nothing gets through: neither what is under way on old connections nor new ones."""
+        self.way.clear()
+
+    def unblock(self):
+        """What was held back arrives, as after a network that was gone for less long than TCP tries."""
+        self.way.set()
+
     def cut_all(self):
         pairs, self.pairs = self.pairs, []
         for pair in pairs:
@@ -55,6 +65,7 @@ class Proxy:
     def close(self):
         self.server.close()
         self.cut_all()
+        self.unblock()
 
     def accept(self):
         try:
@@ -88,6 +99,7 @@ class Pair:
 
     def run(self):
         try:
+            self.proxy.way.wait()
             if self.meets("connect", b"", True):
                 return
             self.server = socket.create_connection(self.proxy.target)
@@ -97,6 +109,7 @@ class Pair:
             while not self.over:
                 for source in select.select([self.client, self.server], [], [], 60)[0]:
                     data = source.recv(65536)
+                    self.proxy.way.wait()
                     if not data:
                         return self.end()
                     self.carry(data, source is self.client)

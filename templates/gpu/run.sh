@@ -35,16 +35,24 @@ wrapper_is_alive() {
 }
 
 # Into `left`: the job's processes that live. The number of its session counts while the wrapper or the session's leader
-# is there to vouch for it; after that it may have come back for somebody else's.
+# is there to vouch for it; after that it may have come back for somebody else's. With $1=young only among processes of
+# higher numbers than the wrapper's, which is far quicker where many run.
 find_left() {
   pattern="WEIR_JOB_ID=$id"
   { read -r leader since <session; } 2>/dev/null || leader=0
   if [ "$leader" != 0 ] && { [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; }; then
     pattern="$pattern|^[0-9]+ \\(.*\\) [^ZX] [0-9]+ [0-9]+ $leader "
   fi
-  left=
-  # shellcheck disable=SC2013 # paths without blanks
-  for file in $(LC_ALL=C grep -lsE -e "$pattern" /proc/[0-9]*/stat /proc/[0-9]*/environ 2>/dev/null); do
+  left='' files='/proc/[0-9]*/stat /proc/[0-9]*/environ'
+  if [ "$1" = young ]; then
+    files=
+    for file in /proc/[0-9]*; do
+      [ "${file#/proc/}" -le "$$" ] || files="$files $file/stat $file/environ"
+    done
+    [ -n "$files" ] || return 0
+  fi
+  # shellcheck disable=SC2013,SC2086 # paths without blanks
+  for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
     file=${file#/proc/}
     case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
   done
@@ -60,10 +68,10 @@ nap() {
   if sleep 0.2 2>/dev/null; then naps=$((naps + 1)); else sleep 1 && naps=$((naps + 5)); fi
 }
 
-# $1 code, $2 signal, $3 cause. The space for it was taken at the start, so that a full disk cannot hide how a job
-# ended.
+# $1 code, $2 signal, $3 cause, $4 the time if that is known. The space for it was taken at the start, so that a full
+# disk cannot hide how a job ended.
 write_exit() {
-  until printf '%-63s\n' "$1 $2 $3 $(date +%s)" 1<>.exit && mv -f .exit exit; do
+  until printf '%-63s\n' "$1 $2 $3 ${4:-$(date +%s)}" 1<>.exit && mv -f .exit exit; do
     [ -d "$dir" ] || exit 1
     sleep 5
   done 2>/dev/null
@@ -86,6 +94,8 @@ end() {
   true >"$2"
   find_left
   is_over && return
+  # Without a wrapper and without processes there is nothing to end, and nothing is known of the end there was.
+  [ -n "$left" ] || wrapper_is_alive || return
   [ -n "$3" ] || send TERM
   rm -f suspended
   send CONT
@@ -114,27 +124,42 @@ end() {
 }
 
 # Runs `job` or `epilogue` to the end of its first process, in a session of its own. Into `code` and `signal`: how that
-# ended; code -1 if by a signal.
+# ended; code -1 if by a signal. Into `forks`: how many processes and threads have begun meanwhile, of all that runs
+# here, a million for more or if that is not known.
 run_part() {
   export WEIR_PART="$1"
-  if [ -e "$root/lib/awk" ]; then
+  awk=
+  { read -r awk <"$root/lib/awk"; } 2>/dev/null
+  if [ -n "$awk" ]; then
     # A shell says 137 for `exit 137` and for a KILL alike. The system() of this server's awk tells them apart: see
     # prepare.sh. The command is in the foreground, for & would make the job deaf to INT and QUIT.
     # shellcheck disable=SC2016 # for the shell of system()
-    result=$(awk 'BEGIN {
+    result=$("$awk" 'function begun(line, count) {
+      while ((getline line <"/proc/stat") > 0) if (line ~ /^processes /) count = substr(line, 11) + 0
+      close("/proc/stat")
+      return count + 0
+    }
+    BEGIN {
+      before = begun()
       result = system("exec $WEIR_SETSID sh \"$WEIR_RUN\" \"$WEIR_PART\"")
+      forks = begun() - before
+      if (before <= 0 || forks < 0 || forks > 1000000) forks = 1000000
       if (result > 0 && result < 1) result = 256 + result * 256 % 128
-      print (result < 256 ? result " 0" : "-1 " result % 256)
+      srand()
+      # What srand() was given last is the time of day.
+      print (result < 256 ? result " 0" : "-1 " result % 256), srand(), forks
     }')
     status=$?
     # Somebody has ended awk, and means the job: how that ends, nobody sees any more.
     [ -n "$result" ] || [ "$status" -le 128 ] || result="-1 $((status - 128))"
     result=${result:-$status 0}
-    code=${result% *} signal=${result#* }
+    # shellcheck disable=SC2086 # words are wanted
+    set -- $result
+    code=$1 signal=$2 ended=$3 forks=${4:-1000000}
   else
     # A shell that sees its command die of a signal says so, except for INT and PIPE, of which it says nothing.
     { $WEIR_SETSID sh "$WEIR_RUN" "$1"; } 2>.note
-    code=$? signal=0
+    code=$? signal=0 ended='' forks=1000000
     if [ "$code" -gt 128 ] && { [ -s .note ] || [ "$code" = 130 ] || [ "$code" = 141 ]; }; then
       signal=$((code - 128)) code=-1
     fi
@@ -146,7 +171,10 @@ run_part() {
 # is past its time limit, has had its TERM.
 finish() {
   naps=0
-  find_left
+  # Numbers of processes ascend until they begin anew at the largest there is. While that cannot have come to pass, all
+  # that descends from the wrapper has a higher one.
+  { read -r largest </proc/sys/kernel/pid_max; } 2>/dev/null || largest=0
+  if [ $((forks * 2)) -lt "$largest" ]; then find_left young; else find_left; fi
   if [ -e over ] || ! { [ -e cancel ] || [ -e timelimit ]; }; then
     send TERM
     send CONT
@@ -184,6 +212,12 @@ set_timer() {
 # the verdict. Lines may be as long as the disk is large, and tools that read lines would hold them in memory: so they
 # are folded, and in another place the second time, in case the word was just there. (BusyBox folds nothing so wide.)
 is_success() {
+  # As it mostly is: a line of its own among the last.
+  word=JARVICE_CMD_SUCCESS newline='
+'
+  case $(tail -c 4096 stdout 2>/dev/null) in
+  "$word" | *"$newline$word" | *"$newline$word$newline"*) return ;;
+  esac
   for width in 65536 65504; do
     { LC_ALL=C fold -b -w "$width" stdout 2>/dev/null || cat stdout; } | LC_ALL=C grep -a JARVICE_CMD_SUCCESS |
       LC_ALL=C sed -e '/GoTTY is starting with command/d' -e 's#/bin/echo JARVICE_CMD_SUCCESS##g' |
@@ -197,8 +231,8 @@ job | epilogue)
   # What is sourced here may set any variable, so those still needed have names that it will not use.
   weir_part=$1 weir_id=$WEIR_ID weir_script=$WEIR_SCRIPT
   if [ -n "$WEIR_JOINED" ]; then exec </dev/null >>stdout 2>&1; else exec </dev/null >>stdout 2>>stderr; fi
-  umask "$WEIR_UMASK"
-  unset WEIR_RUN WEIR_PART WEIR_ID WEIR_SCRIPT WEIR_UMASK WEIR_SETSID WEIR_JOINED
+  { read -r weir_mask <"$WEIR_ROOT/lib/umask"; } 2>/dev/null && umask "$weir_mask"
+  unset WEIR_RUN WEIR_PART WEIR_ROOT WEIR_ID WEIR_SCRIPT WEIR_SETSID WEIR_JOINED
   stat_of "$$"
   # shellcheck disable=SC2086 # words are wanted
   set -- $stat
@@ -265,8 +299,9 @@ dir=$2 id=$3 limit=$4 grace=$5 judged=$6 joined=$7 secret=$8 root=$9
 shift 9
 gobetween=$1 is_wrapper=1
 cd "$dir" || exit
-# What ends others by mistake does not end this one. Traps that do something are no concern of what it starts.
-trap : HUP INT QUIT TERM
+# What ends others by mistake does not end this one, nor does a starter that no longer listens. Traps that do something
+# are no concern of what it starts.
+trap : HUP INT QUIT PIPE TERM
 stat_of "$$"
 # shellcheck disable=SC2086 # words are wanted
 set -- $stat
@@ -284,7 +319,7 @@ if [ "$PPID" = "$gobetween" ]; then
   kill -s KILL "$PPID" 2>/dev/null
 fi
 
-export WEIR_RUN="$0" WEIR_ID="$id" WEIR_SCRIPT="$dir/script" WEIR_JOINED='' WEIR_SETSID=''
+export WEIR_RUN="$0" WEIR_ROOT="$root" WEIR_ID="$id" WEIR_SCRIPT="$dir/script" WEIR_JOINED='' WEIR_SETSID=''
 [ "$secret" = 0 ] || WEIR_SCRIPT=/proc/self/fd/9
 [ "$joined" = 0 ] || WEIR_JOINED=1
 if command -v setsid >/dev/null; then WEIR_SETSID=setsid; fi
@@ -296,6 +331,8 @@ run_part job
 [ -z "$timer" ] || [ -e timelimit ] || kill "$timer" 2>/dev/null
 exec 9<&-
 finish "$grace"
+# A job ends when the last of it does.
+[ "$naps" = 0 ] || ended=
 
 cause=exited
 [ "$code" != -1 ] || cause=signaled
@@ -312,16 +349,17 @@ if [ "$judged" = 1 ] && [ "$cause" = exited ]; then
 fi
 if [ -s epilogue ]; then
   # From here on nobody ends the job any more: what runs now is the site's.
-  echo "$code $signal $cause" >over
+  ended=${ended:-$(date +%s)}
+  echo "$code $signal $cause $ended" >over
   export WEIR_EXIT_CODE="$code" WEIR_EXIT_SIGNAL="$signal" WEIR_EXIT_CAUSE="$cause"
-  how="$code $signal $cause"
+  how="$code $signal $cause $ended"
   set_timer 60 kill_left
   run_part epilogue
   kill "$timer" 2>/dev/null
   finish 5
   # shellcheck disable=SC2086 # words are wanted
   set -- $how
-  code=$1 signal=$2 cause=$3
+  code=$1 signal=$2 cause=$3 ended=$4
 fi
-write_exit "$code" "$signal" "$cause"
+write_exit "$code" "$signal" "$cause" "$ended"
 tell

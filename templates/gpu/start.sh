@@ -14,7 +14,9 @@ unset WEIR_JOB_ID job environment preamble epilogue place script shown input com
 secret=$5 limit=$6 grace=$7 judged=$8 joined=$9 id=$3 attempt=$4 hash=$2
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 root=$PWD
-eval "$(cat)" || exit
+# A pipe can be opened by name, which saves a process; the socket that some sshd have there cannot.
+# shellcheck disable=SC1091 # made by Weir
+if [ -p /dev/stdin ]; then . /dev/stdin; else eval "$(cat)"; fi
 # A connection that breaks must not leave half a script.
 # shellcheck disable=SC2154 # set by standard input
 if [ "$complete" != 1 ]; then
@@ -26,30 +28,36 @@ if [ -e "removed/$id" ]; then
   exit
 fi
 
-mask=$(umask)
 umask 077
 directory=$root/jobs/$id/attempt-$attempt
-[ -d "jobs/$id" ] || mkdir -p "jobs/$id"
-if ! mkdir "$directory" 2>/dev/null; then
-  if [ -d "$directory" ]; then
-    echo exists
-    exit
-  fi
+if ! mkdir -p "$directory/work"; then
   echo "The job's directory cannot be made in $root/jobs." >&2
   exit 73
 fi
+# Whoever makes this file has the attempt: with `set -C`, > makes no file that is there (O_EXCL).
+set -C
+if [ -e "$directory/start" ] || ! true 2>/dev/null >"$directory/claimed"; then
+  if [ -e "$directory/start" ] || [ -e "$directory/claimed" ]; then
+    echo exists
+    exit
+  fi
+  rm -rf "$directory"
+  echo "The job's files cannot be made in $root/jobs." >&2
+  exit 73
+fi
+set +C
 
 # put FILE TEXT: no file for no text
 put() { [ -z "$2" ] || printf '%s' "$2" >"$1"; }
 
 # shellcheck disable=SC2154 # set by standard input
-make_work() {
-  if [ -z "$input" ]; then mkdir work; else mv "$root/inputs/$input/work" work && rmdir "$root/inputs/$input"; fi
+take_input() {
+  [ -z "$input" ] || { rmdir work && mv "$root/inputs/$input/work" work && rmdir "$root/inputs/$input"; }
 }
 
 # shellcheck disable=SC2154 # set by standard input
 write_files() {
-  cd "$directory" && make_work && { [ -s ../job ] || put ../job "$job"; } &&
+  cd "$directory" && take_input && { [ -s ../job ] || put ../job "$job"; } &&
     put environment "$environment" && put preamble "$preamble" && put epilogue "$epilogue" && put place "$place" &&
     true >stdout && true >stderr && true >trouble || return
   if [ "$secret" = 1 ]; then
@@ -72,7 +80,6 @@ failed() {
 write_files || failed
 # What was exported under one of these names would be now, too, and reach the wrapper and all it starts.
 unset job environment preamble epilogue place script shown input
-export WEIR_UMASK="$mask"
 # The wrapper's session outlives this one. Where there is no setsid(1), it is at least deaf to the end of this one.
 setsid=setsid
 command -v setsid >/dev/null || {

@@ -53,25 +53,29 @@ look() {
     [ ! -e "$1/suspended" ] || state="suspended $start"
     return
   fi
-  # It may have ended between the two looks.
+  # It may have ended between the two looks; and if that happened during its epilogue, how it did is known already.
   read_records "$1"
+  if [ -z "$end" ] && [ -e "$1/over" ]; then read -r over <"$1/over"; else over=; fi
   case $start in
   '') state=claimed ;;
   *' void '*)
     state="ended $start ${end:--1 0 canceled ${start##* }}"
     ;;
   *" $boot "*)
-    state="ended $start $end"
+    state="ended $start ${end:-$over}"
     if [ -z "$end" ]; then
       { read -r wrapper <"$1/.wrapper" && left=$(sh "$wrapper" left "$root/$1" "$2"); } || exit 73
       set -- $left
-      state="vanished $start"
-      [ $# = 0 ] || state="orphaned $start $(IFS=, && echo "$*")"
+      if [ $# != 0 ]; then
+        state="orphaned $start $(IFS=, && echo "$*")"
+      elif [ -z "$over" ]; then
+        state="vanished $start"
+      fi
     fi
     ;;
   *)
     state="rebooted $start"
-    [ -z "$end" ] || state="ended $start $end"
+    [ -z "${end:-$over}" ] || state="ended $start ${end:-$over}"
     ;;
   esac
 }
@@ -81,6 +85,10 @@ for job do
   echo "${job%/*} ${job##*/} $state"
 done
 [ "$smi" = 1 ] || exit 0
+if ! command -v nvidia-smi >/dev/null; then
+  printf '%s\n' 'smi-gpus 127' 'smi-apps 127' smi-end
+  exit
+fi
 
 # A driver that is broken makes nvidia-smi hang where not even KILL ends it. So it is waited for until a signal says
 # that it takes too long, and one that hangs still is not joined by another.

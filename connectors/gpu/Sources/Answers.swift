@@ -111,7 +111,7 @@ struct ListAnswer: Sendable, Equatable {
     let job: String
     /// The lines of what Weir wrote of the job.
     let about: [String]
-    /// The latest.
+    /// The latest. What became of it is for sweep.sh to say.
     var attempt: Attempt?
   }
 
@@ -119,7 +119,6 @@ struct ListAnswer: Sendable, Equatable {
     let number: Int
     /// The lines of what Weir wrote of its place.
     let place: [String]
-    let state: AttemptState
   }
 
   let entries: [Entry]
@@ -134,11 +133,8 @@ struct ListAnswer: Sendable, Equatable {
       var entry = Entry(job: job, about: lines.block("= "))
       if lines.first?.hasPrefix("attempt ") == true {
         let number = try lines.number("attempt")
-        let place = lines.block("+ ")
-        let line = lines.first
-        let (id, state) = try lines.attempt()
-        guard id == AttemptID(job: job, number: number) else { throw lines.malformed(line) }
-        entry.attempt = Attempt(number: number, place: place, state: state)
+        guard number > 0 else { throw lines.malformed("attempt \(number)") }
+        entry.attempt = Attempt(number: number, place: lines.block("+ "))
       }
       entries.append(entry)
     }

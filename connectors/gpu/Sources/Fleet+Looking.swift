@@ -10,7 +10,7 @@ extension Fleet {
     agents.value.flatMap { entry -> [String] in
       let agent = entry.agent
       let status = agent.status.value
-      guard status.isTried, agent.spec.value.isEnabled else { return [] }
+      guard status.isTried, agent.spec.value.isEnabled, entry.isListed || !agent.jobs.value.isEmpty else { return [] }
       if let obstacle = status.obstacle() { return ["\(agent.name): \(obstacle)"] }
       var troubles = agent.inventory.gpus.compactMap { gpu in
         gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }

@@ -36,6 +36,8 @@ actor Fleet {
   /// Where each job is that has a server.
   private var places: [JobKey: String] = [:]
   private var newAgents: [ServerAgent] = []
+  /// Since when servers that are gone from the file have no jobs.
+  private var drained: [String: ContinuousClock.Instant] = [:]
 
   init(
     board: JobBoard, configuration: GPUConnector.Configuration, logger: Logger,
@@ -74,7 +76,8 @@ actor Fleet {
 
   // MARK: Servers
 
-  /// Makes the servers those of the file. One that is gone from it is looked after until its last job is over.
+  /// Makes the servers those of the file. One that is gone from it is looked after until its last job is over, and for
+  /// an hour more, in which its jobs' output is asked for.
   func use(_ specs: [ServerSpec]) {
     var agents = agents.value
     let names = Set(specs.map(\.name))
@@ -118,8 +121,7 @@ actor Fleet {
       defer { jobs = [] }
       return jobs
     }) { await take(job) }
-    for leaver in agents.value where !leaver.isListed && leaver.agent.jobs.value.isEmpty { leaver.agent.retire() }
-    agents.change { $0.removeAll { !$0.isListed && $0.agent.jobs.value.isEmpty } }
+    retire()
     guard !queue.isEmpty else { return work }
     let agents = agents.value
     let placements = queue.plan(agents.map { $0.agent.capacity(isOpen: $0.isListed) })
@@ -140,6 +142,16 @@ actor Fleet {
     // There may be more that can start now: a plan is made of what was known before it was written.
     wake()
     return work
+  }
+
+  private func retire() {
+    let leavers = agents.value.filter { !$0.isListed && $0.agent.jobs.value.isEmpty }
+    drained = Dictionary(uniqueKeysWithValues: leavers.map { ($0.agent.name, drained[$0.agent.name] ?? .now) })
+    for leaver in leavers {
+      guard let since = drained[leaver.agent.name], .now - since > .seconds(3600) else { continue }
+      leaver.agent.retire()
+      agents.change { $0.removeAll { $0.agent === leaver.agent } }
+    }
   }
 
   private func forget(_ id: String) {

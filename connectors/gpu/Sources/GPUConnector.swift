@@ -132,7 +132,7 @@ public final class GPUConnector: Connector {
         continue
       }
       guard let status = agents[name] else {
-        observation.unasked[id] = "\(name) is not in the servers file"
+        observation.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
       if let last = status.lastLook, .now - last < patience, status.failure == nil {
@@ -142,7 +142,7 @@ public final class GPUConnector: Connector {
           observation.unchanged.insert(id)
         }
       } else {
-        observation.unasked[id] = status.failure ?? "\(name) has not been looked at yet"
+        observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
       }
     }
     observation.sightings = agents.values.flatMap { $0.strangers.values.map(\.sighting) }

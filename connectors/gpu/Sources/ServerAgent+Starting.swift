@@ -25,17 +25,19 @@ extension ServerAgent {
     }
     let payload: JobBoard.Payload
     do { payload = try await board.payload(of: job) } catch {
-      logger.error("\(job.key): what it is to be run by cannot be read: \(error)")
-      try? await Task.sleep(for: .seconds(1))
-      await board.putBack(job, reason: "\(error)", asNextAttempt: false)
+      await cannotRead(job, "what it is to be run by cannot be read: \(error)")
       return true
     }
     Checkpoint.reach("start.begun")
     let input: String
     do throws(BackendError) { input = try await stage(job, payload, root: root) } catch {
       // A cancel in the meantime is followed by the next look.
-      guard board.job(job.key)?.state == .starting else { return false }
-      await failedToStart(job, error.description)
+      guard isStillWanted(job) else { return false }
+      switch error {
+      case .refused(let reason): await failedToStart(job, reason, putsBack: true)
+      case .notFound(let reason): await cannotRead(job, reason)
+      default: await cannotReach(job, error.description)
+      }
       return true
     }
     let attempt = Attempt(job: job, payload: payload, spec: spec.value, root: root, input: input)
@@ -47,7 +49,7 @@ extension ServerAgent {
     } catch {
       guard error.mayHaveRun else {
         dropInput(of: job, at: input)
-        await failedToStart(job, error.description)
+        await cannotReach(job, error.description)
         return true
       }
       logger.warning("\(job.key): whether it was started is being found out: \(error)")
@@ -55,9 +57,11 @@ extension ServerAgent {
     }
     Checkpoint.reach("start.answered")
     guard result.succeeded else {
-      dropInput(of: job, at: input)
-      await failedToStart(job, result.message)
-      return true
+      // With one of these it says that nothing of the attempt is left; else it was ended in the middle of it.
+      let isCertain = [73, 74].contains(result.exitStatus)
+      if isCertain { dropInput(of: job, at: input) }
+      await failedToStart(job, result.message, putsBack: isCertain)
+      return isCertain
     }
     let answer: StartAnswer
     do throws(MalformedAnswer) { answer = try StartAnswer(result.stdout) } catch {
@@ -67,8 +71,7 @@ extension ServerAgent {
     if case .started = answer {} else { dropInput(of: job, at: input) }
     switch answer {
     case .started(let record):
-      startFailures = 0
-      quarantines = 0
+      (startFailures, quarantines) = (0, 0)
       let sighting = sighting(of: job, .running(record), now: record.time)
       await board.report(sighting.map { [job.key: $0] } ?? [:], at: Date())
       Checkpoint.reach("start.written")
@@ -86,12 +89,27 @@ extension ServerAgent {
     }
   }
 
+  /// The server was not reached, which is no failure to start a job.
+  private func cannotReach(_ job: Job, _ reason: String) async {
+    lost(reason)
+    poke()
+    await board.putBack(job, reason: "\(name): \(reason)", asNextAttempt: false)
+  }
+
+  /// Something of the job cannot be read on this machine right now.
+  private func cannotRead(_ job: Job, _ reason: String) async {
+    logger.error("\(job.key): \(reason)")
+    try? await Task.sleep(for: .seconds(1))
+    await board.putBack(job, reason: reason, asNextAttempt: false)
+  }
+
   /// The server could not start a job, which is no fault of the job's. After the third time in a row it gets no new jobs
   /// for a while.
-  private func failedToStart(_ job: Job, _ reason: String) async {
+  private func failedToStart(_ job: Job, _ reason: String, putsBack: Bool) async {
     logger.warning("\(job.key): the server could not start it: \(reason)")
     startFailures += 1
     if startFailures >= configuration.startFailures { quarantine(reason) }
+    guard putsBack else { return }
     await board.putBack(job, reason: "\(name) could not start it: \(reason)", asNextAttempt: false)
   }
 

@@ -72,13 +72,14 @@ actor ServerAgent {
     poke()
   }
 
-  /// Takes over what the servers file says of it now.
+  /// Takes over what the servers file says of it now. Even if that is nothing new, it is tried anew.
   nonisolated func use(_ new: ServerSpec, makeRunner: (ServerSpec) -> any Runner) {
     let old = spec.change { spec in
       defer { spec = new }
       return spec
     }
-    guard old != new else { return }
+    status.change { $0.quarantine = nil }
+    defer { poke() }
     if old.login != new.login || old.jump != new.jump || old.root != new.root {
       let runner = makeRunner(new)
       self.runner.change { $0 = runner }
@@ -87,8 +88,6 @@ actor ServerAgent {
         status.isListed = false
       }
     }
-    status.change { $0.quarantine = nil }
-    poke()
   }
 
   /// Asks for a look at all jobs soon.
@@ -147,7 +146,7 @@ actor ServerAgent {
     }
   }
 
-  private func lost(_ words: String) {
+  func lost(_ words: String) {
     failures += 1
     let reason = words.hasPrefix(name + ": ") ? String(words.dropFirst(name.count + 2)) : words
     let isNews = status.change { status in
@@ -182,15 +181,31 @@ actor ServerAgent {
     let result = try await run(GPUScript.list, [root], purpose: .observation, limit: 256 << 20)
     let answer = try understood { () throws(MalformedAnswer) in try ListAnswer(result.stdout) }
     let known = Set(jobs.value.values.map(\.submissionToken))
+    var entries: [AttemptID: ListAnswer.Entry] = [:]
+    for entry in answer.entries where !known.contains(entry.job) {
+      if let attempt = entry.attempt { entries[AttemptID(job: entry.job, number: attempt.number)] = entry }
+    }
+    let asked = Array(entries.keys)
     let now = ContinuousClock.now
     var strangers: [AttemptID: ServerStatus.Stranger] = [:]
-    for entry in answer.entries where !known.contains(entry.job) {
-      guard let attempt = entry.attempt, let sighting = sighting(of: entry) else { continue }
-      strangers[AttemptID(job: entry.job, number: attempt.number)] = .init(
-        sighting: sighting, isLive: attempt.state.isLive, seen: now)
+    for start in stride(from: 0, to: asked.count, by: Self.attemptsPerSweep) {
+      let some = Array(asked[start..<min(start + Self.attemptsPerSweep, asked.count)])
+      let result = try await run(
+        GPUScript.sweep, [root, "0"] + some.map(\.description), timeout: .seconds(25), purpose: .observation)
+      let states = try understood { () throws(MalformedAnswer) in
+        try SweepAnswer(result.stdout, asked: some, asksSMI: false)
+      }
+      for (id, state) in states.attempts {
+        guard let entry = entries[id], let sighting = sighting(of: entry, state, now: states.now) else { continue }
+        strangers[id] = .init(sighting: sighting, isLive: state.isLive, seen: now)
+      }
     }
-    status.change { $0.strangers = strangers }
+    let found = strangers
+    status.change { $0.strangers = found }
   }
+
+  /// As many as fit on one command line.
+  private static let attemptsPerSweep = 1500
 
   private func sweepAll(_ began: ContinuousClock.Instant) async throws(BackendError) {
     let jobs = jobs.value.values.filter { !starting.contains($0.key) }
@@ -211,7 +226,7 @@ actor ServerAgent {
     var missing: Set<JobKey> = []
     var start = 0
     repeat {
-      let some = Array(asked[start..<min(start + 1500, asked.count)])
+      let some = Array(asked[start..<min(start + Self.attemptsPerSweep, asked.count)])
       let asks = start == 0 && asksGPUs
       let began = Date()
       let result = try await run(
@@ -263,7 +278,7 @@ actor ServerAgent {
     switch state {
     case .absent:
       // What was to start it has not come to the server, or not yet.
-      if job.state == .canceling {
+      if job.state == .canceling || job.state == .starting && status.value.isQuarantined {
         Task { await void(job) }
       } else if job.state == .starting {
         Task { await start(job) }
@@ -277,7 +292,7 @@ actor ServerAgent {
         Task { try? await cancel(job) }
       }
     case .ended(let record, _):
-      if record.isVoid, job.state == .starting {
+      if record.isVoid, job.state == .starting || job.state == .canceling {
         Task { await board.putBack(job, reason: "its start was given up", asNextAttempt: true) }
       }
     case .rebooted, .vanished: break

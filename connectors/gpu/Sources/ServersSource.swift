@@ -33,7 +33,9 @@ final class ServersSource: Sendable {
       makeRunner = { spec in
         // Every server of a file has a login.
         SSHRunner(
-          pool: pool, host: spec.login?.host ?? "", port: spec.login?.port ?? 22, keys: { _ in spec.login?.key })
+          pool: pool, host: spec.login?.host ?? "", port: spec.login?.port ?? 22,
+          via: spec.jump.map { JumpHost(host: $0.host, port: $0.port, user: $0.user, key: $0.key) },
+          keys: { _ in spec.login?.key })
       }
       let stamp = FileStamp(path: path)
       do throws(ServersFile.Invalid) {
@@ -43,12 +45,9 @@ final class ServersSource: Sendable {
       }
     case .thisMachine(let root, let gpus):
       let runner: LocalRunner
-      // An account that only runs Weir may have no home of its own.
-      var isDirectory: ObjCBool = false
+      // An account that only runs Weir may have no home of its own, or HOME may be somebody else's.
       var home = ProcessInfo.processInfo.environment["HOME"] ?? ""
-      if !FileManager.default.fileExists(atPath: home, isDirectory: &isDirectory) || !isDirectory.boolValue {
-        home = (root as NSString).deletingLastPathComponent
-      }
+      if access(home + "/.", X_OK) != 0 { home = (root as NSString).deletingLastPathComponent }
       do { runner = try LocalRunner(home: home, logger: logger) } catch { throw ServersFault(sentences: ["\(error)"]) }
       makeRunner = { _ in runner }
       var spec = ServerSpec.local(root: root)
@@ -62,14 +61,17 @@ final class ServersSource: Sendable {
 
   /// Looks every other second whether the file has changed.
   func watch(_ onChange: @escaping @Sendable ([ServerSpec]) async -> Void) async {
-    guard case .servers(let path, let passphrase, _) = place else { return }
+    guard case .servers(let path, let passphrase, let pool) = place else { return }
     while !Task.isCancelled {
       try? await Task.sleep(for: .seconds(2))
       // Not on a thread of the tasks: the file may lie on a server that does not answer.
       let servers = await withCheckedContinuation { done in
         queue.async { done.resume(returning: self.refresh(path, passphrase)) }
       }
-      if let servers { await onChange(servers) }
+      guard let servers else { continue }
+      // Whoever wrote the file may have mended more than that.
+      pool.retryLogins()
+      await onChange(servers)
     }
   }
 

@@ -70,8 +70,9 @@ extension ServerAgent {
   }
 
   /// What a directory on the server shows of a job that the store may not know.
-  nonisolated func sighting(of entry: ListAnswer.Entry) -> Sighting? {
-    guard let attempt = entry.attempt, var sighting = sighting(attempt.state, now: Date()) else { return nil }
+  /// - Parameter now: by the server's clock.
+  nonisolated func sighting(of entry: ListAnswer.Entry, _ state: AttemptState, now: Date) -> Sighting? {
+    guard let attempt = entry.attempt, var sighting = sighting(state, now: now) else { return nil }
     let about = Self.values(entry.about)
     let place = Self.values(attempt.place)
     let indices = place["gpus"]?.split(separator: ",").compactMap { Int($0) } ?? []

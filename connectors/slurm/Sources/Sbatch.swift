@@ -50,12 +50,18 @@ struct Sbatch {
     return arguments + submission.options.map { "--\($0.name)=\($0.value)" }
   }
 
-  /// The command that submits: from the home directory, after making the directory of the output.
+  /// The command that submits: from the home directory, after making the directory of the output. Accounts of the system are
+  /// told by their ids, below 1000 or nobody's, whatever a site calls them.
   /// - Parameter limit: seconds after which it is ended on the cluster. Without that an sbatch that hangs could submit
   ///   the job long after it was given up here.
   func command(_ mark: Mark, limit: Int) throws(BackendError) -> Command {
     try .checkedScript(
-      "cd -- \"$HOME\" && { [ -d \"$1\" ] || mkdir -p -- \"$1\"; } && shift && exec timeout -k 1 \"$@\"",
+      """
+      id=$(id -u) && if [ "$id" -lt 1000 ] || [ "$id" -eq 65534 ]; then
+        echo "the account has the user id $id, it is one of the system's, which jobs never run as" >&2; exit 1
+      fi &&
+      cd -- "$HOME" && { [ -d "$1" ] || mkdir -p -- "$1"; } && shift && exec timeout -k 1 "$@"
+      """,
       [directory, String(limit)] + arguments(mark))
   }
 
@@ -74,6 +80,16 @@ struct Sbatch {
       return nil
     }
     return !id.isEmpty && id.utf8.count <= 10 && id.utf8.allSatisfy { (48...57).contains($0) } ? String(id) : nil
+  }
+
+  /// Whether it certainly submitted nothing: it could not be started, or says itself that it reached no controller. The
+  /// same words from anything else may be those of a wrapper that failed after slurmctld took the job.
+  static func didNothing(_ result: CommandResult) -> Bool {
+    guard result.signal == nil, result.stdout.isEmpty else { return false }
+    let lines = result.message.split(separator: "\n")
+    guard lines.count == 1, let line = lines.first else { return false }
+    return result.exitStatus == 127 && line.contains("timeout: ") && line.contains("sbatch")
+      || line.contains("Batch job submission failed: Unable to contact slurm controller (connect failure)")
   }
 
   /// What it means that sbatch failed with these words.

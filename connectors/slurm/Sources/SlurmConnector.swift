@@ -17,13 +17,26 @@ public struct SlurmConnector: Connector {
     /// How long sbatch may take; the upstream gives a call 20 s.
     public var submitTimeout: Duration = .seconds(14)
     public var commandTimeout: Duration = .seconds(15)
-    /// Seconds after which an sbatch that nobody waits for any more is ended. It must be well within the time for which
-    /// a submission is looked for: afterwards it may be tried again.
-    public var sbatchLimit = 45
+    /// Seconds after which an sbatch that nobody waits for any more is ended.
+    public var sbatchLimit = 32
+    /// For how long a connection may hold a command back that was given up here.
+    public var heldBack: Duration = .zero
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 
     public init(observer: String) { self.observer = observer }
+
+    /// Seconds until the last moment at which an sbatch may begin: just before its call is given up, or as much later as
+    /// the connection delivers it. Three are for writing the job down, one for killing what does not end.
+    private var lastBeginning: Int { 3 + Int((submitTimeout + heldBack).components.seconds) + 1 }
+
+    /// See ``Connector/lastSubmit``.
+    var lastSubmit: Int { lastBeginning + sbatchLimit }
+
+    /// Gives sbatch what time there is until a submit is given up, and never so little that a busy slurmctld has none.
+    public mutating func fit(submitDeadline: Int) {
+      sbatchLimit = max(16, min(45, submitDeadline - lastBeginning))
+    }
   }
 
   public let name = "slurm"
@@ -37,6 +50,7 @@ public struct SlurmConnector: Connector {
   }
 
   public var troubles: [String] { runner.statusLines }
+  public var lastSubmit: TimeInterval { TimeInterval(configuration.lastSubmit) }
 
   // MARK: Submitting
 
@@ -51,25 +65,25 @@ public struct SlurmConnector: Connector {
     let sbatch = sbatch(submission)
     try sbatch.validate()
     let script = try Sbatch.script(around: submission.script)
-    let began = ContinuousClock.now
+    let (began, submitted) = (ContinuousClock.now, Date())
     let result = try await run(
       sbatch.command(mark, limit: configuration.sbatchLimit), as: submission.account, stdin: Array(script.utf8),
       timeout: configuration.submitTimeout)
     guard result.succeeded else {
       let failure = Sbatch.failure(result)
-      guard case .refused(let reason) = failure else { throw failure }
+      if case .interrupted = failure { throw failure }
+      if Sbatch.didNothing(result) { throw failure }
       // A plugin or a wrapper may fail after slurmctld took the job.
-      let left = configuration.submitTimeout - (.now - began)
+      let found: Sighting?
       do throws(BackendError) {
-        let queue = try await inQueue(submission.name, as: submission.account, timeout: max(left, .seconds(2)))
-        guard let found = queue.first(where: { $0.mark?.token == mark.token && !$0.isRefusal }) else {
-          throw failure
-        }
-        return found.backendID
+        found = try await find(
+          mark.token, submission.name, as: submission.account, since: submitted,
+          timeout: configuration.submitTimeout - (.now - began))
       } catch {
-        guard error == failure else { throw .interrupted("\(reason); whether it was taken was not told: \(error)") }
-        throw failure
+        throw .interrupted("\(failure); whether it was taken was not told: \(error)")
       }
+      guard let found, !found.isRefusal else { throw failure }
+      return found.backendID
     }
     guard let id = Sbatch.jobID(in: result.stdout) else {
       let words = String(decoding: result.stdout.prefix(200), as: UTF8.self)
@@ -101,7 +115,9 @@ public struct SlurmConnector: Connector {
     }
     if !gone.isEmpty {
       do throws(BackendError) {
-        for sighting in try await lastWords(of: gone) {
+        let (found, unasked) = try await lastWords(of: gone)
+        observation.unasked = unasked
+        for sighting in found {
           if sighting.state.isTerminal { observation.sightings.append(sighting) }
           observation.answers[sighting.backendID] = "\(sighting.source) says \(sighting.backendWord)"
         }
@@ -113,9 +129,10 @@ public struct SlurmConnector: Connector {
   }
 
   /// What accounting says of jobs that left the queue: one call, unless they are more than a command line can carry.
-  /// Where there is no accounting, slurmctld's last word.
-  private func lastWords(of jobs: [Job]) async throws(BackendError) -> [Sighting] {
+  /// Where there is no accounting, slurmctld's last word, and the ids of those that it was not asked about this time.
+  private func lastWords(of jobs: [Job]) async throws(BackendError) -> (found: [Sighting], unasked: Set<String>) {
     var found: [Sighting] = []
+    var unasked: Set<String> = []
     for start in stride(from: 0, to: jobs.count, by: 5000) {
       let some = jobs[start..<min(start + 5000, jobs.count)]
       let ids = some.compactMap(\.backendID)
@@ -125,11 +142,15 @@ public struct SlurmConnector: Connector {
       if let records = try await accounting(filter, as: configuration.observer) {
         all = records
       } else {
-        all = try await controllers(ids)
+        // Each is a request of its own. Any of them may be one that slurmctld does not know, so that chance decides;
+        // what is missing of an end that is known can wait.
+        let turn = some.shuffled().sorted { !$0.state.isTerminal && $1.state.isTerminal }.compactMap(\.backendID)
+        all = try await controllers(Array(turn.prefix(50)))
+        unasked.formUnion(turn.dropFirst(50))
       }
       found += all.map(\.sighting).filter { sighting in wanted[sighting.backendID].map(sighting.shows) ?? false }
     }
-    return found
+    return (found, unasked)
   }
 
   /// The records that sacct has; nil where Slurm keeps no accounting.
@@ -137,12 +158,13 @@ public struct SlurmConnector: Connector {
     _ filter: [String], as account: String, timeout: Duration? = nil
   ) async throws(BackendError) -> [SlurmRecord]? {
     let submitLine = dialect.hasSubmitLine
+    let sacct = Sacct(submitLine: submitLine)
     let result = try await run(
-      Sacct.command(filter, submitLine: submitLine), as: account, stdoutLimit: 64 << 20, timeout: timeout,
+      sacct.command(filter), as: account, stdoutLimit: 64 << 20, timeout: timeout,
       purpose: account == configuration.observer ? .observation : .action)
     if result.succeeded {
       guard !result.stdoutTruncated else { throw .unavailable("sacct printed more than can be read") }
-      return Sacct.records(result.stdout)
+      return try sacct.records(result.stdout)
     }
     if Sacct.isDisabled(result.message) { return nil }
     if submitLine, Sacct.lacksSubmitLine(result.message) {
@@ -152,14 +174,12 @@ public struct SlurmConnector: Connector {
     throw asked(SlurmWords.failure(of: "sacct", result.message))
   }
 
-  /// What slurmctld still knows of jobs. Some at a time: each is a request of its own.
+  /// What slurmctld still knows of jobs.
   private func controllers(_ ids: [String]) async throws(BackendError) -> [SlurmRecord] {
-    let result = try await run(
-      Scontrol.command(Array(ids.prefix(50))), as: configuration.observer, purpose: .observation)
+    let scontrol = Scontrol()
+    let result = try await run(scontrol.command(ids), as: configuration.observer, purpose: .observation)
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "scontrol", result.message)) }
-    let records = try Scontrol.records(result.stdout)
-    guard ids.count <= 50 else { throw .unavailable("more jobs left the queue than slurmctld is asked about at once") }
-    return records
+    return try scontrol.records(result.stdout)
   }
 
   /// The jobs of that name in the queue.
@@ -173,20 +193,42 @@ public struct SlurmConnector: Connector {
   }
 
   public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
-    let deadline = ContinuousClock.now + timeout
-    let queue = try await inQueue(job.name, as: job.account, timeout: timeout)
-    if let found = queue.first(where: { $0.mark?.token == job.submissionToken }) { return found }
-    let since = Int(job.submittedAt.timeIntervalSince1970) - 60
-    let filter = [
-      "--name=" + JobName.slurm(job.name), "--user=" + job.account, "--starttime=" + SlurmClock.utc(since),
-    ]
-    let past = try await accounting(filter, as: job.account, timeout: deadline - .now) ?? []
-    return past.map(\.sighting).first { $0.mark?.token == job.submissionToken && $0.shows(job) }
+    try await find(job.submissionToken, job.name, as: job.account, since: job.submittedAt, timeout: timeout)
+  }
+
+  /// The job of an account that bears a token, in the queue or in the records. Nil means that it was never there.
+  private func find(
+    _ token: String, _ name: String, as account: String, since submitted: Date, timeout: Duration
+  ) async throws(BackendError) -> Sighting? {
+    let (deadline, asked) = (ContinuousClock.now + timeout, Date())
+    let queue = try await inQueue(name, as: account, timeout: timeout)
+    if let found = queue.first(where: { $0.mark?.token == token }) { return found }
+    // The token says which it is; a day, since the cluster's clock may be another.
+    let since = Int(submitted.timeIntervalSince1970) - 86_400
+    let filter = ["--name=" + JobName.slurm(name), "--user=" + account, "--starttime=" + SlurmClock.utc(since)]
+    if let past = try await accounting(filter, as: account, timeout: deadline - .now) {
+      return past.map(\.sighting).first { $0.mark?.token == token && ($0.account ?? account) == account }
+    }
+    // Without accounting a job that is over is known for as long as slurmctld remembers it.
+    let remembered = try await memory(as: account, timeout: deadline - .now)
+    guard asked.timeIntervalSince(submitted) < remembered - 5 else {
+      throw .unavailable("this Slurm keeps no accounting, and no longer remembers what ended since the submit")
+    }
+    return nil
+  }
+
+  /// For how long slurmctld remembers a job that is over, in seconds.
+  private func memory(as account: String, timeout: Duration) async throws(BackendError) -> TimeInterval {
+    let result = try await run(
+      .checked(["scontrol", "show", "config"], environment: [("LC_ALL", "C")]), as: account, timeout: timeout)
+    guard result.succeeded else { throw asked(SlurmWords.failure(of: "scontrol", result.message)) }
+    return try Scontrol.minJobAge(result.text)
   }
 
   public func recall(since: Date) async throws(BackendError) -> [Sighting] {
     let seconds = Int(since.timeIntervalSince1970)
     let filter = ["--allusers", "--starttime=" + SlurmClock.utc(seconds)]
+    // Where there is no accounting, what slurmctld remembers is all that there is.
     let past = try await accounting(filter, as: configuration.observer, timeout: .seconds(60)) ?? []
     return past.filter { $0.mark != nil }.map(\.sighting).filter(\.state.isTerminal)
   }
@@ -204,29 +246,41 @@ public struct SlurmConnector: Connector {
 
   // MARK: Acting on a job
 
-  public func cancel(_ job: Job) async throws(BackendError) {
-    // With its name beside the id, so that another job is not hit that got the id after Slurm was reset.
-    try await act(["scancel", "--name=" + JobName.slurm(job.name), id(of: job)], as: job.account)
-  }
+  public func cancel(_ job: Job) async throws(BackendError) { try await act("scancel", on: job) }
+  public func release(_ job: Job) async throws(BackendError) { try await act("scontrol", "release", on: job) }
 
-  public func release(_ job: Job) async throws(BackendError) {
-    try await act(["scontrol", "release", id(of: job)], as: job.account)
-  }
-
-  private func act(_ arguments: [String], as account: String) async throws(BackendError) {
-    let result = try await run(.checked(arguments, environment: [("LC_ALL", "C")]), as: account)
-    guard result.succeeded else { throw SlurmWords.failure(of: arguments[0], result.message) }
+  /// Does something to the job itself, and not to another that got its id after Slurm was reset: what bears the id must
+  /// have its mark or, where its user changed that, its name.
+  private func act(_ words: String..., on job: Job) async throws(BackendError) {
+    let id = try id(of: job)
+    let script = try Command.checkedScript(
+      """
+      export LC_ALL=C
+      shown=$(squeue --noheader --all --states=all --jobs="$1" --format='|%k|%j|') || exit
+      case $shown in *"$2"*|*"|$3|"*) ;; *) echo "Invalid job id specified: another job has it" >&2; exit 1;; esac
+      shift 3
+      exec "$@"
+      """, [id, "weir:" + job.submissionToken, JobName.slurm(job.name)] + words + [id])
+    let result = try await run(script, as: job.account)
+    guard result.succeeded else { throw SlurmWords.failure(of: words[0], result.message) }
   }
 
   public func describe(_ job: Job) async throws(BackendError) -> String {
     let id = try id(of: job)
+    let name = JobName.slurm(job.name)
     let live = try await run(.checked(["scontrol", "show", "job", id]), as: job.account)
-    if live.succeeded { return live.text.trimmingSuffix(while: \.isWhitespace) }
-    let failure = SlurmWords.failure(of: "scontrol", live.message)
-    guard case .notFound = failure else { throw asked(failure) }
+    if live.succeeded {
+      let text = live.text.trimmingSuffix(while: \.isWhitespace)
+      // Not of another job that got the id after Slurm was reset.
+      if text.contains("JobName=\(name)\n") || text.contains("weir:" + job.submissionToken) { return text }
+    } else {
+      let failure = SlurmWords.failure(of: "scontrol", live.message)
+      guard case .notFound = failure else { throw asked(failure) }
+    }
     // slurmctld has forgotten the job; accounting has not.
     let fields = "JobID,JobName,User,State,ExitCode,Submit,Start,End,Elapsed,NodeList"
-    let past = try await run(.checked(["sacct", "--jobs=" + id, "--parsable2", "--format=" + fields]), as: job.account)
+    let past = try await run(
+      .checked(["sacct", "--jobs=" + id, "--name=" + name, "--parsable2", "--format=" + fields]), as: job.account)
     guard past.succeeded else { throw asked(SlurmWords.failure(of: "sacct", past.message)) }
     return past.text.trimmingSuffix(while: \.isWhitespace)
   }
@@ -235,9 +289,16 @@ public struct SlurmConnector: Connector {
 
   public func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
     guard let path = job.outputPath else { return [] }
+    // A file is known not to be there only in a directory that can be entered; sbatch has made that. The status is that
+    // of the first tail too, which alone reads the file.
     let script = try Command.checkedScript(
-      "cd -- \"$HOME\" || exit; [ -e \"$1\" ] || exit 0; tail -c \"$2\" -- \"$1\" | tail -n \"$3\"",
-      [path, String(configuration.outputLimit), String(max(1, lines))])
+      """
+      cd -- "$HOME" && cd -- "${1%/*}" || exit
+      file=./${1##*/}
+      [ -e "$file" ] || [ -L "$file" ] || exit 0
+      exec 4>&1
+      status=$({ { tail -c "$2" < "$file"; echo "$?" >&3; } | tail -n "$3" >&4; } 3>&1) && exit "$status"
+      """, [path, String(configuration.outputLimit), String(max(1, lines))])
     let result = try await run(script, as: job.account, stdoutLimit: configuration.outputLimit + 1024)
     guard result.succeeded else { throw .unavailable("the output of job \(job.key) cannot be read: \(result.message)") }
     return result.stdout
@@ -263,7 +324,6 @@ public struct SlurmConnector: Connector {
     let script = try Command.checkedScript(
       """
       cd -- "${1:-$HOME}" && base=$(pwd -P) || exit
-      [ -e .jarvice ] || [ -L .jarvice ] || exit 0
       cd -P -- ./.jarvice || exit
       if [ "$(pwd -P)" != "${base%/}/.jarvice" ]; then echo "$base/.jarvice is a symbolic link" >&2; exit 1; fi
       exec rm -f -- "./$2"

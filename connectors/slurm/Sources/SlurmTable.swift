@@ -12,7 +12,17 @@ struct SlurmTable {
 
   init(columns: [String]) {
     self.columns = columns
-    mark = String(UInt64.random(in: .min ... .max), radix: 36)
+    mark = Self.newMark()
+  }
+
+  /// What nobody can foresee.
+  static func newMark() -> String { String(UInt64.random(in: .min ... .max), radix: 36) }
+
+  /// What stands between the marks in an output, each with a separator before and after it. A user may put separators and
+  /// line ends into the fields of a job, but no mark.
+  static func parts(of output: [UInt8], between mark: String) -> [String] {
+    String(decoding: output, as: UTF8.self).split(separator: separator, omittingEmptySubsequences: false)
+      .split(separator: mark[...], omittingEmptySubsequences: false).map { $0.joined(separator: String(separator)) }
   }
 
   /// The rows in what a command printed; anything else there (a login shell's greeting) is passed over.
@@ -37,11 +47,11 @@ enum Squeue {
   /// Times as seconds since 1970, whatever the cluster's zone and the account's own settings.
   static let environment = [("TZ", "UTC"), ("LC_ALL", "C"), ("SLURM_TIME_FORMAT", "%s")]
 
-  /// The jobs that bear our names in what squeue printed. One without a mark may be one of ours whose comment its user
-  /// changed.
+  /// The jobs that bear our names or marks in what squeue printed: the user of one of ours may change either.
   static func sightings(_ output: [UInt8], _ table: SlurmTable) -> [Sighting] {
     table.rows(output).compactMap { row in
-      guard let name = JobName.upstream(row[10]) else { return nil }
+      let (name, mark) = (JobName.upstream(row[10]), Comment.mark(in: row[9]))
+      guard name != nil || mark != nil else { return nil }
       let word = String(row[1])
       var meaning = SlurmState.meaning(of: word)
       if meaning.state == .queued, SlurmReason.isHeld(String(row[2])) { meaning = .init(.held) }
@@ -50,7 +60,7 @@ enum Squeue {
         meaning.ending.map { SlurmReason.sentence(ending: $0, exitCode: nil, signal: nil, canceledBy: nil) }
         ?? (meaning.state == .unknown ? "Slurm says \(word)" : SlurmReason.sentence(waiting: String(row[2])))
       var sighting = Sighting(
-        backendID: String(row[0]), mark: Comment.mark(in: row[9]), name: name, account: String(row[8]),
+        backendID: String(row[0]), mark: mark, name: name, account: String(row[8]),
         state: meaning.state, source: "squeue", backendWord: word, reason: reason, ending: meaning.ending,
         nodes: HostList.expand(String(row[7])), elapsed: SlurmTime.seconds(row[3]) ?? 0,
         submittedAt: SlurmTime.date(row[4]), startedAt: started,

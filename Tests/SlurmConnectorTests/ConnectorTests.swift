@@ -1,0 +1,150 @@
+import Foundation
+import Shell
+import Testing
+
+@testable import Jobs
+@testable import SlurmConnector
+
+@Suite("What bears a job's id is not therefore the job")
+struct IdentityTests {
+  @Test(
+    "A job is canceled by its mark or its name, and not another with its id",
+    arguments: [
+      ("weir:01TOKEN", "jarvice_a", true), ("weir:01TOKEN:1:k:c:s", "foo", true), ("mine", "jarvice_a", true),
+      ("", "jarvice_ab", false), ("weir:01OTHER", "jarvice_b", false),
+    ])
+  func cancel(comment: String, name: String, isHit: Bool) async throws {
+    let slurm = try FakeSlurm()
+    try slurm.write("5|RUNNING|\(comment)|\(name)|kirby\n", to: "queue")
+    var isFound = true
+    do throws(BackendError) { try await slurm.connector.cancel(slurm.job("5")) } catch {
+      guard case .notFound = error else { throw error }
+      isFound = false
+    }
+    #expect(isFound == isHit)
+    #expect(slurm.text("canceled") == (isHit ? "5\n" : nil))
+  }
+
+  @Test("The record of another job is not shown as this one's")
+  func describe() async throws {
+    let slurm = try FakeSlurm()
+    try slurm.program("scontrol", "echo \"JobId=5 JobName=jarvice_b\nComment=weir:01OTHER\"")
+    try slurm.program("sacct", "echo past")
+    #expect(try await slurm.connector.describe(slurm.job("5")) == "past")
+    try slurm.program("scontrol", "echo \"JobId=5 JobName=foo\nComment=weir:01TOKEN\"")
+    #expect(try await slurm.connector.describe(slurm.job("5")).contains("JobName=foo"))
+  }
+
+  @Test("A job is seen by its mark, whatever its user calls it")
+  func renamed() async throws {
+    let slurm = try FakeSlurm()
+    try slurm.write("5|RUNNING|weir:01TOKEN|foo|kirby\n6|RUNNING||foo|kirby\n", to: "queue")
+    let seen = try await slurm.connector.observe([slurm.job("5")]).sightings
+    #expect(seen.map(\.backendID) == ["5"] && seen.allSatisfy { $0.shows(slurm.job("5")) })
+  }
+
+  @Test("What was submitted before the job is an earlier holder of its id")
+  func earlier() throws {
+    let job = try FakeSlurm().job("5")
+    var sighting = Sighting(backendID: "5", name: "a", state: .running, source: "squeue", backendWord: "RUNNING")
+    sighting.submittedAt = job.submittedAt - 60
+    #expect(sighting.shows(job), "clocks differ")
+    sighting.submittedAt = job.submittedAt - 86_400
+    #expect(!sighting.shows(job))
+  }
+}
+
+@Suite("A Slurm without accounting")
+struct UnaccountedTests {
+  let slurm: FakeSlurm
+
+  init() throws {
+    slurm = try FakeSlurm()
+    try slurm.program("sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    try slurm.program(
+      "scontrol",
+      """
+      case $2 in
+        config) echo 'MinJobAge               = 300 sec';;
+        *) [ "$4" -lt 1000 ] || { echo 'slurm_load_jobs error: Invalid job id specified'; exit 1; }
+          echo "JobId=$4 JobName=jarvice_a JobState=COMPLETED ExitCode=0:0 UserId=kirby(1) Comment=weir:T$4";;
+      esac
+      """)
+  }
+
+  @Test("A job that the queue lacks was never there only while slurmctld would remember it", arguments: [10.0, 400])
+  func locate(age: TimeInterval) async throws {
+    do throws(BackendError) {
+      #expect(try await slurm.connector.locate(slurm.job(nil, age: age), timeout: .seconds(5)) == nil)
+      #expect(age < 300)
+    } catch {
+      guard case .unavailable = error else { throw error }
+      #expect(age > 300)
+    }
+  }
+
+  @Test("More jobs than can be asked about at once end some at a time, and the others are not missing")
+  func many() async throws {
+    let jobs = (1...120).map { slurm.job("\($0)", token: "T\($0)") }
+    let observation = try await slurm.connector.observe(jobs)
+    #expect(observation.accountingFailure == nil)
+    #expect(observation.sightings.count == 50 && observation.unasked.count == 70)
+    let ended = Set(observation.sightings.map(\.backendID))
+    #expect(ended.isDisjoint(with: observation.unasked))
+  }
+
+  @Test("Those that slurmctld does not know, and those that are over, keep the others from nothing")
+  func turns() async throws {
+    var jobs = (1...5).map { slurm.job("\($0)", token: "T\($0)") }
+    jobs += (1000...1100).map { slurm.job("\($0)", token: "T\($0)") }
+    var over = slurm.job("900", token: "T900")
+    over.state = .failed
+    jobs += Array(repeating: over, count: 60)
+    var found: Set<String> = []
+    for _ in 0..<40 where found.count < 5 {
+      found.formUnion(try await slurm.connector.observe(jobs).sightings.map(\.backendID).filter { $0 != "900" })
+    }
+    #expect(found == ["1", "2", "3", "4", "5"])
+  }
+}
+
+@Suite("The output of a job")
+struct OutputTests {
+  let slurm: FakeSlurm
+
+  init() throws { slurm = try FakeSlurm() }
+
+  private func output(lines: Int = 100) async throws -> String {
+    String(decoding: try await slurm.connector.output(slurm.job("5"), lines: lines), as: UTF8.self)
+  }
+
+  @Test("Its last lines are read; where nothing was written it is empty")
+  func lines() async throws {
+    try slurm.write("", to: ".jarvice/other.out")
+    #expect(try await output() == "")
+    try slurm.write("one\ntwo\nthree", to: ".jarvice/a.out")
+    #expect(try await output() == "one\ntwo\nthree")
+    #expect(try await output(lines: 2) == "two\nthree")
+  }
+
+  @Test("What cannot be read is an error, not empty")
+  func unreadable() async throws {
+    await #expect(throws: BackendError.self, "the directory is not there") { try await output() }
+    // For root no permission is missing; a directory cannot be read by anybody.
+    try slurm.write("", to: ".jarvice/a.out/inside")
+    await #expect(throws: BackendError.self) { try await output() }
+    try FileManager.default.removeItem(at: slurm.home.appendingPathComponent(".jarvice/a.out"))
+    try FileManager.default.createSymbolicLink(
+      atPath: slurm.home.appendingPathComponent(".jarvice/a.out").path, withDestinationPath: "nowhere")
+    await #expect(throws: BackendError.self, "a link to a place that is away") { try await output() }
+  }
+
+  @Test("It is removed only from a directory that is there")
+  func removal() async throws {
+    await #expect(throws: BackendError.self) { try await slurm.connector.removeOutput(slurm.job("5")) }
+    try slurm.write("text", to: ".jarvice/a.out")
+    try await slurm.connector.removeOutput(slurm.job("5"))
+    #expect(slurm.text(".jarvice/a.out") == nil)
+    try await slurm.connector.removeOutput(slurm.job("5"))
+  }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import Shell
+import Testing
+
+@testable import Jobs
+@testable import SlurmConnector
+
+/// Commands run by the real shell in a home directory of the test's own, where programs of the test's take the place of
+/// Slurm's: for what a real one does not do on demand.
+///
+/// A line `id|state|comment|name|account` in `queue` is a job in the queue.
+final class FakeSlurm: Runner {
+  let home: URL
+  let statusLines: [String] = []
+  private var programs: URL { home.appendingPathComponent("bin") }
+
+  init() throws {
+    home = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: programs, withIntermediateDirectories: true)
+    try write("", to: "queue")
+    try program("sbatch", Self.accepts)
+    try program(
+      "squeue",
+      """
+      for word; do case $word in --format=*) format=${word#--format=};; esac; done
+      while IFS='|' read -r id state comment name account; do
+        printf '%s\\n' "$format" | sed "s~%A~$id~;s~%T~$state~;s~%k~$comment~;s~%j~$name~;s~%u~$account~"
+      done < "$HOME/queue"
+      """)
+    try program("sacct", "exit 0")
+    try program("id", "echo 1000")
+    try program("scontrol", "exit 1")
+    try program("scancel", "echo \"$@\" >> \"$HOME/canceled\"")
+  }
+
+  deinit { try? FileManager.default.removeItem(at: home) }
+
+  /// A program that takes any job.
+  static let accepts = """
+    for word; do case $word in --comment=*) mark=${word#*=};; --job-name=*) name=${word#*=};; esac; done
+    echo "7|PENDING|$mark|$name|kirby" >> "$HOME/queue"
+    echo 7
+
+    """
+
+  func program(_ name: String, _ text: String) throws {
+    try write("#!/bin/sh\n\(text)\n", to: "bin/" + name)
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o755], ofItemAtPath: programs.appendingPathComponent(name).path)
+  }
+
+  func write(_ text: String, to path: String) throws {
+    let file = home.appendingPathComponent(path)
+    try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: file)
+  }
+
+  func text(_ path: String) -> String? { try? String(contentsOf: home.appendingPathComponent(path), encoding: .utf8) }
+
+  func run(
+    _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration
+  ) async throws(RunError) -> CommandResult {
+    let (output, errors) = (home.appendingPathComponent("stdout").path, home.appendingPathComponent("stderr").path)
+    for file in [output, errors] { _ = FileManager.default.createFile(atPath: file, contents: nil) }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = ["-c", command.text]
+    process.environment = ["HOME": home.path, "PATH": programs.path + ":/usr/bin:/bin"]
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle(forWritingAtPath: output)
+    process.standardError = FileHandle(forWritingAtPath: errors)
+    do { try process.run() } catch { throw .unavailable("\(error)") }
+    process.waitUntilExit()
+    return CommandResult(
+      exitStatus: process.terminationStatus, stdout: Array((text("stdout") ?? "").utf8),
+      stderr: Array((text("stderr") ?? "").utf8))
+  }
+
+  var connector: SlurmConnector { SlurmConnector(runner: self, configuration: .init(observer: "kirby")) }
+
+  let submission = Submission(
+    name: "a", number: 1, owner: "kirby@example.com", account: "kirby", nodes: 1, coresPerNode: 1, request: "",
+    script: "true\n", shownScript: "true\n")
+
+  func job(_ id: String?, _ name: String = "a", token: String = "01TOKEN", age: TimeInterval = 0) -> Job {
+    Job(
+      id: "01JOB" + (id ?? ""), name: name, number: 1, owner: "kirby@example.com", account: "kirby",
+      connector: "slurm", submissionToken: token, fingerprint: "", backendID: id, outputPath: ".jarvice/\(name).out",
+      state: .running, stateSource: "squeue", stateTime: Date(), reason: "", nodes: [], elapsed: 0,
+      submittedAt: Date() - age)
+  }
+
+  // What the Slurm connector does not use.
+  func stream(
+    _ command: Command, as account: String, input: CommandInput, timeout: Duration?, purpose: CommandPurpose,
+    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws -> CommandResult { throw RunError.unavailable("not here") }
+  func upload(
+    from chunks: @escaping @Sendable () async throws -> [UInt8]?, to path: String, mode: Int32, as account: String,
+    timeout: Duration?
+  ) async throws { throw RunError.unavailable("not here") }
+  func download(
+    _ path: String, as account: String, timeout: Duration?,
+    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws { throw RunError.unavailable("not here") }
+}
