@@ -46,6 +46,7 @@ let package = Package(
       name: "Shell",
       dependencies: ["CEpoll", "CProcess", "SSH", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
+    .target(name: "Archives", dependencies: ["CZlib"], swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
     .target(
       name: "Tokens",
@@ -72,7 +73,7 @@ let package = Package(
     .target(
       name: "Jobs",
       dependencies: [
-        "CLibCrypto",
+        "Archives", "CLibCrypto",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -117,6 +118,7 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
     .testTarget(
@@ -125,12 +127,14 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
-    .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
+    .testTarget(name: "JobsTests", dependencies: ["Archives", "DummyConnector", "Jobs"], swiftSettings: strict),
     .testTarget(
       name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "SlurmConnector"], swiftSettings: strict),
     .testTarget(
       name: "GPUConnectorTests",
-      dependencies: ["GPUConnector", "Jobs", "SSH", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "Archives", "CZlib", "GPUConnector", "Jobs", "SSH", .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Feeds what reads the bytes of others, the HTTP server, the reader of tokens and key sets and that of known hosts files,
-# with inputs that libFuzzer makes up, under address sanitizer. Each target in turn; what is claimed of every input stands
-# in Tests/Fuzz. The exit status is 0 only without a finding. What was learnt is kept in .build/fuzz, so that the next run
-# goes on from there.
+# Feeds what reads the bytes of others, the HTTP server, the readers of tokens and key sets, of known hosts files and of
+# archives, with inputs that libFuzzer makes up, under address sanitizer. Each target in turn; what is claimed of every
+# input stands in Tests/Fuzz. The exit status is 0 only without a finding. What was learnt is kept in .build/fuzz, so that
+# the next run goes on from there.
 #   deploy/fuzz.sh [SECONDS [TARGET...]]
 #     SECONDS   for each target, 60 by default
-#     TARGET    request, chunked, form, multipart, percent, host, header, token, knownhosts
+#     TARGET    request, chunked, form, multipart, percent, host, header, token, knownhosts, archive
 . "$(dirname "$0")/lib.sh"
 case ${1:-60} in
   -h | --help) usage; exit 0 ;;
@@ -13,7 +13,7 @@ case ${1:-60} in
 esac
 seconds=${1:-60}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(request chunked form multipart percent host header token knownhosts)
+[ ${#targets[@]} -gt 0 ] || targets=(request chunked form multipart percent host header token knownhosts archive)
 require_swift
 install_packages zlib1g-dev libcurl4-openssl-dev libjwt-dev libssl-dev
 cd "$repository"
@@ -21,7 +21,7 @@ work=$repository/.build/fuzz
 mkdir -p "$work"
 
 # All in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
-sources=(Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
+sources=(Sources/Archives/*.swift Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
 program=$work/fuzz
 if [ -n "$(find Tests/Fuzz "${sources[@]}" -name '*.swift' -newer "$program" 2>&1 | head -1)" ]; then
   say "building"

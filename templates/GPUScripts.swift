@@ -13,6 +13,12 @@ public enum GPUScript {
   public static let output = text(PackageResources.output_sh, "output")
   public static let describe = text(PackageResources.describe_sh, "describe")
   public static let remove = text(PackageResources.remove_sh, "remove")
+  public static let input = text(PackageResources.input_sh, "input")
+  public static let results = text(PackageResources.results_sh, "results")
+  public static let files = text(PackageResources.files_sh, "files")
+
+  /// What runs the file that `WEIR_ENTRYPOINT` names.
+  public static let entryPoint = String(decoding: PackageResources.entrypoint_sh, as: UTF8.self)
 
   /// What runs a job on a server; put there once.
   public static let wrapper = String(decoding: PackageResources.run_sh, as: UTF8.self)

@@ -54,6 +54,19 @@ public protocol Connector: Sendable {
   /// The last lines of the job's output; empty when it has written nothing yet.
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8]
 
+  /// Files of a job that has started, as a tar.gz; see ``JobService/results(of:matching:withOutput:onMatched:onOutput:)``.
+  /// Throws a ``BackendError``, or what a closure has thrown.
+  func results(
+    of job: Job, matching globs: [ResultGlob], withOutput: Bool,
+    onMatched: @escaping @Sendable (Int) async throws -> Void,
+    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws
+
+  /// Paths, sizes and times of the files, some at a time. Throws a ``BackendError``, or what the closure has thrown.
+  func files(
+    of job: Job, matching globs: [ResultGlob], onFiles: @escaping @Sendable ([JobFile]) async throws -> Void
+  ) async throws
+
   /// Removes the output of a job that is over. Not an error when there is none any more.
   func removeOutput(_ job: Job) async throws(BackendError)
 
@@ -81,6 +94,9 @@ public protocol Connector: Sendable {
   /// Whether its jobs wait in Weir's own queue: what they are run by is then kept, sealed, until they are over.
   var queuesHere: Bool { get }
 
+  /// Whether a job can come with an archive that is unpacked where it runs.
+  var takesInputs: Bool { get }
+
   /// Works on the jobs of a board until the task is cancelled, for a connector that finds machines for them itself.
   func work(on board: JobBoard) async
 }
@@ -95,11 +111,21 @@ extension Connector {
   public func url(of job: Job) -> String? { nil }
   public var outage: String? { nil }
   public var queuesHere: Bool { false }
+  public var takesInputs: Bool { false }
   public func work(on board: JobBoard) async {}
   public func hold(_ job: Job) async throws(BackendError) { throw cannot("hold") }
   public func suspend(_ job: Job) async throws(BackendError) { throw cannot("suspend") }
   public func resume(_ job: Job) async throws(BackendError) { throw cannot("resume") }
   public func signal(_ job: Job, _ signal: String) async throws(BackendError) { throw cannot("signal") }
+
+  public func results(
+    of job: Job, matching globs: [ResultGlob], withOutput: Bool,
+    onMatched: @escaping @Sendable (Int) async throws -> Void,
+    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws { throw cannot("fetch files of") }
+  public func files(
+    of job: Job, matching globs: [ResultGlob], onFiles: @escaping @Sendable ([JobFile]) async throws -> Void
+  ) async throws { throw cannot("list files of") }
 
   private func cannot(_ verb: String) -> BackendError {
     .refused("the connector \(name) cannot \(verb) a job")

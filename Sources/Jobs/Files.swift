@@ -9,21 +9,26 @@ enum Files {
     guard fd >= 0 else { throw failure(new) }
     do throws(StoreError) {
       defer { close(fd) }
-      var written = 0
-      while written < bytes.count {
-        let count = bytes.withUnsafeBytes {
-          Glibc.write(fd, $0.baseAddress.map { $0 + written }, bytes.count - written)
-        }
-        if count < 0 && errno == EINTR { continue }
-        guard count > 0 else { throw failure(new) }
-        written += count
-      }
+      try write(bytes, to: fd, new)
       guard fsync(fd) == 0 else { throw failure(new) }
     } catch {
       unlink(new)
       throw error
     }
     try rename(new, to: path)
+  }
+
+  /// - Parameter path: the file's, for errors.
+  static func write(_ bytes: [UInt8], to fd: Int32, _ path: String) throws(StoreError) {
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.write(fd, $0.baseAddress.map { $0 + written }, bytes.count - written)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw failure(path) }
+      written += count
+    }
   }
 
   static func rename(_ old: String, to new: String) throws(StoreError) {

@@ -67,6 +67,8 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   /// The GPUs that it runs or ran on, where Weir itself gives them out: they are its own from the moment that it is
   /// given a machine until it is over.
   public var devices: [Device] = []
+  /// The archive that it was submitted with.
+  public var input: JobInput?
 
   public var key: JobKey { JobKey(name: name, number: number) }
 

@@ -1,3 +1,4 @@
+import Archives
 import Foundation
 import Logging
 import Synchronization
@@ -42,6 +43,10 @@ public final class JobService: Sendable {
     public var recallInterval: TimeInterval = 86_400
     /// How long submits wait for that search when it fails.
     public var recallTime: Duration = .seconds(600)
+    /// Bytes of an archive that a job is submitted with.
+    public var inputSize = 10 << 30
+    /// What may be in it.
+    public var inputLimits = ArchiveLimits()
 
     public init() {}
   }
@@ -76,6 +81,7 @@ public final class JobService: Sendable {
   /// Reads what is known from the store, and begins to observe.
   public func start() async throws {
     try await ledger.load()
+    try ledger.store.removeStrayInputs()
     // An hour, since the cluster's clock may be another.
     let recalled = Date() - configuration.recallInterval
     recall.begin(
@@ -188,9 +194,9 @@ public final class JobService: Sendable {
   }
 
   /// Runs a job, once, however often the same submission arrives.
-  /// - Parameter idempotencyKey: what the caller marked it with; the same key with other content is refused.
-  public func submit(
-    _ submission: Submission, actor: String, idempotencyKey: IdempotencyKey? = nil
+  /// - Parameter archive: what it was submitted with; nothing keeps it if the job is there already.
+  func submit(
+    _ submission: Submission, archive: InputWriter?, actor: String, idempotencyKey: IdempotencyKey?
   ) async throws -> Receipt {
     let key = submission.key
     let fingerprint = submission.fingerprint
@@ -203,7 +209,7 @@ public final class JobService: Sendable {
       let task = Task {
         defer { self.submitting.withLock { $0[key] = nil } }
         return try await self.submitOnce(
-          submission, fingerprint: fingerprint, actor: actor, idempotencyKey: idempotencyKey)
+          submission, archive: archive, fingerprint: fingerprint, actor: actor, idempotencyKey: idempotencyKey)
       }
       submitting[key] = (fingerprint, task)
       return task
@@ -214,7 +220,8 @@ public final class JobService: Sendable {
   }
 
   private func submitOnce(
-    _ submission: Submission, fingerprint: String, actor: String, idempotencyKey: IdempotencyKey?
+    _ submission: Submission, archive: InputWriter?, fingerprint: String, actor: String,
+    idempotencyKey: IdempotencyKey?
   ) async throws -> Receipt {
     observer.noteAsked()
     let deadline = ContinuousClock.now + configuration.submitTime
@@ -238,9 +245,12 @@ public final class JobService: Sendable {
       ?? Mark(token: job.submissionToken)
     do {
       let payload = connector.queuesHere ? try JobBoard.Payload(submission, mark).encoded() : nil
+      // A row that is there has its archive, or none.
+      try await archive?.keep(as: ledger.store.inputFile(job.id))
       try await ledger.insert(
         job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey, payload: payload)
     } catch {
+      if archive != nil { unlink(ledger.store.inputFile(job.id)) }
       throw error as? JobError ?? .storage(StoreError(error).summary)
     }
     Checkpoint.reach("submit.row-written")
@@ -497,6 +507,7 @@ extension Job {
       stateSource: "weir", stateTime: now, reason: "handed to the backend", nodes: [], elapsed: 0, submittedAt: now)
     outputPath = connector.outputPath(of: submission, token: submissionToken)
     priority = submission.priority
+    input = submission.input
     if connector.queuesHere {
       needs = Needs(gpus: submission.gpusPerNode, cores: submission.coresPerNode, memory: submission.memoryPerNode)
     }
@@ -517,6 +528,8 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
   case interrupted(String)
   /// Whether the backend has the job is being found out.
   case unsettled(JobKey, why: String)
+  /// The job waits for its machine.
+  case notStarted(JobKey, JobState)
   /// The job still waits or runs.
   case notOver(JobKey, JobState)
   /// The job is over.
@@ -542,6 +555,7 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
     case .conflict(let key): "job \(key) exists already, and what was submitted then was something else"
     case .refused(let reason), .notFound(let reason), .unavailable(let reason), .interrupted(let reason): reason
     case .unsettled(let key, let why): "whether job \(key) was taken is being found out: \(why)"
+    case .notStarted(let key, let state): "job \(key) has not started yet, it is \(state.rawValue)"
     case .notOver(let key, let state): "job \(key) is not over, it is \(state.rawValue)"
     case .over(let key, let state): "job \(key) is over, it is \(state.rawValue)"
     case .expired(let key, let state): "job \(key) is over, it is \(state.rawValue); its output is no longer kept"

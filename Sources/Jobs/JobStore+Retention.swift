@@ -66,9 +66,10 @@ extension JobStore {
     }
   }
 
-  /// Notes that output is gone from the backend; the kept copy and the shown script go with it.
+  /// Notes that output is gone from the backend; the kept copy, the archive it was submitted with and the shown script go with it.
   func removedOutput(of job: Job, event: JobEvent) throws {
     unlink(outputFile(job.id))
+    unlink(inputFile(job.id))
     Checkpoint.reach("removal.copy-removed")
     try database.write { db in
       try db.execute(sql: "UPDATE retention SET due = NULL, failure = NULL WHERE job = ?", arguments: [job.id])

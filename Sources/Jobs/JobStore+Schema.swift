@@ -11,6 +11,7 @@ enum Schema {
     migrator.registerMigration("jobs", migrate: jobs)
     migrator.registerMigration("retention", migrate: retention)
     migrator.registerMigration("placement", migrate: placement)
+    migrator.registerMigration("inputs", migrate: inputs)
     return migrator
   }
 
@@ -104,6 +105,11 @@ enum Schema {
       table.primaryKey("job", .text).references("job", onDelete: .cascade)
       table.column("sealed", .blob).notNull()
     }
+  }
+
+  /// What is known of the archive that a job was submitted with.
+  @Sendable private static func inputs(_ db: Database) throws {
+    try db.alter(table: "job") { table in table.add(column: "input", .text) }
   }
 }
 

@@ -132,6 +132,7 @@ public final class JobStore: Sendable {
 
   func delete(_ id: String) throws {
     _ = try database.write { db in try Job.deleteOne(db, key: id) }
+    unlink(inputFile(id))
   }
 
   func shownScript(of id: String) async throws -> String? {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The directory that holds everything Weir must not lose: the database, kept output, learnt host keys.
+/// The directory that holds everything Weir must not lose: the database, kept output, archives that jobs were submitted with, learnt host keys.
 ///
 /// It belongs to the account that Weir runs as, and nobody else may look into it. It has to be on a local file system:
 /// SQLite's log and the lock need shared memory and file locks that hold between all who use them.
@@ -9,6 +9,7 @@ public struct StateDirectory: Sendable {
 
   var database: String { path + "/weir.sqlite" }
   var output: String { path + "/output" }
+  var inputs: String { path + "/inputs" }
   var sealKey: String { path + "/seal.key" }
   fileprivate var lock: String { path + "/lock" }
 
@@ -18,6 +19,7 @@ public struct StateDirectory: Sendable {
     self.path = path
     try Self.makeDirectory(path)
     try Self.makeDirectory(output)
+    try Self.makeDirectory(inputs)
     for name in ["weir.sqlite", "weir.sqlite-wal", "weir.sqlite-shm", "lock", "known_hosts", "seal.key"] {
       let file = path + "/" + name
       guard let status = try Self.status(file) else { continue }

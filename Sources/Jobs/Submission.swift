@@ -26,6 +26,10 @@ public struct Submission: Sendable, Equatable, Codable {
   public var isJudgedByOutput = false
   /// Whether standard error goes where standard output goes.
   public var joinsOutput = false
+  /// The archive that comes with it; set by the service, which has checked it.
+  public internal(set) var input: JobInput?
+  /// A file in the archive that is run in place of ``script``, by its path there.
+  public var entryPoint: String?
   /// What was asked, word for word, before the site's settings were added to it.
   public var request: String
   /// The script as it runs, once on each node. Holds registry passwords: never stored, logged or answered.
@@ -75,7 +79,9 @@ public struct Submission: Sendable, Equatable, Codable {
   /// SHA-256 over what was asked, each part with its length before it so that no two submissions share a fingerprint.
   /// The site's settings are not in it: they may change before the same submission is sent again.
   public var fingerprint: String {
-    sha256(delimited([name, String(number), owner, String(nodes), String(held), request]))
+    var parts = [name, String(number), owner, String(nodes), String(held), request]
+    if let input { parts += [input.sha256, entryPoint ?? ""] }
+    return sha256(delimited(parts))
   }
 }
 

@@ -391,6 +391,7 @@ extension HTTPError {
       self.init(
         .init(503), code: "submit_unsettled", text, hint: "send the same call again: the job is never submitted twice",
         headers: wait)
+    case .notStarted: self.init(.init(409), code: "job_not_started", text)
     case .notOver: self.init(.init(409), code: "job_not_over", text)
     case .over: self.init(.init(409), code: "job_over", text)
     case .expired: self.init(.init(410), code: "job_expired", text)

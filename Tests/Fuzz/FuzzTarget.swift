@@ -3,7 +3,7 @@ import Glibc
 /// Compiled together with the sources that read what others send by `deploy/fuzz.sh`, into one program; the environment's
 /// `FUZZ_TARGET` says which of the targets libFuzzer feeds.
 enum FuzzTarget: String {
-  case request, chunked, form, multipart, percent, host, header, token, knownhosts
+  case request, chunked, form, multipart, percent, host, header, token, knownhosts, archive
 
   static let chosen: FuzzTarget = {
     let name = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? ""
@@ -22,6 +22,7 @@ enum FuzzTarget: String {
     case .header: headerProperty(input)
     case .token: tokenProperty(input)
     case .knownhosts: knownHostsProperty(input)
+    case .archive: archiveProperty(input)
     }
   }
 }

@@ -30,6 +30,7 @@ final class ScriptedConnector: Connector {
   let script = Mutex(Script())
   let name = "scripted"
   var troubles: [String] { [] }
+  var takesInputs: Bool { true }
   var lastSubmit: TimeInterval { script.withLock { $0.lastSubmit } }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }

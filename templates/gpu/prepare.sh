@@ -8,10 +8,10 @@ die() {
   exit 73
 }
 CDPATH='' cd || die "The account has no home directory."
-{ mkdir -p -- "$1" && CDPATH='' cd -- "$1" && mkdir -p lib jobs removed; } ||
+{ mkdir -p -- "$1" && CDPATH='' cd -- "$1" && mkdir -p lib jobs removed inputs; } ||
   die "The job root $1 cannot be made on this server."
 # Others may have been able to look in until now, where the directory was not made here.
-chmod 700 . lib jobs removed || die "The job root $1 on this server belongs to another account."
+chmod 700 . lib jobs removed inputs || die "The job root $1 on this server belongs to another account."
 if [ -s "lib/run-$2.sh" ]; then
   cat >/dev/null
 elif ! { cat >"lib/run.$$" && mv -f "lib/run.$$" "lib/run-$2.sh"; }; then
@@ -35,6 +35,9 @@ done
 # What jobs find: the account's umask, and that awk if there is one.
 put() { printf '%s\n' "$2" >"$1.$$" && mv -f "$1.$$" "$1"; }
 { put lib/umask "$mask" && put lib/awk "$tells"; } || die "Nothing can be written to the job root $1 on this server."
+
+# What was put there for a start that never came.
+find inputs -name '*-*' -prune -mtime +1 -exec rm -rf {} +
 
 cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || cpus=$(nproc 2>/dev/null) || cpus=$(grep -c '^processor' /proc/cpuinfo)
 while read -r name kilobytes _; do

@@ -33,6 +33,6 @@ for attempt in "jobs/$id"/attempt-*; do
   fi
 done
 # The tombstone first: what is half removed must not be started.
-true >"removed/$id" && rm -rf "jobs/$id" || exit 73
+true >"removed/$id" && rm -rf "jobs/$id" "inputs/$id"-* || exit 73
 find removed -type f -mtime +30 -exec rm -f {} +
 echo removed

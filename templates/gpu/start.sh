@@ -7,10 +7,10 @@
 # If it cannot be, nothing is left of it: a sentence on standard error, and status 73.
 #
 # Arguments: ROOT HASH ID ATTEMPT SECRET LIMIT GRACE JUDGED JOINED. Standard input: shell text that sets job,
-# environment, preamble, epilogue, place, script and shown, then complete=1. As arguments these would be seen by
+# environment, preamble, epilogue, place, script, shown and input, then complete=1. As arguments these would be seen by
 # everybody on the server, and be bounded by 128 KB. With SECRET=1 `shown` is the script as it may stay on disk,
-# without its secrets.
-unset WEIR_JOB_ID job environment preamble epilogue place script shown complete
+# without its secrets; `input` is what input.sh has unpacked for this very try, if anything.
+unset WEIR_JOB_ID job environment preamble epilogue place script shown input complete
 secret=$5 limit=$6 grace=$7 judged=$8 joined=$9 id=$3 attempt=$4 hash=$2
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 root=$PWD
@@ -51,8 +51,13 @@ set +C
 put() { [ -z "$2" ] || printf '%s' "$2" >"$1"; }
 
 # shellcheck disable=SC2154 # set by standard input
+take_input() {
+  [ -z "$input" ] || { rmdir work && mv "$root/inputs/$input/work" work && rmdir "$root/inputs/$input"; }
+}
+
+# shellcheck disable=SC2154 # set by standard input
 write_files() {
-  cd "$directory" && { [ -s ../job ] || put ../job "$job"; } &&
+  cd "$directory" && take_input && { [ -s ../job ] || put ../job "$job"; } &&
     put environment "$environment" && put preamble "$preamble" && put epilogue "$epilogue" && put place "$place" &&
     true >stdout && true >stderr && true >trouble || return
   if [ "$secret" = 1 ]; then
@@ -74,7 +79,7 @@ failed() {
 
 write_files || failed
 # What was exported under one of these names would be now, too, and reach the wrapper and all it starts.
-unset job environment preamble epilogue place script shown
+unset job environment preamble epilogue place script shown input
 # The wrapper's session outlives this one. Where there is no setsid(1), it is at least deaf to the end of this one.
 setsid=setsid
 command -v setsid >/dev/null || {

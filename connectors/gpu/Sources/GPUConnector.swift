@@ -52,6 +52,7 @@ public final class GPUConnector: Connector {
   }
 
   public var queuesHere: Bool { true }
+  public var takesInputs: Bool { true }
 
   public func work(on board: JobBoard) async {
     let fleet = Fleet(board: board, configuration: configuration, logger: logger, makeRunner: source.makeRunner)
@@ -205,6 +206,19 @@ public final class GPUConnector: Connector {
     guard !job.nodes.isEmpty else { return [] }
     return try await agent(of: job).output(job, stream: "stdout", bytes: configuration.outputLimit, lines: lines)
   }
+
+  public func results(
+    of job: Job, matching globs: [ResultGlob], withOutput: Bool,
+    onMatched: @escaping @Sendable (Int) async throws -> Void,
+    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
+  ) async throws {
+    try await agent(of: job).results(
+      of: job, matching: globs, withOutput: withOutput, onMatched: onMatched, onOutput: onOutput)
+  }
+
+  public func files(
+    of job: Job, matching globs: [ResultGlob], onFiles: @escaping @Sendable ([JobFile]) async throws -> Void
+  ) async throws { try await agent(of: job).files(of: job, matching: globs, onFiles: onFiles) }
 
   /// Removes the job's directory. What a put-back attempt left on another server goes with it.
   public func removeOutput(_ job: Job) async throws(BackendError) {

@@ -25,13 +25,22 @@ extension ServerAgent {
     }
     let payload: JobBoard.Payload
     do { payload = try await board.payload(of: job) } catch {
-      logger.error("\(job.key): what it is to be run by cannot be read: \(error)")
-      try? await Task.sleep(for: .seconds(1))
-      await board.putBack(job, reason: "\(error)", asNextAttempt: false)
+      await cannotRead(job, "what it is to be run by cannot be read: \(error)")
       return true
     }
     Checkpoint.reach("start.begun")
-    let attempt = Attempt(job: job, payload: payload, spec: spec.value, root: root)
+    let input: String
+    do throws(BackendError) { input = try await stage(job, payload, root: root) } catch {
+      // A cancel in the meantime is followed by the next look.
+      guard isStillWanted(job) else { return false }
+      switch error {
+      case .refused(let reason): await failedToStart(job, reason, putsBack: true)
+      case .notFound(let reason): await cannotRead(job, reason)
+      default: await cannotReach(job, error.description)
+      }
+      return true
+    }
+    let attempt = Attempt(job: job, payload: payload, spec: spec.value, root: root, input: input)
     let result: CommandResult
     do throws(RunError) {
       result = try await runner.value.run(
@@ -39,9 +48,8 @@ extension ServerAgent {
         timeout: .seconds(30))
     } catch {
       guard error.mayHaveRun else {
-        lost(error.description)
-        poke()
-        await board.putBack(job, reason: "\(name): \(error)", asNextAttempt: false)
+        dropInput(of: job, at: input)
+        await cannotReach(job, error.description)
         return true
       }
       logger.warning("\(job.key): whether it was started is being found out: \(error)")
@@ -51,6 +59,7 @@ extension ServerAgent {
     guard result.succeeded else {
       // With one of these it says that nothing of the attempt is left; else it was ended in the middle of it.
       let isCertain = [73, 74].contains(result.exitStatus)
+      if isCertain { dropInput(of: job, at: input) }
       await failedToStart(job, result.message, putsBack: isCertain)
       return isCertain
     }
@@ -59,6 +68,7 @@ extension ServerAgent {
       logger.error("\(job.key): \(error)")
       return false
     }
+    if case .started = answer {} else { dropInput(of: job, at: input) }
     switch answer {
     case .started(let record):
       (startFailures, quarantines) = (0, 0)
@@ -77,6 +87,20 @@ extension ServerAgent {
       quarantine("\(job.key) was removed there before it ran")
       return true
     }
+  }
+
+  /// The server was not reached, which is no failure to start a job.
+  private func cannotReach(_ job: Job, _ reason: String) async {
+    lost(reason)
+    poke()
+    await board.putBack(job, reason: "\(name): \(reason)", asNextAttempt: false)
+  }
+
+  /// Something of the job cannot be read on this machine right now.
+  private func cannotRead(_ job: Job, _ reason: String) async {
+    logger.error("\(job.key): \(reason)")
+    try? await Task.sleep(for: .seconds(1))
+    await board.putBack(job, reason: reason, asNextAttempt: false)
   }
 
   /// The server could not start a job, which is no fault of the job's. After the third time in a row it gets no new jobs
@@ -134,12 +158,14 @@ struct Attempt {
   let payload: JobBoard.Payload
   let spec: ServerSpec
   let root: String
+  /// Where its unpacked archive is, below `inputs`; empty without one.
+  let input: String
 
   private var submission: Submission { payload.submission }
 
   /// - Parameter grace: from TERM to KILL.
   func command(grace: Duration) throws(RunError) -> Command {
-    let hasSecrets = submission.script != submission.shownScript
+    let hasSecrets = submission.entryPoint == nil && submission.script != submission.shownScript
     let arguments = [
       root, GPUScript.wrapperHash, job.submissionToken, String(job.attempt), hasSecrets ? "1" : "0",
       String(submission.timeLimitSeconds ?? 0), String(max(1, grace.components.seconds)),
@@ -152,7 +178,8 @@ struct Attempt {
   var texts: [UInt8] {
     let texts = [
       ("job", about), ("environment", environment), ("preamble", spec.preamble), ("epilogue", spec.epilogue),
-      ("place", place), ("script", submission.script), ("shown", submission.shownScript),
+      ("place", place), ("script", submission.entryPoint == nil ? submission.script : GPUScript.entryPoint),
+      ("shown", submission.shownScript), ("input", input),
     ]
     var bytes: [UInt8] = []
     for (name, text) in texts { bytes += "\(name)=\(ShellQuoting.quote(text))\n".utf8 }
@@ -195,6 +222,7 @@ struct Attempt {
       ("JOB_JOBID", job.submissionToken), ("JOB_JOB_NODELIST", spec.name), ("JOB_JOB_FORMATED_NODELIST", spec.name),
       ("JOB_NNODES", "1"), ("JOB_NTASKS", "1"), ("JOB_GPUS_PER_NODE", String(submission.gpusPerNode)),
     ]
+    if let entryPoint = submission.entryPoint { variables.append(("WEIR_ENTRYPOINT", entryPoint)) }
     return variables.map { "export \($0)=\(ShellQuoting.quote($1))\n" }.joined()
   }
 }

@@ -1,0 +1,79 @@
+/// Why an archive is not taken. Names are shown as text of one line.
+public enum ArchiveFault: Error, Sendable, Equatable, CustomStringConvertible {
+  /// It does not begin as a gzip file does.
+  case notGzip
+  /// The gzip data are damaged: what zlib says.
+  case damaged(String)
+  /// It ends too early; the last entry there was.
+  case truncated(after: String)
+  /// Something follows that belongs to no entry.
+  case trailingBytes
+  /// A header whose sum is another than it says; the entry before it.
+  case checksum(after: String)
+  /// A header that cannot be read, or could be read in two ways.
+  case malformed(String, entry: String)
+  /// Of a kind that is not taken, a device for example.
+  case unsupported(String, entry: String)
+  case absolutePath(entry: String)
+  /// `..` in the path.
+  case climbs(entry: String)
+  case holdsNUL(entry: String)
+  /// No file system could hold the name.
+  case tooLong(entry: String)
+  /// The target of a link is not in the archive, whatever else there is.
+  case leadsOut(entry: String, target: String)
+  /// The target of a hard link is behind a symbolic link, or is one.
+  case leadsThrough(entry: String, target: String)
+  /// The target of a hard link is no earlier file.
+  case leadsNowhere(entry: String, target: String)
+  /// The entry would be written to where a symbolic link leads.
+  case writesThrough(entry: String)
+  /// The entry is at a place where something of another kind is.
+  case conflicts(entry: String)
+  case tooManyEntries(limit: Int)
+  /// More comes out than may; the entry with which it does.
+  case tooLarge(limit: Int, entry: String)
+  /// More comes out of each byte than may.
+  case tooCompressed(limit: Int)
+  /// The file to be run is not there.
+  case noEntryPoint(String)
+  /// What is to be run is no file.
+  case entryPointIsNoFile(String)
+
+  public var description: String {
+    switch self {
+    case .notGzip: "the archive is no gzip file: a tar.gz is expected"
+    case .damaged(let words): "the archive is damaged: \(words)"
+    case .truncated(let entry): "the archive ends too early, after \(entry)"
+    case .trailingBytes: "something follows the end of the archive"
+    case .checksum(let entry): "the archive is no tar, or damaged: the header after \(entry) has a wrong checksum"
+    case .malformed(let fault, let entry): "\(entry): its header cannot be read: \(fault)"
+    case .unsupported(let kind, let entry): "\(entry) is \(kind): only files, directories and links are taken"
+    case .absolutePath(let entry): "\(entry) has an absolute path"
+    case .climbs(let entry): "\(entry) has .. in its path"
+    case .holdsNUL(let entry): "\(entry) has a NUL byte in its name"
+    case .tooLong(let entry): "\(entry) has a name that is too long"
+    case .leadsOut(let entry, let target): "the link \(entry) leads, or could lead, out of the archive: \(target)"
+    case .leadsThrough(let entry, let target): "the hard link \(entry) leads through a symbolic link: \(target)"
+    case .leadsNowhere(let entry, let target): "the hard link \(entry) leads to no file before it: \(target)"
+    case .writesThrough(let entry): "\(entry) would be written through a symbolic link"
+    case .conflicts(let entry): "\(entry) is at the place of something else in the archive"
+    case .tooManyEntries(let limit): "the archive has more than \(limit) entries"
+    case .tooLarge(let limit, let entry): "with \(entry) the archive holds more than \(limit) bytes"
+    case .tooCompressed(let limit): "more than \(limit) bytes come out of each byte of the archive"
+    case .noEntryPoint(let path): "the archive has no \(path), which is to be run"
+    case .entryPointIsNoFile(let path): "\(path), which is to be run, is no file in the archive"
+    }
+  }
+
+  /// A name as text for people: in quotes, one line, not too long.
+  static func shown(_ name: [UInt8]) -> String {
+    guard !name.isEmpty else { return "the beginning" }
+    var text = "'"
+    for scalar in String(decoding: name.prefix(200), as: UTF8.self).unicodeScalars {
+      text +=
+        scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) ? scalar.escaped(asASCII: true) : String(scalar)
+    }
+    return text + (name.count > 200 ? "…'" : "'")
+  }
+}

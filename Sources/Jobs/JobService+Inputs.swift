@@ -1,0 +1,58 @@
+import Archives
+import Foundation
+
+extension JobService {
+  /// Runs a job, once, however often the same submission arrives.
+  /// - Parameter idempotencyKey: what the caller marked it with; the same key with other content is refused.
+  public func submit(
+    _ submission: Submission, actor: String, idempotencyKey: IdempotencyKey? = nil
+  ) async throws -> Receipt {
+    guard submission.entryPoint == nil else {
+      throw JobError.refused("entrypoint: there is no archive in which it could be")
+    }
+    return try await submit(submission, archive: nil, actor: actor, idempotencyKey: idempotencyKey)
+  }
+
+  /// Runs a job on an archive, a tar.gz that is unpacked into its directory before it starts.
+  ///
+  /// The archive is on the disk, and was found to write nothing outside that directory, before anything else is done. It
+  /// is kept for as long as the job's output is.
+  /// - Parameter chunks: gives the archive's next bytes, nil at its end. What it throws is thrown, and nothing is left.
+  /// - Throws: ``JobError/refused(_:)`` with the name of the entry for which it is refused.
+  public func submit(
+    _ submission: Submission, actor: String, idempotencyKey: IdempotencyKey? = nil,
+    input chunks: @Sendable () async throws -> [UInt8]?
+  ) async throws -> Receipt {
+    guard connector.takesInputs else { throw JobError.refused("the connector \(connector.name) takes no archives") }
+    // What cannot be anyway need not be sent whole.
+    _ = try preview(submission)
+    let archive = InputWriter(
+      to: ledger.store.newInputFile(), limit: configuration.inputSize, limits: configuration.inputLimits)
+    while let bytes = try await chunks() { try await archive.write(bytes) }
+    var submission = submission
+    submission.input = try await archive.finish(entryPoint: submission.entryPoint)
+    return try await submit(submission, archive: archive, actor: actor, idempotencyKey: idempotencyKey)
+  }
+
+  /// The archive that a job was submitted with, byte by byte.
+  /// - Throws: ``JobError/notFound(_:)`` when there was none; ``JobError/expired(_:_:)`` when it is no longer kept.
+  public func input(of job: Job) async throws(JobError) -> InputReader {
+    guard job.input != nil else { throw .notFound("job \(job.key) was submitted without an archive") }
+    try await requireKept(job)
+    do { return try InputReader(ledger.store.inputFile(job.id)) } catch { throw .storage(error.summary) }
+  }
+
+  /// Throws when what is left of a job is no longer answered.
+  func requireKept(_ job: Job) async throws(JobError) {
+    let retention: Retention?
+    do { retention = try await ledger.store.retention(of: job.id) } catch {
+      throw .storage(StoreError(error).summary)
+    }
+    guard retention?.expiredAt == nil else { throw .expired(job.key, job.state) }
+  }
+}
+
+extension JobBoard {
+  /// The archive that a job was submitted with.
+  public func input(of job: Job) throws(StoreError) -> InputReader { try InputReader(ledger.store.inputFile(job.id)) }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Jobs
+import ScriptTemplates
+import Shell
+
+extension ServerAgent {
+  /// Puts the archive of a job on the server and unpacks it, at a place of this try's own, so that nothing an earlier try
+  /// may still be doing there can disturb it.
+  /// - Returns: the name of the place, for start.sh; empty when the job came without an archive.
+  /// - Throws: ``BackendError/unavailable(_:)`` when the server could not be reached, ``BackendError/refused(_:)`` when it
+  ///   could not do it, ``BackendError/notFound(_:)`` when the archive cannot be read here.
+  func stage(_ job: Job, _ payload: JobBoard.Payload, root: String) async throws(BackendError) -> String {
+    guard let input = payload.submission.input else { return "" }
+    let place = "\(job.submissionToken)-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+    do throws(BackendError) {
+      try await send(input, of: job, to: "\(root)/inputs/\(place).tar.gz")
+      Checkpoint.reach("input.sent")
+      try await unpack(input, of: job, root: root, place: place)
+      Checkpoint.reach("input.unpacked")
+      guard isStillWanted(job) else { throw .refused("the job was canceled") }
+      return place
+    } catch {
+      dropInput(of: job, at: place)
+      throw error
+    }
+  }
+
+  private func send(_ input: JobInput, of job: Job, to path: String) async throws(BackendError) {
+    let archive: InputReader
+    do { archive = try board.input(of: job) } catch { throw .notFound("its archive cannot be read: \(error)") }
+    do {
+      try await runner.value.upload(
+        from: { [weak self] in
+          guard let self, self.isStillWanted(job) else { throw CancellationError() }
+          return try await archive.next()
+        }, to: path, mode: 0o600, as: account,
+        // 256 KB a second at least, and a minute for what is small.
+        timeout: .seconds(60 + input.size >> 18))
+    } catch {
+      switch error {
+      case RunError.file(let reason): throw .refused("its archive cannot be written: \(reason)")
+      case is StoreError: throw .notFound("its archive cannot be read: \(error)")
+      default: throw .unavailable("its archive cannot be sent: \(error)")
+      }
+    }
+  }
+
+  private func unpack(_ input: JobInput, of job: Job, root: String, place: String) async throws(BackendError) {
+    let result: CommandResult
+    do {
+      result = try await runner.value.run(
+        .script(GPUScript.input, [root, job.submissionToken, place, input.needsPax ? "1" : "0"]), as: account,
+        stdin: [],
+        limits: .init(),
+        // 4 MB and 1,000 files a second at least.
+        timeout: .seconds(60 + input.contents >> 22 + input.entries / 1000), purpose: .action)
+    } catch {
+      throw .unavailable("its archive is not unpacked: \(error)")
+    }
+    guard result.succeeded else { throw .refused(result.message) }
+  }
+
+  nonisolated func isStillWanted(_ job: Job) -> Bool { board.job(job.key)?.state == .starting }
+
+  /// Removes what was unpacked for a start that certainly was none. What is left when that fails goes with the next try,
+  /// with the job, or after two days.
+  func dropInput(of job: Job, at place: String) {
+    guard !place.isEmpty else { return }
+    Task { try? await run(GPUScript.input, [try root(), job.submissionToken, place, "drop"], timeout: .seconds(300)) }
+  }
+}
