@@ -108,7 +108,8 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell", "SlurmConnector",
+        "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell",
+        "SlurmConnector",
         "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -125,8 +126,12 @@ let package = Package(
     .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Jobs", "DummyConnector"], swiftSettings: strict),
-    .testTarget(name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "SlurmConnector"], swiftSettings: strict),
-    .testTarget(name: "GPUConnectorTests", dependencies: ["GPUConnector", "SSH"], swiftSettings: strict),
+    .testTarget(
+      name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "SlurmConnector"], swiftSettings: strict),
+    .testTarget(
+      name: "GPUConnectorTests",
+      dependencies: ["GPUConnector", "Jobs", "SSH", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["weir", "HTTP"], swiftSettings: strict),

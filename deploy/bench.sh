@@ -1,16 +1,18 @@
 #!/bin/bash
 # Measures Weir beside what people use without it, in turns on the same machine, and prints a table with ratios.
 # Absolute figures depend on the machine; the ratios are what counts. Needs root and Debian 12.
-#   deploy/bench.sh [jobs | http | store]
+#   deploy/bench.sh [jobs | http | store | gpu [JOBS]]
 #     jobs     submits, reads and ends of jobs on the test cluster, beside sbatch on the host itself and over a kept
 #              OpenSSH connection (ControlMaster); then what store measures. Two minutes once Weir is built.
 #     http     the HTTP server, beside nginx with two workers; four minutes at most once Weir is built
 #     store    start, /running and /runstatus with 100,000 jobs that are over, beside 1,000
+#     gpu      jobs on eight sshd's of its own with eight GPUs each, which are only counted, beside loops of `ssh host true`
+#              over a kept OpenSSH connection; 10,000 jobs in five minutes or so, or JOBS of them
 # WEIR_BINARY names a program that is built already.
 . "$(dirname "$0")/lib.sh"
 what=${1:-jobs}
 case $what in
-  jobs | http | store) ;;
+  jobs | http | store | gpu) ;;
   -h | --help) usage; exit 0 ;;
   *) usage >&2; exit 64 ;;
 esac
@@ -44,6 +46,13 @@ bench_store() {
   /usr/bin/python3 deploy/bench/store.py "$WEIR_BINARY"
 }
 
+bench_gpu() {
+  require_root "the servers have an account of their own"
+  install_packages openssh-server openssh-client python3
+  build
+  /usr/bin/python3 deploy/bench/gpu.py "$@"
+}
+
 bench_http() {
   install_packages nginx-light wrk python3
   build
@@ -52,4 +61,5 @@ bench_http() {
   say "done"
 }
 
-"bench_$what"
+shift $(($# > 0))
+"bench_$what" "$@"

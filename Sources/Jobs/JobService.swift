@@ -362,6 +362,8 @@ public final class JobService: Sendable {
   public func cancel(_ job: Job, actor: String) async throws(JobError) {
     guard !job.state.isTerminal else { return }
     try requireBackendID(job)
+    // Where it is remembered until it is done, who asked for it is written before it can be done.
+    if connector.queuesHere { await noteCancel(of: job, actor) }
     do throws(BackendError) {
       try await connector.cancel(job)
     } catch {
@@ -369,14 +371,18 @@ public final class JobService: Sendable {
       guard case .notFound = error else { throw JobError(error) }
     }
     Checkpoint.reach("cancel.sent")
+    if !connector.queuesHere { await noteCancel(of: job, actor) }
+    Checkpoint.reach("cancel.written")
+    observer.poke()
+  }
+
+  private func noteCancel(of job: Job, _ actor: String) async {
     await ledger.transition(job.key, actor: actor) { job in
       job.state = .canceling
       job.stateSource = "weir"
       job.stateTime = Date()
       job.reason = "canceled by \(actor)"
     }
-    Checkpoint.reach("cancel.written")
-    observer.poke()
   }
 
   /// Lets a held job run.

@@ -17,11 +17,18 @@ final class JobTable: Sendable {
     var storeTrouble: String?
   }
 
+  /// A closure that is taken out of a mutex as such is wrapped anew each time, and so gets slower with each call.
+  private struct Watcher: Sendable {
+    let body: @Sendable (Job) -> Void
+  }
+
   private let contents = Mutex(Contents())
-  private let watcher = Mutex<(@Sendable (Job) -> Void)?>(nil)
+  private let watcher = Mutex<Watcher?>(nil)
 
   /// Calls it with each job that came or changed, in the order in which that happened.
-  func watch(_ body: @escaping @Sendable (Job) -> Void) { watcher.withLock { $0 = body } }
+  func watch(_ body: @escaping @Sendable (Job) -> Void) {
+    watcher.withLock { $0 = Watcher(body: body) }
+  }
 
   func read<Result>(_ body: (borrowing Contents) throws -> Result) rethrows -> Result {
     try contents.withLock { try body($0) }
@@ -47,7 +54,7 @@ final class JobTable: Sendable {
         }
       }
     }
-    if let body = watcher.withLock({ $0 }) { for change in changes { body(change.after) } }
+    if let watcher = watcher.withLock({ $0 }) { for change in changes { watcher.body(change.after) } }
   }
 
   fileprivate func note(storeTrouble: String?) { contents.withLock { $0.storeTrouble = storeTrouble } }

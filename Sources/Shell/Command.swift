@@ -85,15 +85,16 @@ public struct Command: Sendable, Equatable {
     let line = quoted(words)
     guard line.utf8.contains(0x0a) else { return line }
     // csh has no quotes that can hold a newline: so it gets none, and sh makes them again.
-    var encoded = ""
-    for scalar in line.unicodeScalars {
-      switch scalar {
-      case "\n": encoded += #"\n"#
-      case "\\": encoded += #"\\"#
-      default: encoded.unicodeScalars.append(scalar)
+    var encoded: [UInt8] = []
+    encoded.reserveCapacity(line.utf8.count + line.utf8.count / 8)
+    for byte in line.utf8 {
+      switch byte {
+      case UInt8(ascii: "\n"): encoded += #"\n"#.utf8
+      case UInt8(ascii: "\\"): encoded += #"\\"#.utf8
+      default: encoded.append(byte)
       }
     }
-    return #"sh -c 'eval "exec $(printf %b "$0")"' "# + ShellQuoting.quote(encoded)
+    return #"sh -c 'eval "exec $(printf %b "$0")"' "# + ShellQuoting.quote(String(decoding: encoded, as: UTF8.self))
   }
 
   /// XBD 3.231: a name in the shell.

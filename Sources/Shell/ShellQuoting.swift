@@ -7,19 +7,20 @@ public enum ShellQuoting {
   /// inside the quotes, which only csh cannot read. A word of harmless characters stays plain.
   public static func quote(_ word: String) -> String {
     if !word.isEmpty && !word.utf8.starts(with: "=".utf8) && word.utf8.allSatisfy(isHarmless) { return word }
-    var quoted = ""
+    var quoted: [UInt8] = []
+    quoted.reserveCapacity(word.utf8.count + word.utf8.count / 4 + 2)
     var inside = false
-    for scalar in word.unicodeScalars {
-      let special = scalar == "'" || scalar == "\\" || scalar == "!"
+    for byte in word.utf8 {
+      let special = byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "!")
       if special == inside {
-        quoted += "'"
+        quoted.append(UInt8(ascii: "'"))
         inside.toggle()
       }
-      if special { quoted += "\\" }
-      quoted.unicodeScalars.append(scalar)
+      if special { quoted.append(UInt8(ascii: "\\")) }
+      quoted.append(byte)
     }
-    if inside { quoted += "'" }
-    return quoted.isEmpty ? "''" : quoted
+    if inside { quoted.append(UInt8(ascii: "'")) }
+    return quoted.isEmpty ? "''" : String(decoding: quoted, as: UTF8.self)
   }
 
   /// Letters, digits and marks that no shell reads as anything else. `=` at the start of a word is for zsh to expand.

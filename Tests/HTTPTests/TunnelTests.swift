@@ -106,6 +106,9 @@ struct TunnelTests {
         #expect(how == "connectionClosed true")
         break
       }
+      // The loop closes it in its own time.
+      let deadline = ContinuousClock.now + .seconds(5)
+      while server.openDescriptors != 1, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(2)) }
       #expect(server.openDescriptors == 1)
     }
   }

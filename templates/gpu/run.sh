@@ -35,16 +35,24 @@ wrapper_is_alive() {
 }
 
 # Into `left`: the job's processes that live. The number of its session counts while the wrapper or the session's leader
-# is there to vouch for it; after that it may have come back for somebody else's.
+# is there to vouch for it; after that it may have come back for somebody else's. With $1=young only among processes of
+# higher numbers than the wrapper's, which is far quicker where many run.
 find_left() {
   pattern="WEIR_JOB_ID=$id"
   { read -r leader since <session; } 2>/dev/null || leader=0
   if [ "$leader" != 0 ] && { [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; }; then
     pattern="$pattern|^[0-9]+ \\(.*\\) [^ZX] [0-9]+ [0-9]+ $leader "
   fi
-  left=
-  # shellcheck disable=SC2013 # paths without blanks
-  for file in $(LC_ALL=C grep -lsE -e "$pattern" /proc/[0-9]*/stat /proc/[0-9]*/environ 2>/dev/null); do
+  left='' files='/proc/[0-9]*/stat /proc/[0-9]*/environ'
+  if [ "$1" = young ]; then
+    files=
+    for file in /proc/[0-9]*; do
+      [ "${file#/proc/}" -le "$$" ] || files="$files $file/stat $file/environ"
+    done
+    [ -n "$files" ] || return 0
+  fi
+  # shellcheck disable=SC2013,SC2086 # paths without blanks
+  for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
     file=${file#/proc/}
     case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
   done
@@ -116,7 +124,8 @@ end() {
 }
 
 # Runs `job` or `epilogue` to the end of its first process, in a session of its own. Into `code` and `signal`: how that
-# ended; code -1 if by a signal.
+# ended; code -1 if by a signal. Into `forks`: how many processes and threads have begun meanwhile, of all that runs
+# here, a million for more or if that is not known.
 run_part() {
   export WEIR_PART="$1"
   awk=
@@ -125,12 +134,20 @@ run_part() {
     # A shell says 137 for `exit 137` and for a KILL alike. The system() of this server's awk tells them apart: see
     # prepare.sh. The command is in the foreground, for & would make the job deaf to INT and QUIT.
     # shellcheck disable=SC2016 # for the shell of system()
-    result=$("$awk" 'BEGIN {
+    result=$("$awk" 'function begun(line, count) {
+      while ((getline line <"/proc/stat") > 0) if (line ~ /^processes /) count = substr(line, 11) + 0
+      close("/proc/stat")
+      return count + 0
+    }
+    BEGIN {
+      before = begun()
       result = system("exec $WEIR_SETSID sh \"$WEIR_RUN\" \"$WEIR_PART\"")
+      forks = begun() - before
+      if (before <= 0 || forks < 0 || forks > 1000000) forks = 1000000
       if (result > 0 && result < 1) result = 256 + result * 256 % 128
       srand()
       # What srand() was given last is the time of day.
-      print (result < 256 ? result " 0" : "-1 " result % 256), srand()
+      print (result < 256 ? result " 0" : "-1 " result % 256), srand(), forks
     }')
     status=$?
     # Somebody has ended awk, and means the job: how that ends, nobody sees any more.
@@ -138,11 +155,11 @@ run_part() {
     result=${result:-$status 0}
     # shellcheck disable=SC2086 # words are wanted
     set -- $result
-    code=$1 signal=$2 ended=$3
+    code=$1 signal=$2 ended=$3 forks=${4:-1000000}
   else
     # A shell that sees its command die of a signal says so, except for INT and PIPE, of which it says nothing.
     { $WEIR_SETSID sh "$WEIR_RUN" "$1"; } 2>.note
-    code=$? signal=0 ended=
+    code=$? signal=0 ended='' forks=1000000
     if [ "$code" -gt 128 ] && { [ -s .note ] || [ "$code" = 130 ] || [ "$code" = 141 ]; }; then
       signal=$((code - 128)) code=-1
     fi
@@ -154,7 +171,10 @@ run_part() {
 # is past its time limit, has had its TERM.
 finish() {
   naps=0
-  find_left
+  # Numbers of processes ascend until they begin anew at the largest there is. While that cannot have come to pass, all
+  # that descends from the wrapper has a higher one.
+  { read -r largest </proc/sys/kernel/pid_max; } 2>/dev/null || largest=0
+  if [ $((forks * 2)) -lt "$largest" ]; then find_left young; else find_left; fi
   if [ -e over ] || ! { [ -e cancel ] || [ -e timelimit ]; }; then
     send TERM
     send CONT
@@ -192,6 +212,12 @@ set_timer() {
 # the verdict. Lines may be as long as the disk is large, and tools that read lines would hold them in memory: so they
 # are folded, and in another place the second time, in case the word was just there. (BusyBox folds nothing so wide.)
 is_success() {
+  # As it mostly is: a line of its own among the last.
+  word=JARVICE_CMD_SUCCESS newline='
+'
+  case $(tail -c 4096 stdout 2>/dev/null) in
+  "$word" | *"$newline$word" | *"$newline$word$newline"*) return ;;
+  esac
   for width in 65536 65504; do
     { LC_ALL=C fold -b -w "$width" stdout 2>/dev/null || cat stdout; } | LC_ALL=C grep -a JARVICE_CMD_SUCCESS |
       LC_ALL=C sed -e '/GoTTY is starting with command/d' -e 's#/bin/echo JARVICE_CMD_SUCCESS##g' |

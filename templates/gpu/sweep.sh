@@ -85,6 +85,10 @@ for job do
   echo "${job%/*} ${job##*/} $state"
 done
 [ "$smi" = 1 ] || exit 0
+if ! command -v nvidia-smi >/dev/null; then
+  printf '%s\n' 'smi-gpus 127' 'smi-apps 127' smi-end
+  exit
+fi
 
 # A driver that is broken makes nvidia-smi hang where not even KILL ends it. So it is waited for until a signal says
 # that it takes too long, and one that hangs still is not joined by another.

@@ -7,7 +7,7 @@ enum NVIDIASMI {
     var gpuStatus: Int
     var gpuLines: [String]
     var appStatus: Int
-    /// With a line `user <pid> <name>` for each process.
+    /// With a line `user <pid> <name>` for each process, and a line `job <pid> <id>` for each that is a job's.
     var appLines: [String]
 
     init(gpuStatus: Int, gpuLines: [String], appStatus: Int, appLines: [String]) {
@@ -92,7 +92,8 @@ extension NVIDIASMI.Reading {
     gpus.sort { $0.index < $1.index }
     let users = Self.users(output.appLines)
     var appMessages: [String] = []
-    for line in output.appLines where !line.allSatisfy(\.isWhitespace) && !line.hasPrefix("user ") {
+    for line in output.appLines
+    where !line.allSatisfy(\.isWhitespace) && !line.hasPrefix("user ") && !line.hasPrefix("job ") {
       guard var app = NVIDIASMI.App(line) else {
         appMessages.append(line)
         continue

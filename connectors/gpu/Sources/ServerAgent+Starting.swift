@@ -39,7 +39,9 @@ extension ServerAgent {
         timeout: .seconds(30))
     } catch {
       guard error.mayHaveRun else {
-        await failedToStart(job, error.description)
+        lost(error.description)
+        poke()
+        await board.putBack(job, reason: "\(name): \(error)", asNextAttempt: false)
         return true
       }
       logger.warning("\(job.key): whether it was started is being found out: \(error)")
@@ -47,8 +49,10 @@ extension ServerAgent {
     }
     Checkpoint.reach("start.answered")
     guard result.succeeded else {
-      await failedToStart(job, result.message)
-      return true
+      // With one of these it says that nothing of the attempt is left; else it was ended in the middle of it.
+      let isCertain = [73, 74].contains(result.exitStatus)
+      await failedToStart(job, result.message, putsBack: isCertain)
+      return isCertain
     }
     let answer: StartAnswer
     do throws(MalformedAnswer) { answer = try StartAnswer(result.stdout) } catch {
@@ -57,8 +61,7 @@ extension ServerAgent {
     }
     switch answer {
     case .started(let record):
-      startFailures = 0
-      quarantines = 0
+      (startFailures, quarantines) = (0, 0)
       let sighting = sighting(of: job, .running(record), now: record.time)
       await board.report(sighting.map { [job.key: $0] } ?? [:], at: Date())
       Checkpoint.reach("start.written")
@@ -78,10 +81,11 @@ extension ServerAgent {
 
   /// The server could not start a job, which is no fault of the job's. After the third time in a row it gets no new jobs
   /// for a while.
-  private func failedToStart(_ job: Job, _ reason: String) async {
+  private func failedToStart(_ job: Job, _ reason: String, putsBack: Bool) async {
     logger.warning("\(job.key): the server could not start it: \(reason)")
     startFailures += 1
     if startFailures >= configuration.startFailures { quarantine(reason) }
+    guard putsBack else { return }
     await board.putBack(job, reason: "\(name) could not start it: \(reason)", asNextAttempt: false)
   }
 

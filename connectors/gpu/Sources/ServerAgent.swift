@@ -146,7 +146,7 @@ actor ServerAgent {
     }
   }
 
-  private func lost(_ words: String) {
+  func lost(_ words: String) {
     failures += 1
     let reason = words.hasPrefix(name + ": ") ? String(words.dropFirst(name.count + 2)) : words
     let isNews = status.change { status in
@@ -278,7 +278,7 @@ actor ServerAgent {
     switch state {
     case .absent:
       // What was to start it has not come to the server, or not yet.
-      if job.state == .canceling {
+      if job.state == .canceling || job.state == .starting && status.value.isQuarantined {
         Task { await void(job) }
       } else if job.state == .starting {
         Task { await start(job) }
@@ -292,7 +292,7 @@ actor ServerAgent {
         Task { try? await cancel(job) }
       }
     case .ended(let record, _):
-      if record.isVoid, job.state == .starting {
+      if record.isVoid, job.state == .starting || job.state == .canceling {
         Task { await board.putBack(job, reason: "its start was given up", asNextAttempt: true) }
       }
     case .rebooted, .vanished: break

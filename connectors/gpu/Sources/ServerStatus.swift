@@ -33,6 +33,8 @@ struct ServerStatus: Sendable {
     var seen: ContinuousClock.Instant
   }
 
+  var isQuarantined: Bool { quarantine.map { $0.until > .now } ?? false }
+
   /// Why no new job can start there; nil when one can.
   func obstacle(at now: ContinuousClock.Instant = .now) -> String? {
     if let failure { return failure }
