@@ -19,6 +19,8 @@ final class Wire {
   let descriptor: Int32
   private let reader: any DispatchSourceRead
   private let writer: any DispatchSourceWrite
+  private let queue: DispatchQueue
+  private var onReadable: (@Sendable () -> Void)?
   private var readerIsSuspended = true
   private var writerIsSuspended = true
   private var incoming = Backlog()
@@ -27,6 +29,7 @@ final class Wire {
   /// Takes over a connected, non-blocking socket.
   init(descriptor: Int32, queue: DispatchQueue) {
     self.descriptor = descriptor
+    self.queue = queue
     reader = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
     writer = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: queue)
     // The descriptor's number must not be used again before both sources have let go of it.
@@ -42,6 +45,7 @@ final class Wire {
 
   /// Begins to call the handlers, on the queue.
   func activate(onReadable: @escaping @Sendable () -> Void, onWritable: @escaping @Sendable () -> Void) {
+    self.onReadable = onReadable
     reader.setEventHandler(handler: onReadable)
     writer.setEventHandler(handler: onWritable)
     watchReadable(true)
@@ -52,17 +56,27 @@ final class Wire {
     guard !isClosed else { return }
     // Acknowledge at once: a server that sends small packets waits for it (Nagle against delayed acknowledgement).
     // The kernel forgets this setting again and again.
+    guard !isClosed, !isAtEnd else { return }
     var on: Int32 = 1
     _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &on, socklen_t(MemoryLayout<Int32>.size))
     defer { watchReadable(incoming.count < 1 << 20) }
-    let count = incoming.fill(upTo: 256 << 10) { room in
-      let count = Glibc.recv(descriptor, room.baseAddress, room.count, 0)
-      return count < 0 ? -Int(errno) : count
-    }
-    received += UInt64(max(0, count))
-    if count <= 0 && count != -Int(EAGAIN) && count != -Int(EINTR) {
-      isAtEnd = true
-      reader.cancel()
+    // Until nothing is left: a socket that was reset Dispatch reports once and never again, whatever is left to be read.
+    var next: UInt8 = 0
+    repeat {
+      let count = incoming.fill(upTo: 256 << 10) { room in receive(room.baseAddress, room.count, 0) }
+      received += UInt64(max(0, count))
+      if !isAtEnd, incoming.count >= 1 << 20 { break }
+    } while !isAtEnd && receive(&next, 1, Int32(MSG_PEEK)) > 0
+    if isAtEnd { reader.cancel() }
+  }
+
+  /// - Returns: how many bytes there were; 0 at the end, and while there are none.
+  private func receive(_ buffer: UnsafeMutableRawPointer?, _ room: Int, _ flags: Int32) -> Int {
+    while true {
+      let count = Glibc.recv(descriptor, buffer, room, flags)
+      if count < 0, errno == EINTR { continue }
+      if count == 0 || count < 0 && errno != EAGAIN { isAtEnd = true }
+      return max(0, count)
     }
   }
 
@@ -114,7 +128,10 @@ final class Wire {
   private func watchReadable(_ wanted: Bool) {
     guard wanted == readerIsSuspended else { return }
     readerIsSuspended = !wanted
-    if wanted { reader.resume() } else { reader.suspend() }
+    guard wanted else { return reader.suspend() }
+    reader.resume()
+    // What was reported meanwhile may be reported no more.
+    if let onReadable, !isClosed { queue.async(execute: onReadable) }
   }
 
   private func watchWritable(_ wanted: Bool) {

@@ -283,7 +283,11 @@ class Weir:
         try:
             return wait_until(over, seconds).json()
         except AssertionError as fault:
-            raise AssertionError(f"{fault}\n{Cluster().explanation(job)}") from None
+            raise AssertionError(f"{fault}\n{self.explanation(job)}") from None
+
+    def explanation(self, job: Job) -> str:
+        """Why a job is where it is."""
+        return Cluster().explanation(job)
 
 
 class Relay:

@@ -499,6 +499,9 @@ class GPUWeir(Weir):
     def warnings(self) -> str:
         return self.get("/ready").body.decode()
 
+    def explanation(self, job: Job) -> str:
+        return f"{self.post('/events', job.args).body.decode()}\n{self.warnings()}\n{self.log[-3000:]}"
+
     def nodes(self, job: Job):
         return self.post("/runstatus", job.args).json()[0]
 

@@ -308,7 +308,9 @@ def test_endpoints(new_weir, rig):
     assert weir.get("/gc").json() == {"status": "OK"}
     assert weir.get("/nodes").body == b"true"
     assert weir.post("/online", {"host": "x"}).json() is True
-    assert weir.get("/running").json() == [[job.name, job.id]] and weir.get("/queued").json() == []
+    assert weir.get("/running").json() == [[job.name, job.id]]
+    # One that has just moved is in both lists for a while, lest it be missed between two calls.
+    wait_until(lambda: weir.get("/queued").json() == [])
     nodes, lasted, key, _ = weir.post("/runstatus", job.args).json()
     assert nodes == ["alpha"] and lasted.startswith("00:00:0") and key == f"{job.name}/1/{job.id}"
     assert weir.post("/exitstatus", job.args).status == 409
@@ -767,7 +769,7 @@ def test_lines_of_the_site(new_weir, rig):
     site = {
         "environment": {"SITE": "it's \"here\""},
         "preamble": "export MODULE=$SITE!\n",
-        "epilogue": f"echo $WEIR_JOB_ID $WEIR_EXIT_CAUSE $BARE_GPU >>{log}\n",
+        "epilogue": f"echo $WEIR_JOB_ID $WEIR_EXIT_CAUSE >>{log}\n",
     }
     weir = new_weir((rig.server("alpha"), site)).start()
     good, late = weir.run_job("echo $MODULE"), weir.submit(job_text("sleep 60", gpus=0, wall="00:00:01"))
@@ -776,9 +778,8 @@ def test_lines_of_the_site(new_weir, rig):
     weir.post("/terminate", doomed.args)
     assert weir.output(good).startswith("it's \"here\"!\n")
     assert [word(weir, job) for job in (late, doomed)] == ["-9 TO", "-15 CA"]
-    assert sorted(log.read_text().splitlines()) == sorted(
-        [f"{good.id} exited 0", f"{late.id} timelimit ", f"{doomed.id} canceled 1"]
-    ) or log.read_text()
+    causes = [(good, "exited"), (late, "timelimit"), (doomed, "canceled")]
+    assert sorted(log.read_text().splitlines()) == sorted(f"{job.id} {cause}" for job, cause in causes)
 
 
 def test_the_first_server_comes_first(new_weir, rig):
