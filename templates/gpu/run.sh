@@ -171,10 +171,10 @@ run_part() {
 # is past its time limit, has had its TERM.
 finish() {
   naps=0
-  # Numbers of processes ascend until they begin anew at the largest there is. While that cannot have come to pass, all
-  # that descends from the wrapper has a higher one.
-  { read -r largest </proc/sys/kernel/pid_max; } 2>/dev/null || largest=0
-  if [ $((forks * 2)) -lt "$largest" ]; then find_left young; else find_left; fi
+  # Numbers of processes ascend until they begin anew at the largest there is, each one that is in use being passed over.
+  # While that cannot have come to pass, all that descends from the wrapper has a higher one.
+  { read -r largest </proc/sys/kernel/pid_max && read -r _ _ _ tasks _ </proc/loadavg; } 2>/dev/null || largest=0
+  if [ $(($$ + 2 * (forks + ${tasks#*/}))) -lt "$largest" ]; then find_left young; else find_left; fi
   if [ -e over ] || ! { [ -e cancel ] || [ -e timelimit ]; }; then
     send TERM
     send CONT
