@@ -41,7 +41,8 @@ struct PaxRecords {
         modified = Int(time.rounded(.down))
       default:
         if Self.unreadable.contains(where: key.hasPrefix) {
-          throw .unsupported("written in a way that not every tar reads (\(key.prefix(40)))", entry: shown)
+          throw .unsupported(
+            "written in a way that not every tar reads (\(ArchiveFault.shown(Array(key.utf8))))", entry: shown)
         }
       }
       rest = rest.dropFirst(length)

@@ -127,9 +127,16 @@ struct Evil: CustomTestStringConvertible, Sendable {
     },
     Evil(
       "sparse file of pax",
-      .unsupported("written in a way that not every tar reads (GNU.sparse.name)", entry: "'PaxHeaders/x'")
+      .unsupported("written in a way that not every tar reads ('GNU.sparse.name')", entry: "'PaxHeaders/x'")
     ) {
       $0.addPax(("GNU.sparse.name", "../../x"))
+      $0.add("x")
+    },
+    Evil(
+      "such a key with bytes that are no text",
+      .unsupported("written in a way that not every tar reads ('GNU.\\u{01}')", entry: "'PaxHeaders/x'")
+    ) {
+      $0.addPax(("GNU.\u{1}", "x"))
       $0.add("x")
     },
     Evil("a part of a file", .unsupported("of the type 'M'", entry: "'x'")) { $0.add("x", type: "M") },

@@ -215,7 +215,7 @@ def test_prepare_says_what_there_is(server):
     assert int(answer["cpus"]) == os.cpu_count() and int(answer["memory"]) > 100
     assert answer["host"] == os.uname().nodename and answer["arch"] == os.uname().machine
     modes = {path.name: path.stat().st_mode & 0o777 for path in [server.root, *server.root.iterdir()]}
-    assert modes == dict.fromkeys([".weir", "lib", "jobs", "removed"], 0o700)
+    assert modes == dict.fromkeys([".weir", "lib", "jobs", "removed", "inputs"], 0o700)
     # Only busybox 1.35's awk hides how a command ended.
     assert ((server.root / "lib/awk").read_text() == "\n") == (server.kind == "bare")
     assert (server.root / "lib/run-HASH.sh").read_bytes() == (SCRIPTS / "run.sh").read_bytes()
@@ -943,7 +943,7 @@ def test_nvidia_smi_that_hangs(one_server, gpus):
 
 def test_scripts_are_clean():
     scripts = sorted(SCRIPTS.glob("*.sh"))
-    assert len(scripts) == 12
+    assert len(scripts) == 16
     checked = subprocess.run(["shellcheck", "-s", "sh", *scripts, STAND_IN], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
     for script in scripts:

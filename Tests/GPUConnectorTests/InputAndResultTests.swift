@@ -93,7 +93,8 @@ struct InputAndResultTests {
   func putBack() async throws {
     let machine = try await ThisMachine()
     let inputs = machine.root + "/inputs"
-    while !FileManager.default.fileExists(atPath: inputs) { try await Task.sleep(for: .milliseconds(20)) }
+    _ = try await machine.service.submit(machine.submission("first", script: "true"), actor: "test")
+    _ = try await machine.job("first") { $0.state.isTerminal }
     _ = try shell("rmdir \"$1\" && touch \"$1\"", inputs)
     let pieces = Pieces(try shell("echo echo ran >go && tar -cz go"))
     _ = try await machine.service.submit(machine.submission(entryPoint: "go"), actor: "test") { await pieces.next() }

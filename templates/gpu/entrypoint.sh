@@ -1,6 +1,6 @@
 #!/bin/sh
-# The script of a job whose own one came in its archive, and is run where it was unpacked: by its first line, else by bash,
-# as every script of a job is. Whether it may be executed does not matter.
+# The script of a job whose own one came in its archive, and is run where it was unpacked: by its first line, else by
+# bash, as every script of a job is. Whether it may be executed does not matter.
 IFS= read -r weir_line <"./$WEIR_ENTRYPOINT"
 case $weir_line in
 '#!'* | ?ELF*)

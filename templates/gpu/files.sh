@@ -1,6 +1,6 @@
 #!/bin/sh
-# The files of an attempt. Arguments: ROOT ID ATTEMPT TEST..., as for results.sh. Prints `absent`, or `files`, and then for
-# each `SIZE SECONDS PATH` and a NUL, the path being that below `work`.
+# The files of an attempt. Arguments: ROOT ID ATTEMPT TEST..., as for results.sh. Prints `absent`, or `files`, and
+# then for each `SIZE SECONDS PATH` and a NUL, the path being that below `work`.
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 if ! cd "jobs/$2/attempt-$3" 2>/dev/null; then
   echo absent

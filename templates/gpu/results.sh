@@ -1,7 +1,7 @@
 #!/bin/sh
-# Files of an attempt as a tar.gz. Arguments: ROOT ID ATTEMPT OUTPUT TEST..., the tests being find(1)'s, for paths below
-# `work`. Prints `absent`, or `matched N` and then the archive: with OUTPUT=1 of `stdout` and `stderr` too. What is written
-# to meanwhile is in it as long as it was, and what is gone meanwhile is not.
+# Files of an attempt as a tar.gz. Arguments: ROOT ID ATTEMPT OUTPUT TEST..., the tests being find(1)'s, for paths
+# below `work`. Prints `absent`, or `matched N` and then the archive: with OUTPUT=1 of `stdout` and `stderr` too. What
+# is written to meanwhile is in it as long as it was, and what is gone meanwhile is not.
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 if ! cd "jobs/$2/attempt-$3" 2>/dev/null; then
   echo absent
