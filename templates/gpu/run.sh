@@ -124,10 +124,11 @@ end() {
 }
 
 # Runs `job` or `epilogue` to the end of its first process, in a session of its own. Into `code` and `signal`: how that
-# ended; code -1 if by a signal. Into `forks`: how many processes and threads have begun meanwhile, of all that runs
-# here, a million for more or if that is not known.
+# ended; code -1 if by a signal. Into `young`: 1 if all that descends from the wrapper certainly has a higher number
+# than it. Numbers ascend, past those in use, until they begin anew at the largest there is: that cannot have come to
+# pass while so few processes and threads have begun meanwhile, of all that runs here.
 run_part() {
-  export WEIR_PART="$1"
+  export WEIR_PART="$1" WEIR_WRAPPER="$$"
   awk=
   { read -r awk <"$root/lib/awk"; } 2>/dev/null
   if [ -n "$awk" ]; then
@@ -139,15 +140,22 @@ run_part() {
       close("/proc/stat")
       return count + 0
     }
+    function first(file, line) {
+      if ((getline line <file) < 1) line = ""
+      close(file)
+      return line
+    }
     BEGIN {
       before = begun()
       result = system("exec $WEIR_SETSID sh \"$WEIR_RUN\" \"$WEIR_PART\"")
       forks = begun() - before
-      if (before <= 0 || forks < 0 || forks > 1000000) forks = 1000000
+      split(first("/proc/loadavg"), tasks, /[ \/]/)
+      young = before > 0 && forks >= 0 && tasks[5] > 0 && \
+        ENVIRON["WEIR_WRAPPER"] + 2 * (forks + tasks[5]) < first("/proc/sys/kernel/pid_max") + 0
       if (result > 0 && result < 1) result = 256 + result * 256 % 128
       srand()
       # What srand() was given last is the time of day.
-      print (result < 256 ? result " 0" : "-1 " result % 256), srand(), forks
+      print (result < 256 ? result " 0" : "-1 " result % 256), srand(), young
     }')
     status=$?
     # Somebody has ended awk, and means the job: how that ends, nobody sees any more.
@@ -155,11 +163,11 @@ run_part() {
     result=${result:-$status 0}
     # shellcheck disable=SC2086 # words are wanted
     set -- $result
-    code=$1 signal=$2 ended=$3 forks=${4:-1000000}
+    code=$1 signal=$2 ended=$3 young=$4
   else
     # A shell that sees its command die of a signal says so, except for INT and PIPE, of which it says nothing.
     { $WEIR_SETSID sh "$WEIR_RUN" "$1"; } 2>.note
-    code=$? signal=0 ended='' forks=1000000
+    code=$? signal=0 ended='' young=
     if [ "$code" -gt 128 ] && { [ -s .note ] || [ "$code" = 130 ] || [ "$code" = 141 ]; }; then
       signal=$((code - 128)) code=-1
     fi
@@ -171,10 +179,7 @@ run_part() {
 # is past its time limit, has had its TERM.
 finish() {
   naps=0
-  # Numbers of processes ascend until they begin anew at the largest there is, each one that is in use being passed over.
-  # While that cannot have come to pass, all that descends from the wrapper has a higher one.
-  { read -r largest </proc/sys/kernel/pid_max && read -r _ _ _ tasks _ </proc/loadavg; } 2>/dev/null || largest=0
-  if [ $(($$ + 2 * (forks + ${tasks#*/}))) -lt "$largest" ]; then find_left young; else find_left; fi
+  if [ "$young" = 1 ]; then find_left young; else find_left; fi
   if [ -e over ] || ! { [ -e cancel ] || [ -e timelimit ]; }; then
     send TERM
     send CONT
@@ -232,7 +237,7 @@ job | epilogue)
   weir_part=$1 weir_id=$WEIR_ID weir_script=$WEIR_SCRIPT
   if [ -n "$WEIR_JOINED" ]; then exec </dev/null >>stdout 2>&1; else exec </dev/null >>stdout 2>>stderr; fi
   { read -r weir_mask <"$WEIR_ROOT/lib/umask"; } 2>/dev/null && umask "$weir_mask"
-  unset WEIR_RUN WEIR_PART WEIR_ROOT WEIR_ID WEIR_SCRIPT WEIR_SETSID WEIR_JOINED
+  unset WEIR_WRAPPER WEIR_RUN WEIR_PART WEIR_ROOT WEIR_ID WEIR_SCRIPT WEIR_SETSID WEIR_JOINED
   stat_of "$$"
   # shellcheck disable=SC2086 # words are wanted
   set -- $stat
