@@ -1,6 +1,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import tempfile
 import uuid
 
@@ -10,6 +11,10 @@ from harness import BINARY, TESTBED, Cluster, Weir, names, on_the_node, script
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "late: looks at the end of something slow, so it runs when all others are done")
+    # In the background of a shell these are ignored, and so they would be by everything that is started here.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):
