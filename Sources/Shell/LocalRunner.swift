@@ -12,8 +12,8 @@ import SSH
 /// group is ended.
 ///
 /// Written on posix_spawn(3), not on swift-subprocess: the child of that one changes signal handlers between clone and
-/// exec, where it now and then hangs for ever with every descriptor it has inherited (its issue 374), and it has no
-/// bound for how long output may stay open.
+/// exec, where it now and then hangs for ever with every descriptor it has inherited (as was reported to its makers),
+/// and it has no bound for how long output may stay open.
 public struct LocalRunner: Runner {
   /// The account that commands run as.
   public static let account = String(cString: getpwuid(geteuid())?.pointee.pw_name ?? strdup("\(geteuid())"))

@@ -1,4 +1,5 @@
 import Foundation
+import GPUConnector
 import Jobs
 import SSH
 import Tokens
@@ -82,6 +83,12 @@ struct Settings: Sendable {
     require(
       connector != "local" || geteuid() != 0, "JARVICE_BAREMETAL_CONNECTOR",
       "jobs on this machine run as the account that Weir runs as, and never as root: start it as another one")
+    // A file that cannot be read is told of already.
+    if connector == "gpu", FileManager.default.isReadableFile(atPath: value("WEIR_SERVERS_FILE")) {
+      let path = value("WEIR_SERVERS_FILE")
+      faults += GPUConnector.faults(inServersFile: path, passphrase: value("WEIR_SSH_PASSPHRASE"))
+        .map { .init(name: "WEIR_SERVERS_FILE", sentence: "\(path): \($0)") }
+    }
     var directory = UserDirectory.Configuration()
     guard connector == "slurm" else {
       (users, userDirectory) = (.none, directory)

@@ -86,7 +86,10 @@ ALLOWED = {"descriptors": (4, 0.1), "threads": (2, 0.1), "memory": (3, 0.1), "lo
 
 def judge(load: Load) -> list:
     """Lines for people, each with whether it is flat: medians of the first and the last third after the warm-up."""
-    samples, jobs = load.samples[len(load.samples) // 4 :], load.jobs_at[len(load.samples) // 4 :]
+    # The latest 1,000 jobs that are over stay in memory: it grows until they are there.
+    warm = [index for index, jobs in enumerate(load.jobs_at) if jobs >= 1200 and index <= len(load.samples) * 3 // 4]
+    begin = max(len(load.samples) // 4, warm[0] if warm else 0)
+    samples, jobs = load.samples[begin:], load.jobs_at[begin:]
     third = max(1, len(samples) // 3)
     lines = []
     for name, (absolute, part) in ALLOWED.items():

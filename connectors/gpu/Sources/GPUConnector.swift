@@ -51,6 +51,16 @@ public final class GPUConnector: Connector {
     if case .thisMachine = place { name = "local" } else { name = "gpu" }
   }
 
+  /// What is wrong in a servers file, one sentence each with its line.
+  public static func faults(inServersFile path: String, passphrase: String) -> [String] {
+    do throws(ServersFile.Invalid) {
+      _ = try ServersFile(path: path, passphrase: passphrase)
+      return []
+    } catch {
+      return error.faults.map(\.description)
+    }
+  }
+
   public var queuesHere: Bool { true }
   public var takesInputs: Bool { true }
 
@@ -149,9 +159,10 @@ public final class GPUConnector: Connector {
     return observation
   }
 
-  /// The servers, once each was tried or has had three seconds: before that nothing is known of a store that was lost.
+  /// The servers, once each was tried or has had two seconds: before that nothing is known of a store that was lost.
   private func readyFleet() async -> Fleet? {
-    let deadline = ContinuousClock.now + .seconds(3)
+    // Submits wait for three.
+    let deadline = ContinuousClock.now + .seconds(2)
     while ContinuousClock.now < deadline {
       if let fleet = fleet.value, fleet.agents.value.allSatisfy({ $0.agent.status.value.isTried }) { return fleet }
       try? await Task.sleep(for: .milliseconds(20))
