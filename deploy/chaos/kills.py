@@ -12,12 +12,14 @@ import threading
 import time
 
 import manual
-from harness import Cluster, Weir
+from harness import Cluster, Weir, settings
 from steps import BINARY, points
 from upstream import Tally, Upstream
 
 # The step before which a job has to be in the state that the second step is about.
-PREPARED_BY = {"settle.begun": "submit.answered", "settle.found": "submit.answered"}
+PREPARED_BY = {"settle.begun": "submit.row-written", "settle.found": "submit.answered"}
+# The steps that are reached only where the observer does not see the job first: its login is refused.
+UNOBSERVED = ("settle.found",)
 
 
 def schedule(kills: int) -> list:
@@ -58,6 +60,10 @@ class Victim:
         self.weir.settings["CHECKPOINT_KILL_AT"] = f"{point}:{nth}{delay}"
         # Output is removed a second after it was answered only where its removal is the step.
         self.weir.settings["WEIR_KEEP_OUTPUT"] = "1" if point.startswith("removal.") else "86400"
+        observer = settings()["JARVICE_SLURM_SSH_USER"]
+        if point in UNOBSERVED:
+            observer = "mario" + observer.removeprefix("jarvice")
+        self.weir.settings["JARVICE_SLURM_SSH_USER"] = observer
         self.over.clear()
         try:
             self.weir.start(ready=False)
@@ -115,6 +121,7 @@ class Victim:
 
     def finish(self) -> Tally:
         del self.weir.settings["CHECKPOINT_KILL_AT"]
+        self.weir.settings["JARVICE_SLURM_SSH_USER"] = settings()["JARVICE_SLURM_SSH_USER"]
         self.weir.start()
         self.upstream.settle()
         tally = self.upstream.count()
