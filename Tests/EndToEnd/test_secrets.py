@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -99,6 +100,10 @@ def collect(weir, cluster, processes, offsets):
             {"server": CLOSED, "username": "jarvice", "password": PASSWORDS["the job's own"]}
         ),
     )
+    # While the controller sleeps sbatch waits, so that its command line is there for longer than a moment.
+    controller = cluster.pid("slurmctld")
+    os.kill(controller, signal.SIGSTOP)
+    threading.Timer(1.5, os.kill, (controller, signal.SIGCONT)).start()
     job = weir.submit(text, bearer=bearer, nodes=2)
     found = [job.rendered.encode(), weir.try_submit(text, job.name, bearer=bearer, nodes=2).body]
     found += [weir.post(path, job.args).body for path in ("/events", "/runstatus", "/exitstatus")]

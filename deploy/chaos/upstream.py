@@ -139,13 +139,15 @@ class Upstream:
     # ------------------------------------------------------------ the end
 
     def settle(self, seconds: float = 90):
-        """Submits again what was not answered, waits for every end."""
-        deadline = time.monotonic() + seconds
+        """Submits again what was not answered, waits for every end, until none of it has come for that long."""
+        deadline, left = time.monotonic() + seconds, None
         while time.monotonic() < deadline:
             unanswered = [order for order in self.orders if order.answer is None and not order.refused]
             living = [order for order in self.orders if order.answer is not None and order.end is None]
             if not unanswered and not living:
                 return
+            if left is None or len(unanswered) + len(living) < left:
+                deadline, left = time.monotonic() + seconds, len(unanswered) + len(living)
             for order in unanswered:
                 self.submit(order)
             for order in living:

@@ -87,13 +87,15 @@ command -v setsid >/dev/null || {
   trap '' HUP
 }
 # In the foreground of a shell in between: & would make the wrapper, and with it the job, deaf to INT and QUIT. That
-# shell is ended by the wrapper when all is well, and ends with it when not.
-record=$(
-  read -r self _ </proc/self/stat
-  $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" "$joined" "$secret" "$root" \
-    "$self" </dev/null 2>trouble
-  :
-)
+# shell is ended by the wrapper when all is well, which is nothing to tell of, and ends with it when not.
+{
+  record=$(
+    read -r self _ </proc/self/stat
+    $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" "$joined" "$secret" "$root" \
+      "$self" </dev/null 2>trouble
+    :
+  )
+} 2>/dev/null
 if [ -n "$record" ]; then
   echo "started $record"
 elif read -r _ _ word _ 2>/dev/null <start && [ "$word" = void ]; then
