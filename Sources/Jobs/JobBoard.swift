@@ -53,10 +53,11 @@ public struct JobBoard: Sendable {
   }
 
   /// Gives jobs that wait their machines; those that do not wait any more are passed over.
-  /// - Returns: the jobs that were given theirs.
+  /// - Returns: the jobs that were given theirs, all on disk; none while the disk takes nothing, for a job that was
+  ///   started without it would be started again, elsewhere, by a program that has only the disk to go by.
   public func place(_ placements: [Placement]) async -> [Job] {
     let placements = Dictionary(placements.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
-    return await ledger.transition(Array(placements.keys), actor: "weir") { job in
+    return await ledger.transitionOnDisk(Array(placements.keys), actor: "weir") { job in
       guard job.state == .queued, let placement = placements[job.key] else { return }
       job.state = .starting
       job.stateSource = "queue"

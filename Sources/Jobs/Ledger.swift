@@ -203,6 +203,29 @@ actor Ledger {
     return changes.map(\.after)
   }
 
+  /// Changes several jobs like ``transition(_:actor:_:)``, but none of them unless it is on disk: for what is acted upon
+  /// as soon as it is done, and would be done again by a program that did not find it there.
+  /// - Returns: those that were changed; none while the disk takes nothing.
+  func transitionOnDisk(_ keys: [JobKey], actor: String, _ change: @Sendable (inout Job) -> Void) -> [Job] {
+    guard unsaved.isEmpty, table.read({ $0.storeTrouble == nil }) else { return [] }
+    let changes = keys.compactMap { key -> (before: Job, after: Job)? in
+      guard let before = table.read({ $0.jobs[key] }), !before.state.isTerminal else { return nil }
+      var after = before
+      change(&after)
+      return after == before ? nil : (before, after)
+    }
+    guard !changes.isEmpty else { return [] }
+    let rows = changes.map { before, after in
+      JobStore.Change(job: after, events: event(from: before, to: after, actor: actor).map { [$0] } ?? [])
+    }
+    do { try writing { [store] in try store.save(rows) } } catch {
+      logger.error("nothing is started: \(error)")
+      return []
+    }
+    table.show(changes.map { ($0.before, $0.after) }, lingering: lingering)
+    return changes.map(\.after)
+  }
+
   /// Takes over what was seen of single jobs, whoever shows them.
   func apply(_ sightings: [JobKey: Sighting], at time: Date) {
     transition(Array(sightings.keys), actor: "weir") { job in

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Logging
 import Synchronization
 import Testing
@@ -105,6 +106,26 @@ private struct Place {
     #expect(await place.board.place([.init(key: held.key, machine: "s1", devices: [])]).isEmpty)
     try await place.service.release(held, actor: "test")
     #expect(await place.board.place([.init(key: held.key, machine: "s1", devices: [])]).count == 1)
+    await place.end()
+  }
+
+  @Test func nothingIsPlacedThatIsNotOnDisk() async throws {
+    let place = try await Place()
+    let job = try await place.submit()
+    let store = place.board.ledger.store
+    func allowWrites(_ allowed: Bool) async throws {
+      try await store.database.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA query_only = \(allowed ? 0 : 1)")
+      }
+    }
+    try await allowWrites(false)
+    let placements = [JobBoard.Placement(key: job.key, machine: "s1", devices: [.init(index: 0)])]
+    for _ in 0..<2 { #expect(await place.board.place(placements).isEmpty) }
+    #expect(place.board.job(job.key)?.state == .queued && place.service.storeTrouble != nil)
+    try await allowWrites(true)
+    for _ in 0..<40 where place.service.storeTrouble != nil { try await Task.sleep(for: .milliseconds(100)) }
+    #expect(await place.board.place(placements).count == 1)
+    #expect(try await store.job(job.key)?.nodes == ["s1"])
     await place.end()
   }
 

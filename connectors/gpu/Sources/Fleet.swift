@@ -134,7 +134,13 @@ actor Fleet {
     }
     for placement in placements { forget(placement.job) }
     Checkpoint.reach("place.planned")
-    for job in await board.place(planned) {
+    let placed = await board.place(planned)
+    // What still waits is put into the queue again: by then it may be held, or the disk have taken nothing.
+    let given = Set(placed.map(\.key))
+    let left = planned.filter { !given.contains($0.key) }.compactMap { board.job($0.key) }
+    for job in left { await take(job) }
+    guard !placed.isEmpty else { return work }
+    for job in placed {
       Checkpoint.reach("place.written")
       await take(job)
       if let agent = agent(job.nodes.first) { work.append(.start(job, on: agent)) }
