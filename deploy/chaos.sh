@@ -38,7 +38,7 @@ fi
 export WEIR_CHAOS_BINARY=${WEIR_CHAOS_BINARY:-$repository/.build/chaos/debug/weir}
 export WEIR_BINARY=$WEIR_CHAOS_BINARY
 if [ "$what" = gpu ]; then
-  install_packages openssh-server openssh-client openssl procps iproute2 util-linux busybox zsh fish csh python3
+  install_packages openssh-server openssh-client openssl procps iproute2 util-linux busybox-static zsh fish csh python3
 else
   deploy/testbed/up.sh --without-images
 fi

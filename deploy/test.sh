@@ -82,7 +82,7 @@ end_to_end_tests() {
   swift build --product weir </dev/null || { count 0 0 1; return 0; }
   # A second program, with the checkpoints that test_chaos.py kills it at.
   WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos --product weir </dev/null || { count 0 0 1; return 0; }
-  install_packages busybox zsh fish csh iproute2 util-linux procps # for the GPU servers of rig.py
+  install_packages busybox-static zsh fish csh iproute2 util-linux procps # for the GPU servers of rig.py
   testbed_is_up || cluster_is_ours=1
   deploy/testbed/up.sh </dev/null || { count 0 0 1; return 0; }
   say "end-to-end tests"
@@ -95,7 +95,7 @@ end_to_end_tests() {
 }
 
 require_swift
-install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest busybox shellcheck strace
+install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest busybox-static shellcheck strace
 if [ -n "$unit" ]; then swift_tests; fi
 if [ -n "$unit" ] && [ -z "$filter" ]; then fuzzing; fi
 if [ -n "$e2e" ]; then end_to_end_tests; fi
