@@ -185,7 +185,9 @@ struct FileScriptTests {
       try put(stage, bytes)
       #expect(try await run(tools, GPUScript.input, id, stage, "0").succeeded)
       #expect(try inputs == [stage])
-      #expect(try String(contentsOfFile: "\(directory.path)/inputs/\(stage)/work/l", encoding: .utf8) == "1\n")
+      let unpacked = directory.appendingPathComponent("inputs").appendingPathComponent(stage)
+        .appendingPathComponent("work")
+      #expect(try String(contentsOf: unpacked.appendingPathComponent("l"), encoding: .utf8) == "1\n")
     }
     try put("\(id)-c", bytes)
     #expect(try await run(tools, GPUScript.input, id, "\(id)-b", "drop").succeeded)
