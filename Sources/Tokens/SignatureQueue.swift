@@ -23,7 +23,10 @@ final class SignatureQueue: Sendable {
   }
 
   private let state = Mutex(State())
-  private let queue = DispatchQueue(label: "weir.tokens")
+  let queue = DispatchQueue(label: "weir.tokens")
+
+  /// How many wait.
+  var waitingCount: Int { state.withLock { state in state.waiting.reduce(0) { $0 + $1.count } } }
 
   /// Whether a token is signed with one of these keys.
   /// - Throws: ``TokenError/busy`` if too many of its kind wait already.

@@ -47,7 +47,7 @@ public final class TokenVerifier: Sendable {
   private let rules: Rules
   private let leeway: TimeInterval
   let cache: TokenCache
-  private let queue = SignatureQueue()
+  let queue = SignatureQueue()
 
   /// - Parameters:
   ///   - keys: keys without names: every token whose algorithm fits is tried against them.

@@ -677,6 +677,22 @@ def test_epilogue_runs_in_any_case(server):
         assert attempt.text().removeprefix("ready\n") == f"epilogue 7 {attempt.job} {how}\n"
 
 
+def test_orphan_that_is_canceled_is_never_lost(server):
+    """Between the end of its last process and the moment at which that is written down, too."""
+    attempts = [server.start("echo ready; exec sleep 60") for _ in range(2)]
+    attempts.append(server.start("trap '' TERM; echo ready; while :; do sleep 0.1; done"))
+    for attempt in attempts:
+        os.kill(attempt.said("ready").wrapper, signal.SIGKILL)
+        until(lambda: not is_alive(attempt.wrapper))
+    for attempt in attempts:
+        assert attempt.cancel() == "asked"
+    seen = set()
+    while not all((attempt.directory / "exit").exists() for attempt in attempts):
+        seen |= {state[0] for state in server.sweep(*attempts).values()}
+    assert seen == {"orphaned", "ended"} or seen == {"orphaned"}
+    assert [attempt.end() for attempt in attempts] == [(-1, 0, "canceled")] * 3
+
+
 def test_end_is_known_though_the_epilogue_was_cut_off(server):
     attempt = server.start("exit 3", {"epilogue": "echo $$; exec sleep 60"}).said("\n")
     os.kill(attempt.wrapper, signal.SIGKILL)

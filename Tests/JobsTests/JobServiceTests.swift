@@ -197,16 +197,19 @@ struct SettlingTests {
     let service = try bench.service()
     bench.connector.change { $0.located = .failure(.unavailable("its shell hangs")) }
     _ = try await lose(service)
-    bench.connector.change { $0.locateSlowness = .seconds(1) }
+    bench.connector.change { $0.locateSlowness = .seconds(20) }
     let begin = ContinuousClock.now
     _ = await service.observeOnce()
-    #expect(ContinuousClock.now - begin < .milliseconds(500))
+    #expect(ContinuousClock.now - begin < .seconds(10))
     bench.connector.change { ($0.locateSlowness, $0.locates) = (.zero, 0) }
+    let first = ContinuousClock.now
     for _ in 0..<50 {
       await service.settleOnce()
       try await Task.sleep(for: .milliseconds(10))
     }
-    #expect((2...5).contains(bench.connector.script.withLock { $0.locates }), "after 0, 50, 150, 350 ms")
+    let took = ContinuousClock.now - first
+    let most = [0, 50, 150, 350, 750, 1550, 3150, 6350].count { .milliseconds($0) <= took }
+    #expect((2...most).contains(bench.connector.script.withLock { $0.locates }), "in \(took)")
   }
 
   @Test("A caller waits for all of it no longer than it may")
@@ -217,7 +220,7 @@ struct SettlingTests {
     let service = try bench.service()
     let begin = ContinuousClock.now
     _ = try await lose(service)
-    #expect(ContinuousClock.now - begin < .seconds(1))
+    #expect(ContinuousClock.now - begin < .seconds(4))
   }
 }
 
@@ -240,7 +243,7 @@ struct StateTests {
 
   @Test("A job that moves from one list to the other is in one of them whichever is asked for first")
   func moving() async throws {
-    bench.configuration.lingering = .milliseconds(200)
+    bench.configuration.lingering = .seconds(1)
     let service = try bench.service()
     let job = try await submitted(service)
     func isListed(_ list: JobList) throws -> Bool { try !service.list(list).jobs.isEmpty }
@@ -250,7 +253,7 @@ struct StateTests {
       bench.connector.observes(bench.sighting(job, state))
       _ = await service.observeOnce()
       #expect(try isListed(from) && isListed(to))
-      try await Task.sleep(for: .milliseconds(250))
+      try await Task.sleep(for: .milliseconds(1100))
       #expect(try isListed(to) && (from == to || !isListed(from)))
     }
     bench.connector.observes(bench.sighting(job, .running))

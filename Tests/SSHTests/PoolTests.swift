@@ -165,7 +165,7 @@ struct PoolTests {
   func refusedConnection() async throws {
     let server = try await TestServer.start()
     server.kill()
-    let pool = try server.pool { $0.backoff = .milliseconds(400)...(.milliseconds(400)) }
+    let pool = try server.pool { $0.backoff = .seconds(30)...(.seconds(30)) }
     let key = try TestKeys.key()
     let refused = SSHError.unreachable(server.destination, reason: "connection refused")
     await #expect(throws: refused) {
@@ -176,7 +176,7 @@ struct PoolTests {
     await #expect(throws: refused) {
       try await pool.run("true", on: server.destination, key: key, timeout: .seconds(20))
     }
-    #expect(ContinuousClock.now - start < .milliseconds(100))
+    #expect(ContinuousClock.now - start < .seconds(5))
     let status = try #require(pool.status().first)
     #expect(status.lastError?.contains("connection refused") == true)
     #expect(status.failingSince != nil && status.nextAttempt != nil)

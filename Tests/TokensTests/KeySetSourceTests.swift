@@ -177,7 +177,7 @@ struct KeySetSourceTests {
     let (verifier, _) = try await started(server, pace)
     #expect(verifier.warnings.first?.contains("takes long") == true)
     for _ in 0..<100 { #expect(await reason(tokenA, verifier) == .unknownKey) }
-    #expect(began.duration(to: .now) < .seconds(4))
+    #expect(began.duration(to: .now) < .seconds(20))
     #expect(server.requests.count == 1)
   }
 
@@ -190,14 +190,12 @@ struct KeySetSourceTests {
     let (verifier, _) = try await started(server, pace)
     try await Task.sleep(for: .milliseconds(600))
     let names = ["../../etc/passwd", "' OR 1=1 --", "", "http://127.0.0.1/", "a ", "A"] + (0..<300).map(String.init)
+    let tokens = names.map { SigningKey.otherP256.token(good, .ES256, kid: $0) }
+    let began = ContinuousClock.now
     await withTaskGroup { group in
-      for name in names {
-        group.addTask {
-          #expect(await reason(SigningKey.otherP256.token(good, .ES256, kid: name), verifier) == .unknownKey)
-        }
-      }
+      for token in tokens { group.addTask { #expect(await reason(token, verifier) == .unknownKey) } }
     }
-    #expect(server.requests.count <= 3)
+    #expect(server.requests.count <= 3 + Int((ContinuousClock.now - began) / pace.retry))
     #expect(await reason(tokenA, verifier) == nil)
   }
 

@@ -45,6 +45,7 @@ class Order:
         self.answer = None  # the body of the first 200
         self.refused = False
         self.end = None
+        self.last = "nothing"  # what /exitstatus said last
         self.made = time.monotonic()
 
     @property
@@ -110,8 +111,10 @@ class Upstream:
         """Whether the job is over, as /exitstatus tells."""
         try:
             answer = self.weir.post("/exitstatus", order.args)
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
+            order.last = repr(error)
             return False
+        order.last = f"{answer.status} {answer.body[:300]}"
         if answer.status == 404:
             self.faults.append(f"{order.name}: forgotten")
             return False
@@ -140,14 +143,17 @@ class Upstream:
 
     def settle(self, seconds: float = 90):
         """Submits again what was not answered, waits for every end, until none of it has come for that long."""
-        deadline, left = time.monotonic() + seconds, None
-        while time.monotonic() < deadline:
+        deadline, left = time.monotonic() + seconds, 2 * len(self.orders) + 1
+        while True:
             unanswered = [order for order in self.orders if order.answer is None and not order.refused]
             living = [order for order in self.orders if order.answer is not None and order.end is None]
-            if not unanswered and not living:
+            # A round takes its time: with a thousand jobs, more than may pass without progress.
+            if 2 * len(unanswered) + len(living) < left:
+                deadline, left = time.monotonic() + seconds, 2 * len(unanswered) + len(living)
+            if left == 0:
                 return
-            if left is None or len(unanswered) + len(living) < left:
-                deadline, left = time.monotonic() + seconds, len(unanswered) + len(living)
+            if time.monotonic() > deadline:
+                break
             for order in unanswered:
                 self.submit(order)
             for order in living:
@@ -161,7 +167,7 @@ class Upstream:
             if order.answer is None and not order.refused:
                 self.faults.append(f"{order.name}: never answered")
             elif order.answer is not None and order.end is None:
-                self.faults.append(f"{order.name}: never ended")
+                self.faults.append(f"{order.name}: never ended: {order.last}")
 
     def records(self) -> dict:
         """Slurm's own record: the ids of every job that a name ever was submitted as."""

@@ -86,6 +86,15 @@ tell() {
   (exec 4<>"$root/ends" 5>"$root/ends" 4>&- && printf '%s %s\n' "$id" "${dir##*/attempt-}" >&5) 2>/dev/null &
 }
 
+# Says who sees to the end of a job that has lost its wrapper: until it is written down, the job is not just gone.
+note_ending() {
+  read -r self _ </proc/self/stat
+  stat_of "$self"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- "$self" $stat
+  echo "$1 ${21}" >".ending.$1" && mv -f ".ending.$1" .ending
+}
+
 is_over() { [ -e over ] || [ -e exit ] || ! [ -d "$dir" ]; }
 
 # Ends the job from outside the wrapper, which goes on to see it gone and to write it down. $1 grace, $2 cause: cancel
@@ -96,6 +105,7 @@ end() {
   is_over && return
   # Without a wrapper and without processes there is nothing to end, and nothing is known of the end there was.
   [ -n "$left" ] || wrapper_is_alive || return
+  note_ending
   [ -n "$3" ] || send TERM
   rm -f suspended
   send CONT
