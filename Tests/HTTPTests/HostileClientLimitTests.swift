@@ -61,7 +61,7 @@ struct HostileClientLimitTests {
             #expect(reply.status == 200)
           }
         }
-        #expect(took < .seconds(5))
+        #expect(took < .seconds(20))
         #expect(Self.threads < threads + 30)
         other.close()
         // None of the clients has closed: the server does.
@@ -135,7 +135,7 @@ struct HostileClientLimitTests {
         let second = try Client(port: server.port)
         try first.send(head + part)
         // Until the server has read it: then no more than half a megabyte is left to others.
-        usleep(200_000)
+        usleep(1_000_000)
         try second.send(head + part)
         try second.send(String(repeating: "x", count: 99_999))
         let refused = try second.reply()
@@ -213,7 +213,7 @@ struct HostileClientLimitTests {
       defer { first.close() }
       try await blocking { try first.send(post("stranger")) }
       // Until the server has read it.
-      try await Task.sleep(for: .milliseconds(200))
+      try await Task.sleep(for: .seconds(1))
       #expect(try await server.exchange(post("stranger") + "x").status == 503)
       #expect(try await server.exchange(post("known") + "x").status == 200)
       #expect(try await first.exchange("x").status == 200)

@@ -137,7 +137,7 @@ struct TunnelTests {
   @Test("a tunnel through which nothing goes is closed when its time is over, one that is used goes on")
   func idle() async throws {
     var limits = Limits()
-    limits.tunnelIdle = .milliseconds(300)
+    limits.tunnelIdle = .seconds(1)
     let (ended, end) = AsyncStream.makeStream(of: String.self)
     try await TestServer.run(limits: limits) { router in
       router.on("GET", "/echo") { _ in
@@ -150,14 +150,14 @@ struct TunnelTests {
         try client.send(switching)
         #expect(try client.reply().status == 101)
         for _ in 0..<8 {
-          usleep(60_000)
+          usleep(200_000)
           try client.send("x")
           #expect(try client.take(1) == [0x78])
         }
         let began = ContinuousClock.now
         #expect(try client.rest().isEmpty)
         let took = ContinuousClock.now - began
-        #expect(took > .milliseconds(250) && took < .seconds(5))
+        #expect(took > .milliseconds(900) && took < .seconds(20))
       }
       for await how in ended {
         #expect(how == "connectionClosed")

@@ -123,7 +123,7 @@ private struct Place {
     for _ in 0..<2 { #expect(await place.board.place(placements).isEmpty) }
     #expect(place.board.job(job.key)?.state == .queued && place.service.storeTrouble != nil)
     try await allowWrites(true)
-    for _ in 0..<40 where place.service.storeTrouble != nil { try await Task.sleep(for: .milliseconds(100)) }
+    for _ in 0..<300 where place.service.storeTrouble != nil { try await Task.sleep(for: .milliseconds(100)) }
     #expect(await place.board.place(placements).count == 1)
     #expect(try await store.job(job.key)?.nodes == ["s1"])
     await place.end()

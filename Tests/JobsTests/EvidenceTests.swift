@@ -347,11 +347,12 @@ struct IntervalTests {
     bench.configuration.idleAfter = .milliseconds(200)
     let service = try bench.service()
     try await service.start()
-    try await Task.sleep(for: .milliseconds(1000))
-    let before = bench.connector.script.withLock { $0.observations }
-    #expect(before >= 3)
-    try await Task.sleep(for: .milliseconds(400))
-    #expect(bench.connector.script.withLock { $0.observations } == before)
+    var before = 0
+    for _ in 0..<50 where before == 0 || bench.connector.script.withLock({ $0.observations }) != before {
+      before = bench.connector.script.withLock { $0.observations }
+      try await Task.sleep(for: .milliseconds(400))
+    }
+    #expect(before >= 3 && bench.connector.script.withLock { $0.observations } == before)
     #expect(try service.list(.running).jobs.isEmpty, "true at any age: nothing can have changed but by a submit")
     let deadline = ContinuousClock.now + .seconds(5)
     while bench.connector.script.withLock({ $0.observations }) == before, ContinuousClock.now < deadline {
@@ -370,7 +371,9 @@ struct IntervalTests {
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     try await service.start()
-    try await Task.sleep(for: .milliseconds(500))
+    for _ in 0..<100 where bench.connector.script.withLock({ $0.observations }) <= 3 {
+      try await Task.sleep(for: .milliseconds(50))
+    }
     #expect(bench.connector.script.withLock { $0.observations } > 3)
     await service.stop()
   }

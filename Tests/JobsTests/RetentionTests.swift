@@ -20,7 +20,7 @@ struct RetentionTests {
 
   @Test("Until then it is answered, also after a restart; then it is removed once, and the answer says so")
   func removed() async throws {
-    bench.configuration.keepOutput = 0.3
+    bench.configuration.keepOutput = 2
     let service = try bench.service()
     let job = try await ended(service)
     #expect(try await service.finalOutput(job) == Array("out".utf8))
@@ -29,7 +29,7 @@ struct RetentionTests {
     bench.connector.change { $0.output = [] }
     #expect(try await restarted.finalOutput(job) == Array("out".utf8))
     #expect(bench.connector.removed == [])
-    try await Task.sleep(for: .milliseconds(350))
+    try await Task.sleep(for: .milliseconds(2100))
     await restarted.removeDueOutputs()
     await restarted.removeDueOutputs()
     #expect(bench.connector.removed == [job.key])

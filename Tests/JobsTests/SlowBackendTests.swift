@@ -11,14 +11,14 @@ struct SlowBackendTests {
   func slowAnswer() async throws {
     bench.configuration.pollInterval = .milliseconds(50)
     bench.configuration.earlyPollInterval = .milliseconds(50)
-    bench.configuration.staleAfter = .seconds(2)
-    bench.connector.change { $0.slowness = .seconds(1) }
+    bench.configuration.staleAfter = .seconds(4)
+    bench.connector.change { $0.slowness = .seconds(2) }
     let service = try bench.service()
     try await service.start()
     while (try? service.list(.running)) == nil { try await Task.sleep(for: .milliseconds(20)) }
     bench.connector.change { $0.slowness = .zero }
-    // Five times the cost of the slow answer would be until five seconds from now.
-    for _ in 0..<40 {
+    // Five times the cost of the slow answer would be until ten seconds from now.
+    for _ in 0..<60 {
       _ = try service.list(.running)
       try await Task.sleep(for: .milliseconds(100))
     }

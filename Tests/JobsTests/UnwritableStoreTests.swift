@@ -15,7 +15,7 @@ struct UnwritableStoreTests {
   }
 
   private func healed(_ service: JobService) async throws {
-    for _ in 0..<40 where service.storeTrouble != nil { try await Task.sleep(for: .milliseconds(100)) }
+    for _ in 0..<300 where service.storeTrouble != nil { try await Task.sleep(for: .milliseconds(100)) }
     #expect(service.storeTrouble == nil)
   }
 

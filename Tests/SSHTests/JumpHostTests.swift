@@ -104,7 +104,7 @@ struct JumpHostTests {
     server.kill()
     let start = ContinuousClock.now
     await #expect(throws: SSHError.disconnected(rig.destination, started: true)) { try await task.value }
-    #expect(ContinuousClock.now - start < .seconds(2))
+    #expect(ContinuousClock.now - start < .seconds(10))
     try await server.start()
     #expect(try await rig.run("echo again").text == "again\n")
   }
@@ -119,7 +119,7 @@ struct JumpHostTests {
     for pid in stopped { kill(pid, SIGSTOP) }
     let start = ContinuousClock.now
     await #expect(throws: SSHError.disconnected(rig.destination, started: true)) { try await task.value }
-    #expect(ContinuousClock.now - start < .seconds(3))
+    #expect(ContinuousClock.now - start < .seconds(15))
     for pid in stopped { kill(pid, SIGCONT) }
   }
 

@@ -121,7 +121,7 @@ struct StreamTests {
     if !silently { server.kill() }
     let start = ContinuousClock.now
     await #expect(throws: SSHError.disconnected(server.destination, started: true)) { try await task.value }
-    #expect(ContinuousClock.now - start < .seconds(3))
+    #expect(ContinuousClock.now - start < .seconds(15))
     for pid in stopped { kill(pid, SIGCONT) }
   }
 

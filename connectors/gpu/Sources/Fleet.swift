@@ -117,10 +117,7 @@ actor Fleet {
   private func pass() async -> [Work] {
     var work: [Work] = newAgents.map { .serve($0) }
     newAgents = []
-    for job in changes.change({ jobs in
-      defer { jobs = [] }
-      return jobs
-    }) { await take(job) }
+    await takeChanges()
     retire()
     guard !queue.isEmpty else { return work }
     let agents = agents.value
@@ -148,6 +145,13 @@ actor Fleet {
     // There may be more that can start now: a plan is made of what was known before it was written.
     wake()
     return work
+  }
+
+  private func takeChanges() async {
+    for job in changes.change({ jobs in
+      defer { jobs = [] }
+      return jobs
+    }) { await take(job) }
   }
 
   private func retire() {
@@ -187,7 +191,8 @@ actor Fleet {
   }
 
   /// A job's place among those that wait, from 1, and how many they are.
-  func place(of job: Job) -> (place: Int, count: Int)? {
+  func place(of job: Job) async -> (place: Int, count: Int)? {
+    await takeChanges()
     let ids = queue.ids
     return ids.firstIndex(of: job.id).map { ($0 + 1, ids.count) }
   }
