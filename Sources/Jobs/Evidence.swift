@@ -42,15 +42,16 @@ struct Evidence {
   /// id that a submit answered may be wrong, so that without such a one the lowest is.
   private func matches(with jobs: [JobKey: Job]) -> [JobKey: Sighting] {
     var byToken: [String: JobKey] = [:]
-    var byBackendID: [String: JobKey] = [:]
+    // More than one where the backend was reset and gives its ids out anew.
+    var byBackendID: [String: [JobKey]] = [:]
     for (key, job) in jobs where !job.state.isTerminal || asked.contains(key) {
       byToken[job.submissionToken] = key
-      if let id = job.backendID { byBackendID[id] = key }
+      if let id = job.backendID { byBackendID[id, default: []].append(key) }
     }
     var matches: [JobKey: Sighting] = [:]
     for sighting in observation.sightings {
-      let key = sighting.mark.map { byToken[$0.token] } ?? byBackendID[sighting.backendID]
-      guard let key, let job = jobs[key], sighting.shows(job) else { continue }
+      let keys = sighting.mark.map { byToken[$0.token].map { [$0] } } ?? byBackendID[sighting.backendID]
+      guard let key = keys?.first(where: { jobs[$0].map(sighting.shows) ?? false }), let job = jobs[key] else { continue }
       if let other = matches[key], !isBetter(sighting, than: other, for: job) { continue }
       matches[key] = sighting
     }

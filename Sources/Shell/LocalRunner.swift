@@ -54,12 +54,6 @@ public struct LocalRunner: Runner {
   // MARK: Commands
 
   public func run(
-    _ command: Command, as account: String, stdin: [UInt8] = [], limits: OutputLimits = .init(), timeout: Duration
-  ) async throws(RunError) -> CommandResult {
-    try await run(command, as: account, stdin: stdin, limits: limits, timeout: timeout, purpose: .action)
-  }
-
-  public func run(
     _ command: Command, as account: String, stdin: [UInt8] = [], limits: OutputLimits = .init(), timeout: Duration,
     purpose: CommandPurpose
   ) async throws(RunError) -> CommandResult {

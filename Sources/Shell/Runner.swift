@@ -17,11 +17,6 @@ public protocol Runner: Sendable {
   ///   - limits: how much output is kept; the rest is dropped.
   ///   - timeout: time for all of it, waiting for a connection included.
   func run(
-    _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration
-  ) async throws(RunError) -> CommandResult
-
-  /// The same, where one can say what the command is for.
-  func run(
     _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration,
     purpose: CommandPurpose
   ) async throws(RunError) -> CommandResult
@@ -68,12 +63,11 @@ public protocol Runner: Sendable {
 }
 
 extension Runner {
-  /// For places that keep no record of their commands.
+  /// Runs a command that changes something, or that somebody has asked for.
   public func run(
-    _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration,
-    purpose: CommandPurpose
+    _ command: Command, as account: String, stdin: [UInt8] = [], limits: OutputLimits = .init(), timeout: Duration
   ) async throws(RunError) -> CommandResult {
-    try await run(command, as: account, stdin: stdin, limits: limits, timeout: timeout)
+    try await run(command, as: account, stdin: stdin, limits: limits, timeout: timeout, purpose: .action)
   }
 
   /// Writes a file whose bytes are all there.

@@ -42,6 +42,21 @@ struct EvidenceTests {
     #expect(events.map(\.to) == [.submitting, .queued, .running, .queued, .starting, .running, .running])
   }
 
+  @Test("Of two jobs with one id, each learns its own end, where nothing but the name tells them apart")
+  func idGivenOutAnew() async throws {
+    let service = try bench.service()
+    let names = ["one", "two", "three", "four"]
+    for name in names { _ = try await service.submit(bench.submission(name), actor: "test") }
+    let sightings = names.map {
+      Sighting(
+        backendID: "1", name: $0, account: "kirby", state: .succeeded, source: "sacct", backendWord: "COMPLETED",
+        ending: .completed, exitCode: 0)
+    }
+    bench.connector.change { $0.observation = .success(Observation(time: Date(), sightings: sightings)) }
+    _ = await service.observeOnce()
+    #expect(names.allSatisfy { service.recent(bench.submission($0).key)?.state == .succeeded })
+  }
+
   @Test("What is not known of an end is added to it, and changes nothing else of it")
   func amendment() async throws {
     let service = try bench.service()

@@ -21,6 +21,7 @@ struct SeededGenerator: RandomNumberGenerator {
 /// What really becomes of jobs, of which the service sees only what the backend shows.
 private struct World {
   struct Job {
+    var id: String
     var mark: Mark
     var name: String
     var state = JobState.queued
@@ -35,48 +36,61 @@ private struct World {
   }
 
   var now = Date(timeIntervalSince1970: 1_800_000_000)
+  /// By their tokens.
   var jobs: [String: Job] = [:]
   var nextID = 1
   /// What was sent and is still to be taken.
   var underWay: [(Submission, Mark)] = []
   var lists = true
   var accounts = true
+  /// Whether what accounting says of jobs that are over has their marks.
+  var keepsMarks = true
 
   mutating func accept(_ submission: Submission, _ mark: Mark) -> String {
     defer { nextID += 1 }
-    jobs["\(nextID)"] = Job(mark: mark, name: submission.name)
+    jobs[mark.token] = Job(id: "\(nextID)", mark: mark, name: submission.name)
     return "\(nextID)"
   }
 
-  func sighting(_ id: String, _ job: Job, source: String) -> Sighting {
+  /// The backend forgets its queue, and gives its ids out anew.
+  mutating func reset() {
+    for token in jobs.keys { jobs[token]?.inQueue = false }
+    nextID = 1
+  }
+
+  func sighting(_ job: Job, source: String) -> Sighting {
     Sighting(
-      backendID: id, mark: job.mark, name: job.name, account: "kirby", state: job.state, source: source,
+      backendID: job.id, mark: job.mark, name: job.name, account: "kirby", state: job.state, source: source,
       backendWord: job.state.rawValue, ending: job.ending, exitCode: job.ending == nil || source == "queue" ? nil : 0,
       startedAt: job.startedAt, endedAt: job.ending == nil ? nil : now)
+  }
+
+  var records: [Sighting] {
+    jobs.values.filter { $0.isRecorded && $0.ending != nil }.map { sighting($0, source: "records") }
   }
 
   func observation(of asked: [Jobs.Job]) throws(BackendError) -> Observation {
     guard lists else { throw .unavailable("the queue is down") }
     var observation = Observation(
-      time: now, sightings: jobs.filter(\.value.inQueue).map { sighting($0.key, $0.value, source: "queue") }.shuffled())
-    let gone = asked.compactMap(\.backendID).filter { jobs[$0]?.inQueue != true }
+      time: now, sightings: jobs.values.filter(\.inQueue).map { sighting($0, source: "queue") }.shuffled())
+    let gone = Set(asked.filter { jobs[$0.submissionToken]?.inQueue != true }.compactMap(\.backendID))
     guard !gone.isEmpty else { return observation }
     guard accounts else {
       observation.accountingFailure = "accounting is down"
       return observation
     }
-    for id in gone {
-      if let job = jobs[id], job.isRecorded, job.ending != nil {
-        observation.sightings.append(sighting(id, job, source: "records"))
-      }
+    observation.sightings += records.filter { gone.contains($0.backendID) }.map { record in
+      var record = record
+      if !keepsMarks { record.mark = nil }
+      return record
     }
     return observation
   }
 
   func locate(_ job: Jobs.Job) throws(BackendError) -> Sighting? {
     guard lists, accounts else { throw .unavailable("the backend is down") }
-    return jobs.first { $0.value.mark.token == job.submissionToken && ($0.value.inQueue || $0.value.isRecorded) }
-      .map { sighting($0.key, $0.value, source: $0.value.inQueue ? "queue" : "records") }
+    // When this says that there is none, there is none: the deadline until which a job is looked for sees to it.
+    return jobs[job.submissionToken].map { sighting($0, source: $0.inQueue ? "queue" : "records") }
   }
 }
 
@@ -111,12 +125,20 @@ private final class WorldConnector: Connector {
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     try world.withLock { (world) throws(BackendError) in try world.locate(job) }
   }
+  func recall(since: Date) async throws(BackendError) -> [Sighting] {
+    try world.withLock { (world) throws(BackendError) in
+      guard world.accounts else { throw .unavailable("accounting is down") }
+      return world.records
+    }
+  }
   func cancel(_ job: Job) async throws(BackendError) {
     try world.withLock { (world) throws(BackendError) in
       guard world.lists else { throw .unavailable("the queue is down") }
-      guard let id = job.backendID, var target = world.jobs[id], target.ending == nil else { throw .notFound("gone") }
+      guard var target = world.jobs[job.submissionToken], target.inQueue, target.ending == nil else {
+        throw .notFound("gone")
+      }
       (target.state, target.ending) = (.canceled, .canceled)
-      world.jobs[id] = target
+      world.jobs[job.submissionToken] = target
     }
   }
   func release(_ job: Job) async throws(BackendError) {}
@@ -131,7 +153,7 @@ struct ModelTests {
 
   /// Half of them with submits that are taken late, which must not be given up before; in the others every submit that is
   /// not found is given up at once, and tried again.
-  @Test("Any sequence of answers, failures, requeues, cancels and restarts", arguments: 1...12)
+  @Test("Any sequence of answers, failures, requeues, cancels, restarts, ids used anew and lost stores", arguments: 1...12)
   func anySequence(seed: UInt64) async throws {
     let isLate = seed % 2 == 0
     let fates = WorldConnector.Fate.allCases.filter { isLate || $0 != .late }
@@ -139,10 +161,12 @@ struct ModelTests {
     // In memory, since nothing here is about the disk.
     let bench = Bench(in: URL(fileURLWithPath: "/dev/shm"))
     let connector = WorldConnector()
+    connector.world.withLock { $0.keepsMarks = seed % 3 != 0 }
     bench.configuration.lostAfter = Self.lostAfter
     bench.configuration.submitDeadline = isLate ? 1_000_000 : 0
     bench.configuration.settleTime = .zero
-    let store = try JobStore(directory: bench.directory.path)
+    bench.configuration.adoption = Adoption(secret: Array("a secret".utf8), accountOf: { _ in "kirby" })
+    var store = try JobStore(directory: bench.directory.path)
     func service() async throws -> JobService {
       let service = JobService(
         store: store, connector: connector, configuration: bench.configuration,
@@ -153,11 +177,12 @@ struct ModelTests {
     var current = try await service()
     var submissions: [Submission] = []
     var reference = Reference()
+    var adoptions = 0
     for step in 0..<500 {
       connector.world.withLock { $0.now += TimeInterval(Int.random(in: 1...20, using: &random)) }
-      switch Int.random(in: 0..<10, using: &random) {
+      switch Int.random(in: 0..<40, using: &random) / 3 {
       case 0:
-        let submission = bench.submission("job\(submissions.count)")
+        let submission = bench.submission("job\(step)")
         submissions.append(submission)
         connector.fate.withLock { $0 = fates.randomElement(using: &random) ?? .answered }
         _ = try? await current.submit(submission, actor: "test")
@@ -179,6 +204,28 @@ struct ModelTests {
           let (submission, mark) = world.underWay.removeFirst()
           _ = world.accept(submission, mark)
         }
+      case 6: if Bool.random(using: &random) { connector.world.withLock { $0.reset() } }
+      case 13:
+        // The store is lost. What nobody can know any more is not sent again.
+        let known = connector.world.withLock { world in
+          (world.lists, world.accounts) = (true, true)
+          while !world.underWay.isEmpty {
+            let (submission, mark) = world.underWay.removeFirst()
+            _ = world.accept(submission, mark)
+          }
+          for token in world.jobs.keys { world.jobs[token]?.isRecorded = true }
+          return world.jobs.values.filter { $0.inQueue || $0.ending != nil }
+        }
+        let all = connector.world.withLock { Set($0.jobs.values.map(\.name)) }
+        submissions.removeAll { all.subtracting(known.map(\.name)).contains($0.name) }
+        store = try JobStore(directory: bench.directory.path + "/anew-\(step)")
+        current = try await service()
+        current.recall.begin(adopting: true, since: .distantPast)
+        _ = await current.observeOnce()
+        await current.searchRecords()
+        let adopted = current.ledger.table.read { Set($0.jobs.values.map(\.submissionToken)) }
+        #expect(adopted == Set(known.map(\.mark.token)), "all that the backend knows, and nothing else; seed \(seed)")
+        adoptions += adopted.count
       default: connector.world.withLock { Self.go($0.jobs.keys.sorted().randomElement(using: &random), &$0, &random) }
       }
       let time = connector.world.withLock { $0.now }
@@ -199,12 +246,12 @@ struct ModelTests {
         jobs, in: store, world: connector.world.withLock { $0 }, observed: inFull ? shown : nil, complete: complete,
         at: time, lostAfter: Self.lostAfter, "seed \(seed), step \(step)")
     }
-    #expect(reference.over.values.contains { $0.state != .lost }, "something ended")
+    #expect(reference.over.values.contains { $0.state != .lost } && adoptions > 0, "something ended, and was adopted")
   }
 
   /// Something happens to a job.
-  private static func go(_ id: String?, _ world: inout World, _ random: inout SeededGenerator) {
-    guard let id, var job = world.jobs[id] else { return }
+  private static func go(_ token: String?, _ world: inout World, _ random: inout SeededGenerator) {
+    guard let token, var job = world.jobs[token], job.inQueue || job.ending != nil else { return }
     switch (job.state, Int.random(in: 0..<4, using: &random)) {
     case (.queued, 0): job.state = .held
     case (.queued, _), (.suspended, _): (job.state, job.startedAt) = (.running, job.startedAt ?? world.now)
@@ -221,7 +268,7 @@ struct ModelTests {
     case (_, 1): job.isRecorded = Int.random(in: 0..<3, using: &random) > 0
     default: job.inQueue = false
     }
-    world.jobs[id] = job
+    world.jobs[token] = job
   }
 }
 
@@ -270,6 +317,9 @@ private struct Reference {
       {
         #expect(job.state == truth.state || job.state == .canceling, "what is seen is shown; \(place)")
         #expect(job.unknownSince == nil, place)
+      }
+      if observed != nil, complete, job.backendID != nil, let truth, truth.ending != nil, truth.inQueue || truth.isRecorded {
+        #expect(job.state.isTerminal, "an end that is shown is told; \(place)")
       }
       if let before, before.startedAt != nil, !job.state.isTerminal, job.startedAt != before.startedAt {
         #expect(job.attempt == before.attempt + 1, "back only by a requeue; \(place)")

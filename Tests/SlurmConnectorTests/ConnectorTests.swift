@@ -43,6 +43,32 @@ struct IdentityTests {
     #expect(seen.map(\.backendID) == ["5"] && seen.allSatisfy { $0.shows(slurm.job("5")) })
   }
 
+  @Test("Of two jobs with one id, each learns its own end")
+  func idGivenOutAnew() async throws {
+    let slurm = try FakeSlurm()
+    try slurm.program(
+      "sacct",
+      """
+      for word; do case $word in --delimiter=*) d=${word#*=};; --format=*) columns=${word#*=};; esac; done
+      IFS=,
+      for job in 'a FAILED 3:0 01OLD' 'b COMPLETED 0:0 01NEW'; do
+        for column in $columns; do
+          case $column in
+            JobIDRaw) text=5;; JobName) text=jarvice_${job%% *};; User) text=kirby;; Comment) text=weir:${job##* };;
+            State) text=${job#* } text=${text%% *};; ExitCode) text=${job% *} text=${text##* };; *) text=;;
+          esac
+          printf '%s%s' "$text" "$d"
+        done
+        echo
+      done
+      """)
+    let jobs = [slurm.job("5", token: "01OLD"), slurm.job("5", "b", token: "01NEW")]
+    for jobs in [jobs, jobs.reversed()] {
+      let seen = try await slurm.connector.observe(jobs).sightings
+      #expect(Set(seen.map { "\($0.name ?? "") \($0.exitCode ?? -1)" }) == ["a 3", "b 0"])
+    }
+  }
+
   @Test("What was submitted before the job is an earlier holder of its id")
   func earlier() throws {
     let job = try FakeSlurm().job("5")

@@ -58,7 +58,8 @@ final class FakeSlurm: Runner {
   func text(_ path: String) -> String? { try? String(contentsOf: home.appendingPathComponent(path), encoding: .utf8) }
 
   func run(
-    _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration
+    _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration,
+    purpose: CommandPurpose
   ) async throws(RunError) -> CommandResult {
     let (output, errors) = (home.appendingPathComponent("stdout").path, home.appendingPathComponent("stderr").path)
     for file in [output, errors] { _ = FileManager.default.createFile(atPath: file, contents: nil) }

@@ -136,7 +136,8 @@ public struct SlurmConnector: Connector {
     for start in stride(from: 0, to: jobs.count, by: 5000) {
       let some = jobs[start..<min(start + 5000, jobs.count)]
       let ids = some.compactMap(\.backendID)
-      let wanted = Dictionary(some.map { ($0.backendID ?? "", $0) }, uniquingKeysWith: { $1 })
+      // More than one of an id where Slurm was reset.
+      let wanted = Dictionary(grouping: some) { $0.backendID ?? "" }
       let filter = ["--jobs=" + ids.joined(separator: ",")]
       let all: [SlurmRecord]
       if let records = try await accounting(filter, as: configuration.observer) {
@@ -148,7 +149,7 @@ public struct SlurmConnector: Connector {
         all = try await controllers(Array(turn.prefix(50)))
         unasked.formUnion(turn.dropFirst(50))
       }
-      found += all.map(\.sighting).filter { sighting in wanted[sighting.backendID].map(sighting.shows) ?? false }
+      found += all.map(\.sighting).filter { sighting in wanted[sighting.backendID]?.contains(where: sighting.shows) ?? false }
     }
     return (found, unasked)
   }
