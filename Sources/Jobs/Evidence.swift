@@ -51,7 +51,9 @@ struct Evidence {
     var matches: [JobKey: Sighting] = [:]
     for sighting in observation.sightings {
       let keys = sighting.mark.map { byToken[$0.token].map { [$0] } } ?? byBackendID[sighting.backendID]
-      guard let key = keys?.first(where: { jobs[$0].map(sighting.shows) ?? false }), let job = jobs[key] else { continue }
+      guard let key = keys?.first(where: { jobs[$0].map(sighting.shows) ?? false }), let job = jobs[key] else {
+        continue
+      }
       if let other = matches[key], !isBetter(sighting, than: other, for: job) { continue }
       matches[key] = sighting
     }

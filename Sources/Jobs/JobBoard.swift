@@ -93,6 +93,17 @@ public struct JobBoard: Sendable {
     }
   }
 
+  /// Ends a job that certainly was not started, for it cannot be.
+  /// - Parameter job: as it was placed; not changed if it is another attempt by now.
+  public func fail(_ job: Job, reason: String) async {
+    await ledger.transition(job.key, actor: "weir") { [attempt = job.attempt] job in
+      guard job.attempt == attempt, job.state == .starting else { return }
+      job.end(at: Date(), reason: reason)
+      job.stateSource = "queue"
+      (job.nodes, job.devices) = ([], [])
+    }
+  }
+
   /// Ends a job that was to be canceled before it had a machine.
   public func endUnplaced(_ key: JobKey) async {
     await ledger.transition(key, actor: "weir") { job in

@@ -214,6 +214,8 @@ def test_prepare_says_what_there_is(server):
     assert answer["root"] == str(server.root) and answer["boot"] == BOOT
     assert int(answer["cpus"]) == os.cpu_count() and int(answer["memory"]) > 100
     assert answer["host"] == os.uname().nodename and answer["arch"] == os.uname().machine
+    # In a shell of BusyBox, tar is BusyBox's.
+    assert answer["pax"] == ("0" if server.kind in ("ash", "bare") else "1")
     modes = {path.name: path.stat().st_mode & 0o777 for path in [server.root, *server.root.iterdir()]}
     assert modes == dict.fromkeys([".weir", "lib", "jobs", "removed", "inputs"], 0o700)
     # Only busybox 1.35's awk hides how a command ended.
@@ -225,6 +227,20 @@ def test_root_that_cannot_be_made_is_said(one_server):
     shutil.rmtree(one_server.root)
     one_server.root.write_text("a file")
     assert "cannot be made" in one_server.run("prepare", "HASH", status=73)
+
+
+def test_full_disk_is_no_fault_of_an_archive(server):
+    inputs = server.root / "inputs"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", inputs], check=True)
+    try:
+        job = new_id()
+        for size, status in (("2M", 0), ("4M", 73)):
+            subprocess.run(f"truncate -s {size} a; tar -czf {inputs}/{job}-x.tar.gz a", shell=True, check=True, cwd=server.home)
+            said = server.run("input", job, f"{job}-x", status=status)
+            assert "could not be unpacked" in said or not status
+            assert os.listdir(inputs) == ([] if status else [f"{job}-x"])
+    finally:
+        subprocess.run(["umount", inputs], check=True)
 
 
 def test_job_outlives_its_starter(server):

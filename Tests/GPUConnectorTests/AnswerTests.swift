@@ -145,10 +145,12 @@ struct AnswerTests {
 
   @Test("What a server is is read whole")
   func prepare() throws {
-    let lines = ["root /home/u/.weir", "now 5", "boot b", "cpus 8", "memory 64000", "host alpha", "arch x86_64"]
+    let lines = [
+      "root /home/u/.weir", "now 5", "boot b", "cpus 8", "memory 64000", "host alpha", "arch x86_64", "pax 1",
+    ]
     let answer = try PrepareAnswer(Array(lines.map { $0 + "\n" }.joined().utf8))
     #expect(answer.root == "/home/u/.weir" && answer.now == at(5) && answer.boot == "b" && answer.cpus == 8)
-    #expect(answer.memoryMB == 64_000 && answer.host == "alpha" && answer.architecture == "x86_64")
+    #expect(answer.memoryMB == 64_000 && answer.host == "alpha" && answer.architecture == "x86_64" && answer.readsPax)
     for missing in lines.indices {
       var lines = lines
       lines.remove(at: missing)

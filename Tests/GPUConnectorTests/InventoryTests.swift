@@ -153,17 +153,22 @@ struct InventoryTests {
   }
 
   @Test("What a server has now is what the queue places by")
-  func capacity() {
+  func capacity() throws {
+    let lines = ["root /r", "now 5", "boot b", "cpus 64", "memory 102400", "host h", "arch x", "pax 1"]
+    let facts = try PrepareAnswer(Array(lines.map { $0 + "\n" }.joined().utf8))
     var server = spec(.auto)
     (server.cpus, server.tags) = (16, ["fast"])
     let inventory = Inventory(
       server, reading: reading(a, b, c, apps: "\(a), 7, 1"), held: [.uuid(b): "J"])
     let running = [Need(gpus: 1, cores: 4, memoryGB: 8), Need(cores: 2)]
-    let capacity = server.capacity(inventory, cpus: 64, memoryGB: 100, running: running, isUsable: true)
-    #expect(capacity.limits == ServerLimits(name: "alpha", gpus: 2, cpus: 16, memoryGB: 100, slots: 16, tags: ["fast"]))
+    let capacity = server.capacity(inventory, facts, running: running, isUsable: true)
+    #expect(
+      capacity.limits
+        == ServerLimits(
+          name: "alpha", gpus: 2, cpus: 16, memoryGB: 100, slots: 16, readsPax: true, tags: ["fast"]))
     #expect(
       capacity.freeGPUs == [2] && capacity.freeCPUs == 10 && capacity.freeMemoryGB == 92 && capacity.freeSlots == 15)
     server.isEnabled = false
-    #expect(!server.capacity(inventory, cpus: nil, memoryGB: nil, running: [], isUsable: true).isUsable)
+    #expect(!server.capacity(inventory, nil, running: [], isUsable: true).isUsable)
   }
 }

@@ -5,10 +5,11 @@ import Testing
 /// A server on which nothing runs.
 func server(
   _ name: String, gpus: Int = 0, cpus: Int? = nil, memoryGB: Int? = nil, slots: Int? = nil, tags: Set<String> = [],
-  isUsable: Bool = true
+  readsPax: Bool? = nil, isUsable: Bool = true
 ) -> ServerCapacity {
   ServerCapacity(
-    ServerLimits(name: name, gpus: gpus, cpus: cpus, memoryGB: memoryGB, slots: slots, tags: tags),
+    ServerLimits(
+      name: name, gpus: gpus, cpus: cpus, memoryGB: memoryGB, slots: slots, readsPax: readsPax, tags: tags),
     gpus: Array(0..<gpus), isUsable: isUsable)
 }
 
@@ -59,6 +60,16 @@ struct PlacementRuleTests {
   func together() {
     #expect(queue(Need(gpus: 3)).text(server("s1", gpus: 2), server("s2", gpus: 2)) == [])
     #expect(queue(Need(gpus: 2)).text(server("s1", gpus: 1), server("s2", gpus: 2)) == ["a s2 0 1"])
+  }
+
+  @Test("An archive in the format pax goes where it is read")
+  func pax() {
+    let servers = [server("s1", gpus: 1, readsPax: false), server("s2", gpus: 1, readsPax: true)]
+    #expect(queue(Need(gpus: 1, needsPax: true), one).text(servers[0], servers[1]) == ["a s2 0", "b s1 0"])
+    let fault = PlacementQueue.fault(Need(gpus: 1, needsPax: true), [servers[0].limits])
+    #expect(fault?.hasSuffix("s1 has a tar that does not read pax, the format of the archive") == true)
+    // What is not known yet keeps nobody out.
+    #expect(PlacementQueue.fault(Need(gpus: 1, needsPax: true), [server("s3", gpus: 1).limits]) == nil)
   }
 
   @Test("A job that waits closes every server that could run it to those behind it")

@@ -153,7 +153,8 @@ struct ModelTests {
 
   /// Half of them with submits that are taken late, which must not be given up before; in the others every submit that is
   /// not found is given up at once, and tried again.
-  @Test("Any sequence of answers, failures, requeues, cancels, restarts, ids used anew and lost stores", arguments: 1...12)
+  @Test(
+    "Any sequence of answers, failures, requeues, cancels, restarts, ids used anew and lost stores", arguments: 1...12)
   func anySequence(seed: UInt64) async throws {
     let isLate = seed % 2 == 0
     let fates = WorldConnector.Fate.allCases.filter { isLate || $0 != .late }
@@ -318,7 +319,9 @@ private struct Reference {
         #expect(job.state == truth.state || job.state == .canceling, "what is seen is shown; \(place)")
         #expect(job.unknownSince == nil, place)
       }
-      if observed != nil, complete, job.backendID != nil, let truth, truth.ending != nil, truth.inQueue || truth.isRecorded {
+      if observed != nil, complete, job.backendID != nil, let truth, truth.ending != nil,
+        truth.inQueue || truth.isRecorded
+      {
         #expect(job.state.isTerminal, "an end that is shown is told; \(place)")
       }
       if let before, before.startedAt != nil, !job.state.isTerminal, job.startedAt != before.startedAt {

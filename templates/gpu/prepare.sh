@@ -39,6 +39,8 @@ put() { printf '%s\n' "$2" >"$1.$$" && mv -f "$1.$$" "$1"; }
 # What was put there for a start that never came.
 find inputs -name '*-*' -prune -mtime +1 -exec rm -rf {} +
 
+pax=0
+case $(tar --version 2>/dev/null) in *GNU* | *libarchive*) pax=1 ;; esac
 cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || cpus=$(nproc 2>/dev/null) || cpus=$(grep -c '^processor' /proc/cpuinfo)
 while read -r name kilobytes _; do
   if [ "$name" = MemTotal: ]; then break; fi
@@ -51,3 +53,4 @@ echo "cpus $cpus"
 echo "memory $((kilobytes / 1024))"
 echo "host $(uname -n)"
 echo "arch $(uname -m)"
+echo "pax $pax"

@@ -153,6 +153,8 @@ struct PrepareAnswer: Sendable, Equatable {
   let memoryMB: Int
   let host: String
   let architecture: String
+  /// Whether its tar reads archives in the format pax.
+  let readsPax: Bool
 
   init(_ output: [UInt8]) throws(MalformedAnswer) {
     var lines = try AnswerLines(output, of: "prepare.sh")
@@ -165,6 +167,7 @@ struct PrepareAnswer: Sendable, Equatable {
     memoryMB = try lines.number("memory")
     host = String(try lines.value("host"))
     architecture = String(try lines.value("arch"))
+    readsPax = try lines.number("pax") == 1
     try lines.end()
   }
 }

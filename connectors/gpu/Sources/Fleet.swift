@@ -181,7 +181,7 @@ actor Fleet {
       agent(place)?.jobs.change { $0[job.key] = job }
     } else if job.state == .queued {
       if !queue.contains(job.id) {
-        queue.insert(job.id, priority: job.priority, need: Need(job.needs))
+        queue.insert(job.id, priority: job.priority, need: Need(job.needs, [], job.input))
         waiting[job.id] = job.key
       }
     } else {

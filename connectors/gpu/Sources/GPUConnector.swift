@@ -95,7 +95,8 @@ public final class GPUConnector: Connector {
     }
     guard !submission.script.utf8.contains(0) else { throw .refused("the script holds a NUL byte") }
     let need = Need(
-      gpus: submission.gpusPerNode, cores: submission.coresPerNode, memoryGB: submission.memoryPerNode ?? 0)
+      gpus: submission.gpusPerNode, cores: submission.coresPerNode, memoryGB: submission.memoryPerNode ?? 0,
+      needsPax: submission.input?.needsPax ?? false)
     if let fault = PlacementQueue.fault(need, limits) { throw .refused(fault) }
   }
 
@@ -104,11 +105,9 @@ public final class GPUConnector: Connector {
     let fleet = fleet.value
     return source.servers.map { spec in
       let agent = fleet?.agent(spec.name)
-      let facts = agent?.status.value.facts
       // A GPU that is out of order today may be well tomorrow.
       let gpus = agent?.status.value.known?.gpus.count
-      return spec.limits(
-        gpus: spec.gpus == .auto ? gpus : nil, cpus: facts?.cpus, memoryGB: facts.map { $0.memoryMB / 1024 })
+      return spec.limits(gpus: spec.gpus == .auto ? gpus : nil, agent?.status.value.facts)
     }
   }
 

@@ -170,12 +170,12 @@ extension ServerSpec {
   /// What the server has for jobs now.
   ///
   /// - Parameters:
-  ///   - cpus: what was found on the server, and likewise `memoryGB`.
+  ///   - facts: what was found on the server.
   ///   - running: the needs of the jobs that live there; their GPUs are in the inventory.
   func capacity(
-    _ inventory: Inventory, cpus: Int?, memoryGB: Int?, running: [Need], isUsable: Bool
+    _ inventory: Inventory, _ facts: PrepareAnswer?, running: [Need], isUsable: Bool
   ) -> ServerCapacity {
-    let limits = limits(gpus: inventory.inService, cpus: cpus, memoryGB: memoryGB)
+    let limits = limits(gpus: inventory.inService, facts)
     var capacity = ServerCapacity(limits, gpus: inventory.free, isUsable: isUsable && isEnabled)
     for need in running { capacity.take(need, gpus: []) }
     return capacity

@@ -6,6 +6,8 @@ struct Need: Sendable, Hashable {
   var cores = 0
   /// Memory in GB, where the server's is counted.
   var memoryGB = 0
+  /// Whether its archive is written in the format pax.
+  var needsPax = false
   /// Tags that the server must have, all of them.
   var tags: Set<String> = []
   /// Servers that may be chosen, by name; empty for any.
@@ -25,6 +27,8 @@ struct ServerLimits: Sendable, Equatable {
   var memoryGB: Int?
   /// Jobs without GPUs at once.
   var slots: Int?
+  /// Whether its tar reads the format pax.
+  var readsPax: Bool?
   var tags: Set<String> = []
 
   /// What of it is too little for a job, as a phrase: `has 2 GPUs`; nil when the job fits.
@@ -33,6 +37,7 @@ struct ServerLimits: Sendable, Equatable {
     if let cpus, need.cores > cpus { return "has \(cpus.counted("core"))" }
     if let memoryGB, need.memoryGB > memoryGB { return "has \(memoryGB) GB of memory" }
     if need.gpus == 0, slots == 0 { return "takes no jobs without GPUs" }
+    if need.needsPax, readsPax == false { return "has a tar that does not read pax, the format of the archive" }
     return nil
   }
 

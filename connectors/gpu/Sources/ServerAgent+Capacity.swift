@@ -4,18 +4,13 @@ extension ServerAgent {
   /// What the server has, and what of it is free.
   /// - Parameter isOpen: whether new jobs may start there at all.
   nonisolated func capacity(isOpen: Bool) -> ServerCapacity {
-    let (spec, status, strangers) = (spec.value, status.value, strangers)
-    let inventory = inventory
-    let limits = spec.limits(
-      gpus: inventory.inService, cpus: status.facts?.cpus, memoryGB: status.facts.map { $0.memoryMB / 1024 })
-    var capacity = ServerCapacity(
-      limits, gpus: inventory.free,
-      isUsable: isOpen && spec.isEnabled && status.obstacle() == nil && status.lastLook != nil)
-    for job in jobs.value.values { capacity.take(Need(job.needs, job.devices), gpus: []) }
-    for stranger in strangers.values {
-      capacity.take(Need(stranger.sighting.needs, stranger.sighting.devices ?? []), gpus: [])
-    }
-    return capacity
+    let status = status.value
+    let running =
+      jobs.value.values.map { Need($0.needs, $0.devices) }
+      + strangers.values.map { Need($0.sighting.needs, $0.sighting.devices ?? []) }
+    return spec.value.capacity(
+      inventory, status.facts, running: running,
+      isUsable: isOpen && status.obstacle() == nil && status.lastLook != nil)
   }
 
   /// The state of each of its GPUs. A job holds its GPUs from the moment that it is given them until it is over.
@@ -43,7 +38,9 @@ extension ServerAgent {
 }
 
 extension Need {
-  init(_ needs: Needs?, _ devices: [Device] = []) {
-    self.init(gpus: needs?.gpus ?? devices.count, cores: needs?.cores ?? 0, memoryGB: needs?.memory ?? 0)
+  init(_ needs: Needs?, _ devices: [Device] = [], _ input: JobInput? = nil) {
+    self.init(
+      gpus: needs?.gpus ?? devices.count, cores: needs?.cores ?? 0, memoryGB: needs?.memory ?? 0,
+      needsPax: input?.needsPax ?? false)
   }
 }

@@ -3,21 +3,31 @@ import Jobs
 import ScriptTemplates
 import Shell
 
+/// Why the archive of a job is not on its server, unpacked.
+enum StagingError: Error {
+  /// The server could not be reached.
+  case unreachable(String)
+  /// The server could not do it.
+  case server(String)
+  /// The archive cannot be unpacked, and another one can.
+  case archive(String)
+  /// The archive cannot be read on this machine.
+  case unreadable(String)
+}
+
 extension ServerAgent {
   /// Puts the archive of a job on the server and unpacks it, at a place of this try's own, so that nothing an earlier try
   /// may still be doing there can disturb it.
   /// - Returns: the name of the place, for start.sh; empty when the job came without an archive.
-  /// - Throws: ``BackendError/unavailable(_:)`` when the server could not be reached, ``BackendError/refused(_:)`` when it
-  ///   could not do it, ``BackendError/notFound(_:)`` when the archive cannot be read here.
-  func stage(_ job: Job, _ payload: JobBoard.Payload, root: String) async throws(BackendError) -> String {
+  func stage(_ job: Job, _ payload: JobBoard.Payload, root: String) async throws(StagingError) -> String {
     guard let input = payload.submission.input else { return "" }
     let place = "\(job.submissionToken)-\(String(UInt64.random(in: .min ... .max), radix: 36))"
-    do throws(BackendError) {
+    do throws(StagingError) {
       try await send(input, of: job, to: "\(root)/inputs/\(place).tar.gz")
       Checkpoint.reach("input.sent")
       try await unpack(input, of: job, root: root, place: place)
       Checkpoint.reach("input.unpacked")
-      guard isStillWanted(job) else { throw .refused("the job was canceled") }
+      guard isStillWanted(job) else { throw .server("the job was canceled") }
       return place
     } catch {
       dropInput(of: job, at: place)
@@ -25,9 +35,9 @@ extension ServerAgent {
     }
   }
 
-  private func send(_ input: JobInput, of job: Job, to path: String) async throws(BackendError) {
+  private func send(_ input: JobInput, of job: Job, to path: String) async throws(StagingError) {
     let archive: InputReader
-    do { archive = try board.input(of: job) } catch { throw .notFound("its archive cannot be read: \(error)") }
+    do { archive = try board.input(of: job) } catch { throw .unreadable("its archive cannot be read: \(error)") }
     do {
       try await runner.value.upload(
         from: { [weak self] in
@@ -38,26 +48,24 @@ extension ServerAgent {
         timeout: .seconds(60 + input.size >> 18))
     } catch {
       switch error {
-      case RunError.file(let reason): throw .refused("its archive cannot be written: \(reason)")
-      case is StoreError: throw .notFound("its archive cannot be read: \(error)")
-      default: throw .unavailable("its archive cannot be sent: \(error)")
+      case RunError.file(let reason): throw .server("its archive cannot be written: \(reason)")
+      case is StoreError: throw .unreadable("its archive cannot be read: \(error)")
+      default: throw .unreachable("its archive cannot be sent: \(error)")
       }
     }
   }
 
-  private func unpack(_ input: JobInput, of job: Job, root: String, place: String) async throws(BackendError) {
+  private func unpack(_ input: JobInput, of job: Job, root: String, place: String) async throws(StagingError) {
     let result: CommandResult
     do {
       result = try await runner.value.run(
-        .script(GPUScript.input, [root, job.submissionToken, place, input.needsPax ? "1" : "0"]), as: account,
-        stdin: [],
-        limits: .init(),
+        .script(GPUScript.input, [root, job.submissionToken, place]), as: account, stdin: [], limits: .init(),
         // 4 MB and 1,000 files a second at least.
         timeout: .seconds(60 + input.contents >> 22 + input.entries / 1000), purpose: .action)
     } catch {
-      throw .unavailable("its archive is not unpacked: \(error)")
+      throw .unreachable("its archive is not unpacked: \(error)")
     }
-    guard result.succeeded else { throw .refused(result.message) }
+    guard result.succeeded else { throw result.exitStatus == 65 ? .archive(result.message) : .server(result.message) }
   }
 
   nonisolated func isStillWanted(_ job: Job) -> Bool { board.job(job.key)?.state == .starting }

@@ -30,13 +30,14 @@ extension ServerAgent {
     }
     Checkpoint.reach("start.begun")
     let input: String
-    do throws(BackendError) { input = try await stage(job, payload, root: root) } catch {
+    do throws(StagingError) { input = try await stage(job, payload, root: root) } catch {
       // A cancel in the meantime is followed by the next look.
       guard isStillWanted(job) else { return false }
       switch error {
-      case .refused(let reason): await failedToStart(job, reason, putsBack: true)
-      case .notFound(let reason): await cannotRead(job, reason)
-      default: await cannotReach(job, error.description)
+      case .unreachable(let reason): await cannotReach(job, reason)
+      case .server(let reason): await failedToStart(job, reason, putsBack: true)
+      case .archive(let reason): await board.fail(job, reason: reason)
+      case .unreadable(let reason): await cannotRead(job, reason)
       }
       return true
     }

@@ -38,11 +38,11 @@ struct ServerSpec: Sendable, Equatable {
   init(name: String) { self.name = name }
 
   /// What the server has for jobs: what the file says, else what was found on it; nil for what neither knows.
-  func limits(gpus found: Int? = nil, cpus foundCPUs: Int? = nil, memoryGB foundMemory: Int? = nil) -> ServerLimits {
-    let cpus = cpus ?? foundCPUs
+  func limits(gpus found: Int? = nil, _ facts: PrepareAnswer? = nil) -> ServerLimits {
+    let cpus = cpus ?? facts?.cpus
     return ServerLimits(
-      name: name, gpus: found ?? gpus.count, cpus: cpus, memoryGB: memoryGB ?? foundMemory, slots: slots ?? cpus,
-      tags: tags)
+      name: name, gpus: found ?? gpus.count, cpus: cpus, memoryGB: memoryGB ?? facts.map { $0.memoryMB / 1024 },
+      slots: slots ?? cpus, readsPax: facts?.readsPax, tags: tags)
   }
 }
 

@@ -149,7 +149,9 @@ public struct SlurmConnector: Connector {
         all = try await controllers(Array(turn.prefix(50)))
         unasked.formUnion(turn.dropFirst(50))
       }
-      found += all.map(\.sighting).filter { sighting in wanted[sighting.backendID]?.contains(where: sighting.shows) ?? false }
+      found += all.map(\.sighting).filter { sighting in
+        wanted[sighting.backendID]?.contains(where: sighting.shows) ?? false
+      }
     }
     return (found, unasked)
   }
