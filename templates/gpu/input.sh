@@ -1,8 +1,9 @@
 #!/bin/sh
 # Unpacks the archive that a job was submitted with, at a place of this try's own; start.sh makes it the job's
 # directory. Arguments: ROOT ID STAGE [drop]. The archive was put to ROOT/inputs/STAGE.tar.gz before, STAGE being
-# ID-<word>; what earlier tries have left goes. With `drop` the place is removed. If the archive cannot be unpacked, nothing
-# is left of it: a sentence on standard error, and status 65 if it is the archive's fault, 73 if it is the server's.
+# ID-<word>; what earlier tries have left goes. With `drop` the place is removed. If the archive cannot be unpacked,
+# nothing is left of it: a sentence on standard error, and status 65 if it is the archive's fault, 73 if it is the
+# server's.
 CDPATH='' cd && CDPATH='' cd -- "$1/inputs" || exit 73
 id=$2 stage=$3
 case $id in '' | *[!0-9A-Z]*) exit 64 ;; esac
@@ -22,7 +23,7 @@ fail() {
   exit "$1"
 }
 
-# Whether this server packs and unpacks another archive, beside what there is of the one that it could not unpack: a full
+# Whether this server packs and unpacks another archive, beside what there is of the one that it could not: a full
 # disk is still full.
 is_fit() {
   mkdir "$stage.fit" && (
