@@ -424,6 +424,6 @@ def test_log_that_nobody_reads_stops_nothing(new_weir):
     for _ in range(3000):  # far more than a pipe holds
         assert weir.get("/nothing").status == 404
     began = time.monotonic()
-    assert weir.get("/live").status == 200 and time.monotonic() - began < 1
+    assert weir.get("/live").status == 200 and time.monotonic() - began < 5
     assert weir.stop() == 0
     os.close(reader)

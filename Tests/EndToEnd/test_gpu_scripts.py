@@ -249,8 +249,8 @@ def test_job_outlives_its_starter(server):
     starter = server.popen("start", *server.options(attempt), start_new_session=True)
     # What a login's end does: HUP to the session, KILL for good measure.
     began = time.monotonic()
-    output, _ = starter.communicate(server.texts("sleep 0.5; read line || echo no input"), timeout=5)
-    assert time.monotonic() - began < 0.45 and output.startswith(b"started ")
+    output, _ = starter.communicate(server.texts("sleep 2; read line || echo no input"), timeout=15)
+    assert time.monotonic() - began < 1.8 and output.startswith(b"started ")
     for number in (signal.SIGHUP, signal.SIGKILL):
         try:
             os.killpg(starter.pid, number)
@@ -277,7 +277,7 @@ def test_starter_may_be_killed_at_any_moment(server):
         os.killpg(starter.pid, signal.SIGKILL)
         starter.wait()
         states.append(attempt)
-    time.sleep(0.2)
+    time.sleep(1)
     for attempt in states:
         if attempt.state()[0] in ("absent", "claimed"):
             assert server.run("void", attempt.job, 1) == "void\n"
@@ -292,15 +292,15 @@ def test_in_a_kept_shell(server):
     text = (SCRIPTS / "start.sh").read_bytes()
     arguments = " ".join(map(str, [".weir", *server.options(attempt)])).encode()
     command = b"set -- " + arguments + b"\n" + text
-    request = b"printf %s " + quoted(server.texts("sleep 0.6")) + b" | (eval " + quoted(command) + b")\necho mark $?\n"
+    request = b"printf %s " + quoted(server.texts("sleep 2")) + b" | (eval " + quoted(command) + b")\necho mark $?\n"
     shell = subprocess.Popen([server.bin / "sh"], env=server.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     began = time.monotonic()
     shell.stdin.write(request)
     shell.stdin.flush()
     assert shell.stdout.readline().startswith(b"started ")
-    assert shell.stdout.readline() == b"mark 0\n" and time.monotonic() - began < 0.5
-    output, _ = shell.communicate(timeout=5)
-    assert output == b"" and time.monotonic() - began < 0.6, "it ends at once, too"
+    assert shell.stdout.readline() == b"mark 0\n" and time.monotonic() - began < 1.6
+    output, _ = shell.communicate(timeout=15)
+    assert output == b"" and time.monotonic() - began < 1.8, "it ends at once, too"
     assert attempt.end() == (0, 0, "exited")
 
 
@@ -561,7 +561,7 @@ def test_cancel_ends_all_that_ignores_it(server):
     assert attempt.cancel(grace=1) == "asked"
     while not (attempt.directory / "exit").exists():
         alive = [pid for pid in pids if is_alive(pid)]
-        assert time.monotonic() - began < 2 + 0.5, alive
+        assert time.monotonic() - began < 10, alive
         time.sleep(0.01)
     assert not any(map(is_alive, pids)), "exit is written when nothing is left"
     assert time.monotonic() - began > 0.9
@@ -600,7 +600,7 @@ def test_time_limit_of_a_script_that_ignores_it(server):
     began = time.monotonic()
     attempt = server.start(STUBBORN + "while :; do sleep 0.1; done", limit=0.3, grace=1)
     assert attempt.end() == (-1, 9, "timelimit")
-    assert 1.2 < time.monotonic() - began < 2.8
+    assert 1.2 < time.monotonic() - began < 10
     pids = [int(line) for line in attempt.text().split() if line != "all"]
     assert len(pids) == 5 and not any(map(is_alive, pids))
 
@@ -730,11 +730,11 @@ def test_epilogue_is_not_canceled_and_not_endless(one_server):
     (one_server.root / "lib/run-HASH.sh").write_text(text.replace("set_timer 60 ", "set_timer 2 "))
     epilogue = "trap '' TERM; echo epilogue; sleep 0.7; echo late; while :; do sleep 0.1; done"
     attempt = one_server.start("exec sleep 60", {"epilogue": epilogue})
+    began = time.monotonic()
     assert attempt.cancel(grace=0) == "asked"
     attempt.said("epilogue")
     assert attempt.cancel(grace=0) == attempt.signal("KILL") == "over"
-    began = time.monotonic()
-    assert attempt.end()[2] == "canceled" and 1 < time.monotonic() - began < 4
+    assert attempt.end()[2] == "canceled" and 2 < time.monotonic() - began < 12
     assert "late" in attempt.text()
 
 

@@ -115,7 +115,7 @@ struct KeySetSourceTests {
     let server = KeySetServer(.set(setA, tag: "one"))
     defer { server.stop() }
     var pace = quick
-    pace.expiry = .milliseconds(300)
+    pace.expiry = .milliseconds(1500)
     let (verifier, source) = try await started(server, pace)
     defer { source.stop() }
     #expect(await reason(tokenA, verifier) == nil)

@@ -232,8 +232,7 @@ public final class GPUConnector: Connector {
 
   /// Removes the job's directory. What a put-back attempt left on another server goes with it.
   public func removeOutput(_ job: Job) async throws(BackendError) {
-    guard !job.nodes.isEmpty else { return }
-    try await agent(of: job).remove(job)
+    if !job.nodes.isEmpty { try await agent(of: job).remove(job) }
     guard job.attempt > 1, let fleet = fleet.value else { return }
     for other in fleet.agents.value where other.agent.name != job.nodes.first { try await other.agent.remove(job) }
   }
