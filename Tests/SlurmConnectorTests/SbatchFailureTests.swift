@@ -94,6 +94,18 @@ struct SbatchFailureTests {
   }
 }
 
+@Test("An account whose id was found to be none of the system's is not asked for it again at once; others are")
+func vettedAccounts() async throws {
+  let slurm = try FakeSlurm()
+  try slurm.program("id", "echo x >> \"$HOME/asked\"; cat \"$HOME/id\"")
+  let connector = slurm.connector
+  for (id, asked) in [("999", 1), ("1000", 2), ("999", 2)] {
+    try slurm.write(id, to: "id")
+    let submitted = try? await connector.submit(slurm.submission, mark: Mark(token: "01TOKEN"))
+    #expect((submitted != nil) == (asked == 2) && slurm.text("asked")?.utf8.count == 2 * asked)
+  }
+}
+
 @Test(
   "Nothing is submitted as an account of the system, whatever it is called",
   arguments: [(0, false), (999, false), (65_534, false), (1000, true), (70_000, true)])
@@ -109,7 +121,8 @@ func systemAccounts(id: Int, isTaken: Bool) throws {
   let submission = Submission(
     name: "a", number: 1, owner: "kirby@example.com", account: "redis", nodes: 1, coresPerNode: 1, request: "",
     script: "", shownScript: "")
-  let command = try Sbatch(submission: submission, scratchDirectory: directory.path).command(Mark(token: "B"), limit: 5)
+  let command = try Sbatch(submission: submission, scratchDirectory: directory.path).command(
+    Mark(token: "B"), limit: 5, isVetted: false)
   let process = Process()
   let (output, errors) = (Pipe(), Pipe())
   process.executableURL = URL(fileURLWithPath: "/bin/sh")

@@ -5,6 +5,9 @@ enum HostList {
 
   /// The names of a host list, in its order. Text that is no host list is kept as one name.
   static func expand(_ text: String) -> [String] {
+    if !text.utf8.contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "[") }) {
+      return text.isEmpty ? [] : [text]
+    }
     var names: [String] = []
     for item in split(text[...]) where !item.isEmpty {
       names += expandItem(item, room: limit - names.count)

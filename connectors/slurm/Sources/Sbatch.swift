@@ -52,17 +52,22 @@ struct Sbatch {
 
   /// The command that submits: from the home directory, after making the directory of the output. Accounts of the system are
   /// told by their ids, below 1000 or nobody's, whatever a site calls them.
-  /// - Parameter limit: seconds after which it is ended on the cluster. Without that an sbatch that hangs could submit
-  ///   the job long after it was given up here.
-  func command(_ mark: Mark, limit: Int) throws(BackendError) -> Command {
+  /// - Parameters:
+  ///   - limit: seconds after which it is ended on the cluster. Without that an sbatch that hangs could submit the job long
+  ///     after it was given up here.
+  ///   - isVetted: whether the account's id is known to be none of the system's. Each look costs the program id(1).
+  func command(_ mark: Mark, limit: Int, isVetted: Bool) throws(BackendError) -> Command {
     try .checkedScript(
       """
-      id=$(id -u) && if [ "$id" -lt 1000 ] || [ "$id" -eq 65534 ]; then
-        echo "the account has the user id $id, it is one of the system's, which jobs never run as" >&2; exit 1
-      fi &&
-      cd -- "$HOME" && { [ -d "$1" ] || mkdir -p -- "$1"; } && shift && exec timeout -k 1 "$@"
+      if [ -z "$1" ]; then
+        id=$(id -u) || exit
+        if [ "$id" -lt 1000 ] || [ "$id" -eq 65534 ]; then
+          echo "the account has the user id $id, it is one of the system's, which jobs never run as" >&2; exit 1
+        fi
+      fi
+      cd -- "$HOME" && { [ -d "$2" ] || mkdir -p -- "$2"; } && shift 2 && exec timeout -k 1 "$@"
       """,
-      [directory, String(limit)] + arguments(mark))
+      [isVetted ? "vetted" : "", directory, String(limit)] + arguments(mark))
   }
 
   /// The batch script, with the job's own script inside it.

@@ -67,8 +67,9 @@ public struct SlurmConnector: Connector {
     let script = try Sbatch.script(around: submission.script)
     let (began, submitted) = (ContinuousClock.now, Date())
     let result = try await run(
-      sbatch.command(mark, limit: configuration.sbatchLimit), as: submission.account, stdin: Array(script.utf8),
-      timeout: configuration.submitTimeout)
+      sbatch.command(
+        mark, limit: configuration.sbatchLimit, isVetted: dialect.isVetted(submission.account)),
+      as: submission.account, stdin: Array(script.utf8), timeout: configuration.submitTimeout)
     guard result.succeeded else {
       let failure = Sbatch.failure(result)
       if case .interrupted = failure { throw failure }
@@ -89,6 +90,7 @@ public struct SlurmConnector: Connector {
       let words = String(decoding: result.stdout.prefix(200), as: UTF8.self)
       throw .interrupted("sbatch answered something else than a job id: \(words)")
     }
+    dialect.vetted(submission.account)
     return id
   }
 
@@ -358,9 +360,22 @@ public struct SlurmConnector: Connector {
   }
 }
 
-/// What was learnt of how this cluster's accounting can be asked.
+/// What was learnt of how this cluster is asked, and of its accounts.
 private final class Dialect: Sendable {
+  /// How long it stands that an account is none of the system's.
+  private static let vettedFor = Duration.seconds(600)
+
   private let submitLine = Mutex(true)
+  private let accounts = Mutex<[String: ContinuousClock.Instant]>([:])
+
+  func vetted(_ account: String) { accounts.withLock { if $0[account] == nil { $0[account] = .now } } }
+  func isVetted(_ account: String) -> Bool {
+    accounts.withLock { accounts in
+      guard let since = accounts[account] else { return false }
+      if .now - since > Self.vettedFor { accounts[account] = nil }
+      return accounts[account] != nil
+    }
+  }
 
   var hasSubmitLine: Bool {
     get { submitLine.withLock { $0 } }

@@ -23,6 +23,7 @@ enum SlurmState {
   /// becomes of the job counts then.
   /// - Parameter word: a long word or a short one, `CANCELLED by 1000` and `CANCELLED+` included.
   static func meaning(of word: String) -> Meaning {
+    if let plain = table[word] { return plain }
     let words = word.split { ",|[]\" ".contains($0) }.map { String($0.prefix { $0 != "+" }) }
     guard let base = words.first else { return Meaning(.unknown) }
     if base == "CANCELLED" || base == "CA", words.dropFirst().first == "by" { return Meaning(Ending.canceled) }

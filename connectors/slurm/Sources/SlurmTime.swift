@@ -4,14 +4,14 @@ import Foundation
 enum SlurmTime {
   /// Seconds of an elapsed time, `[days-][hours:]minutes:seconds`; nil for anything else (`INVALID`, `UNLIMITED`).
   static func seconds(_ text: some StringProtocol) -> Int? {
-    let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+    let parts = Substring(text).utf8.split(separator: UInt8(ascii: "-"), maxSplits: 1, omittingEmptySubsequences: false)
     guard let clock = parts.last else { return nil }
     var days = 0
     if parts.count == 2 {
       guard let number = number(parts[0]) else { return nil }
       days = number
     }
-    let fields = clock.split(separator: ":", omittingEmptySubsequences: false).map { number($0) }
+    let fields = clock.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map { number($0) }
     guard (2...3).contains(fields.count), !fields.contains(nil) else { return nil }
     return fields.reduce(0) { $0 * 60 + ($1 ?? 0) } + days * 86_400
   }
@@ -21,8 +21,8 @@ enum SlurmTime {
     Int(text).flatMap { $0 > 0 ? Date(timeIntervalSince1970: TimeInterval($0)) : nil }
   }
 
-  private static func number(_ text: some StringProtocol) -> Int? {
-    guard !text.isEmpty, text.count <= 9, text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
-    return Int(text)
+  private static func number(_ digits: Substring.UTF8View) -> Int? {
+    guard !digits.isEmpty, digits.count <= 9, digits.allSatisfy({ (48...57).contains($0) }) else { return nil }
+    return digits.reduce(0) { $0 * 10 + Int($1 - 48) }
   }
 }
