@@ -64,7 +64,8 @@ public final class JobStore: Sendable {
 
   func job(_ key: JobKey) async throws -> Job? {
     try await database.read { db in
-      try Job.filter(Column("name") == key.name && Column("number") == key.number).fetchOne(db)
+      let statement = try db.cachedStatement(sql: "SELECT * FROM job WHERE name = ? AND number = ?")
+      return try Job.fetchOne(statement, arguments: [key.name, key.number])
     }
   }
 
@@ -79,17 +80,19 @@ public final class JobStore: Sendable {
   ) throws {
     let sealed = payload.map { Data(seal.close($0)) }
     try database.write { db in
-      let earlier = Job.filter(
-        Column("name") == job.name && Column("number") == job.number && Column("backendID") == nil)
+      let earlier = try String.fetchAll(
+        db.cachedStatement(sql: "SELECT id FROM job WHERE name = ? AND number = ? AND backendID IS NULL"),
+        arguments: [job.name, job.number])
       // Until the end of the transaction.
-      try db.execute(sql: "PRAGMA defer_foreign_keys = ON")
-      for id in try earlier.select(Column("id"), as: String.self).fetchAll(db) {
+      if !earlier.isEmpty { try db.execute(sql: "PRAGMA defer_foreign_keys = ON") }
+      for id in earlier {
         try db.execute(sql: "UPDATE jobEvent SET job = ? WHERE job = ?", arguments: [job.id, id])
+        try Job.deleteOne(db, key: id)
       }
-      try earlier.deleteAll(db)
       try job.insert(db)
       Checkpoint.reach("submit.row-half-written")
-      try db.execute(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)", arguments: [job.id, shownScript])
+      try db.cachedStatement(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)")
+        .execute(arguments: [job.id, shownScript])
       var event = event
       try event.insert(db)
       if let sealed {
