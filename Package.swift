@@ -73,7 +73,7 @@ let package = Package(
     .target(
       name: "Jobs",
       dependencies: [
-        "Archives", "CLibCrypto",
+        "Archives", "CLibCrypto", "CProcess",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],

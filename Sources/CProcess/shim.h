@@ -1,5 +1,6 @@
-// What Glibc's own Swift module does not export of processes.
+// What Glibc's own Swift module does not export of processes, and of the memory of this one.
 #pragma once
+#include <malloc.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <unistd.h>

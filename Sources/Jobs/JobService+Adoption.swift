@@ -1,3 +1,4 @@
+import CProcess
 import Foundation
 import Synchronization
 
@@ -83,6 +84,8 @@ extension JobService {
     do throws(BackendError) {
       _ = await adopt(try await connector.recall(since: since), at: Date())
       recall.searchedRecords()
+      // A day's records are many megabytes, which malloc would keep.
+      malloc_trim(0)
     } catch {
       if recall.failedToSearch(error.description), !Task.isCancelled {
         logger.warning("the records of ended jobs were not searched for what the store may have lost: \(error)")
