@@ -381,7 +381,7 @@ def test_cost_for_slurm_does_not_depend_on_clients_or_jobs(new_weir, login, clus
 
 
 def test_job_that_the_queue_forgot_ends_by_accounting_and_outlives_the_store(new_weir, login, cluster):
-    login.program("squeue", '"$REAL" "$@" | grep -v COMPLETED')
+    login.program("squeue", '"$REAL" "$@" | { grep -v COMPLETED || true; }')
     weir = new_weir(**login.start().settings).start()
     job = weir.submit(script(on_the_node("echo before")), bearer=MARIO)
     end = weir.end(job)
