@@ -36,25 +36,23 @@ extension JobService {
     try requireBackendID(job)
     do { try await connector.release(job) } catch { throw JobError(error) }
     Checkpoint.reach("release.sent")
-    await ledger.transition(job.key, actor: actor) { job in
-      guard job.state == .held else { return }
-      job.state = .queued
-      job.stateSource = "weir"
-      job.stateTime = Date()
-      job.reason = ""
-    }
-    observer.poke()
+    await note(job, .held, to: .queued, actor, "")
   }
 
   /// Keeps a job that waits from starting until it is released.
   public func hold(_ job: Job, actor: String) async throws(JobError) {
     try await act(on: job, connector.hold)
+    await note(job, .queued, to: .held, actor, "held by \(actor)")
+  }
+
+  /// What was done to a job that waits is shown at once, if nothing else has become of it meanwhile.
+  private func note(_ job: Job, _ old: JobState, to new: JobState, _ actor: String, _ reason: String) async {
     await ledger.transition(job.key, actor: actor) { job in
-      guard job.state == .queued else { return }
-      job.state = .held
+      guard job.state == old else { return }
+      job.state = new
       job.stateSource = "weir"
       job.stateTime = Date()
-      job.reason = "held by \(actor)"
+      job.reason = reason
     }
     observer.poke()
   }

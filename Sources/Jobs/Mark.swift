@@ -27,9 +27,9 @@ public struct Mark: Sendable, Equatable, CustomStringConvertible {
 
   /// Reads a mark's text; what follows it is passed over. Nil when there is no token.
   public init?(_ text: some StringProtocol) {
-    let text = Substring(text).utf8.prefix { Self.isLetterOrDigit($0) || ":%._@-".utf8.contains($0) }
+    let text = Substring(text).utf8.prefix { ValueRule.isLetterOrDigit($0) || ":%._@-".utf8.contains($0) }
     let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-    guard let token = parts.first, !token.isEmpty, token.allSatisfy(Self.isLetterOrDigit) else { return nil }
+    guard let token = parts.first, !token.isEmpty, token.allSatisfy(ValueRule.isLetterOrDigit) else { return nil }
     self.token = String(Substring(token))
     guard parts.count >= 5, let number = Int(Substring(parts[1])),
       let owner = Self.percentDecoded(String(Substring(parts[2])))
@@ -44,15 +44,6 @@ public struct Mark: Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     guard let claim else { return token }
     return "\(token):\(claim.number):\(Self.percentEncoded(claim.owner)):\(claim.content):\(claim.seal)"
-  }
-
-  private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"):
-      true
-    default: false
-    }
   }
 
   private static func percentEncoded(_ text: String) -> String {

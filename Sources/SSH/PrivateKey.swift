@@ -105,7 +105,7 @@ public enum KeyError: Error, Sendable, Equatable, CustomStringConvertible {
       "This private key is in \(format) format: convert a copy to OpenSSH's with `ssh-keygen -p -f FILE`"
         + " (PuTTY: puttygen FILE -O private-openssh-new -o NEW)."
     case .rsa:
-      "RSA keys need libssh2 1.11, and \(Session.libraryVersion) is installed: make another key with"
+      "RSA keys need libssh2 1.11, and \(Session.libssh2Version) is installed: make another key with"
         + " `ssh-keygen -t ed25519` and add its public key to authorized_keys."
     case .unsupportedKind(let kind):
       "Keys of kind \(kind) cannot be used: make another with `ssh-keygen -t ed25519` and add its public key to"

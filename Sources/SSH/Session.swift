@@ -30,7 +30,7 @@ final class Session {
   static var hasRSA: Bool { libssh2_version(0x010b00) != nil }
 
   /// libssh2's version, such as `1.10.0`.
-  static var libraryVersion: String { libssh2_version(0).map { String(cString: $0) } ?? "?" }
+  static var libssh2Version: String { libssh2_version(0).map { String(cString: $0) } ?? "?" }
 
   private static let initStatus: Int32 = libssh2_init(0)
 

@@ -41,6 +41,7 @@ struct RecordTests {
       ("rebooted \(record)", .rebooted(GPUConnectorTests.start)),
       ("vanished \(record)", .vanished(GPUConnectorTests.start)),
       ("orphaned \(record) 12,13", .orphaned(GPUConnectorTests.start, pids: [12, 13])),
+      ("orphaned \(record) -", .orphaned(GPUConnectorTests.start, pids: [])),
       (
         "ended \(record) 0 0 exited 1700000009",
         .ended(GPUConnectorTests.start, ExitRecord("0 0 exited 1700000009".split(separator: " "))!)
@@ -86,6 +87,7 @@ struct AnswerTests {
       ["now 5", "boot b", "\(one) 1 running -1 2 b 3"], ["now 5", "boot b", "\(one) 1 ended \(record)"],
       ["now 5", "boot b", "\(one) 1 ended \(record) 0 0 exited"],
       ["now 5", "boot b", "\(one) 1 orphaned \(record)"], ["now 5", "boot b", "\(one) 1 orphaned \(record) 1,,2"],
+      ["now 5", "boot b", "\(one) 1 orphaned \(record) 1,-"],
       ["now 5", "boot b", "\(two) 1 absent"], ["now 5", "boot b", "\(one) 2 absent"],
       ["now 5", "boot b", "\(one) 1 absent", "\(one) 1 absent"],
       ["now 5", "boot b", "\(one) 1 absent", "\(two) 2 absent", "\(two) 2 absent"],

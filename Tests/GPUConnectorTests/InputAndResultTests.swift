@@ -1,12 +1,12 @@
 import Archives
 import CZlib
 import Foundation
-import Jobs
 import ScriptTemplates
 import Shell
 import Testing
 
 @testable import GPUConnector
+@testable import Jobs
 
 @Suite("A job on this machine gets its archive, and its files are fetched", .serialized)
 struct InputAndResultTests {
@@ -86,6 +86,19 @@ struct InputAndResultTests {
     try await machine.service.cancel(job, actor: "test")
     _ = try await machine.job { $0.state.isTerminal }
     #expect(try await names("*") == tops)
+    await machine.end()
+  }
+
+  @Test("What a try has left on a server is removed with the job, though the job has no server any more")
+  func leftBehind() async throws {
+    let machine = try await ThisMachine()
+    _ = try await machine.service.submit(machine.submission(script: "true"), actor: "test")
+    var job = try await machine.job { $0.state.isTerminal }
+    let left = machine.root + "/jobs/" + job.submissionToken
+    #expect(FileManager.default.fileExists(atPath: left))
+    (job.nodes, job.attempt) = ([], 2)
+    try await machine.service.connector.removeOutput(job)
+    #expect(!FileManager.default.fileExists(atPath: left))
     await machine.end()
   }
 

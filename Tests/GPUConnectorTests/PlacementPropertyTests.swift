@@ -1,6 +1,19 @@
+import Glibc
 import Testing
 
 @testable import GPUConnector
+
+/// Seconds of processor time that it takes: others on the machine do not count.
+private func processorTime(_ body: () -> Void) -> Double {
+  func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+  let begin = now()
+  body()
+  return now() - begin
+}
 
 /// SplitMix64: the same numbers for the same seed.
 struct SeededGenerator: RandomNumberGenerator {
@@ -139,20 +152,19 @@ struct PlacementPropertyTests {
       var queue = PlacementQueue()
       for number in 0..<waiting { queue.insert(id(number), priority: number % 2, need: needs[number % 8]) }
       let servers = (0..<8).map { server("s\($0)", gpus: 8) }
-      let clock = ContinuousClock()
       let change = (0..<5).map { _ in
-        clock.measure {
+        processorTime {
           for number in stride(from: 0, to: waiting, by: waiting / 500) {
             queue.remove(id(number))
             queue.insert(id(number), priority: number % 2, need: needs[number % 8])
           }
         }
       }
-      let plan = (0..<5).map { _ in clock.measure { for _ in 0..<10 { _ = queue.plan(servers) } } }
-      return (change.min()! / .seconds(1), plan.min()! / .seconds(1))
+      let plan = (0..<5).map { _ in processorTime { for _ in 0..<10 { _ = queue.plan(servers) } } }
+      return (change.min()!, plan.min()!)
     }
     let (short, long) = (seconds(waiting: 1_000), seconds(waiting: 100_000))
-    #expect(long.change < 20 * short.change && long.plan < 10 * short.plan, "\(short) \(long)")
+    #expect(long.change < 5 * short.change && long.plan < 3 * short.plan, "\(short) \(long)")
   }
 
   @Test("A plan does not look at all the jobs that wait for a server that is down")
@@ -161,10 +173,10 @@ struct PlacementPropertyTests {
     for number in 0..<100_000 { queue.insert(id(number), need: Need(gpus: 1, candidates: ["down"])) }
     queue.insert(id(100_000), need: Need(gpus: 1))
     let servers = [server("down", gpus: 1, isUsable: false), server("up", gpus: 1)]
-    let time = ContinuousClock().measure {
+    let time = processorTime {
       for _ in 0..<100 { #expect(queue.plan(servers).map(\.job) == [id(100_000)]) }
     }
-    #expect(time < .seconds(4))
+    #expect(time < 1)
   }
 }
 

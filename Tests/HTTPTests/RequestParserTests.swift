@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import HTTP
@@ -128,6 +129,18 @@ private let chunkedRefused: [(String, Int)] = [
   (String(repeating: "1" + String(repeating: ";a=b", count: 200) + "\r\nx\r\n", count: 40), 400),
 ]
 
+/// Seconds of processor time that it takes: others on the machine do not count.
+private func processorTime(_ body: () -> Void) -> Double {
+  func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+  let begin = now()
+  body()
+  return now() - begin
+}
+
 @Suite("Request parser")
 struct RequestParserTests {
   @Test("a well-formed request is understood", arguments: accepted)
@@ -226,7 +239,7 @@ struct RequestParserTests {
     let bytes = Array(head.utf8)
     var offset = 0
     var found = false
-    let time = ContinuousClock().measure {
+    let time = processorTime {
       bytes.withUnsafeBytes { bytes in
         for end in 1...bytes.count where !found {
           found = (try? parser.next(in: bytes.slice(0..<end), from: &offset)) != nil
@@ -234,7 +247,7 @@ struct RequestParserTests {
       }
     }
     #expect(found)
-    #expect(time < .seconds(5))
+    #expect(time < 1)
   }
 }
 

@@ -66,7 +66,7 @@ struct PrivateKeyTests {
   func rsa() async throws {
     let text = try TestKeys.text(.rsa)
     #expect(throws: KeyError.rsa) { try PrivateKey(text: text, passphrase: nil, hasRSA: false) }
-    #expect(KeyError.rsa.description.contains("\(Session.libraryVersion) is installed"))
+    #expect(KeyError.rsa.description.contains("\(Session.libssh2Version) is installed"))
     let key = try PrivateKey(text: text, passphrase: nil, hasRSA: true)
     #expect(key.kind == .rsa)
     #expect(try await key.fingerprint == TestKeys.fingerprint(.rsa))

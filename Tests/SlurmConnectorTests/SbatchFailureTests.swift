@@ -104,6 +104,14 @@ func vettedAccounts() async throws {
     let submitted = try? await connector.submit(slurm.submission, mark: Mark(token: "01TOKEN"))
     #expect((submitted != nil) == (asked == 2) && slurm.text("asked")?.utf8.count == 2 * asked)
   }
+  var configuration = SlurmConnector.Configuration(observer: "kirby")
+  configuration.vettedFor = .zero
+  let forgetful = SlurmConnector(runner: slurm, configuration: configuration)
+  try slurm.write("1000", to: "id")
+  for asked in 3...4 {
+    _ = try await forgetful.submit(slurm.submission, mark: Mark(token: "01TOKEN"))
+    #expect(slurm.text("asked")?.utf8.count == 2 * asked)
+  }
 }
 
 @Test(

@@ -9,7 +9,7 @@
 #   ended START EXIT        EXIT is CODE SIGNAL CAUSE EPOCH: code -1 if a signal ended it, cause exited, signaled,
 #                           canceled or timelimit; nothing of the job is left
 #   rebooted START          the server was started anew under it
-#   orphaned START PID,PID  the wrapper was killed, processes of the job live, or the one that ends it
+#   orphaned START PID,PID  the wrapper was killed, processes of the job live; - while what ends it lives
 #   vanished START          the wrapper was killed, nothing is left
 # and with SMI=1 what nvidia-smi says, in sections `smi-gpus STATUS`, `smi-apps STATUS` and `smi-end`; status 124 is a
 # nvidia-smi that does not answer. In the second, `user PID NAME` says whose the processes are, `job PID ID` of which
@@ -67,7 +67,7 @@ look() {
       { read -r wrapper <"$1/.wrapper" && left=$(sh "$wrapper" left "$root/$1" "$2"); } || exit 73
       if [ -z "$left$over" ] && { read -r ender since <"$1/.ending"; } 2>/dev/null; then
         # Whoever ends it writes that down a moment later.
-        if is_alive "$ender" "$since"; then left=$ender; else read_records "$1"; fi
+        if is_alive "$ender" "$since"; then left=-; else read_records "$1"; fi
       fi
       set -- $left
       if [ $# != 0 ]; then

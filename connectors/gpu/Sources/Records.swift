@@ -74,7 +74,7 @@ enum AttemptState: Sendable, Equatable {
   case ended(StartRecord, ExitRecord)
   /// The server started anew while it ran.
   case rebooted(StartRecord)
-  /// Its wrapper is gone, and these processes of it live.
+  /// Its wrapper is gone, and these processes of it live; none of them does any more while it is being ended.
   case orphaned(StartRecord, pids: [Int])
   /// All of it is gone, without a word of how it ended.
   case vanished(StartRecord)
@@ -91,6 +91,10 @@ enum AttemptState: Sendable, Equatable {
     case "orphaned":
       let pids = rest.dropFirst(4).map { $0.split(separator: ",", omittingEmptySubsequences: false) }
       guard let start = StartRecord(rest.prefix(4)), pids.count == 1 else { return nil }
+      if pids[0] == ["-"] {
+        self = .orphaned(start, pids: [])
+        break
+      }
       let numbers = pids[0].compactMap { Int(digits: $0) }
       guard numbers.count == pids[0].count else { return nil }
       self = .orphaned(start, pids: numbers)

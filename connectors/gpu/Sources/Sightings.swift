@@ -39,7 +39,8 @@ extension ServerAgent {
     case .orphaned(let start, let pids):
       record = start
       sighting.backendWord = "orphaned"
-      sighting.reason = "its wrapper is gone; \(pids.count) of its processes live"
+      sighting.reason =
+        "its wrapper is gone; " + (pids.isEmpty ? "it is being ended" : "\(pids.count) of its processes live")
     case .ended(let start, let exit):
       guard !start.isVoid else { return nil }
       record = start

@@ -21,6 +21,8 @@ public struct SlurmConnector: Connector {
     public var sbatchLimit = 32
     /// For how long a connection may hold a command back that was given up here.
     public var heldBack: Duration = .zero
+    /// For how long an account that was found to be none of the system's is not looked at again.
+    public var vettedFor: Duration = .seconds(600)
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 
@@ -68,7 +70,8 @@ public struct SlurmConnector: Connector {
     let (began, submitted) = (ContinuousClock.now, Date())
     let result = try await run(
       sbatch.command(
-        mark, limit: configuration.sbatchLimit, isVetted: dialect.isVetted(submission.account)),
+        mark, limit: configuration.sbatchLimit,
+        isVetted: dialect.isVetted(submission.account, for: configuration.vettedFor)),
       as: submission.account, stdin: Array(script.utf8), timeout: configuration.submitTimeout)
     guard result.succeeded else {
       let failure = Sbatch.failure(result)
@@ -362,17 +365,14 @@ public struct SlurmConnector: Connector {
 
 /// What was learnt of how this cluster is asked, and of its accounts.
 private final class Dialect: Sendable {
-  /// How long it stands that an account is none of the system's.
-  private static let vettedFor = Duration.seconds(600)
-
   private let submitLine = Mutex(true)
   private let accounts = Mutex<[String: ContinuousClock.Instant]>([:])
 
   func vetted(_ account: String) { accounts.withLock { if $0[account] == nil { $0[account] = .now } } }
-  func isVetted(_ account: String) -> Bool {
+  func isVetted(_ account: String, for duration: Duration) -> Bool {
     accounts.withLock { accounts in
       guard let since = accounts[account] else { return false }
-      if .now - since > Self.vettedFor { accounts[account] = nil }
+      if .now - since > duration { accounts[account] = nil }
       return accounts[account] != nil
     }
   }
