@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 case ${1:-60} in
   -h | --help) usage; exit 0 ;;
-  *[!0-9]*) usage >&2; exit 64 ;;
+  *[!0-9]*) refuse "$1" ;;
 esac
 seconds=${1:-60}
 targets=("${@:2}")
