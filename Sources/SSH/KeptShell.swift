@@ -6,7 +6,7 @@
 /// either stream, with a nonce that is new each time, on standard output with how the command ended.
 struct KeptShell {
   /// What any login shell becomes the shell by.
-  static let command = "exec /bin/sh"
+  static let command = CleanShell.kept
 
   /// After this long a shell is replaced: it has the environment of the day it was started.
   static let lifetime: Duration = .seconds(600)

@@ -67,7 +67,7 @@ struct Sbatch {
       fi
       cd -- "$HOME" && { [ -d "$2" ] || mkdir -p -- "$2"; } && shift 2 && exec timeout -k 1 "$@"
       """,
-      [isVetted ? "vetted" : "", directory, String(limit)] + arguments(mark))
+      [isVetted ? "vetted" : "", directory, String(limit)] + arguments(mark), startsJob: true)
   }
 
   /// The batch script, with the job's own script inside it.
