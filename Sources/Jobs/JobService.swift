@@ -173,7 +173,7 @@ public final class JobService: Sendable {
   /// What keeps single users from it, a sentence each.
   public var warnings: [String] {
     let trouble = trouble
-    return connector.troubles.filter { $0 != trouble } + retention.warnings
+    return connector.troubles.filter { $0 != trouble } + retention.warnings + ledger.store.health.warnings
   }
 
   /// Why nothing new can be written to the store; nil when it can.

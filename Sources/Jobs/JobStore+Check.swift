@@ -10,7 +10,7 @@ extension JobStore {
       let formal = try faults(db, quick: false)
       // What is no whole database cannot be asked about more.
       guard formal.isEmpty else { return formal }
-      return try dangling(db) + unlawful(db) + strayOutput(db, path)
+      return try dangling(db) + damaged(db) + unlawful(db) + strayOutput(db, path)
     }
   }
 
@@ -72,12 +72,50 @@ extension JobStore {
 
   private static func unlawful(_ db: Database) throws -> [String] {
     try laws.flatMap { law in
-      return try Row.fetchAll(db, sql: "SELECT name, number FROM job AS checked WHERE \(law.broken) LIMIT 100").map {
-        row in
-        "job \(row["name"] as String)/\(row["number"] as Int) \(law.law)"
+      try Row.fetchAll(db, sql: "SELECT * FROM job AS checked WHERE \(law.broken) LIMIT 100").map { row in
+        "\(JobRow(row).subject) \(law.law)"
       }
     }
   }
+
+  /// Rows that hold what no store of ours writes.
+  private static func damaged(_ db: Database) throws -> [String] {
+    var faults: [String] = []
+    let rows = try Row.fetchCursor(db, sql: "SELECT * FROM job")
+    while let row = try rows.next(), faults.count < 100 {
+      let read = JobRow(row)
+      if !read.faults.isEmpty { faults.append(read.sentence) }
+    }
+    for (table, columns) in others {
+      let rows = try Row.fetchCursor(db, sql: "SELECT * FROM \(table)")
+      while let row = try rows.next(), faults.count < 200 {
+        let wrong = columns.filter { !$0.1.accepts(row[$0.0]) }.map(\.0)
+        if !wrong.isEmpty {
+          let job = String.fromDatabaseValue(row["job"]) ?? "?"
+          faults.append("\(table) of the job with the id \(job): \(wrong.joined(separator: ", ")) is damaged")
+        }
+      }
+    }
+    return faults
+  }
+
+  /// The columns of the other tables that are read one row at a time.
+  private static let others: [(String, [(String, JobRow.Form)])] = [
+    (
+      "retention",
+      ["due", "answeredAt", "expiredAt"].map { ($0, .time(isOptional: true)) } + [
+        ("failures", .whole(0...StoredBounds.count, isOptional: false)), ("failure", .text(isOptional: true)),
+      ]
+    ),
+    (
+      "jobEvent",
+      [
+        ("time", .time(isOptional: false)), ("actor", .text(isOptional: false)), ("source", .text(isOptional: false)),
+        ("from", .word(JobState.allCases.map(\.rawValue), isOptional: true)),
+        ("to", .word(JobState.allCases.map(\.rawValue), isOptional: false)), ("reason", .text(isOptional: false)),
+      ]
+    ),
+  ]
 
   private static func strayOutput(_ db: Database, _ path: String) throws -> [String] {
     let files = (try? FileManager.default.contentsOfDirectory(atPath: path + "/output")) ?? []

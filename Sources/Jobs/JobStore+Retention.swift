@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 
 /// How long the output of a job that is over is kept, and what became of it.
-struct Retention: Sendable, Equatable, Codable, FetchableRecord {
+struct Retention: Sendable, Equatable {
   let job: String
   /// When its removal is due, or due again; nil once it is done.
   var due: Date?
@@ -15,11 +15,28 @@ struct Retention: Sendable, Equatable, Codable, FetchableRecord {
   var failure: String?
 }
 
+extension Retention {
+  /// A damaged time counts as one that is long past: whether output was removed already is not known then.
+  init?(_ row: Row?) {
+    func time(_ column: String) -> Date? {
+      let value: DatabaseValue = row?[column] ?? .null
+      return value.isNull ? nil : JobRow.Form.time(value) ?? Date(timeIntervalSince1970: 0)
+    }
+    guard let row, let job = String.fromDatabaseValue(row["job"]) else { return nil }
+    self.job = job
+    (due, answeredAt, expiredAt) = (time("due"), time("answeredAt"), time("expiredAt"))
+    failures = min(max(0, Int.fromDatabaseValue(row["failures"]) ?? 0), StoredBounds.count)
+    failure = String.fromDatabaseValue(row["failure"])
+  }
+
+  static func fetchOne(_ db: Database, _ id: String) throws -> Retention? {
+    try Retention(Row.fetchOne(db, sql: "SELECT * FROM retention WHERE job = ?", arguments: [id]))
+  }
+}
+
 extension JobStore {
   func retention(of id: String) async throws -> Retention? {
-    try await database.read { db in
-      try Retention.fetchOne(db, sql: "SELECT * FROM retention WHERE job = ?", arguments: [id])
-    }
+    try await database.read { db in try Retention.fetchOne(db, id) }
   }
 
   /// Notes that output was asked for, which sets the time of its removal, once.
@@ -30,25 +47,39 @@ extension JobStore {
         sql: """
           INSERT INTO retention (job, due, answeredAt) VALUES (:job, :due, :now)
           ON CONFLICT (job) DO UPDATE SET due = :due, answeredAt = :now WHERE answeredAt IS NULL AND expiredAt IS NULL
-          """, arguments: ["job": id, "due": due, "now": now])
+          """, arguments: ["job": id, "due": due.stored, "now": now.stored])
       if db.changesCount > 0 { return true }
-      return try Date.fetchOne(db, sql: "SELECT expiredAt FROM retention WHERE job = ?", arguments: [id]) == nil
+      return try Retention.fetchOne(db, id)?.expiredAt == nil
     }
   }
 
-  /// Ends answering with all output whose time is over, and returns the jobs, the longest due first.
+  /// Ends answering with all output whose time is over, and returns the jobs, the longest due first. A time that no
+  /// store of ours writes is never due, and a job whose record is damaged is tried again a day later.
   func expire(before now: Date, limit: Int) throws -> [Job] {
     let due = try database.read { db in
       try String.fetchAll(
-        db, sql: "SELECT job FROM retention WHERE due <= ? ORDER BY due LIMIT ?", arguments: [now, limit])
+        db,
+        sql: """
+          SELECT job FROM retention
+          WHERE due <= ? AND due >= '1970' AND typeof(due) = 'text' AND typeof(job) = 'text' ORDER BY due LIMIT ?
+          """,
+        arguments: [now.stored, limit])
     }
     guard !due.isEmpty else { return [] }
     return try database.write { db in
       let marks = databaseQuestionMarks(count: due.count)
+      let jobs = try JobRow.fetchAll(
+        db, sql: "SELECT * FROM job WHERE id IN (\(marks))", arguments: StatementArguments(due)
+      ).compactMap(\.job)
+      let readable = Set(jobs.map(\.id))
+      for id in due where !readable.contains(id) {
+        try db.execute(
+          sql: "UPDATE retention SET due = ? WHERE job = ?", arguments: [(now + 86_400).stored, id])
+      }
       try db.execute(
         sql: "UPDATE retention SET expiredAt = ? WHERE expiredAt IS NULL AND job IN (\(marks))",
-        arguments: [now] + StatementArguments(due))
-      return try Job.fetchAll(db, keys: due)
+        arguments: [now.stored] + StatementArguments(due))
+      return jobs
     }
   }
 
@@ -74,7 +105,7 @@ extension JobStore {
     try database.write { db in
       try db.execute(sql: "UPDATE retention SET due = NULL, failure = NULL WHERE job = ?", arguments: [job.id])
       try db.execute(sql: "DELETE FROM shownScript WHERE job = ?", arguments: [job.id])
-      var event = event
+      var event = event.bounded()
       try event.insert(db)
     }
   }
@@ -83,13 +114,13 @@ extension JobStore {
   /// event.
   func failedRemoval(of job: Job, reason: String, retry: (_ failures: Int) -> Date, event: JobEvent) throws {
     try database.write { db in
-      let known = try Retention.fetchOne(db, sql: "SELECT * FROM retention WHERE job = ?", arguments: [job.id])
+      let known = try Retention.fetchOne(db, job.id)
       let failures = (known?.failures ?? 0) + 1
       try db.execute(
         sql: "UPDATE retention SET due = ?, failures = ?, failure = ? WHERE job = ?",
-        arguments: [retry(failures), failures, reason, job.id])
+        arguments: [retry(failures).stored, failures, StoredBounds.cut(reason, to: StoredBounds.reason), job.id])
       if known?.failure != reason {
-        var event = event
+        var event = event.bounded()
         try event.insert(db)
       }
     }
@@ -105,8 +136,8 @@ extension JobStore {
           WHERE due IS NOT NULL AND failures > 0 AND failures >= ?
           """,
         arguments: [failures])
-      guard let row, let count = row[0] as Int?, count > 0 else { return nil }
-      return (count, row[1] ?? "")
+      guard let row, let count = Int.fromDatabaseValue(row[0]), count > 0 else { return nil }
+      return (count, String.fromDatabaseValue(row[1]) ?? "")
     }
   }
 

@@ -20,6 +20,8 @@ public final class JobStore: Sendable {
   let outputLimit: Int
   /// How many bytes of output are kept, and were removed since that was counted; nil before it was.
   let keptBytes = Mutex<Int?>(nil)
+  /// What administrators should know of it.
+  let health = StoreHealth()
 
   /// Opens or creates the store in a directory of its own.
   /// - Parameter outputLimit: how many bytes of output are kept at most; what is more is read from the backend again.
@@ -28,6 +30,7 @@ public final class JobStore: Sendable {
     directory = try StateDirectory(path)
     seal = try Seal(path: directory.sealKey)
     self.outputLimit = outputLimit
+    health.note("file system", directory.fileSystemWarning)
     do {
       try Self.prepare(directory)
       database = try DatabasePool(path: directory.database, configuration: Self.configuration)
@@ -48,24 +51,40 @@ public final class JobStore: Sendable {
 
   // MARK: Jobs
 
-  /// The jobs that are not over, and the latest of those that are.
-  func jobs(livingAndLatest count: Int) throws -> [Job] {
+  /// The jobs that are not over, and the latest of those that are, in rows that were read one by one.
+  func rows(livingAndLatest count: Int) throws -> [JobRow] {
     try database.read { db in
-      let living = try Job.filter(sql: Schema.isLiving).fetchAll(db)
-      let latest = try Job.filter(Column("endedAt") != nil).order(Column("endedAt").desc).limit(count).fetchAll(db)
-      return living + latest.filter { $0.state.isTerminal }.reversed()
+      let living = try JobRow.fetchAll(db, sql: "SELECT * FROM job WHERE \(Schema.isLiving)")
+      let latest = try JobRow.fetchAll(
+        db, sql: "SELECT * FROM job WHERE endedAt IS NOT NULL ORDER BY endedAt DESC LIMIT ?", arguments: [count])
+      let known = Set(living.compactMap(\.id))
+      return living
+        + latest.reversed().filter { row in
+          row.id.map { !known.contains($0) } ?? true && row.job?.state.isTerminal ?? true
+        }
     }
   }
 
+  /// The jobs that are not over, and the latest of those that are.
+  func jobs(livingAndLatest count: Int) throws -> [Job] { try rows(livingAndLatest: count).compactMap(\.job) }
+
   /// When the last job was submitted that it knows.
   func lastSubmit() throws -> Date? {
-    try database.read { db in try Date.fetchOne(db, sql: "SELECT max(submittedAt) FROM job") }
+    let last = try database.read { db in
+      try DatabaseValue.fetchOne(
+        db,
+        sql: """
+          SELECT max(submittedAt) FROM job
+          WHERE typeof(submittedAt) = 'text' AND submittedAt GLOB '[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] *'
+          """)
+    }
+    return last.flatMap(JobRow.Form.time)
   }
 
   func job(_ key: JobKey) async throws -> Job? {
     try await database.read { db in
       let statement = try db.cachedStatement(sql: "SELECT * FROM job WHERE name = ? AND number = ?")
-      return try Job.fetchOne(statement, arguments: [key.name, key.number])
+      return try JobRow.job(Row.fetchOne(statement, arguments: [key.name, key.number]))
     }
   }
 
@@ -78,6 +97,7 @@ public final class JobStore: Sendable {
     _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
     outputDue: Date? = nil
   ) throws {
+    let job = job.bounded()
     let sealed = payload.map { Data(seal.close($0)) }
     try database.write { db in
       let earlier = try String.fetchAll(
@@ -93,13 +113,13 @@ public final class JobStore: Sendable {
       Checkpoint.reach("submit.row-half-written")
       try db.cachedStatement(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)")
         .execute(arguments: [job.id, shownScript])
-      var event = event
+      var event = event.bounded()
       try event.insert(db)
       if let sealed {
         try db.execute(sql: "INSERT INTO payload (job, sealed) VALUES (?, ?)", arguments: [job.id, sealed])
       }
       if let outputDue {
-        try db.execute(sql: "INSERT INTO retention (job, due) VALUES (?, ?)", arguments: [job.id, outputDue])
+        try db.execute(sql: "INSERT INTO retention (job, due) VALUES (?, ?)", arguments: [job.id, outputDue.stored])
       }
       if let idempotencyKey { try idempotencyKey.bind(to: job.id, db) }
     }
@@ -121,12 +141,15 @@ public final class JobStore: Sendable {
   func save(_ changes: [Change]) throws {
     try database.write { db in
       for change in changes {
-        do { try change.job.update(db) } catch RecordError.recordNotFound { continue }
+        do { try change.job.bounded().update(db) } catch RecordError.recordNotFound { continue }
         Checkpoint.reach("store.half-written")
-        for var event in change.events { try event.insert(db) }
+        for event in change.events {
+          var event = event.bounded()
+          try event.insert(db)
+        }
         if let due = change.outputDue {
           try db.execute(
-            sql: "INSERT OR IGNORE INTO retention (job, due) VALUES (?, ?)", arguments: [change.job.id, due])
+            sql: "INSERT OR IGNORE INTO retention (job, due) VALUES (?, ?)", arguments: [change.job.id, due.stored])
           try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [change.job.id])
         }
       }
@@ -144,9 +167,12 @@ public final class JobStore: Sendable {
     }
   }
 
-  /// The transitions of a job, oldest first.
+  /// The transitions of a job, oldest first; without those that are damaged, which `weir store check` lists.
   public func events(of id: String) throws -> [JobEvent] {
-    try database.read { db in try JobEvent.filter(Column("job") == id).order(Column("id")).fetchAll(db) }
+    try database.read { db in
+      let rows = try Row.fetchAll(db, sql: "SELECT * FROM jobEvent WHERE job = ? ORDER BY id", arguments: [id])
+      return rows.compactMap { row in try? JobEvent(row: row) }
+    }
   }
 
   /// Finds out whether anything can be written, by writing what means nothing.
@@ -173,9 +199,11 @@ public struct IdempotencyKey: Sendable, Equatable {
 
   /// The job that was submitted with it, if any.
   func job(_ db: Database) throws -> Job? {
-    try Job.fetchOne(
-      db, sql: "SELECT job.* FROM idempotencyKey JOIN job ON job.id = idempotencyKey.job WHERE caller = ? AND key = ?",
-      arguments: [caller, key])
+    try JobRow.job(
+      Row.fetchOne(
+        db,
+        sql: "SELECT job.* FROM idempotencyKey JOIN job ON job.id = idempotencyKey.job WHERE caller = ? AND key = ?",
+        arguments: [caller, key]))
   }
 
   func bind(to id: String, _ db: Database) throws {

@@ -97,7 +97,9 @@ actor Ledger {
 
   /// Reads the jobs that are not over, and the latest of those that are.
   func load() throws {
-    let jobs = try store.jobs(livingAndLatest: recentCount)
+    let rows = try store.rows(livingAndLatest: recentCount)
+    tell(ofDamaged: rows)
+    let jobs = rows.compactMap(\.job)
     if let latest = jobs.map(\.id).max() { ULID.follow(latest) }
     table.change { contents in
       for var job in jobs {
@@ -109,6 +111,22 @@ actor Ledger {
     ended = ArraySlice(jobs.filter(\.state.isTerminal).map(\.key))
   }
 
+  /// Repairs what can be repaired of damaged rows, with an event that says what stood there, and tells of all of them.
+  private func tell(ofDamaged rows: [JobRow]) {
+    for row in rows where !row.faults.isEmpty {
+      let fate = row.job == nil ? "set aside, its record stays as it is" : "repaired"
+      logger.error("the store holds a damaged record: \(row.sentence): \(fate)")
+      store.health.note(row.sentence, "the store held a damaged record, \(row.sentence): \(fate)")
+      guard let job = row.job else { continue }
+      let event = JobEvent(
+        job: job.id, time: Date(), actor: "weir", from: job.state, to: job.state, source: "weir",
+        reason: "its record was damaged and repaired: \(row.faults.joined(separator: ", "))")
+      do { try writing { [store] in try store.save([.init(job: job, events: [event])]) } } catch {
+        logger.error("\(job.key): its record cannot be repaired on disk: \(error)")
+      }
+    }
+  }
+
   /// The job of that name and number, also one that ended long ago. Waits for nobody who writes.
   nonisolated func find(_ key: JobKey) async throws -> Job? {
     if let job = table.read({ $0.jobs[key] }) { return job }
@@ -118,6 +136,7 @@ actor Ledger {
   func insert(
     _ job: Job, shownScript: String, actor: String, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil
   ) throws {
+    let job = job.bounded()
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
       reason: job.reason)
@@ -212,6 +231,7 @@ actor Ledger {
       guard let before = table.read({ $0.jobs[key] }), !before.state.isTerminal else { return nil }
       var after = before
       change(&after)
+      after = after.bounded()
       return after == before ? nil : (before, after)
     }
     guard !changes.isEmpty else { return [] }
@@ -244,6 +264,7 @@ actor Ledger {
   /// Writes what differs enough to be kept, then shows everything.
   private func commit(_ changes: [(before: Job, after: Job)], actor: String) {
     guard !changes.isEmpty else { return }
+    let changes = changes.map { (before: $0.before, after: $0.after.bounded()) }
     for (before, after) in changes where unsaved[after.key] != nil || before.differsLastingly(from: after) {
       var change = unsaved[after.key] ?? JobStore.Change(job: after)
       change.job = after

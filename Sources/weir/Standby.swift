@@ -49,9 +49,7 @@ final class Standby: Sendable {
   private func take(_ state: StateDirectory) throws -> StateDirectoryLock? {
     switch try state.takeLock() {
     case .held(let lock):
-      if state.isOnNetwork {
-        logger.warning("WEIR_STATE_DIR: \(directory) is on a network file system: a local one is needed")
-      }
+      if let warning = state.fileSystemWarning { logger.warning("WEIR_STATE_DIR: \(warning)") }
       if server.withLock({ $0 != nil }) { logger.notice("taking over: the lock on \(directory) is free") }
       return lock
     case .heldBy(let holder):
