@@ -55,13 +55,16 @@ extension JobStore {
 
   /// Ends answering with all output whose time is over, and returns the jobs, the longest due first. A time that no
   /// store of ours writes is never due, and a job whose record is damaged is tried again a day later.
+  /// - Parameter now: by the service time, as all times of removals are.
   func expire(before now: Date, limit: Int) throws -> [Job] {
     let due = try database.read { db in
       try String.fetchAll(
         db,
         sql: """
-          SELECT job FROM retention
-          WHERE due <= ? AND due >= '1970' AND typeof(due) = 'text' AND typeof(job) = 'text' ORDER BY due LIMIT ?
+          SELECT retention.job FROM retention LEFT JOIN job ON job.id = retention.job
+          WHERE due <= ? AND due >= '1970' AND typeof(due) = 'text' AND typeof(retention.job) = 'text'
+            AND (job.id IS NULL OR NOT (\(Schema.isLiving)))
+          ORDER BY due LIMIT ?
           """,
         arguments: [now.stored, limit])
     }
