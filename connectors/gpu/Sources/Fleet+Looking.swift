@@ -15,6 +15,7 @@ extension Fleet {
       var troubles = agent.inventory.gpus.compactMap { gpu in
         gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
       }
+      troubles += (agent.gpuStatus.value.reading?.warnings ?? []).map { "\(agent.name): nvidia-smi: \($0)" }
       if abs(status.skew) > 30 {
         troubles.append("\(agent.name): its clock differs from ours by \(Int(status.skew)) s; jobs bear its times")
       }
@@ -36,9 +37,13 @@ extension Inventory.GPU {
   var trouble: String? {
     switch state {
     case .free, .allocated, .unknown: nil
-    case .usedByOthers(let pid?, let user, _):
+    case .usedByOthers(let pid?, _, _, let job?):
+      "in use by process \(pid) of job \(job), which does not hold it"
+    case .usedByOthers(let pid?, let user, _, nil):
       "in use by process \(pid)\(user.map { " of \($0)" } ?? ""), which is no job of Weir's"
-    case .usedByOthers(nil, _, let memory):
+    // A job that has just ended may have left it: the driver is still freeing it.
+    case .usedByOthers(nil, nil, _, nil) where unfitFor < Inventory.settling: nil
+    case .usedByOthers(nil, _, let memory, _):
       "\(memory.map { "\($0) MiB of its memory are" } ?? "it is") in use by others"
     case .missing(let reason), .failed(let reason): reason
     }

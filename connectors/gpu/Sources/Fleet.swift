@@ -174,7 +174,10 @@ actor Fleet {
     // A later change of it may be here already.
     let job = board.job(job.key) ?? job
     let place = job.state.isTerminal ? nil : job.nodes.first
-    if let old = places[job.key], old != place { agent(old)?.jobs.change { $0[job.key] = nil } }
+    if let old = places[job.key], old != place, let agent = agent(old) {
+      let left = agent.jobs.change { $0.removeValue(forKey: job.key) }
+      agent.release(left?.devices ?? [])
+    }
     places[job.key] = place
     if let place {
       forget(job.id)

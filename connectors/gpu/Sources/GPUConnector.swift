@@ -106,7 +106,7 @@ public final class GPUConnector: Connector {
     return source.servers.map { spec in
       let agent = fleet?.agent(spec.name)
       // A GPU that is out of order today may be well tomorrow.
-      let gpus = agent?.status.value.known?.gpus.count
+      let gpus = agent?.gpuStatus.value.known?.gpus.count
       return spec.limits(gpus: spec.gpus == .auto ? gpus : nil, agent?.status.value.facts)
     }
   }

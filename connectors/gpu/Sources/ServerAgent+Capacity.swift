@@ -10,18 +10,23 @@ extension ServerAgent {
       + strangers.values.map { Need($0.sighting.needs, $0.sighting.devices ?? []) }
     return spec.value.capacity(
       inventory, status.facts, running: running,
-      isUsable: isOpen && status.obstacle() == nil && status.lastLook != nil)
+      isUsable: isOpen && status.obstacle() == nil && status.lastLook != nil
+        && (!hasGPUs || gpuStatus.value.reading != nil))
   }
 
   /// The state of each of its GPUs. A job holds its GPUs from the moment that it is given them until it is over.
-  nonisolated var inventory: Inventory {
-    var held: [GPUName: String] = [:]
-    func hold(_ devices: [Device], _ job: String) {
-      for device in devices { held[device.uuid.map(GPUName.uuid) ?? .index(device.index)] = job }
+  nonisolated var inventory: Inventory { inventory(gpuStatus.value.reading) }
+
+  /// The state of each of its GPUs as a reading shows them.
+  nonisolated func inventory(_ reading: NVIDIASMI.Reading?) -> Inventory {
+    let gpus = gpuStatus.value
+    var held = jobs.value.values.flatMap { job in
+      job.devices.map { GPUHold(device: $0, job: job.submissionToken) }
     }
-    for job in jobs.value.values { hold(job.devices, job.submissionToken) }
-    for (id, stranger) in strangers { hold(stranger.sighting.devices ?? [], id.job) }
-    return Inventory(spec.value, reading: status.value.reading, held: held, previous: status.value.known)
+    for (id, stranger) in strangers {
+      held += (stranger.sighting.devices ?? []).map { GPUHold(device: $0, job: id.job) }
+    }
+    return Inventory(spec.value, reading: reading, held: held, released: gpus.released, previous: gpus.known)
   }
 
   /// The GPUs of these indices, as jobs hold them.
@@ -31,7 +36,7 @@ extension ServerAgent {
   }
 
   /// The jobs that live there and that the store does not know.
-  private nonisolated var strangers: [AttemptID: ServerStatus.Stranger] {
+  nonisolated var strangers: [AttemptID: ServerStatus.Stranger] {
     let known = Set(jobs.value.values.map(\.submissionToken))
     return status.value.strangers.filter { $0.value.isLive && !known.contains($0.key.job) }
   }

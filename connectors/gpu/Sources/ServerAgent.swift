@@ -13,6 +13,7 @@ actor ServerAgent {
   nonisolated let name: String
   nonisolated let spec: Shared<ServerSpec>
   nonisolated let status = Shared(ServerStatus())
+  nonisolated let gpuStatus = Shared(GPUStatus())
   /// The jobs that it was given and that are not over, as they were when they last changed.
   nonisolated let jobs = Shared<[JobKey: Job]>([:])
 
@@ -25,6 +26,7 @@ actor ServerAgent {
 
   private nonisolated let isRetired = Shared(false)
   private nonisolated let wakeup = Wakeup()
+  nonisolated let gpuWakeup = Wakeup()
   /// The attempts that are said to have ended and have not been looked at since.
   private nonisolated let hints = Shared<Set<AttemptID>>([])
   /// Those of them whose start has not been answered yet.
@@ -61,6 +63,7 @@ actor ServerAgent {
   func serve() async {
     await withDiscardingTaskGroup { group in
       group.addTask { await self.listen() }
+      group.addTask { await self.watchGPUs() }
       while !Task.isCancelled, !isRetired.value { await look() }
       group.cancelAll()
     }
@@ -102,7 +105,6 @@ actor ServerAgent {
       if let last = status.value.lastLook, !ended.isEmpty, began - last < configuration.sweepInterval * 2 {
         let jobs = jobs.value.values.filter { ended.contains($0.attemptID) }
         try await sweep(jobs)
-        lookAgainSoon(at: jobs.flatMap(\.devices))
         pause = max(.zero, configuration.sweepInterval - (.now - last))
       } else {
         try await sweepAll(began)
@@ -135,17 +137,6 @@ actor ServerAgent {
     return all.subtracting(early)
   }
 
-  /// What a job has just left may take the driver a moment to let go of.
-  private func lookAgainSoon(at devices: [Device]) {
-    guard !devices.isEmpty else { return }
-    let free = Set(inventory.free)
-    guard devices.contains(where: { !free.contains($0.index) }) else { return }
-    Task {
-      try? await Task.sleep(for: .milliseconds(300))
-      poke()
-    }
-  }
-
   func lost(_ words: String) {
     failures += 1
     let reason = words.hasPrefix(name + ": ") ? String(words.dropFirst(name.count + 2)) : words
@@ -172,6 +163,7 @@ actor ServerAgent {
       status.skew = skew
       status.isListed = true
     }
+    renewReading()
     logger.info(
       "the server is ready",
       metadata: ["root": "\(facts.root)", "cpus": "\(facts.cpus)", "memory": "\(facts.memoryMB)"])
@@ -216,32 +208,20 @@ actor ServerAgent {
     }
   }
 
-  /// Looks at some jobs in one command, or as few as a command line allows, and at the GPUs with the first.
+  /// Looks at some jobs in one command, or as few as a command line allows.
   /// - Returns: those of which nothing is there.
   @discardableResult
   private func sweep(_ jobs: [Job], strangers: [AttemptID] = []) async throws(BackendError) -> Set<JobKey> {
     let root = try root()
     let asked = jobs.map(\.attemptID) + strangers
-    let asksGPUs = spec.value.gpus != .count(0)
     var missing: Set<JobKey> = []
     var start = 0
     repeat {
       let some = Array(asked[start..<min(start + Self.attemptsPerSweep, asked.count)])
-      let asks = start == 0 && asksGPUs
-      let began = Date()
       let result = try await run(
-        GPUScript.sweep, [root, asks ? "1" : "0"] + some.map(\.description), timeout: .seconds(25),
-        purpose: .observation)
+        GPUScript.sweep, [root, "0"] + some.map(\.description), timeout: .seconds(25), purpose: .observation)
       let answer = try understood { () throws(MalformedAnswer) in
-        try SweepAnswer(result.stdout, asked: some, asksSMI: asks)
-      }
-      if let output = answer.smi {
-        let reading = NVIDIASMI.Reading(output, at: began)
-        let known = Inventory(spec.value, reading: reading, previous: status.value.known)
-        status.change { status in
-          status.reading = reading
-          status.known = known
-        }
+        try SweepAnswer(result.stdout, asked: some, asksSMI: false)
       }
       missing.formUnion(await take(answer, jobs))
       start += some.count
@@ -260,11 +240,13 @@ actor ServerAgent {
       follow(job, state)
     }
     let now = ContinuousClock.now
+    let before = strangers
     status.change { status in
       for (id, state) in answer.attempts { status.strangers[id]?.isLive = state.isLive }
       // By now they have been adopted, or will not be.
       status.strangers = status.strangers.filter { $0.value.isLive || now - $0.value.seen < .seconds(60) }
     }
+    release(before.filter { strangers[$0.key] == nil }.values.flatMap { $0.sighting.devices ?? [] })
     let known = Set(self.jobs.value.values.map(\.attemptID))
     for id in claimed.keys where !known.contains(id) { claimed[id] = nil }
     for key in canceled.keys where self.jobs.value[key] == nil { canceled[key] = nil }

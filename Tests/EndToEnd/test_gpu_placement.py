@@ -1,0 +1,119 @@
+"""Which GPU and which server a job gets, whatever nvidia-smi, the servers file and the store say of them."""
+
+import json
+import shutil
+import subprocess
+import time
+
+import pytest
+from harness import job_name, wait_until
+from rig import SUCCESS, job_text
+from test_gpu import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401
+
+SHOW = "echo $PROCESS_NODENAME:$BARE_GPU"
+
+
+def started(weir, job) -> bool:
+    return weir.listed().get(job.name) != "queued"
+
+
+def test_a_corrupted_inforom_is_a_warning(new_weir, rig):
+    """nvidia-smi prints it with every query and ends with 14: all GPUs stay in service, and it is told once."""
+    alpha = rig.server("alpha")
+    words = "WARNING: infoROM is corrupted at gpu 0000:01:00.0"
+    alpha.set_gpus(3)
+    alpha.say("fails", f"14\n{words}\n")
+    try:
+        weir = new_weir((alpha, {"gpus": "auto"})).start()
+        assert weir.output(weir.run_job(SHOW, gpus=3)).startswith("alpha:0,1,2\n")
+        wait_until(lambda: weir.warnings().count(words) == 1)
+    finally:
+        (alpha.smi / "fails").unlink()
+        alpha.set_gpus(2)
+
+
+def test_a_gpu_is_held_when_nvidia_smi_is_gone_after_a_restart(new_weir, rig):
+    """The job has it by its UUID, and without nvidia-smi there are only indices."""
+    alpha = rig.server("alpha")
+    weir = new_weir(alpha).start()
+    gate = rig.gate()
+    running = weir.run_job(gate.wait)
+    weir.await_running(running)
+    weir.kill()
+    tool = alpha.directory / "bin/nvidia-smi"
+    tool.rename(tool.with_suffix(".away"))
+    try:
+        weir.start()
+        assert weir.output(weir.run_job(SHOW)).startswith("alpha:1\n")
+        waiting = weir.run_job(SHOW, gpus=2)
+        time.sleep(1.5)
+        assert weir.listed() == {running.name: "running", waiting.name: "queued"}
+        gate.open()
+        assert weir.output(waiting).startswith("alpha:0,1\n")
+    finally:
+        tool.with_suffix(".away").rename(tool)
+
+
+def test_memory_that_is_freed_late_lets_no_job_pass(new_weir, rig):
+    """The first in line needs both GPUs; one of them shows its old memory for a while. Nobody behind starts before."""
+    alpha = rig.server("alpha")
+    weir = new_weir(alpha).start()
+    gates = [rig.gate(), rig.gate()]
+    running = [weir.run_job(gate.wait) for gate in gates]
+    weir.await_running(*running)
+    first = weir.run_job(SHOW, gpus=2)
+    behind = [weir.run_job("sleep 0.1") for _ in range(3)]
+    rows = (alpha.smi / "gpus").read_text().splitlines()
+    try:
+        alpha.say("gpus", rows[0].replace(" 0, 81920", " 70000, 81920") + f"\n{rows[1]}\n")
+        gates[0].open()
+        assert word(weir, running[0]) == "0 CD"
+        # The next GPU is there for anybody who needs one.
+        gates[1].open()
+        assert word(weir, running[1]) == "0 CD"
+        time.sleep(1.5)
+        assert not [job.name for job in behind if started(weir, job)]
+        assert "in use by others" not in weir.warnings()
+    finally:
+        alpha.set_gpus(2)
+    assert weir.output(first).startswith("alpha:0,1\n")
+    assert {word(weir, job) for job in behind} == {"0 CD"}
+
+
+def test_jobs_are_seen_while_nvidia_smi_is_slow(new_weir, rig):
+    """Where the driver is loaded for each call, one takes seconds: jobs are looked at all the same."""
+    alpha = rig.server("alpha")
+    alpha.say("slow", "6")
+    weir = new_weir(alpha).start()
+    gate = rig.gate()
+    try:
+        running = weir.run_job(f"{gate.wait}", gpus=0)
+        weir.await_running(running, seconds=30)
+        began = time.monotonic()
+        gate.open()
+        assert word(weir, running) == "0 CD"
+        assert time.monotonic() - began < 5, "its end is seen when nvidia-smi has answered only"
+    finally:
+        (alpha.smi / "slow").unlink()
+
+
+def test_a_full_disk_is_told_as_one(new_weir, rig):
+    alpha = rig.server("alpha")
+    small = alpha.home / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=256k,mode=0777,uid={alpha.uid}", "tmpfs", small], check=True)
+    try:
+        weir = new_weir((alpha, {"root": "small/weir"})).start()
+        assert weir.output(weir.run_job(SHOW)).startswith("alpha")
+        subprocess.run(["dd", "if=/dev/zero", f"of={small}/fill"], stderr=subprocess.DEVNULL)
+        wait_until(lambda: "disk" in weir.warnings())
+        assert "nvidia-smi does not show it" not in weir.warnings()
+        (small / "fill").unlink()
+        wait_until(lambda: "disk" not in weir.warnings())
+        assert weir.output(weir.run_job(SHOW)).startswith("alpha:0")
+    finally:
+        if weir.process:
+            weir.kill()
+        alpha.end_all()
+        subprocess.run(["umount", "-l", small], check=True)
+        small.rmdir()
