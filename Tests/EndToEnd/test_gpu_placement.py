@@ -1,13 +1,10 @@
 """Which GPU and which server a job gets, whatever nvidia-smi, the servers file and the store say of them."""
 
-import json
 import shutil
 import subprocess
 import time
 
-import pytest
-from harness import job_name, wait_until
-from rig import SUCCESS, job_text
+from harness import wait_until
 from test_gpu import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401
 
 SHOW = "echo $PROCESS_NODENAME:$BARE_GPU"
@@ -117,3 +114,61 @@ def test_a_full_disk_is_told_as_one(new_weir, rig):
         alpha.end_all()
         subprocess.run(["umount", "-l", small], check=True)
         small.rmdir()
+
+
+# ------------------------------------------------------------ a store that is older than the servers
+
+
+def test_a_store_that_was_put_back_starts_nothing_twice(new_weir, rig):
+    """Jobs that waited when the copy was made have run since: they are found on the servers, wherever that was."""
+    alpha, beta = rig.server("alpha"), rig.server("beta")
+    weir = new_weir(alpha, beta).start()
+    counts = rig.shared / "counts"
+    counts.mkdir(exist_ok=True)
+    counts.chmod(0o777)
+
+    def body(name: str) -> str:
+        return f"echo ran >>{counts}/{name}; echo $PROCESS_NODENAME"
+
+    blockers = [weir.run_job("sleep 300", gpus=2) for _ in range(2)]
+    weir.await_running(*blockers)
+    gate = rig.gate()
+    names = ["ended", "running", "removed", "canceled"]
+    waits = {"running": f"; {gate.wait}", "canceled": f"; {gate.wait}"}
+    jobs = {name: weir.run_job(body(name) + waits.get(name, "")) for name in names}
+    never = weir.run_job(body("never"), gpus=0, held=True)
+    weir.kill()
+    state, copy = weir.directory / "state", weir.directory / "copy"
+    shutil.copytree(state, copy)
+    # They run on the second server, and the copy would have them run on the first.
+    weir.start()
+    weir.post("/terminate", blockers[1].args)
+    assert word(weir, jobs["ended"]) == "0 CD"
+    weir.await_running(jobs["running"])
+    assert word(weir, jobs["removed"]) == "0 CD"
+    weir.await_running(jobs["canceled"])
+    weir.post("/terminate", blockers[0].args)
+    assert word(weir, blockers[0]).endswith("CA")
+    weir.kill()
+    place = beta.root(weir)
+    shutil.rmtree(place / "jobs" / jobs["removed"].id)
+    (place / "removed" / jobs["removed"].id).touch()
+    shutil.rmtree(state)
+    shutil.copytree(copy, state)
+    # What is there is known a while after the first server is.
+    beta.stop(with_connections=True)
+    weir.start()
+    time.sleep(2)
+    assert not [name for name in names if (counts / name).read_text() != "ran\n"]
+    assert weir.post("/terminate", jobs["canceled"].args).status == 200
+    beta.start()
+    assert word(weir, jobs["canceled"]).endswith("CA")
+    assert word(weir, jobs["ended"]) == "0 CD"
+    wait_until(lambda: weir.listed().get(jobs["running"].name) == "running")
+    assert weir.nodes(jobs["running"]) == ["beta"]
+    gate.open()
+    assert word(weir, jobs["running"]) == "0 CD"
+    assert word(weir, jobs["removed"]) == "-9 LOST"
+    weir.post("/release", never.args)
+    assert word(weir, never) == "0 CD"
+    assert [(counts / name).read_text() for name in [*names, "never"]] == ["ran\n"] * 5

@@ -18,7 +18,8 @@ actor Fleet {
   nonisolated let board: JobBoard
   private let configuration: GPUConnector.Configuration
   private let makeRunner: @Sendable (ServerSpec) -> any Runner
-  private let logger: Logger
+  let logger: Logger
+  nonisolated let recall: FleetRecall
   private nonisolated let changes = Shared<[Job]>([])
   private nonisolated let signal: AsyncStream<Void>
   private nonisolated let raise: AsyncStream<Void>.Continuation
@@ -47,6 +48,7 @@ actor Fleet {
     self.configuration = configuration
     self.logger = logger
     self.makeRunner = makeRunner
+    recall = FleetRecall(patience: configuration.recallPatience)
     (signal, raise) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
@@ -55,6 +57,7 @@ actor Fleet {
     board.watch { [weak self] job in self?.note(job) }
     for job in board.living { note(job) }
     await withDiscardingTaskGroup { group in
+      group.addTask { await self.recall.afterPatience { self.wake() } }
       for await _ in signal {
         for work in await pass() {
           switch work {
@@ -99,7 +102,7 @@ actor Fleet {
 
   private func makeAgent(_ spec: ServerSpec) -> ServerAgent {
     let agent = ServerAgent(
-      spec, runner: makeRunner(spec), board: board, configuration: configuration, logger: logger
+      spec, runner: makeRunner(spec), board: board, recall: recall, configuration: configuration, logger: logger
     ) { [weak self] in self?.wake() }
     for (key, name) in places where name == spec.name {
       if let job = board.job(key) { agent.jobs.change { $0[key] = job } }
@@ -119,7 +122,7 @@ actor Fleet {
     newAgents = []
     await takeChanges()
     retire()
-    guard !queue.isEmpty else { return work }
+    guard await recalled(), !queue.isEmpty else { return work }
     let agents = agents.value
     let placements = queue.plan(agents.map { $0.agent.capacity(isOpen: $0.isListed) })
     guard !placements.isEmpty else { return work }
@@ -147,7 +150,7 @@ actor Fleet {
     return work
   }
 
-  private func takeChanges() async {
+  func takeChanges() async {
     for job in changes.change({ jobs in
       defer { jobs = [] }
       return jobs
@@ -170,7 +173,7 @@ actor Fleet {
   }
 
   /// Takes in what has become of a job.
-  private func take(_ job: Job) async {
+  func take(_ job: Job) async {
     // A later change of it may be here already.
     let job = board.job(job.key) ?? job
     let place = job.state.isTerminal ? nil : job.nodes.first
@@ -189,7 +192,8 @@ actor Fleet {
       }
     } else {
       forget(job.id)
-      if job.state == .canceling { await board.endUnplaced(job.key) }
+      // It may run on a server that has not been listed yet.
+      if job.state == .canceling, recall.isFinished { await board.endUnplaced(job.key) }
     }
   }
 

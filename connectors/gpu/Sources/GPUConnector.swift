@@ -20,6 +20,8 @@ public final class GPUConnector: Connector {
     public var quarantine: Duration = .seconds(60)
     /// How long an attempt may have begun nothing before it is given up.
     public var claimPatience: Duration = .seconds(30)
+    /// How long after a start servers that cannot be reached are waited for before jobs are started on the others.
+    public var recallPatience: Duration = .seconds(30)
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 

@@ -19,6 +19,7 @@ actor ServerAgent {
 
   nonisolated let runner: Shared<any Runner>
   let board: JobBoard
+  let recall: FleetRecall
   let configuration: GPUConnector.Configuration
   let logger: Logger
   /// Called when something may have become free, or may be used again.
@@ -43,13 +44,14 @@ actor ServerAgent {
   var claimed: [AttemptID: ContinuousClock.Instant] = [:]
 
   init(
-    _ spec: ServerSpec, runner: any Runner, board: JobBoard, configuration: GPUConnector.Configuration,
-    logger: Logger, onChange: @escaping @Sendable () -> Void
+    _ spec: ServerSpec, runner: any Runner, board: JobBoard, recall: FleetRecall,
+    configuration: GPUConnector.Configuration, logger: Logger, onChange: @escaping @Sendable () -> Void
   ) {
     name = spec.name
     self.spec = Shared(spec)
     self.runner = Shared(runner)
     self.board = board
+    self.recall = recall
     self.configuration = configuration
     self.onChange = onChange
     var logger = logger
@@ -172,10 +174,13 @@ actor ServerAgent {
   private func list(root: String) async throws(BackendError) {
     let result = try await run(GPUScript.list, [root], purpose: .observation, limit: 256 << 20)
     let answer = try understood { () throws(MalformedAnswer) in try ListAnswer(result.stdout) }
-    let known = Set(jobs.value.values.map(\.submissionToken))
+    let known = Dictionary(jobs.value.values.map { ($0.submissionToken, $0.attempt) }, uniquingKeysWith: max)
     var entries: [AttemptID: ListAnswer.Entry] = [:]
-    for entry in answer.entries where !known.contains(entry.job) {
-      if let attempt = entry.attempt { entries[AttemptID(job: entry.job, number: attempt.number)] = entry }
+    for entry in answer.entries {
+      // Of a store that is older than the server, the latest attempt is not known.
+      if let attempt = entry.attempt, attempt.number > known[entry.job] ?? 0 {
+        entries[AttemptID(job: entry.job, number: attempt.number)] = entry
+      }
     }
     let asked = Array(entries.keys)
     let now = ContinuousClock.now
@@ -197,7 +202,7 @@ actor ServerAgent {
   }
 
   /// As many as fit on one command line.
-  private static let attemptsPerSweep = 1500
+  static let attemptsPerSweep = 1500
 
   private func sweepAll(_ began: ContinuousClock.Instant) async throws(BackendError) {
     let jobs = jobs.value.values.filter { !starting.contains($0.key) }
@@ -258,6 +263,7 @@ actor ServerAgent {
   private func follow(_ job: Job, _ state: AttemptState) {
     if state != .claimed { claimed[job.attemptID] = nil }
     switch state {
+    case .absent where !recall.isFinished: break
     case .absent:
       // What was to start it has not come to the server, or not yet.
       if job.state == .canceling || job.state == .starting && status.value.isQuarantined {
