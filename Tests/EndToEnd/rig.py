@@ -384,10 +384,14 @@ class Rig:
                     server = self.KINDS.get(name, Server)(self, name)
                 self.servers[name] = server
                 ports = {server.port, server.entry["port"], server.entry.get("jump", {}).get("port", server.port)}
-                with open(self.known_hosts, "a") as file:
-                    file.writelines(f"[127.0.0.1]:{port} {server.host_key}" for port in ports)
+                self.trust(server, *ports)
                 server.start()
             return self.servers[name]
+
+    def trust(self, server: Server, *ports: int):
+        """Has a server's key known at these ports."""
+        with open(self.known_hosts, "a") as file:
+            file.writelines(f"[127.0.0.1]:{port} {server.host_key}" for port in ports)
 
     def gate(self) -> "Opener":
         return Opener(self.shared / uuid.uuid4().hex)

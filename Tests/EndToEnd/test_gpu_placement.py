@@ -5,6 +5,7 @@ import subprocess
 import time
 
 from harness import wait_until
+from rig import free_port
 from test_gpu import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401
 
 SHOW = "echo $PROCESS_NODENAME:$BARE_GPU"
@@ -172,3 +173,56 @@ def test_a_store_that_was_put_back_starts_nothing_twice(new_weir, rig):
     weir.post("/release", never.args)
     assert word(weir, never) == "0 CD"
     assert [(counts / name).read_text() for name in [*names, "never"]] == ["ran\n"] * 5
+
+
+# ------------------------------------------------------------ a server that gets another place
+
+
+def test_a_server_gets_another_place_under_its_jobs(new_weir, rig):
+    """They are looked for where they were started, also after a restart; what they hold is not given out again."""
+    alpha, beta = rig.server("alpha"), rig.server("beta")
+    weir = new_weir(alpha).start()
+    gate, last = rig.gate(), rig.gate()
+    running = [weir.run_job(f"{SHOW}; {one.wait}") for one in (gate, last)]
+    weir.await_running(*running)
+    # Another root.
+    weir.use((alpha, {"root": ".weir-moved"}))
+    waiting = weir.run_job(SHOW)
+    wait_until(lambda: (alpha.home / ".weir-moved/jobs").exists())
+    time.sleep(2.5)
+    assert weir.listed() == {**{job.name: "running" for job in running}, waiting.name: "queued"}
+    gate.open()
+    assert word(weir, running[0]) == "0 CD" and weir.output(running[0]).startswith("alpha:0\n")
+    assert weir.output(waiting).startswith("alpha:0\n")
+    assert (alpha.home / ".weir-moved/jobs" / waiting.id).exists()
+    weir.kill()
+    weir.start()
+    # Another account on another host: the job's place is the one before the first change.
+    weir.use((alpha, {"root": ".weir-third", "user": beta.account, "port": beta.port}))
+    time.sleep(2.5)
+    assert weir.listed() == {running[1].name: "running"}
+    last.open()
+    assert word(weir, running[1]) == "0 CD" and weir.output(running[1]).startswith("alpha:1\n")
+
+
+def test_a_server_only_gets_another_address(new_weir, rig):
+    """The place before is not reached any more, and the jobs are found in the present one."""
+    alpha = rig.server("alpha")
+    weir = new_weir(alpha).start()
+    gate = rig.gate()
+    running = weir.run_job(gate.wait)
+    weir.await_running(running)
+    port = alpha.port
+    alpha.stop()
+    try:
+        alpha.port = free_port()
+        alpha.start()
+        rig.trust(alpha, alpha.port)
+        weir.use((alpha, {"port": alpha.port}))
+        wait_until(lambda: weir.post("/runstatus", running.args).status == 200 and weir.listed() == {running.name: "running"})
+        gate.open()
+        assert word(weir, running) == "0 CD"
+    finally:
+        alpha.stop()
+        alpha.port = port
+        alpha.start()

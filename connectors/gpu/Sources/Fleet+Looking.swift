@@ -11,7 +11,7 @@ extension Fleet {
       let agent = entry.agent
       let status = agent.status.value
       guard status.isTried, agent.spec.value.isEnabled, entry.isListed || !agent.jobs.value.isEmpty else { return [] }
-      if let obstacle = status.obstacle() { return ["\(agent.name): \(obstacle)"] }
+      if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] }
       var troubles = agent.inventory.gpus.compactMap { gpu in
         gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
       }
@@ -29,6 +29,14 @@ extension Fleet {
     guard !all.isEmpty else { return "there is no server that is enabled" }
     let obstacles = all.compactMap { entry in entry.agent.status.value.obstacle().map { "\(entry.agent.name): \($0)" } }
     return obstacles.count == all.count ? obstacles.joined(separator: "; ") : nil
+  }
+}
+
+extension Fleet.Agent {
+  /// The server's name, with the place if that is not, or not any more, the one of the servers file.
+  fileprivate var title: String {
+    let place = isListed ? nil : agent.spec.value.place
+    return agent.name + (place.map { " at \($0)" } ?? "")
   }
 }
 

@@ -6,7 +6,7 @@ extension ServerAgent {
   nonisolated func capacity(isOpen: Bool) -> ServerCapacity {
     let status = status.value
     let running =
-      jobs.value.values.map { Need($0.needs, $0.devices) }
+      allJobs.map { Need($0.needs, $0.devices) }
       + strangers.values.map { Need($0.sighting.needs, $0.sighting.devices ?? []) }
     return spec.value.capacity(
       inventory, status.facts, running: running,
@@ -20,7 +20,7 @@ extension ServerAgent {
   /// The state of each of its GPUs as a reading shows them.
   nonisolated func inventory(_ reading: NVIDIASMI.Reading?) -> Inventory {
     let gpus = gpuStatus.value
-    var held = jobs.value.values.flatMap { job in
+    var held = allJobs.flatMap { job in
       job.devices.map { GPUHold(device: $0, job: job.submissionToken) }
     }
     for (id, stranger) in strangers {
@@ -33,6 +33,11 @@ extension ServerAgent {
   nonisolated func devices(_ indices: [Int]) -> [Device] {
     let gpus = inventory.gpus
     return indices.map { index in Device(index: index, uuid: gpus.first { $0.index == index }?.uuid) }
+  }
+
+  /// Its jobs, and those that it has in its earlier places: these hold what they have of the machine.
+  private nonisolated var allJobs: [Job] {
+    jobs.value.values + neighbors.value.flatMap { Array($0.jobs.value.values) }
   }
 
   /// The jobs that live there and that the store does not know.

@@ -17,6 +17,9 @@ actor ServerAgent {
   /// The jobs that it was given and that are not over, as they were when they last changed.
   nonisolated let jobs = Shared<[JobKey: Job]>([:])
 
+  /// The agents of other places of the same server.
+  nonisolated let neighbors = Shared<[ServerAgent]>([])
+
   nonisolated let runner: Shared<any Runner>
   let board: JobBoard
   let recall: FleetRecall
@@ -74,6 +77,7 @@ actor ServerAgent {
   /// Has it looked after no longer.
   nonisolated func retire() {
     isRetired.change { $0 = true }
+    neighbors.change { $0 = [] }
     poke()
   }
 
