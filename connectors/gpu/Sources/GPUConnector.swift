@@ -20,6 +20,8 @@ public final class GPUConnector: Connector {
     public var quarantine: Duration = .seconds(60)
     /// How long an attempt may have begun nothing before it is given up.
     public var claimPatience: Duration = .seconds(30)
+    /// How long after a start servers that cannot be reached are waited for before jobs are started on the others.
+    public var recallPatience: Duration = .seconds(30)
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 
@@ -106,7 +108,7 @@ public final class GPUConnector: Connector {
     return source.servers.map { spec in
       let agent = fleet?.agent(spec.name)
       // A GPU that is out of order today may be well tomorrow.
-      let gpus = agent?.status.value.known?.gpus.count
+      let gpus = agent?.gpuStatus.value.known?.gpus.count
       return spec.limits(gpus: spec.gpus == .auto ? gpus : nil, agent?.status.value.facts)
     }
   }
@@ -136,7 +138,6 @@ public final class GPUConnector: Connector {
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
     var observation = Observation(time: Date(), sightings: [])
-    let agents = Dictionary(fleet.agents.value.map { ($0.agent.name, $0.agent.status.value) }, uniquingKeysWith: { $1 })
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
     for job in jobs {
       guard let id = job.backendID else { continue }
@@ -144,7 +145,7 @@ public final class GPUConnector: Connector {
         observation.unchanged.insert(id)
         continue
       }
-      guard let status = agents[name] else {
+      guard let status = fleet.agent(of: job)?.status.value else {
         observation.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
@@ -158,7 +159,7 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
       }
     }
-    observation.sightings = agents.values.flatMap { $0.strangers.values.map(\.sighting) }
+    observation.sightings = fleet.agents.value.flatMap { $0.agent.status.value.strangers.values.map(\.sighting) }
     return observation
   }
 
@@ -181,7 +182,7 @@ public final class GPUConnector: Connector {
 
   /// Tells a job to end. One that waits has nothing to be told; of a server that is away it is remembered.
   public func cancel(_ job: Job) async throws(BackendError) {
-    guard let fleet = fleet.value, let current = fleet.current(job), let agent = fleet.agent(current.nodes.first) else {
+    guard let fleet = fleet.value, let current = fleet.current(job), let agent = fleet.agent(of: current) else {
       return
     }
     do { try await agent.cancel(current) } catch {
@@ -207,7 +208,7 @@ public final class GPUConnector: Connector {
 
   public func describe(_ job: Job) async throws(BackendError) -> String {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
-    if let agent = fleet.agent(job.nodes.first) { return try await agent.describe(job) }
+    if let agent = fleet.agent(of: job) { return try await agent.describe(job) }
     let place = await fleet.place(of: job).map { "\nPlace \($0.place) of \($0.count) in the queue" } ?? ""
     let needs = job.needs ?? Needs()
     return """
@@ -251,7 +252,7 @@ public final class GPUConnector: Connector {
 
   private func agent(of job: Job) throws(BackendError) -> ServerAgent {
     guard let name = job.nodes.first else { throw .refused("the job has no server yet") }
-    guard let agent = fleet.value?.agent(name) else { throw .unavailable("\(name) is not in the servers file") }
+    guard let agent = fleet.value?.agent(of: job) else { throw .unavailable("\(name) is not in the servers file") }
     return agent
   }
 }
