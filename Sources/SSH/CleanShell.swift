@@ -29,18 +29,35 @@ public enum CleanShell {
   /// Login shells read it: no quotes but single ones, no newline.
   private static let start = "exec /usr/bin/env " + variables.map { "-u \($0) " }.joined() + "/bin/sh -c "
 
-  /// The line that makes any login shell a shell that reads its commands from standard input. Its first positional
-  /// parameter is ``keptName``: some other shell that login files started does not have it.
-  public static let kept =
-    start
-    + ShellQuoting.quote(
-      "case ${BASH_VERSION+x} in x) exec /bin/sh -p -s \(keptName) ;; esac; exec /bin/sh -s \(keptName)")
-  static let keptName = "weir"
+  /// Runs the next word as a script. A shell that is not bash does it itself.
+  private static let privileged =
+    #"case ${BASH_VERSION+x} in x) exec /bin/sh -p -c "$0" "$@" ;; esac; shift; eval "$0""#
 
   /// A line for the `-c` of any login shell (sh, bash, dash, ksh, zsh, fish, csh or tcsh) that runs a script, its
   /// positional parameters unset.
   public static func line(_ script: String) -> String {
-    // csh has no quotes that can hold a newline: so it gets none, and printf(1) makes them again.
+    line(#"eval "set --; $(printf %b "$1")""#, [encoded(script)])
+  }
+
+  /// The same for a script that begins when it has read a line `go` on standard input, having written the mark to
+  /// standard error and then to standard output. So it is known when login files are over, and whether it ran.
+  static func line(_ script: String, mark: CommandMark) -> String {
+    line(
+      #"\#(mark.printing); read -r weir && [ "$weir" = go ] || exit 125; eval "unset weir; set --; $(printf %b "$1")""#,
+      [encoded(script)])
+  }
+
+  /// The same for a shell that stays, and takes its standard input for a script.
+  static func keptShell(mark: CommandMark) -> String {
+    line("\(mark.printing); case ${BASH_VERSION+x} in x) exec /bin/sh -p ;; esac; exec /bin/sh", [])
+  }
+
+  private static func line(_ script: String, _ arguments: [String]) -> String {
+    start + ([privileged, script, "sh"] + arguments).map(ShellQuoting.quote).joined(separator: " ")
+  }
+
+  /// csh has no quotes that can hold a newline: so it gets none, and printf(1) makes them again.
+  private static func encoded(_ script: String) -> String {
     var encoded: [UInt8] = []
     encoded.reserveCapacity(script.utf8.count + script.utf8.count / 8)
     for byte in script.utf8 {
@@ -50,11 +67,22 @@ public enum CleanShell {
       default: encoded.append(byte)
       }
     }
-    let words = [
-      // Here `$0` is the next word; a shell that is not bash runs it itself.
-      #"case ${BASH_VERSION+x} in x) exec /bin/sh -p -c "$0" "$@" ;; esac; shift; eval "$0""#,
-      #"eval "set --; $(printf %b "$1")""#, "sh", String(decoding: encoded, as: UTF8.self),
-    ]
-    return start + words.map(ShellQuoting.quote).joined(separator: " ")
+    return String(decoding: encoded, as: UTF8.self)
+  }
+}
+
+/// What a command prints when the account's login files are over: a line on each stream that nothing else prints.
+struct CommandMark {
+  /// The lines, without their ends. They differ: login files may have sent standard error to standard output.
+  let stdout: [UInt8]
+  let stderr: [UInt8]
+  /// Shell text that prints them, the one on standard error first.
+  let printing: String
+
+  init() {
+    let nonce = ShellRequest.nonce() + ShellRequest.nonce()
+    stdout = [ShellRequest.markStart] + Array("\(nonce)-out".utf8)
+    stderr = [ShellRequest.markStart] + Array("\(nonce)-err".utf8)
+    printing = #"printf '\036%s\n' \#(nonce)-err >&2; printf '\036%s\n' \#(nonce)-out"#
   }
 }

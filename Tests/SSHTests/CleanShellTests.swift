@@ -1,7 +1,8 @@
 import Foundation
-import SSH
 import Shell
 import Testing
+
+@testable import SSH
 
 /// Runs the text that Weir really sends in an account whose login files are hostile.
 @Suite("Login files do not change what Weir's scripts do", .serialized)
@@ -83,7 +84,8 @@ struct CleanShellTests {
       let command = try Command.script(ScriptText(trusted: Self.probe), [])
       let alone = try await account.run(command.text)
       #expect(alone.stdout.hasSuffix(expected), "\(loginShell), by itself")
-      let kept = try await account.run(CleanShell.kept, stdin: "(eval \(ShellQuoting.quote(command.script)))\n")
+      let kept = try await account.run(
+        CleanShell.keptShell(mark: CommandMark()), stdin: "(eval \(ShellQuoting.quote(command.script)))\n")
       #expect(kept.stdout.hasSuffix(expected), "\(loginShell), kept")
       #expect(kept.stderr.hasSuffix("done\n") && alone.stderr.hasSuffix("done\n"))
       let plain = try await account.run(
@@ -105,9 +107,10 @@ struct CleanShellTests {
     let names = "$LANG $LC_ALL $TMPDIR $BASH_ENV $TAR_OPTIONS $SITE"
     let command = try Command.script(
       ScriptText(trusted: "echo \"\(names)\"; umask; exec bash -c 'module'"), [], startsJob: true)
-    for text in [command.text, CleanShell.kept] {
-      let result = try await account.run(text, stdin: text == CleanShell.kept ? command.script : "")
-      let lines = result.stdout.split(separator: "\n")
+    for isKept in [false, true] {
+      let text = isKept ? CleanShell.keptShell(mark: CommandMark()) : command.text
+      let result = try await account.run(text, stdin: isKept ? command.script : "")
+      let lines = result.stdout.split(separator: "\n").dropFirst(isKept ? 1 : 0)
       #expect(
         lines.first ?? "" == "de_DE.UTF-8 C.UTF-8 /scratch \(account.home)/m -v it's ours"
           && lines.dropFirst().first?.hasSuffix("027") == true)
