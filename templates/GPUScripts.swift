@@ -12,6 +12,7 @@ public enum GPUScript {
   public static let list = text(PackageResources.list_sh, "list")
   public static let recall = text(PackageResources.recall_sh, "recall")
   public static let output = text(PackageResources.output_sh, "output")
+  public static let size = text(PackageResources.size_sh, "size")
   public static let describe = text(PackageResources.describe_sh, "describe")
   public static let remove = text(PackageResources.remove_sh, "remove")
   public static let input = text(PackageResources.input_sh, "input")

@@ -10,6 +10,8 @@ struct Retention: Sendable, Equatable {
   var answeredAt: Date?
   /// Since when the output is answered no more.
   var expiredAt: Date?
+  /// When the job's files are to be removed, or that is tried again; nil before its output went, and once they are gone.
+  var filesSince: Date?
   /// How often its removal from the backend failed.
   var failures: Int
   var failure: String?
@@ -25,8 +27,15 @@ extension Retention {
     guard let row, let job = String.fromDatabaseValue(row["job"]) else { return nil }
     self.job = job
     (due, answeredAt, expiredAt) = (time("due"), time("answeredAt"), time("expiredAt"))
+    filesSince = time("filesSince")
     failures = min(max(0, Int.fromDatabaseValue(row["failures"]) ?? 0), StoredBounds.count)
     failure = String.fromDatabaseValue(row["failure"])
+  }
+
+  /// Whether files of the job are still kept.
+  /// - Parameter time: the service time.
+  func hasFiles(at time: Date, keptFor seconds: TimeInterval) -> Bool {
+    expiredAt == nil || due != nil || filesSince.map { time < $0 + seconds } ?? false
   }
 
   static func fetchOne(_ db: Database, _ id: String) throws -> Retention? {
@@ -40,9 +49,11 @@ extension JobStore {
   }
 
   /// Notes that output was asked for, which sets the time of its removal, once.
+  /// - Parameter size: bytes of the copy that is kept.
   /// - Returns: false when it expired meanwhile.
-  func answered(_ id: String, at now: Date, due: Date) throws -> Bool {
+  func answered(_ id: String, size: Int, at now: Date, due: Date) throws -> Bool {
     try database.write { db in
+      try db.execute(sql: "UPDATE kept SET output = ? WHERE job = ?", arguments: [size, id])
       try db.execute(
         sql: """
           INSERT INTO retention (job, due, answeredAt) VALUES (:job, :due, :now)
@@ -101,26 +112,65 @@ extension JobStore {
   }
 
   /// Notes that output is gone from the backend; the kept copy, the archive it was submitted with and the shown script go with it.
-  func removedOutput(of job: Job, event: JobEvent) throws {
+  /// - Parameter filesSince: the service time from which on the job's files are kept; nil where the backend keeps none.
+  func removedOutput(of job: Job, filesSince: Date?, event: JobEvent) throws {
     unlink(outputFile(job.id))
     unlink(inputFile(job.id))
     Checkpoint.reach("removal.copy-removed")
     try database.write { db in
-      try db.execute(sql: "UPDATE retention SET due = NULL, failure = NULL WHERE job = ?", arguments: [job.id])
+      try db.execute(
+        sql: "UPDATE retention SET due = NULL, filesSince = ?, failures = 0, failure = NULL WHERE job = ?",
+        arguments: [filesSince?.stored, job.id])
+      try db.execute(sql: "DELETE FROM kept WHERE job = ?", arguments: [job.id])
       try db.execute(sql: "DELETE FROM shownScript WHERE job = ?", arguments: [job.id])
       var event = event.bounded()
       try event.insert(db)
     }
   }
 
-  /// Notes that output could not be removed, and when that is tried again. The first failure, and every other one, is an
-  /// event.
-  func failedRemoval(of job: Job, reason: String, retry: (_ failures: Int) -> Date, event: JobEvent) throws {
+  /// The jobs whose files alone are kept since that service time or longer, the longest first.
+  func jobs(withFilesSince time: Date, limit: Int) throws -> [Job] {
+    try database.read { db in
+      try JobRow.fetchAll(
+        db,
+        sql: """
+          SELECT job.* FROM retention JOIN job ON job.id = retention.job
+          WHERE filesSince <= ? AND filesSince >= '1970' AND typeof(filesSince) = 'text' AND due IS NULL
+          ORDER BY filesSince LIMIT ?
+          """,
+        arguments: [time.stored, limit])
+    }.compactMap(\.job)
+  }
+
+  /// Notes that the files of a job are gone from the backend.
+  func removedFiles(of job: Job, event: JobEvent) throws {
+    try database.write { db in
+      try db.execute(
+        sql: "UPDATE retention SET filesSince = NULL, failures = 0, failure = NULL WHERE job = ?", arguments: [job.id])
+      var event = event.bounded()
+      try event.insert(db)
+    }
+  }
+
+  /// What of a job the backend keeps after its end.
+  enum Remains: String, Sendable {
+    case output
+    case files
+
+    /// The column by which they go.
+    fileprivate var column: String { self == .output ? "due" : "filesSince" }
+  }
+
+  /// Notes that something could not be removed, and when that is tried again. The first failure, and every other one, is
+  /// an event.
+  func failedRemoval(
+    of remains: Remains, _ job: Job, reason: String, retry: (_ failures: Int) -> Date, event: JobEvent
+  ) throws {
     try database.write { db in
       let known = try Retention.fetchOne(db, job.id)
       let failures = (known?.failures ?? 0) + 1
       try db.execute(
-        sql: "UPDATE retention SET due = ?, failures = ?, failure = ? WHERE job = ?",
+        sql: "UPDATE retention SET \(remains.column) = ?, failures = ?, failure = ? WHERE job = ?",
         arguments: [retry(failures).stored, failures, StoredBounds.cut(reason, to: StoredBounds.reason), job.id])
       if known?.failure != reason {
         var event = event.bounded()
@@ -136,7 +186,7 @@ extension JobStore {
         db,
         sql: """
           SELECT count(*), failure, max(due) FROM retention
-          WHERE due IS NOT NULL AND failures > 0 AND failures >= ?
+          WHERE (due IS NOT NULL OR filesSince IS NOT NULL) AND failures > 0 AND failures >= ?
           """,
         arguments: [failures])
       guard let row, let count = Int.fromDatabaseValue(row[0]), count > 0 else { return nil }
@@ -148,18 +198,13 @@ extension JobStore {
 
   func outputFile(_ id: String) -> String { directory.output + "/" + id }
 
-  /// The kept output of a job that is over; nil until it was kept.
-  func keptOutput(of id: String) throws -> [UInt8]? {
-    do { return [UInt8](try Data(contentsOf: URL(fileURLWithPath: outputFile(id)))) } catch CocoaError
-      .fileReadNoSuchFile
-    {
-      return nil
-    }
-  }
+  /// The kept output of a job that is over; nil until it was kept, and when the copy cannot be read: then the backend is
+  /// asked again.
+  func keptOutput(of id: String) -> [UInt8]? { try? Files.read(outputFile(id), limit: .max) }
 
   /// Keeps the output of a job that is over. The first to be kept stays, unless its room is needed.
   func keep(output: [UInt8], of id: String) throws -> [UInt8] {
-    if let kept = try keptOutput(of: id) { return kept }
+    if let kept = keptOutput(of: id) { return kept }
     try Files.write(output, to: outputFile(id))
     Checkpoint.reach("output.kept")
     let count = keptBytes.withLock { bytes in

@@ -17,7 +17,7 @@ public final class JobStore: Sendable {
 
   let database: DatabasePool
   let directory: StateDirectory
-  private let seal: Seal
+  let seal: Seal
   /// How many bytes of output are kept at most.
   let outputLimit: Int
   /// How many bytes of output are kept, and were removed since that was counted; nil before it was.
@@ -37,10 +37,16 @@ public final class JobStore: Sendable {
       try Self.prepare(directory)
       database = try DatabasePool(path: directory.database, configuration: Self.configuration)
       // GRDB makes it NORMAL when it switches to WAL, after everything that a configuration can say.
-      try database.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+      try database.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        // What a large commit made of the log is given back at the next checkpoint.
+        try db.execute(sql: "PRAGMA journal_size_limit = 16777216")
+      }
     } catch {
       throw StoreError(error)
     }
+    // What it finds is a warning; what keeps it from looking shows elsewhere.
+    try? examineSeal()
   }
 
   static var configuration: Configuration {
@@ -92,15 +98,17 @@ public final class JobStore: Sendable {
 
   /// Writes a new job, in place of an earlier one of the same name and number that the backend never had and whose events
   /// it takes over.
-  /// - Parameter outputDue: when its output goes, of a job that is over already.
-  /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key.
-  /// - Parameter payload: what the job will be run by, for a connector whose jobs wait here.
+  /// - Parameters:
+  ///   - payload: what the job will be run by, for a connector whose jobs wait here.
+  ///   - outputDue: when its output goes, of a job that is over already.
+  ///   - limits: what its owner may have; nil for a job that the backend has already.
+  /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key; ``JobError/limit(_:retryAfter:)``.
   func insert(
     _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
-    outputDue: Date? = nil
+    outputDue: Date? = nil, limits: OwnerLimits? = nil
   ) throws {
     let job = job.bounded()
-    let sealed = payload.map { Data(seal.close($0)) }
+    let sealed = try payload.map { Data(try seal.close($0)) }
     try database.write { db in
       let earlier = try String.fetchAll(
         db.cachedStatement(sql: "SELECT id FROM job WHERE name = ? AND number = ? AND backendID IS NULL"),
@@ -123,20 +131,11 @@ public final class JobStore: Sendable {
       if let outputDue {
         try db.execute(sql: "INSERT INTO retention (job, due) VALUES (?, ?)", arguments: [job.id, outputDue.stored])
       }
-      if let idempotencyKey { try idempotencyKey.bind(to: job.id, db) }
+      try Self.count(
+        KeptBytes(script: sealed?.count ?? 0, answer: shownScript.utf8.count, input: job.input?.size ?? 0), of: job, db)
+      try limits?.checkBytes(Self.keptBytes(of: job.owner, db).fixed, of: job.owner)
+      if let idempotencyKey { try idempotencyKey.bind(to: job, limits: limits ?? .unlimited, db) }
     }
-  }
-
-  /// What a job that waits here will be run by; nil once it is over.
-  func payload(of id: String) async throws -> [UInt8]? {
-    let sealed = try await database.read { db in
-      try Data.fetchOne(db, sql: "SELECT sealed FROM payload WHERE job = ?", arguments: [id])
-    }
-    guard let sealed else { return nil }
-    guard let plain = seal.open([UInt8](sealed)) else {
-      throw StoreError.unusable("what job \(id) is to be run by was sealed with another key than seal.key")
-    }
-    return plain
   }
 
   /// Writes what changed of some jobs, and why, in one transaction.
@@ -157,6 +156,9 @@ public final class JobStore: Sendable {
               ON CONFLICT (job) DO UPDATE SET due = excluded.due WHERE due IS NULL AND expiredAt IS NULL
               """, arguments: [change.job.id, due.stored])
           try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [change.job.id])
+          if db.changesCount > 0 {
+            try db.execute(sql: "UPDATE kept SET script = 0 WHERE job = ?", arguments: [change.job.id])
+          }
         }
       }
     }
@@ -188,43 +190,4 @@ public final class JobStore: Sendable {
       try db.execute(sql: "PRAGMA user_version = \(count &+ 1)")
     }
   }
-}
-
-/// What a caller marks a submission with, so that it can be sent again (draft-ietf-httpapi-idempotency-key-header).
-public struct IdempotencyKey: Sendable, Equatable {
-  /// Whose key it is: each caller has its own.
-  public let caller: String
-  public let key: String
-
-  /// Nil unless the key is 1 to 255 visible ASCII characters.
-  public init?(caller: String, key: String) {
-    guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else { return nil }
-    self.caller = caller
-    self.key = key
-  }
-
-  /// The job that was submitted with it, if any.
-  func job(_ db: Database) throws -> Job? {
-    try JobRow.job(
-      Row.fetchOne(
-        db,
-        sql: "SELECT job.* FROM idempotencyKey JOIN job ON job.id = idempotencyKey.job WHERE caller = ? AND key = ?",
-        arguments: [caller, key]))
-  }
-
-  func bind(to id: String, _ db: Database) throws {
-    if let known = try job(db) {
-      guard known.id == id else { throw JobError.idempotencyConflict(known.key) }
-      return
-    }
-    try db.execute(
-      sql: "INSERT INTO idempotencyKey (caller, key, job) VALUES (?, ?, ?)", arguments: [caller, key, id])
-  }
-}
-
-extension JobStore {
-  /// The job that was submitted with a key, if any.
-  func job(_ key: IdempotencyKey) async throws -> Job? { try await database.read { db in try key.job(db) } }
-
-  func bind(_ key: IdempotencyKey, to id: String) throws { try database.write { db in try key.bind(to: id, db) } }
 }

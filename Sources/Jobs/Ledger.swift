@@ -93,17 +93,21 @@ actor Ledger {
     return try await store.job(key)
   }
 
+  /// - Parameter limits: what its owner may have; nil for a job that the backend has already.
   func insert(
-    _ job: Job, shownScript: String, actor: String, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil
+    _ job: Job, shownScript: String, actor: String, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
+    limits: OwnerLimits? = nil
   ) throws {
     let job = job.bounded()
+    try limits?.checkWaiting(table.waiting(of: job.owner, besides: job.key), of: job.owner)
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
       reason: job.reason)
     let due = job.state.isTerminal ? serviceTime.now + unclaimedOutput : nil
     try writing {
       try store.insert(
-        job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due)
+        job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due,
+        limits: limits)
     }
     // It took the place of an earlier try, of which nothing more is to be written.
     unsaved[job.key] = nil

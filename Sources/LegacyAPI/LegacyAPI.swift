@@ -370,6 +370,8 @@ extension HTTPError {
     case .expired: self.init(.init(410), code: "job_expired", text)
     case .idempotencyConflict:
       self.init(.init(409), code: "idempotency_conflict", text, hint: "send a key of its own with each submission")
+    case .limit(_, let seconds):
+      self.init(.init(429), code: "owner_limit", text, headers: seconds.map { ["Retry-After": "\($0)"] } ?? [:])
     case .storage: self.init(.init(503), code: "store_unavailable", text, headers: wait)
     }
   }

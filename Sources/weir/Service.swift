@@ -230,6 +230,12 @@ struct Service {
     configuration.submitDeadline = TimeInterval(settings.whole("WEIR_SUBMIT_DEADLINE"))
     configuration.keepOutput = TimeInterval(settings.whole("WEIR_KEEP_OUTPUT"))
     configuration.unclaimedOutput = configuration.keepOutput + 7 * 86_400
+    configuration.keepFiles = TimeInterval(settings.whole("WEIR_KEEP_FILES"))
+    configuration.ownerLimits.waitingJobs = settings.whole("WEIR_OWNER_WAITING_JOBS")
+    configuration.ownerLimits.bytes = settings.whole("WEIR_OWNER_BYTES")
+    configuration.ownerLimits.keys = settings.whole("WEIR_OWNER_IDEMPOTENCY_KEYS")
+    configuration.ownerLimits.keysPerJob = settings.whole("WEIR_JOB_IDEMPOTENCY_KEYS")
+    configuration.ownerLimits.keyAge = TimeInterval(settings.whole("WEIR_IDEMPOTENCY_SECONDS"))
     return configuration
   }
 

@@ -229,7 +229,7 @@ struct DamageTests {
     }
     try await Task.sleep(for: .milliseconds(50))
     let file = scratch.path + "/backup"
-    try JobStore.backup(directory: scratch.path, to: file)
+    _ = try JobStore.backup(directory: scratch.path, to: file)
     writer.cancel()
     _ = await writer.result
     #expect(try scratch.mode("/backup") == 0o600)

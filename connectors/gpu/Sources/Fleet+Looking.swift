@@ -1,7 +1,9 @@
 import Jobs
 
 extension Fleet {
-  nonisolated func payload(of job: Job) async throws -> JobBoard.Payload { try await board.payload(of: job) }
+  nonisolated func payload(of job: Job) async throws(PayloadError) -> JobBoard.Payload {
+    try await board.payload(of: job)
+  }
 
   nonisolated func current(_ job: Job) -> Job? { board.job(job.key) }
 

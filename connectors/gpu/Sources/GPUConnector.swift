@@ -126,7 +126,13 @@ public final class GPUConnector: Connector {
       return nil
     }
     let payload: JobBoard.Payload
-    do { payload = try await fleet.payload(of: job) } catch { throw .unavailable("\(error)") }
+    do throws(PayloadError) { payload = try await fleet.payload(of: job) } catch {
+      guard case .lost(let reason) = error else { throw .unavailable("\(error)") }
+      // It was accepted, and can never run.
+      return Sighting(
+        backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .failed, source: "queue",
+        backendWord: "failed", reason: reason, ending: .failed)
+    }
     return Sighting(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken),
       state: payload.submission.held ? .held : .queued, source: "queue", backendWord: "queued")
@@ -235,11 +241,24 @@ public final class GPUConnector: Connector {
     of job: Job, matching globs: [ResultGlob], onFiles: @escaping @Sendable ([JobFile]) async throws -> Void
   ) async throws { try await agent(of: job).files(of: job, matching: globs, onFiles: onFiles) }
 
-  /// Removes the job's directory. What a put-back attempt left on another server goes with it.
-  public func removeOutput(_ job: Job) async throws(BackendError) {
-    if !job.nodes.isEmpty { try await agent(of: job).remove(job) }
+  public func outputSize(_ job: Job) async throws(BackendError) -> Int? {
+    job.nodes.isEmpty ? nil : try await agent(of: job).outputSize(job, stream: "stdout")
+  }
+
+  public var keepsFiles: Bool { true }
+
+  /// Removes what the job has printed and what Weir wrote for it. What a put-back attempt left on another server goes too.
+  public func removeOutput(_ job: Job) async throws(BackendError) { try await remove(job, keepingWork: true) }
+
+  /// Removes the job's directory.
+  public func removeFiles(_ job: Job) async throws(BackendError) { try await remove(job, keepingWork: false) }
+
+  private func remove(_ job: Job, keepingWork: Bool) async throws(BackendError) {
+    if !job.nodes.isEmpty { try await agent(of: job).remove(job, keepingWork: keepingWork) }
     guard job.attempt > 1, let fleet = fleet.value else { return }
-    for other in fleet.agents.value where other.agent.name != job.nodes.first { try await other.agent.remove(job) }
+    for other in fleet.agents.value where other.agent.name != job.nodes.first {
+      try await other.agent.remove(job, keepingWork: keepingWork)
+    }
   }
 
   public func list(

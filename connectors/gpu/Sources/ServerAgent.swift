@@ -39,6 +39,8 @@ actor ServerAgent {
   private var failures = 0
   var startFailures = 0
   var quarantines = 0
+  /// Since when something of a job cannot be read on this machine.
+  var unreadable: [JobKey: ContinuousClock.Instant] = [:]
   /// The jobs whose start is under way.
   var starting: Set<JobKey> = []
   /// When a job was last told to end.

@@ -347,7 +347,7 @@ public struct SlurmConnector: Connector {
     return id
   }
 
-  private func run(
+  func run(
     _ command: Command, as account: String, stdin: [UInt8] = [], stdoutLimit: Int = 16 << 20, timeout: Duration? = nil,
     purpose: CommandPurpose = .action
   ) async throws(BackendError) -> CommandResult {
