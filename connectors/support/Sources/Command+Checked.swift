@@ -13,4 +13,9 @@ extension Command {
   package static func checkedScript(_ script: StaticString, _ arguments: [String]) throws(BackendError) -> Command {
     do { return try .script(script, arguments) } catch { throw .refused("\(error)") }
   }
+
+  /// The same for a script that was not written down where it is used.
+  package static func checkedScript(_ script: ScriptText, _ arguments: [String]) throws(BackendError) -> Command {
+    do { return try .script(script, arguments) } catch { throw .refused("\(error)") }
+  }
 }
