@@ -25,7 +25,8 @@ public protocol Connector: Sendable {
   /// it ended. A job among them that is over already is asked about for what is not known of its end.
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation
 
-  /// Asks the backend, in every record it keeps, for a job whose id was never learnt.
+  /// Asks the backend, in every record it keeps, for one job: one whose id was never learnt, or one that complete polls
+  /// do not show. It asks in another way than ``observe(_:)`` where there is one, as the job's own account for example.
   /// Nil means that the backend was asked and does not have it.
   /// - Parameter timeout: time for all of it.
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting?
@@ -237,11 +238,12 @@ public struct Sighting: Sendable, Equatable {
   /// Whether this is that job: by the mark where it is shown, else by id and name; never under another account.
   ///
   /// An id alone says nothing: a backend that was reset gives its ids out anew. A mark under another account is
-  /// somebody's copy. What was submitted before the job, by more than clocks differ, is an earlier holder of its id.
+  /// somebody's copy. What was submitted before the job, by more than clocks that were set wrong differ, is an earlier
+  /// holder of its id.
   public func shows(_ job: Job) -> Bool {
     if let account, account != job.account { return false }
     if let mark { return mark.token == job.submissionToken }
-    if let submittedAt, submittedAt < job.submittedAt - 600 { return false }
+    if let submittedAt, submittedAt < job.submittedAt - 7200 { return false }
     return backendID == job.backendID && name == job.name
   }
 }

@@ -73,7 +73,7 @@ public struct JobBoard: Sendable {
   ///   - job: as it was placed; not changed if it is another attempt by now.
   ///   - asNextAttempt: whether what was tried left traces, so that the next try needs a number of its own.
   public func putBack(_ job: Job, reason: String, asNextAttempt: Bool) async {
-    await ledger.transition(job.key, actor: "weir") { [attempt = job.attempt] job in
+    await ledger.transition(job, actor: "weir") { [attempt = job.attempt] job in
       guard job.attempt == attempt, job.state == .starting || job.state == .canceling else { return }
       job.stateTime = Date()
       job.stateSource = "queue"
@@ -96,7 +96,7 @@ public struct JobBoard: Sendable {
   /// Ends a job that certainly was not started, for it cannot be.
   /// - Parameter job: as it was placed; not changed if it is another attempt by now.
   public func fail(_ job: Job, reason: String) async {
-    await ledger.transition(job.key, actor: "weir") { [attempt = job.attempt] job in
+    await ledger.transition(job, actor: "weir") { [attempt = job.attempt] job in
       guard job.attempt == attempt, job.state == .starting else { return }
       job.end(at: Date(), reason: reason)
       job.stateSource = "queue"
@@ -106,7 +106,8 @@ public struct JobBoard: Sendable {
 
   /// Ends a job that was to be canceled before it had a machine.
   public func endUnplaced(_ key: JobKey) async {
-    await ledger.transition(key, actor: "weir") { job in
+    guard let job = job(key) else { return }
+    await ledger.transition(job, actor: "weir") { job in
       guard job.state == .canceling, job.nodes.isEmpty else { return }
       job.state = .canceled
       job.stateSource = "queue"

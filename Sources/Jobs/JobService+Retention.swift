@@ -17,7 +17,7 @@ extension JobService {
   /// The output of a job that is over: read from the backend once, the same bytes until ``Configuration/keepOutput``
   /// after it was first asked for, and then no more.
   public func finalOutput(_ job: Job) async throws(JobError) -> [UInt8] {
-    guard job.state.isTerminal else { throw .notOver(job.key, job.state) }
+    if !job.state.isTerminal, try await toldEnd(of: job) == nil { throw .notOver(job.key, job.state) }
     let (known, isAnswered) = try await kept(job)
     if let known, isAnswered { return known }
     var output = known ?? []
@@ -25,10 +25,10 @@ extension JobService {
       do { output = try await connector.output(job, lines: configuration.keptLines) } catch { throw JobError(error) }
     }
     Checkpoint.reach("output.read", if: known == nil)
-    let now = Date()
+    let now = configuration.clock.date
     do {
       output = try await ledger.keep(output: output, of: job.id)
-      let due = now + configuration.keepOutput
+      let due = ledger.serviceTime.now + configuration.keepOutput
       let isInTime = try await ledger.writing { [store = ledger.store] in
         try store.answered(job.id, at: now, due: due)
       }
@@ -41,6 +41,12 @@ extension JobService {
       logger.warning("\(job.key): output answered, but not kept: \(error)")
     }
     return output
+  }
+
+  /// How a job ended, as it was answered the first time: what the upstream has acted on does not change, even where it
+  /// was wrong. Nil when that is how the job ended.
+  public func toldEnd(of job: Job) async throws(JobError) -> ToldEnd? {
+    do { return try await ledger.store.toldEnd(of: job.id) } catch { throw .storage(StoreError(error).summary) }
   }
 
   /// The kept output of a job that is over, and whether it was asked for before.
@@ -60,16 +66,23 @@ extension JobService {
   func removeOutputs() async {
     let pause = Duration.seconds(min(60, max(1, configuration.keepOutput / 2)))
     while !Task.isCancelled {
+      await keepServiceTime()
       await removeDueOutputs()
       try? await Task.sleep(for: pause)
     }
+  }
+
+  func keepServiceTime() async {
+    let time = ledger.serviceTime.now
+    _ = try? await ledger.writing { [store = ledger.store] in try store.keep(serviceTime: time) }
   }
 
   /// Removes all output whose time is over: from the backend, then what we kept of it, and the script that was shown.
   func removeDueOutputs() async {
     do {
       while !Task.isCancelled {
-        let due = try await ledger.writing { [store = ledger.store] in try store.expire(before: Date(), limit: 100) }
+        let now = ledger.serviceTime.now
+        let due = try await ledger.writing { [store = ledger.store] in try store.expire(before: now, limit: 100) }
         for job in due where !Task.isCancelled { try await removeOutput(of: job) }
         if due.count < 100 { break }
       }
@@ -82,7 +95,7 @@ extension JobService {
   }
 
   private func removeOutput(of job: Job) async throws {
-    let time = Date()
+    let (time, now) = (configuration.clock.date, ledger.serviceTime.now)
     func event(_ reason: String) -> JobEvent {
       JobEvent(
         job: job.id, time: time, actor: "weir", from: job.state, to: job.state, source: "weir", reason: reason)
@@ -98,7 +111,7 @@ extension JobService {
       logger.warning("\(job.key): \(event.reason)")
       let reason = error.description
       try await ledger.writing {
-        try store.failedRemoval(of: job, reason: reason, retry: { time + Self.pause(after: $0) }, event: event)
+        try store.failedRemoval(of: job, reason: reason, retry: { now + Self.pause(after: $0) }, event: event)
       }
       return
     }

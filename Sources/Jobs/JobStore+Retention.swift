@@ -37,10 +37,15 @@ extension JobStore {
   }
 
   /// Ends answering with all output whose time is over, and returns the jobs, the longest due first.
+  /// - Parameter now: by the service time, as all times of removals are.
   func expire(before now: Date, limit: Int) throws -> [Job] {
     let due = try database.read { db in
       try String.fetchAll(
-        db, sql: "SELECT job FROM retention WHERE due <= ? ORDER BY due LIMIT ?", arguments: [now, limit])
+        db,
+        sql: """
+          SELECT retention.job FROM retention JOIN job ON job.id = retention.job
+          WHERE due <= ? AND NOT (\(Schema.isLiving)) ORDER BY due LIMIT ?
+          """, arguments: [now, limit])
     }
     guard !due.isEmpty else { return [] }
     return try database.write { db in

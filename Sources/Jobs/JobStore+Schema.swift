@@ -12,6 +12,7 @@ enum Schema {
     migrator.registerMigration("retention", migrate: retention)
     migrator.registerMigration("placement", migrate: placement)
     migrator.registerMigration("inputs", migrate: inputs)
+    migrator.registerMigration("corrections", migrate: corrections)
     return migrator
   }
 
@@ -111,6 +112,25 @@ enum Schema {
   @Sendable private static func inputs(_ db: Database) throws {
     try db.alter(table: "job") { table in table.add(column: "input", .text) }
   }
+
+  /// What was answered about ends that were corrected later, and what intervals are measured by.
+  @Sendable private static func corrections(_ db: Database) throws {
+    try db.alter(table: "job") { table in table.add(column: "submittedStamp", .text) }
+    try db.create(table: "toldEnd") { table in
+      table.primaryKey("job", .text).references("job", onDelete: .cascade)
+      table.column("ending", .text).notNull()
+      table.column("elapsed", .integer).notNull()
+    }
+    try db.create(table: "serviceTime") { table in
+      table.primaryKey("id", .integer).check { $0 == 0 }
+      table.column("time", .datetime).notNull()
+    }
+    // Reads all of those that a later report may correct at each start.
+    try db.execute(sql: "CREATE INDEX jobUnseenEnd ON job (endedAt) WHERE \(hasUnseenEnd)")
+  }
+
+  /// See ``Job/isCorrectable``.
+  static let hasUnseenEnd = "state = 'lost' OR stateSource = '\(Job.administrator)'"
 }
 
 extension JobStore {

@@ -202,21 +202,22 @@ public struct LegacyAPI: Sendable {
 
   private func runStatus(of job: Job?, _ id: String, _ caller: Caller) -> Response {
     guard let job, known(job, by: id, to: caller) else { return json([.null, .null, .null, .null]) }
-    // Time that nobody saw it run is not made up.
-    let seen = service.view(of: job).unknownSince ?? Date()
     return json([
-      .array(job.nodes.map { .string($0) }), .string(clock(job.elapsed(at: seen))),
+      .array(job.nodes.map { .string($0) }), .string(clock(service.elapsed(of: job))),
       .string("\(job.name)/\(job.number)/\(id)"), .null,
     ])
   }
 
   private func exitStatus(of job: Job) async throws -> Response {
     let output = try await service.finalOutput(job)
+    // The upstream has acted on the first answer.
+    let told = try await service.toldEnd(of: job)
+    let ending = told?.ending ?? job.ending
     var text = String(decoding: output, as: UTF8.self)
     while text.last?.isWhitespace == true { text.removeLast() }
-    let word = job.ending?.legacyWord ?? "F"
+    let word = ending?.legacyWord ?? "F"
     return json([
-      .int(job.ending?.legacyCode ?? -9), .string(clock(job.elapsed)),
+      .int(ending?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
       [.string(text), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
     ])
   }
@@ -338,34 +339,6 @@ private func clock(_ seconds: Int) -> String {
   func two(_ number: Int) -> String { number < 10 ? "0\(number)" : String(number) }
   let seconds = max(0, seconds)
   return "\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
-}
-
-extension Ending {
-  /// Slurm's short word, as the upstream shows it to users.
-  var legacyWord: String {
-    switch self {
-    case .completed: "CD"
-    case .failed: "F"
-    case .outOfMemory: "OOM"
-    case .nodeFailure: "NF"
-    case .bootFailure: "BF"
-    case .timeLimit: "TO"
-    case .deadline: "DL"
-    case .preempted: "PR"
-    case .canceled: "CA"
-    case .lost: "LOST"
-    }
-  }
-
-  /// The exit code that the upstream knows: 0, 1, -15 for what somebody ended, -9 for the rest.
-  var legacyCode: Int {
-    switch self {
-    case .completed: 0
-    case .failed, .nodeFailure, .outOfMemory: 1
-    case .canceled, .deadline, .preempted: -15
-    case .timeLimit, .bootFailure, .lost: -9
-    }
-  }
 }
 
 extension HTTPError {

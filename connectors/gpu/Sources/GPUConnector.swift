@@ -116,9 +116,13 @@ public final class GPUConnector: Connector {
   /// The row is on disk: that is all there is to it.
   public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { mark.token }
 
-  /// A row that is there was accepted.
+  /// A row that is there was accepted. A job that has a server was looked for there by each sweep.
   public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
+    if let name = job.nodes.first {
+      if let failure = fleet.agent(name)?.status.value.failure { throw .unavailable(failure) }
+      return nil
+    }
     let payload: JobBoard.Payload
     do { payload = try await fleet.payload(of: job) } catch { throw .unavailable("\(error)") }
     return Sighting(
