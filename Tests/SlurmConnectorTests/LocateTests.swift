@@ -46,7 +46,8 @@ struct LocateTests {
 
   @Test("In slurmctld's memory where squeue does not show it")
   func controller() async throws {
-    try slurm.program("scontrol", "echo 'JobId=5 JobName=jarvice_a UserId=kirby(1) JobState=RUNNING Comment=weir:01TOKEN'")
+    try slurm.program(
+      "scontrol", "echo 'JobId=5 JobName=jarvice_a UserId=kirby(1) JobState=RUNNING Comment=weir:01TOKEN'")
     let found = try await locate("5")
     #expect(found?.state == .running && found?.source == "scontrol")
   }

@@ -3,29 +3,31 @@ import Jobs
 import Shell
 
 /// What a job that is looked for is known by.
-struct SearchedJob {
-  var token: String
-  var name: String
-  var account: String
-  var submittedAt: Date
+struct SearchedJob: Sendable {
+  let name: String
+  let account: String
+  let submittedAt: Date
   /// Its id, where that was learnt.
-  var backendID: String?
+  let backendID: String?
+  let isShown: @Sendable (Sighting) -> Bool
 
-  /// The same rules as those of ``Sighting/shows(_:)``.
-  func isShown(by sighting: Sighting) -> Bool {
-    guard (sighting.account ?? account) == account else { return false }
-    if let mark = sighting.mark { return mark.token == token }
-    if let submitted = sighting.submittedAt, submitted < submittedAt - 600 { return false }
-    return backendID != nil && sighting.backendID == backendID && sighting.name == name
+  init(_ job: Job) {
+    (name, account, submittedAt, backendID) = (job.name, job.account, job.submittedAt, job.backendID)
+    isShown = { $0.shows(job) }
+  }
+
+  /// One that is being submitted.
+  init(_ submission: Submission, token: String, submittedAt: Date) {
+    (name, account, backendID) = (submission.name, submission.account, nil)
+    self.submittedAt = submittedAt
+    isShown = { $0.mark?.token == token && ($0.account ?? submission.account) == submission.account }
   }
 }
 
 // Finding one job in every record that Slurm keeps.
 extension SlurmConnector {
   public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
-    let wanted = SearchedJob(
-      token: job.submissionToken, name: job.name, account: job.account, submittedAt: job.submittedAt,
-      backendID: job.backendID)
+    let wanted = SearchedJob(job)
     let deadline = ContinuousClock.now + timeout
     do throws(BackendError) {
       return try await search(for: wanted, as: job.account, timeout: timeout * 2 / 3).found

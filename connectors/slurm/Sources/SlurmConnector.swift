@@ -53,6 +53,8 @@ public struct SlurmConnector: Connector {
   }
 
   public var troubles: [String] { runner.statusLines + sight.troubles(of: configuration.observer) }
+  /// squeue tells an end first, and accounting the exit code some seconds later.
+  public var reportsExitCodesLater: Bool { true }
   public var lastSubmit: TimeInterval { TimeInterval(configuration.lastSubmit) }
 
   // MARK: Submitting
@@ -81,8 +83,7 @@ public struct SlurmConnector: Connector {
       // A plugin or a wrapper may fail after slurmctld took the job.
       let found: Sighting?
       do throws(BackendError) {
-        let wanted = SearchedJob(
-          token: mark.token, name: submission.name, account: submission.account, submittedAt: submitted)
+        let wanted = SearchedJob(submission, token: mark.token, submittedAt: submitted)
         found = try await search(
           for: wanted, as: submission.account, timeout: configuration.submitTimeout - (.now - began)
         ).found
