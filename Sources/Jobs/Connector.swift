@@ -107,6 +107,9 @@ public protocol Connector: Sendable {
   /// Whether a job can come with an archive that is unpacked where it runs.
   var takesInputs: Bool { get }
 
+  /// Whether the exit code of a job may become known some time after its end.
+  var reportsExitCodesLater: Bool { get }
+
   /// Works on the jobs of a board until the task is cancelled, for a connector that finds machines for them itself.
   func work(on board: JobBoard) async
 }
@@ -125,6 +128,7 @@ extension Connector {
   public var outage: String? { nil }
   public var queuesHere: Bool { false }
   public var takesInputs: Bool { false }
+  public var reportsExitCodesLater: Bool { false }
   public func work(on board: JobBoard) async {}
   public func hold(_ job: Job) async throws(BackendError) { throw cannot("hold") }
   public func suspend(_ job: Job) async throws(BackendError) { throw cannot("suspend") }

@@ -84,7 +84,8 @@ public final class JobService: Sendable {
     self.connector = connector
     self.configuration = configuration
     self.logger = logger
-    ledger = Ledger(store: store, configuration: configuration, logger: logger)
+    ledger = Ledger(
+      store: store, configuration: configuration, awaitsExitCodes: connector.reportsExitCodesLater, logger: logger)
     observer = ObserverState(clock: configuration.clock)
     unsettled = Retries(longestPause: .seconds(15), clock: configuration.clock)
     absent = Retries(longestPause: .seconds(300), clock: configuration.clock)

@@ -10,7 +10,7 @@ struct Retention: Sendable, Equatable {
   var answeredAt: Date?
   /// Since when the output is answered no more.
   var expiredAt: Date?
-  /// When the job's files are to be removed, or that is tried again; nil before its output went, and once they are gone.
+  /// The service time since which only the files of the job are kept; nil before its output went, and once they are gone.
   var filesSince: Date?
   /// How often its removal from the backend failed.
   var failures: Int

@@ -24,6 +24,7 @@ extension Ledger {
   func apply(
     _ observation: Observation, to asked: Set<String>, began: ContinuousClock.Instant, isUnbroken: Bool
   ) -> String? {
+    if observation.accountingFailure != nil { accountingFailed = began }
     let jobs = table.read { $0.jobs }
     let evidence = Evidence(observation, asked: asked)
     let shown = evidence.changes(of: jobs)

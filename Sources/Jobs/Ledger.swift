@@ -32,13 +32,21 @@ actor Ledger {
 
   /// How many jobs that are over stay in the table; the others are read from disk.
   private let recentCount: Int
+  /// Whether more stay there for as long as their exit codes may still be learnt, and of very many how many.
+  private let awaitsExitCodes: Bool
+  private static let mostAwaiting = 5000
+  /// When accounting last could not be asked.
+  var accountingFailed: ContinuousClock.Instant?
   /// How long a job that moves from one list to the other is shown in both.
   private let lingering: Duration
   /// Seconds for which output is kept that nobody asks for.
   private let unclaimedOutput: TimeInterval
 
-  init(store: JobStore, configuration: JobService.Configuration, logger: Logger) {
+  init(
+    store: JobStore, configuration: JobService.Configuration, awaitsExitCodes: Bool = false, logger: Logger
+  ) {
     self.store = store
+    self.awaitsExitCodes = awaitsExitCodes
     clock = configuration.clock
     table = JobTable(clock: clock)
     serviceTime = ServiceTime(clock: clock)
@@ -58,6 +66,11 @@ actor Ledger {
     var jobs = rows.compactMap(\.job)
     let known = Set(jobs.map(\.id))
     jobs = try store.jobs(withUnseenEnd: recentCount).filter { !known.contains($0.id) } + jobs
+    if awaitsExitCodes {
+      let late = try store.jobs(withoutExitCodeSince: clock.date - 600, limit: Self.mostAwaiting)
+      let known = Set(jobs.map(\.id))
+      jobs = late.filter { !known.contains($0.id) } + jobs
+    }
     if let latest = jobs.map(\.id).max() { ULID.follow(latest) }
     // The answer to its submit was lost when the program ended.
     for index in jobs.indices where jobs[index].state == .submitting && jobs[index].missingSince == nil {
@@ -242,15 +255,31 @@ actor Ledger {
 
   private func forget(_ line: inout ArraySlice<JobKey>, _ belongs: (Job) -> Bool) {
     guard line.count > recentCount else { return }
-    let leaving = line.prefix(line.count - recentCount)
-    line = ArraySlice(leaving.filter { unsaved[$0] != nil } + line.dropFirst(leaving.count))
+    let old = line.prefix(line.count - recentCount)
+    let staying = Set(old.filter { unsaved[$0] != nil }).union(awaitingExitCode(old))
+    let leaving = old.filter { !staying.contains($0) }
+    line = ArraySlice(old.filter(staying.contains) + line.dropFirst(old.count))
     // A name may stand for a new try at a job that the backend never had, and an end for one that was corrected.
     table.remove(
       table.read { contents in
-        leaving.filter { key in
-          unsaved[key] == nil && contents.jobs[key].map { $0.state.isTerminal && belongs($0) } ?? false
-        }
+        leaving.filter { key in contents.jobs[key].map { $0.state.isTerminal && belongs($0) } ?? false }
       })
+  }
+
+  /// Those of the jobs that the backend may still be asked about, since their exit codes come later than their ends: of very
+  /// many the latest.
+  private func awaitingExitCode(_ keys: ArraySlice<JobKey>) -> ArraySlice<JobKey> {
+    guard awaitsExitCodes else { return [] }
+    let now = clock.now
+    let accountingSince = accountingFailed ?? now - .seconds(86_400)
+    return table.read { contents in
+      ArraySlice(
+        keys.filter { key in
+          guard let job = contents.jobs[key], let timeline = contents.timelines[key] else { return false }
+          return timeline.awaitsExitCode(job, at: now, accountingSince: accountingSince)
+        }
+      ).suffix(Self.mostAwaiting)
+    }
   }
 
   private func event(from before: Job, to after: Job, actor: String) -> JobEvent? {

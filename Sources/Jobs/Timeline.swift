@@ -39,16 +39,22 @@ struct Timeline: Sendable, Equatable {
     unknown = after.unknownSince == nil ? nil : unknown ?? now
   }
 
-  /// Whether it is over, how it ended is not known in full yet, and accounting may still tell: the queue tells the first,
-  /// accounting both, but some seconds later. It is asked for ten minutes in which it can answer, within a day.
+  /// Whether it is over, how it ended is not known in full yet, and accounting can tell it now: the queue tells the first,
+  /// accounting both, but some seconds later.
   /// - Parameter accountingSince: since when accounting answers, as far as that is known.
   func lacksExitCode(
+    _ job: Job, at now: ContinuousClock.Instant, accountingSince: ContinuousClock.Instant
+  ) -> Bool {
+    now - entered >= .seconds(6) && awaitsExitCode(job, at: now, accountingSince: accountingSince)
+  }
+
+  /// The same, or accounting can tell it soon. It is asked for ten minutes in which it can answer, within a day.
+  func awaitsExitCode(
     _ job: Job, at now: ContinuousClock.Instant, accountingSince: ContinuousClock.Instant
   ) -> Bool {
     guard mayLackCode, job.state.isTerminal, job.state != .lost, job.backendID != nil, job.exitCode == nil else {
       return false
     }
-    return now - entered >= .seconds(6) && now - entered <= .seconds(86_400)
-      && now - max(entered, accountingSince) <= .seconds(600)
+    return now - entered <= .seconds(86_400) && now - max(entered, accountingSince) <= .seconds(600)
   }
 }

@@ -10,7 +10,7 @@ struct Weir: AsyncParsableCommand {
     abstract: "A downstream scheduler: takes jobs from an upstream platform and runs them where the site says.",
     discussion: "Weir is configured by environment variables; `weir config` shows them.",
     version: version,
-    subcommands: [Serve.self, Config.self, Store.self])
+    subcommands: [Serve.self, Config.self, Store.self, End.self])
 
   static func main() async {
     // Before there is a second thread, so that all of them inherit it.

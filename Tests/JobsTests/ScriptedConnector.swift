@@ -19,6 +19,7 @@ final class ScriptedConnector: Connector {
     var lookedFor: Job?
     var recalled: Result<[Sighting], BackendError> = .success([])
     var lastSubmit: TimeInterval = 0
+    var reportsExitCodesLater = false
     var output: [UInt8] = []
     /// How much the job has printed in all.
     var outputSize: Int?
@@ -40,6 +41,7 @@ final class ScriptedConnector: Connector {
   let name = "scripted"
   var troubles: [String] { [] }
   var takesInputs: Bool { true }
+  var reportsExitCodesLater: Bool { script.withLock { $0.reportsExitCodesLater } }
   var lastSubmit: TimeInterval { script.withLock { $0.lastSubmit } }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }

@@ -17,4 +17,11 @@ extension Command {
   {
     do { return try .script(script, arguments, startsJob: startsJob) } catch { throw .refused("\(error)") }
   }
+
+  /// The same for a script that was not written down where it is used.
+  package static func checkedScript(_ script: ScriptText, _ arguments: [String], startsJob: Bool = false)
+    throws(BackendError) -> Command
+  {
+    do { return try .script(script, arguments, startsJob: startsJob) } catch { throw .refused("\(error)") }
+  }
 }
