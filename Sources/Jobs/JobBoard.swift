@@ -101,7 +101,8 @@ public struct JobBoard: Sendable {
 
   /// Notes where a job's output is.
   public func relocate(_ key: JobKey, to outputPath: String) async {
-    await ledger.transition(key, actor: "weir") { $0.outputPath = outputPath }
+    guard let job = job(key) else { return }
+    await ledger.transition(job, actor: "weir") { $0.outputPath = outputPath }
   }
 
   /// Takes over what was seen of jobs.
