@@ -1,5 +1,7 @@
 """Which GPU and which server a job gets, whatever nvidia-smi, the servers file and the store say of them."""
 
+import os
+import pathlib
 import shutil
 import subprocess
 import time
@@ -226,3 +228,28 @@ def test_a_server_only_gets_another_address(new_weir, rig):
         alpha.stop()
         alpha.port = port
         alpha.start()
+
+
+# ------------------------------------------------------------ what a server sends
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that a process has computed."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_flood_of_ends_keeps_nothing_busy(new_weir, rig):
+    """A job says again and again that it has ended; others' ends are seen all the same."""
+    weir = new_weir("alpha").start()
+    ends = "../../../../ends"
+    for text in ('yes "$WEIR_JOB_ID 1"', "yes ready", "tr '\\0' x </dev/zero"):
+        flood = weir.run_job(f"exec 7<>{ends}; exec {text} >&7")
+        weir.await_running(flood)
+        before, began = processor_time(weir.process.pid), time.monotonic()
+        time.sleep(1.5)
+        used = (processor_time(weir.process.pid) - before) / (time.monotonic() - began)
+        assert used < 0.5, f"{used:.0%} of a core for {text}"
+        assert word(weir, weir.run_job("true"), seconds=10) == "0 CD"
+        weir.post("/terminate", flood.args)
+        assert word(weir, flood).endswith("CA")

@@ -35,7 +35,10 @@ actor ServerAgent {
   private nonisolated let hints = Shared<Set<AttemptID>>([])
   /// Those of them whose start has not been answered yet.
   var earlyHints: Set<AttemptID> = []
-  private var heard: [UInt8] = []
+  private var notices = EndNotices()
+  private var lookPause: LookPause
+  /// When all jobs are to be looked at again.
+  private var nextSweep = ContinuousClock.now
   private var failures = 0
   var startFailures = 0
   var quarantines = 0
@@ -59,6 +62,7 @@ actor ServerAgent {
     self.recall = recall
     self.configuration = configuration
     self.onChange = onChange
+    lookPause = LookPause(upTo: configuration.sweepInterval)
     var logger = logger
     logger[metadataKey: "server"] = "\(spec.name)"
     self.logger = logger
@@ -107,30 +111,36 @@ actor ServerAgent {
   private func look() async {
     let began = ContinuousClock.now
     var pause = configuration.sweepInterval
+    var isVain = false
     do throws(BackendError) {
       if status.value.facts == nil { try await prepare() }
       let ended = takeHints()
-      if let last = status.value.lastLook, !ended.isEmpty, began - last < configuration.sweepInterval * 2 {
+      if !ended.isEmpty, began < nextSweep {
         let jobs = jobs.value.values.filter { ended.contains($0.attemptID) }
-        try await sweep(jobs)
-        pause = max(.zero, configuration.sweepInterval - (.now - last))
+        if !jobs.isEmpty { try await sweep(jobs) }
+        isVain = !jobs.contains { board.job($0.key)?.state.isTerminal ?? true }
+        pause = max(.zero, nextSweep - .now)
       } else {
         try await sweepAll(began)
         // A look costs at most a fifth of the time.
         pause = max(pause, (.now - began) * 5)
+        nextSweep = .now + pause
       }
       if failures > 0 { logger.notice("the server answers again") }
       failures = 0
     } catch {
       guard !Task.isCancelled else { return }
       lost(error.description)
+      nextSweep = .now
       pause = min(.seconds(30), .seconds(1) * (1 << min(failures, 5)))
       pause = pause * Double.random(in: 0.75...1)
     }
     status.change { $0.isTried = true }
     onChange()
+    let least = lookPause.next(cost: .now - began, isVain: isVain)
+    try? await Task.sleep(for: least)
     guard hints.value.isEmpty else { return }
-    await wakeup.sleep(for: pause)
+    await wakeup.sleep(for: max(.zero, pause - least))
   }
 
   /// The attempts that are said to have ended. What ends before its start was answered is looked at once that is.
@@ -310,7 +320,7 @@ actor ServerAgent {
       }
       let began = ContinuousClock.now
       do {
-        heard = []
+        notices = EndNotices()
         _ = try await runner.value.stream(
           try Command.script(GPUScript.watch, [root]), as: account, input: .open, timeout: nil,
           purpose: .observation
@@ -324,19 +334,16 @@ actor ServerAgent {
     }
   }
 
-  private func hear(_ bytes: [UInt8]) {
-    heard += bytes
-    var ended: [AttemptID] = []
-    while let end = heard.firstIndex(of: UInt8(ascii: "\n")) {
-      let words = String(decoding: heard[..<end], as: UTF8.self).split(separator: " ")
-      heard.removeSubrange(...end)
-      if words.count == 2, let number = Int(words[1]) { ended.append(.init(job: String(words[0]), number: number)) }
-      // What has ended before it was listened to is seen by a sweep.
-      if words == ["ready"] { poke() }
+  /// While this takes time the server's words wait, so that a flood of them keeps nothing busy.
+  private func hear(_ bytes: [UInt8]) async {
+    let (isReady, ended) = notices.read(bytes)
+    if !ended.isEmpty {
+      let known = ended.intersection(jobs.value.values.map(\.attemptID))
+      hints.change { $0.formUnion(known) }
+      if !known.isEmpty { poke() }
     }
-    if heard.count > 4096 { heard = [] }
-    guard !ended.isEmpty else { return }
-    hints.change { $0.formUnion(ended) }
-    poke()
+    // What has ended before it was listened to is seen by a sweep.
+    if isReady { poke() }
+    try? await Task.sleep(for: .milliseconds(10) * (bytes.count / 4096 + 1))
   }
 }
