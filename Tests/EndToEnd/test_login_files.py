@@ -1,87 +1,28 @@
 """What an account's login files export changes neither what Slurm is asked and told nor what a job runs."""
 
 import base64
-import contextlib
 import os
 import re
 import subprocess
 import time
 import uuid
 
+import logins
 import pytest
 from harness import TESTBED, job_name, on_the_node, script, token, wait_until
-
-# All at once: filters of what is asked, several jobs for one submit, a submit that waits, actions on nothing, srun that
-# fails or reads and writes elsewhere, builtins of the shell, functions, and wrappers in front of the path.
-HOSTILE = r"""
-export SQUEUE_USERS=nobody SQUEUE_STATES=SUSPENDED SQUEUE_PARTITION=debug SQUEUE_ACCOUNT=none SQUEUE_NAMES=other
-export SQUEUE_FORMAT=%i SQUEUE_FORMAT2=jobid SQUEUE_LICENSES=matlab SQUEUE_QOS=other SQUEUE_SORT=-i
-export SACCT_FORMAT=jobid SACCT_LOCAL=1
-export SCANCEL_STATE=SUSPENDED SCANCEL_PARTITION=debug SCANCEL_NAME=other SCANCEL_USER=nobody SCANCEL_ACCOUNT=none
-export SCANCEL_BATCH=1 SCANCEL_FULL=1 SCANCEL_QOS=other SCANCEL_WCKEY=other SCANCEL_INTERACTIVE=1
-export SCONTROL_FUTURE=1 SLURM_TIME_FORMAT=relative SLURM_BITSTR_LEN=1 SLURM_CLUSTERS=elsewhere
-export SBATCH_ARRAY_INX=0-1 SBATCH_WAIT=1 SBATCH_ERROR=/dev/null SBATCH_OUTPUT=/dev/null SBATCH_INPUT=/dev/null
-export SBATCH_CLUSTERS=elsewhere SBATCH_MEM_PER_CPU=10 SBATCH_TIMELIMIT=1 SBATCH_GRES=gpu:9 SBATCH_DEBUG=3
-export SBATCH_EXPORT=NONE SBATCH_OPEN_MODE=append SBATCH_SIGNAL=KILL@60 SBATCH_JOB_NAME=other
-export SLURM_MEM_PER_CPU=10 SLURM_MEM_PER_GPU=10 SLURM_STDINMODE=none SLURM_STDOUTMODE=/dev/null SLURM_LABELIO=1
-export SLURM_EXCLUSIVE=1 SLURM_EXACT=1 SLURM_IMMEDIATE=1 SLURM_TEST_EXEC=1 SLURM_SRUN_MULTI=1 SLURM_WORKING_DIR=/none
-export SLURM_NTASKS=3 SLURM_NNODES=3 SLURM_JOB_ID=1 SLURM_HOSTFILE=/none SLURM_OPEN_MODE=append SLURM_DEBUG=3
-export SLURM_TASK_PROLOG=/none SLURM_PROLOG=/none SLURM_CONSTRAINT=none SLURM_DEPENDENCY=afterok:1 SLURM_GPUS=9
-export SLURM_STEP_GRES=gpu:9 SLURM_CPU_BIND=map_cpu:99 SLURM_THREADS_PER_CORE=9 SLURM_UMASK=0777
-export SRUN_INPUT=/dev/null SRUN_OUTPUT=/dev/null SRUN_ERROR=/dev/null SRUN_CPUS_PER_TASK=99 SRUN_CONTAINER=/none
-export CDPATH=.:$HOME/elsewhere:$HOME
-export SQUEUE_MULTILINE='one
-export SQUEUE_ALL=1'
-squeue() { echo "function" >> "$HOME/hijacked"; }
-sacct() { squeue; }
-scancel() { squeue; }
-scontrol() { squeue; }
-sbatch() { squeue; }
-srun() { squeue; }
-tee() { squeue; }
-sed() { squeue; }
-export -f squeue sacct scancel scontrol sbatch srun tee sed
-export PATH=$HOME/hostile:$PATH
-"""
 
 MARIO = token("mario@example.com")
 
 
-@contextlib.contextmanager
-def login_files(cluster, users, text):
-    """The text at the end of the users' .bashrc, and wrappers in their home directories, until the end of the block."""
-    kept = {}
-    try:
-        for user in users:
-            home = cluster.home(user)
-            file = home / ".bashrc"
-            kept[file] = file.read_bytes() if file.exists() else None
-            file.write_bytes((kept[file] or b"") + b"\n" + text.encode())
-            wrappers = home / "hostile"
-            wrappers.mkdir(exist_ok=True)
-            for name in ("squeue", "sacct", "scancel", "scontrol", "sbatch", "srun", "tee", "mktemp"):
-                (wrappers / name).write_text('#!/bin/sh\necho wrapper >> "$HOME/hijacked"\n')
-                (wrappers / name).chmod(0o755)
-            (home / "elsewhere/.jarvice").mkdir(parents=True, exist_ok=True)
-        yield
-    finally:
-        for file, content in kept.items():
-            home = file.parent
-            if content is None:
-                file.unlink()
-            else:
-                file.write_bytes(content)
-            subprocess.run(["rm", "-rf", home / "hostile", home / "elsewhere", home / "hijacked"], check=True)
-
-
 @pytest.fixture
-def hostile(cluster):
-    accounts = ["jarvice", "kirby", "mario"]
-    with login_files(cluster, accounts, HOSTILE):
-        yield [cluster.home(account) for account in accounts]
+def homes(cluster):
+    """Those of accounts whose login files set everything at once."""
+    homes = [cluster.home(account) for account in ("jarvice", "kirby", "mario")]
+    with logins.hostile(homes):
+        yield homes
 
 
-def test_hostile_login_files(new_weir, cluster, hostile, gate):
+def test_hostile_login_files(new_weir, cluster, homes, gate):
     weir = new_weir(WEIR_LOST_AFTER=10, WEIR_POLL_INTERVAL=1).start()
     # Answered at once, though SBATCH_WAIT is set and the job waits for the gate.
     job = weir.submit(script(on_the_node(f"echo one; {gate.wait}; echo two")))
@@ -106,7 +47,7 @@ def test_hostile_login_files(new_weir, cluster, hostile, gate):
     assert re.search(r"^one\ntwo\n", output, re.M) and output.count("one\n") == 1, output
     for each in (job, held, victim):
         assert cluster.submissions(each.name) == {each.id}
-    assert [(home / "hijacked").read_text() for home in hostile if (home / "hijacked").exists()] == []
+    assert logins.hijacked(homes) == []
     ready = weir.get("/ready")
     assert ready.status == 200 and not ready.json().get("warnings"), ready.body
 
