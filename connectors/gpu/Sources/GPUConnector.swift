@@ -53,6 +53,9 @@ public final class GPUConnector: Connector {
     if case .thisMachine = place { name = "local" } else { name = "gpu" }
   }
 
+  /// Reads the servers file again soon, its keys with this passphrase.
+  public func reload(passphrase: String) { source.reload(passphrase: passphrase) }
+
   /// What is wrong in a servers file, one sentence each with its line.
   public static func faults(inServersFile path: String, passphrase: String) -> [String] {
     do throws(ServersFile.Invalid) {
