@@ -177,7 +177,7 @@ struct OwnerLimitTests {
     #expect(try await store.keptBytes(of: "o") == .init(fixed: 1000 + 3 * 105, output: 70))
     let key = try #require(IdempotencyKey(caller: "service", key: "one"))
     #expect(try await store.job(key, limits: .init())?.id == "one")
-    #expect(FileManager.default.fileExists(atPath: scratch.database + ".before-limits"))
+    #expect(FileManager.default.fileExists(atPath: scratch.database + ".before-corrections"))
   }
 }
 
