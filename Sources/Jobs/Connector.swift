@@ -71,6 +71,15 @@ public protocol Connector: Sendable {
   /// Removes the output of a job that is over. Not an error when there is none any more.
   func removeOutput(_ job: Job) async throws(BackendError)
 
+  /// How many bytes the job has printed in all; nil where that cannot be said.
+  func outputSize(_ job: Job) async throws(BackendError) -> Int?
+
+  /// Whether files of a job are left after its output was removed.
+  var keepsFiles: Bool { get }
+
+  /// Removes the files of a job that is over, after its output. Not an error when there are none any more.
+  func removeFiles(_ job: Job) async throws(BackendError)
+
   /// What lies in a directory of the cluster that is, once every symbolic link is resolved, one of `roots` or below one.
   /// - Parameters:
   ///   - path: absolute; the entries' paths begin with it as it is given.
@@ -108,6 +117,9 @@ public protocol Connector: Sendable {
 extension Connector {
   /// For a place that keeps no output.
   public func removeOutput(_ job: Job) async throws(BackendError) {}
+  public func outputSize(_ job: Job) async throws(BackendError) -> Int? { nil }
+  public var keepsFiles: Bool { false }
+  public func removeFiles(_ job: Job) async throws(BackendError) {}
   public func recall(since: Date) async throws(BackendError) -> [Sighting] { [] }
   public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? { nil }
   public var lastSubmit: TimeInterval { 0 }

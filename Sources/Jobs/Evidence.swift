@@ -78,7 +78,10 @@ struct Evidence {
 extension Job {
   /// This job with what a sighting says of it.
   func updated(by sighting: Sighting, at time: Date) -> Job {
-    if let shown = sighting.attempt, shown != attempt, !isAdopted, !state.isTerminal || isCorrectable { return self }
+    if let shown = sighting.attempt, shown != attempt, !isAdopted, !state.isTerminal || isCorrectable {
+      // A store that was put back from a backup holds a job for waiting whose later attempt has run.
+      guard shown > attempt, [.queued, .held, .starting, .canceling].contains(state) else { return self }
+    }
     guard !state.isTerminal else {
       return isCorrectable && sighting.ending != ending ? corrected(by: sighting, at: time) : amended(by: sighting)
     }

@@ -11,11 +11,14 @@ public struct JobBoard: Sendable {
     public var key: JobKey
     public var machine: String
     public var devices: [Device]
+    /// Where its output will be, as ``Job/outputPath``; nil leaves that as it is.
+    public var outputPath: String?
 
-    public init(key: JobKey, machine: String, devices: [Device]) {
+    public init(key: JobKey, machine: String, devices: [Device], outputPath: String? = nil) {
       self.key = key
       self.machine = machine
       self.devices = devices
+      self.outputPath = outputPath
     }
   }
 
@@ -30,28 +33,6 @@ public struct JobBoard: Sendable {
   /// Calls it with each job that came or changed, in order, on the thread that changed it. There is one who watches.
   public func watch(_ body: @escaping @Sendable (Job) -> Void) { ledger.table.watch(body) }
 
-  /// What a job is to be run by, and the mark that it is to carry.
-  public struct Payload: Sendable, Codable {
-    public let submission: Submission
-    public let mark: String
-
-    init(_ submission: Submission, _ mark: Mark) {
-      self.submission = submission
-      self.mark = mark.description
-    }
-
-    func encoded() throws -> [UInt8] { [UInt8](try JSONEncoder().encode(self)) }
-  }
-
-  /// What a job is to be run by.
-  /// - Throws: when the store cannot be read, or does not have it: the job is over, or was adopted.
-  public func payload(of job: Job) async throws -> Payload {
-    guard let bytes = try await ledger.store.payload(of: job.id) else {
-      throw StoreError.unusable("the store does not have what job \(job.key) is to be run by")
-    }
-    return try JSONDecoder().decode(Payload.self, from: Data(bytes))
-  }
-
   /// Gives jobs that wait their machines; those that do not wait any more are passed over.
   /// - Returns: the jobs that were given theirs, all on disk; none while the disk takes nothing, for a job that was
   ///   started without it would be started again, elsewhere, by a program that has only the disk to go by.
@@ -64,6 +45,7 @@ public struct JobBoard: Sendable {
       job.stateTime = Date()
       job.nodes = [placement.machine]
       job.devices = placement.devices
+      job.outputPath = placement.outputPath ?? job.outputPath
       job.reason = ""
     }
   }
@@ -115,6 +97,12 @@ public struct JobBoard: Sendable {
       job.ending = .canceled
       job.endedAt = Date()
     }
+  }
+
+  /// Notes where a job's output is.
+  public func relocate(_ key: JobKey, to outputPath: String) async {
+    guard let job = job(key) else { return }
+    await ledger.transition(job, actor: "weir") { $0.outputPath = outputPath }
   }
 
   /// Takes over what was seen of jobs.

@@ -22,6 +22,8 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
   case expired(JobKey, JobState)
   /// The same idempotency key came with other content; the job that has it.
   case idempotencyConflict(JobKey)
+  /// The owner has as much as one owner may have; after so many seconds there may be room.
+  case limit(String, retryAfter: Int?)
   /// The store cannot be read or written.
   case storage(String)
 
@@ -44,6 +46,7 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
     case .over(let key, let state): "job \(key) is over, it is \(state.rawValue)"
     case .expired(let key, let state): "job \(key) is over, it is \(state.rawValue); its output is no longer kept"
     case .idempotencyConflict(let key): "that Idempotency-Key came with job \(key), which was something else"
+    case .limit(let reason, _): reason
     case .storage(let reason): "the job store cannot be used: \(reason)"
     }
   }

@@ -120,6 +120,8 @@ extension JobService {
         if try await !ledger.adopt(job) { strangers.insert(stranger) }
       } catch {
         logger.error("\(job.key): not adopted: \(error)")
+        // A record that cannot be read stays so.
+        if case .unusable? = error as? StoreError { strangers.insert(stranger) }
       }
     }
     return strangers

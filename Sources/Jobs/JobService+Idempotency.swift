@@ -3,7 +3,9 @@ extension JobService {
   func check(_ key: IdempotencyKey?, for fingerprint: String) async throws(JobError) -> Bool {
     guard let key else { return true }
     let known: Job?
-    do { known = try await ledger.store.job(key) } catch { throw .storage(StoreError(error).summary) }
+    do { known = try await ledger.store.job(key, limits: configuration.ownerLimits) } catch {
+      throw .storage(StoreError(error).summary)
+    }
     guard let known else { return false }
     guard known.fingerprint == fingerprint else { throw .idempotencyConflict(known.key) }
     return true
@@ -13,8 +15,9 @@ extension JobService {
   func bind(_ key: IdempotencyKey?, to jobKey: JobKey) async throws(JobError) {
     guard let key, let job = try await find(jobKey) else { return }
     do {
-      guard try await ledger.store.job(key)?.id != job.id else { return }
-      try await ledger.writing { [store = ledger.store] in try store.bind(key, to: job.id) }
+      let limits = configuration.ownerLimits
+      guard try await ledger.store.job(key, limits: limits)?.id != job.id else { return }
+      try await ledger.writing { [store = ledger.store] in try store.bind(key, to: job, limits: limits) }
     } catch {
       throw error as? JobError ?? .storage(StoreError(error).summary)
     }

@@ -26,12 +26,23 @@ extension JobService {
     guard connector.takesInputs else { throw JobError.refused("the connector \(connector.name) takes no archives") }
     // What cannot be anyway need not be sent whole.
     _ = try preview(submission)
+    let room = try await room(of: submission.owner)
     let archive = InputWriter(
-      to: ledger.store.newInputFile(), limit: configuration.inputSize, limits: configuration.inputLimits)
+      to: ledger.store.newInputFile(), limit: min(configuration.inputSize, room), limits: configuration.inputLimits)
     while let bytes = try await chunks() { try await archive.write(bytes) }
     var submission = submission
     submission.input = try await archive.finish(entryPoint: submission.entryPoint)
     return try await submit(submission, archive: archive, actor: actor, idempotencyKey: idempotencyKey)
+  }
+
+  /// Bytes that may still be kept for an owner.
+  /// - Throws: ``JobError/limit(_:retryAfter:)`` when there are none.
+  private func room(of owner: String) async throws(JobError) -> Int {
+    let limits = configuration.ownerLimits
+    let kept: Int
+    do { kept = try await ledger.store.keptBytes(of: owner).fixed } catch { throw .storage(StoreError(error).summary) }
+    try limits.checkBytes(kept + 1, of: owner)
+    return limits.bytes == 0 ? .max : limits.bytes - kept
   }
 
   /// The archive that a job was submitted with, byte by byte.
@@ -42,17 +53,13 @@ extension JobService {
     do { return try InputReader(ledger.store.inputFile(job.id)) } catch { throw .storage(error.summary) }
   }
 
-  /// Throws when what is left of a job is no longer answered.
+  /// Throws when the output of a job is no longer answered.
   func requireKept(_ job: Job) async throws(JobError) {
-    let retention: Retention?
-    do { retention = try await ledger.store.retention(of: job.id) } catch {
-      throw .storage(StoreError(error).summary)
-    }
-    guard retention?.expiredAt == nil else { throw .expired(job.key, job.state) }
+    guard try await retention(of: job)?.expiredAt == nil else { throw .expired(job.key, job.state) }
   }
-}
 
-extension JobBoard {
-  /// The archive that a job was submitted with.
-  public func input(of job: Job) throws(StoreError) -> InputReader { try InputReader(ledger.store.inputFile(job.id)) }
+  /// What became of what is left of a job; nil while it is not over.
+  func retention(of job: Job) async throws(JobError) -> Retention? {
+    do { return try await ledger.store.retention(of: job.id) } catch { throw .storage(StoreError(error).summary) }
+  }
 }

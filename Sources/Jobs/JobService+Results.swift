@@ -1,3 +1,5 @@
+import Foundation
+
 extension JobService {
   /// Files of a job as a tar.gz, also while it runs, handed on as it comes: any size in constant memory.
   ///
@@ -16,9 +18,10 @@ extension JobService {
     onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
   ) async throws {
     let globs = try await resultGlobs(globs, of: job)
+    let hasOutput = try await retention(of: job)?.expiredAt == nil
     do {
       try await connector.results(
-        of: job, matching: globs, withOutput: withOutput, onMatched: onMatched, onOutput: onOutput)
+        of: job, matching: globs, withOutput: withOutput && hasOutput, onMatched: onMatched, onOutput: onOutput)
     } catch let error as BackendError {
       throw JobError(error)
     }
@@ -39,7 +42,9 @@ extension JobService {
     var checked: [ResultGlob] = []
     for glob in globs { checked.append(try ResultGlob(glob)) }
     guard !job.nodes.isEmpty else { throw .notStarted(job.key, job.state) }
-    try await requireKept(job)
+    if let retention = try await retention(of: job), !retention.hasFiles(at: ledger.serviceTime.now, keptFor: configuration.keepFiles) {
+      throw .expired(job.key, job.state)
+    }
     return checked
   }
 }

@@ -22,15 +22,18 @@ extension JobService {
     if let known, isAnswered { return known }
     var output = known ?? []
     if known == nil, job.backendID != nil {
-      do { output = try await connector.output(job, lines: configuration.keptLines) } catch { throw JobError(error) }
+      do { output = try await lastOutput(of: job) } catch { throw JobError(error) }
     }
     Checkpoint.reach("output.read", if: known == nil)
     let now = configuration.clock.date
     do {
       output = try await ledger.keep(output: output, of: job.id)
       let due = ledger.serviceTime.now + configuration.keepOutput
-      let isInTime = try await ledger.writing { [store = ledger.store] in
-        try store.answered(job.id, at: now, due: due)
+      let limit = configuration.ownerLimits.bytes
+      let isInTime = try await ledger.writing { [store = ledger.store, size = output.count] in
+        let isInTime = try store.answered(job.id, size: size, at: now, due: due)
+        try store.makeRoom(of: job.owner, besides: job.id, limit: limit)
+        return isInTime
       }
       Checkpoint.reach("output.noted")
       guard isInTime else { throw JobError.expired(job.key, job.state) }
@@ -49,12 +52,24 @@ extension JobService {
     do { return try await ledger.store.toldEnd(of: job.id) } catch { throw .storage(StoreError(error).summary) }
   }
 
+  /// The last lines that a job has printed. Where that is not all, the first line says how much is left out.
+  private func lastOutput(of job: Job) async throws(BackendError) -> [UInt8] {
+    let output = try await connector.output(job, lines: configuration.keptLines)
+    // What is left out of less was never there: the size is asked for only where a bound may have cut something.
+    guard output.count >= 1 << 20 || output.count(where: { $0 == 10 }) >= configuration.keptLines - 1,
+      let size = try await connector.outputSize(job), size > output.count
+    else { return output }
+    let notice =
+      "... the first \(size - output.count) bytes of the output are left out, the last \(configuration.keptLines) lines follow ...\n"
+    return Array(notice.utf8) + output
+  }
+
   /// The kept output of a job that is over, and whether it was asked for before.
   func kept(_ job: Job) async throws(JobError) -> (output: [UInt8]?, isAnswered: Bool) {
     do {
       let retention = try await ledger.store.retention(of: job.id)
       guard retention?.expiredAt == nil else { throw JobError.expired(job.key, job.state) }
-      return (try ledger.store.keptOutput(of: job.id), retention?.answeredAt != nil)
+      return (ledger.store.keptOutput(of: job.id), retention?.answeredAt != nil)
     } catch let error as JobError {
       throw error
     } catch {
@@ -62,9 +77,10 @@ extension JobService {
     }
   }
 
-  /// Removes output whose time is over, again and again.
+  /// Removes output and files whose time is over, again and again.
   func removeOutputs() async {
-    let pause = Duration.seconds(min(60, max(1, configuration.keepOutput / 2)))
+    let shortest = min(configuration.keepOutput, configuration.keepFiles)
+    let pause = Duration.seconds(min(60, max(1, shortest / 2)))
     while !Task.isCancelled {
       await keepServiceTime()
       await removeDueOutputs()
@@ -77,7 +93,8 @@ extension JobService {
     _ = try? await ledger.writing { [store = ledger.store] in try store.keep(serviceTime: time) }
   }
 
-  /// Removes all output whose time is over: from the backend, then what we kept of it, and the script that was shown.
+  /// Removes all output whose time is over: from the backend, then what we kept of it, and the script that was shown; and
+  /// the files of jobs whose longer time is over.
   func removeDueOutputs() async {
     do {
       while !Task.isCancelled {
@@ -86,39 +103,69 @@ extension JobService {
         for job in due where !Task.isCancelled { try await removeOutput(of: job) }
         if due.count < 100 { break }
       }
+      while !Task.isCancelled {
+        let due = try ledger.store.jobs(withFilesSince: ledger.serviceTime.now - configuration.keepFiles, limit: 100)
+        for job in due where !Task.isCancelled { try await removeFiles(of: job) }
+        if due.count < 100 { break }
+      }
       let failed = try await ledger.store.failedRemovals(atLeast: Self.failuresToTell)
       retention.note(
-        failed.map { "the output of \($0.count) jobs cannot be removed from the backend: \($0.reason)" })
+        failed.map { "output or files of \($0.count) jobs cannot be removed from the backend: \($0.reason)" })
     } catch {
       logger.debug("output is not removed while the store cannot be written: \(error)")
     }
   }
 
   private func removeOutput(of job: Job) async throws {
-    let (time, now) = (configuration.clock.date, ledger.serviceTime.now)
-    func event(_ reason: String) -> JobEvent {
-      JobEvent(
-        job: job.id, time: time, actor: "weir", from: job.state, to: job.state, source: "weir", reason: reason)
-    }
     let store = ledger.store
     Checkpoint.reach("removal.due")
     // The last of those that share a file removes it.
     let isLeft = job.backendID == nil ? true : try await store.sharesOutput(job)
-    do throws(BackendError) {
+    let isRemoved = try await remove(.output, of: job) { () throws(BackendError) in
       if !isLeft { try await connector.removeOutput(job) }
+    }
+    guard isRemoved else { return }
+    Checkpoint.reach("removal.done")
+    let event = event(job, "its output was removed")
+    let filesSince = connector.keepsFiles && !job.nodes.isEmpty ? ledger.serviceTime.now : nil
+    try await ledger.writing { try store.removedOutput(of: job, filesSince: filesSince, event: event) }
+    Checkpoint.reach("removal.written")
+  }
+
+  private func removeFiles(of job: Job) async throws {
+    let isRemoved = try await remove(.files, of: job) { () throws(BackendError) in
+      try await connector.removeFiles(job)
+    }
+    guard isRemoved else { return }
+    let event = event(job, "its files were removed")
+    try await ledger.writing { [store = ledger.store] in try store.removedFiles(of: job, event: event) }
+  }
+
+  /// - Returns: false when that failed, which is noted.
+  private func remove(
+    _ remains: JobStore.Remains, of job: Job, _ body: () async throws(BackendError) -> Void
+  ) async throws -> Bool {
+    // Files go by the time since which they are kept.
+    let time = ledger.serviceTime.now - (remains == .files ? configuration.keepFiles : 0)
+    do throws(BackendError) {
+      try await body()
+      return true
     } catch {
-      let event = event("its output was not removed from the backend: \(error)")
+      let verb = remains == .output ? "was" : "were"
+      let event = event(job, "its \(remains.rawValue) \(verb) not removed from the backend: \(error)")
       logger.warning("\(job.key): \(event.reason)")
       let reason = error.description
-      try await ledger.writing {
-        try store.failedRemoval(of: job, reason: reason, retry: { now + Self.pause(after: $0) }, event: event)
+      try await ledger.writing { [store = ledger.store] in
+        try store.failedRemoval(
+          of: remains, job, reason: reason, retry: { time + Self.pause(after: $0) }, event: event)
       }
-      return
+      return false
     }
-    Checkpoint.reach("removal.done")
-    let event = event("its output was removed")
-    try await ledger.writing { try store.removedOutput(of: job, event: event) }
-    Checkpoint.reach("removal.written")
+  }
+
+  private func event(_ job: Job, _ reason: String) -> JobEvent {
+    JobEvent(
+      job: job.id, time: configuration.clock.date, actor: "weir", from: job.state, to: job.state, source: "weir", reason: reason)
   }
 
   /// Seconds until a removal that failed so often is tried again: from a minute to six hours.

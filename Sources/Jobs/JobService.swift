@@ -45,6 +45,10 @@ public final class JobService: Sendable {
     public var recallInterval: TimeInterval = 86_400
     /// How long submits wait for that search when it fails.
     public var recallTime: Duration = .seconds(600)
+    /// How long files of jobs that are over are kept, in seconds from the job's end.
+    public var keepFiles: TimeInterval = 2_592_000
+    /// What one owner may have.
+    public var ownerLimits = OwnerLimits()
     /// Bytes of an archive that a job is submitted with.
     public var inputSize = 10 << 30
     /// What may be in it.
@@ -183,7 +187,7 @@ public final class JobService: Sendable {
   /// What keeps single users from it, a sentence each.
   public var warnings: [String] {
     let trouble = trouble
-    return connector.troubles.filter { $0 != trouble } + retention.warnings + stuck
+    return connector.troubles.filter { $0 != trouble } + retention.warnings + ledger.store.health.warnings + stuck
   }
 
   /// Why nothing new can be written to the store; nil when it can.
@@ -258,7 +262,8 @@ public final class JobService: Sendable {
       // A row that is there has its archive, or none.
       try await archive?.keep(as: ledger.store.inputFile(job.id))
       try await ledger.insert(
-        job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey, payload: payload)
+        job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey, payload: payload,
+        limits: configuration.ownerLimits)
     } catch {
       if archive != nil { unlink(ledger.store.inputFile(job.id)) }
       throw error as? JobError ?? .storage(StoreError(error).summary)

@@ -10,17 +10,50 @@ extension JobStore {
       let formal = try faults(db, quick: false)
       // What is no whole database cannot be asked about more.
       guard formal.isEmpty else { return formal }
-      return try dangling(db) + unlawful(db) + strayOutput(db, path)
+      return try dangling(db) + damaged(db) + unlawful(db) + miscounted(db) + unopenable(db, path)
+        + missingInputs(db, path) + strayOutput(db, path)
     }
   }
 
   /// Writes a whole copy of the database in a directory, as it is at one moment, also while a Weir uses it.
+  /// - Parameter withKey: whether the key of the waiting jobs' scripts is written beside it, as `<file>.seal.key`.
+  /// - Returns: what a restore needs beside the copy, a sentence each.
   /// - Throws: ``StoreError``, also when the file is there already.
-  public static func backup(directory path: String, to file: String) throws(StoreError) {
+  public static func backup(
+    directory path: String, to file: String, withKey: Bool = false
+  ) throws(StoreError) -> [String] {
     do {
       let queue = try openForReading(path)
       defer { try? queue.close() }
-      try copy(queue, to: file)
+      // Before the database, so that no script in the copy is older than the key beside it.
+      var lacks: [String] = []
+      if withKey {
+        guard let key = try Files.read(path + "/seal.key", limit: 1024) else {
+          throw StoreError.unusable("there is no \(path)/seal.key")
+        }
+        try Files.writeNew(key, to: file + ".seal.key")
+      } else {
+        lacks.append(
+          "seal.key, without which waiting jobs fail after a restore, since their scripts cannot be decrypted; copy it to another safe place once, or use --with-key"
+        )
+      }
+      do { try copy(queue, to: file) } catch {
+        if withKey { unlink(file + ".seal.key") }
+        throw error
+      }
+      let archives = try queue.read { db in
+        try Int.fetchOne(db, sql: "SELECT count(*) FROM job WHERE input IS NOT NULL AND \(Schema.isLiving)") ?? 0
+      }
+      if archives > 0 {
+        lacks.append("the archives of \(archives) jobs in inputs/, without which those that wait fail")
+      }
+      if FileManager.default.fileExists(atPath: path + "/known_hosts") {
+        lacks.append("known_hosts, without which the next host key that is seen is trusted")
+      }
+      if FileManager.default.fileExists(atPath: path + "/local") {
+        lacks.append("local/, the directories and output of jobs on this machine")
+      }
+      return lacks
     } catch {
       throw StoreError(error)
     }
@@ -72,11 +105,97 @@ extension JobStore {
 
   private static func unlawful(_ db: Database) throws -> [String] {
     try laws.flatMap { law in
-      return try Row.fetchAll(db, sql: "SELECT name, number FROM job AS checked WHERE \(law.broken) LIMIT 100").map {
-        row in
-        "job \(row["name"] as String)/\(row["number"] as Int) \(law.law)"
+      try Row.fetchAll(db, sql: "SELECT * FROM job AS checked WHERE \(law.broken) LIMIT 100").map { row in
+        "\(JobRow(row).subject) \(law.law)"
       }
     }
+  }
+
+  /// Rows that hold what no store of ours writes.
+  private static func damaged(_ db: Database) throws -> [String] {
+    var faults: [String] = []
+    let rows = try Row.fetchCursor(db, sql: "SELECT * FROM job")
+    while let row = try rows.next(), faults.count < 100 {
+      let read = JobRow(row)
+      if !read.faults.isEmpty { faults.append(read.sentence) }
+    }
+    for (table, columns) in others {
+      let rows = try Row.fetchCursor(db, sql: "SELECT * FROM \(table)")
+      while let row = try rows.next(), faults.count < 200 {
+        let wrong = columns.filter { !$0.1.accepts(row[$0.0]) }.map(\.0)
+        if !wrong.isEmpty {
+          let job = String.fromDatabaseValue(row["job"]) ?? "?"
+          faults.append("\(table) of the job with the id \(job): \(wrong.joined(separator: ", ")) is damaged")
+        }
+      }
+    }
+    return faults
+  }
+
+  /// The columns of the other tables that are read one row at a time.
+  private static let others: [(String, [(String, JobRow.Form)])] = [
+    (
+      "retention",
+      ["due", "answeredAt", "expiredAt"].map { ($0, .time(isOptional: true)) } + [
+        ("failures", .whole(0...StoredBounds.count, isOptional: false)), ("failure", .text(isOptional: true)),
+      ]
+    ),
+    (
+      "jobEvent",
+      [
+        ("time", .time(isOptional: false)), ("actor", .text(isOptional: false)), ("source", .text(isOptional: false)),
+        ("from", .word(JobState.allCases.map(\.rawValue), isOptional: true)),
+        ("to", .word(JobState.allCases.map(\.rawValue), isOptional: false)), ("reason", .text(isOptional: false)),
+      ]
+    ),
+  ]
+
+  /// Scripts of waiting jobs that cannot be decrypted, or are not there.
+  private static func unopenable(_ db: Database, _ path: String) throws -> [String] {
+    let without = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT * FROM job WHERE connector IN ('gpu', 'local') AND state IN ('submitting', 'held', 'queued')
+          AND NOT EXISTS (SELECT 1 FROM payload WHERE payload.job = job.id) LIMIT 100
+        """
+    ).map { "\(JobRow($0).subject) waits, and the store does not have its script" }
+    let count = try Int.fetchOne(db, sql: "SELECT count(*) FROM payload") ?? 0
+    guard count > 0 else { return without }
+    let seal: Seal
+    do { seal = try Seal(reading: path + "/seal.key") } catch {
+      return without + ["\(error): the scripts of \(count) waiting jobs cannot be decrypted"]
+    }
+    var faults = without
+    let rows = try Row.fetchCursor(
+      db, sql: "SELECT job.*, payload.sealed AS payload FROM payload JOIN job ON job.id = payload.job")
+    while let row = try rows.next(), faults.count < 200 {
+      if Data.fromDatabaseValue(row["payload"]).flatMap({ seal.open($0) }) == nil {
+        faults.append("\(JobRow(row).subject): its script cannot be decrypted with seal.key")
+      }
+    }
+    return faults
+  }
+
+  /// Archives of jobs that are not over and may still be read.
+  private static func missingInputs(_ db: Database, _ path: String) throws -> [String] {
+    try Row.fetchAll(db, sql: "SELECT * FROM job WHERE input IS NOT NULL AND \(Schema.isLiving)").compactMap { row in
+      let row = JobRow(row)
+      guard let job = row.job, let input = job.input else { return nil }
+      var status = stat()
+      let isThere = lstat(path + "/inputs/" + job.id, &status) == 0 && Int(status.st_size) == input.size
+      return isThere ? nil : "\(row.subject): its archive in inputs/ is missing, or not the one that was submitted"
+    }
+  }
+
+  /// Sums that are not those of the rows.
+  private static func miscounted(_ db: Database) throws -> [String] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT kept.owner FROM kept LEFT JOIN keptByOwner ON keptByOwner.owner = kept.owner GROUP BY kept.owner
+        HAVING sum(script + answer + input) IS NOT fixed OR sum(kept.output) IS NOT keptByOwner.output LIMIT 100
+        """
+    ).map { "the bytes kept for \(String.fromDatabaseValue($0[0]) ?? "?") are counted wrong" }
   }
 
   private static func strayOutput(_ db: Database, _ path: String) throws -> [String] {

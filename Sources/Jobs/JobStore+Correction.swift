@@ -12,8 +12,9 @@ extension JobStore {
   /// The latest jobs that are over though nobody has seen them end; the first to be forgotten first.
   func jobs(withUnseenEnd count: Int) throws -> [Job] {
     try database.read { db in
-      let jobs = try Job.filter(sql: Schema.hasUnseenEnd).order(Column("endedAt").desc).limit(count).fetchAll(db)
-      return jobs.filter(\.isCorrectable).reversed()
+      let rows = try JobRow.fetchAll(
+        db, sql: "SELECT * FROM job WHERE \(Schema.hasUnseenEnd) ORDER BY endedAt DESC LIMIT ?", arguments: [count])
+      return rows.compactMap(\.job).filter(\.isCorrectable).reversed()
     }
   }
 

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 
 /// How long the output of a job that is over is kept, and what became of it.
-struct Retention: Sendable, Equatable, Codable, FetchableRecord {
+struct Retention: Sendable, Equatable {
   let job: String
   /// When its removal is due, or due again; nil once it is done.
   var due: Date?
@@ -10,50 +10,90 @@ struct Retention: Sendable, Equatable, Codable, FetchableRecord {
   var answeredAt: Date?
   /// Since when the output is answered no more.
   var expiredAt: Date?
+  /// The service time since which only the files of the job are kept; nil before its output went, and once they are gone.
+  var filesSince: Date?
   /// How often its removal from the backend failed.
   var failures: Int
   var failure: String?
 }
 
+extension Retention {
+  /// A damaged time counts as one that is long past: whether output was removed already is not known then.
+  init?(_ row: Row?) {
+    func time(_ column: String) -> Date? {
+      let value: DatabaseValue = row?[column] ?? .null
+      return value.isNull ? nil : JobRow.Form.time(value) ?? Date(timeIntervalSince1970: 0)
+    }
+    guard let row, let job = String.fromDatabaseValue(row["job"]) else { return nil }
+    self.job = job
+    (due, answeredAt, expiredAt) = (time("due"), time("answeredAt"), time("expiredAt"))
+    filesSince = time("filesSince")
+    failures = min(max(0, Int.fromDatabaseValue(row["failures"]) ?? 0), StoredBounds.count)
+    failure = String.fromDatabaseValue(row["failure"])
+  }
+
+  /// Whether files of the job are still kept.
+  /// - Parameter time: the service time.
+  func hasFiles(at time: Date, keptFor seconds: TimeInterval) -> Bool {
+    expiredAt == nil || due != nil || filesSince.map { time < $0 + seconds } ?? false
+  }
+
+  static func fetchOne(_ db: Database, _ id: String) throws -> Retention? {
+    try Retention(Row.fetchOne(db, sql: "SELECT * FROM retention WHERE job = ?", arguments: [id]))
+  }
+}
+
 extension JobStore {
   func retention(of id: String) async throws -> Retention? {
-    try await database.read { db in
-      try Retention.fetchOne(db, sql: "SELECT * FROM retention WHERE job = ?", arguments: [id])
-    }
+    try await database.read { db in try Retention.fetchOne(db, id) }
   }
 
   /// Notes that output was asked for, which sets the time of its removal, once.
+  /// - Parameter size: bytes of the copy that is kept.
   /// - Returns: false when it expired meanwhile.
-  func answered(_ id: String, at now: Date, due: Date) throws -> Bool {
+  func answered(_ id: String, size: Int, at now: Date, due: Date) throws -> Bool {
     try database.write { db in
+      try db.execute(sql: "UPDATE kept SET output = ? WHERE job = ?", arguments: [size, id])
       try db.execute(
         sql: """
           INSERT INTO retention (job, due, answeredAt) VALUES (:job, :due, :now)
           ON CONFLICT (job) DO UPDATE SET due = :due, answeredAt = :now WHERE answeredAt IS NULL AND expiredAt IS NULL
-          """, arguments: ["job": id, "due": due, "now": now])
+          """, arguments: ["job": id, "due": due.stored, "now": now.stored])
       if db.changesCount > 0 { return true }
-      return try Date.fetchOne(db, sql: "SELECT expiredAt FROM retention WHERE job = ?", arguments: [id]) == nil
+      return try Retention.fetchOne(db, id)?.expiredAt == nil
     }
   }
 
-  /// Ends answering with all output whose time is over, and returns the jobs, the longest due first.
+  /// Ends answering with all output whose time is over, and returns the jobs, the longest due first. A time that no
+  /// store of ours writes is never due, and a job whose record is damaged is tried again a day later.
   /// - Parameter now: by the service time, as all times of removals are.
   func expire(before now: Date, limit: Int) throws -> [Job] {
     let due = try database.read { db in
       try String.fetchAll(
         db,
         sql: """
-          SELECT retention.job FROM retention JOIN job ON job.id = retention.job
-          WHERE due <= ? AND NOT (\(Schema.isLiving)) ORDER BY due LIMIT ?
-          """, arguments: [now, limit])
+          SELECT retention.job FROM retention LEFT JOIN job ON job.id = retention.job
+          WHERE due <= ? AND due >= '1970' AND typeof(due) = 'text' AND typeof(retention.job) = 'text'
+            AND (job.id IS NULL OR NOT (\(Schema.isLiving)))
+          ORDER BY due LIMIT ?
+          """,
+        arguments: [now.stored, limit])
     }
     guard !due.isEmpty else { return [] }
     return try database.write { db in
       let marks = databaseQuestionMarks(count: due.count)
+      let jobs = try JobRow.fetchAll(
+        db, sql: "SELECT * FROM job WHERE id IN (\(marks))", arguments: StatementArguments(due)
+      ).compactMap(\.job)
+      let readable = Set(jobs.map(\.id))
+      for id in due where !readable.contains(id) {
+        try db.execute(
+          sql: "UPDATE retention SET due = ? WHERE job = ?", arguments: [(now + 86_400).stored, id])
+      }
       try db.execute(
         sql: "UPDATE retention SET expiredAt = ? WHERE expiredAt IS NULL AND job IN (\(marks))",
-        arguments: [now] + StatementArguments(due))
-      return try Job.fetchAll(db, keys: due)
+        arguments: [now.stored] + StatementArguments(due))
+      return jobs
     }
   }
 
@@ -72,29 +112,68 @@ extension JobStore {
   }
 
   /// Notes that output is gone from the backend; the kept copy, the archive it was submitted with and the shown script go with it.
-  func removedOutput(of job: Job, event: JobEvent) throws {
+  /// - Parameter filesSince: the service time from which on the job's files are kept; nil where the backend keeps none.
+  func removedOutput(of job: Job, filesSince: Date?, event: JobEvent) throws {
     unlink(outputFile(job.id))
     unlink(inputFile(job.id))
     Checkpoint.reach("removal.copy-removed")
     try database.write { db in
-      try db.execute(sql: "UPDATE retention SET due = NULL, failure = NULL WHERE job = ?", arguments: [job.id])
+      try db.execute(
+        sql: "UPDATE retention SET due = NULL, filesSince = ?, failures = 0, failure = NULL WHERE job = ?",
+        arguments: [filesSince?.stored, job.id])
+      try db.execute(sql: "DELETE FROM kept WHERE job = ?", arguments: [job.id])
       try db.execute(sql: "DELETE FROM shownScript WHERE job = ?", arguments: [job.id])
-      var event = event
+      var event = event.bounded()
       try event.insert(db)
     }
   }
 
-  /// Notes that output could not be removed, and when that is tried again. The first failure, and every other one, is an
-  /// event.
-  func failedRemoval(of job: Job, reason: String, retry: (_ failures: Int) -> Date, event: JobEvent) throws {
+  /// The jobs whose files alone are kept since that service time or longer, the longest first.
+  func jobs(withFilesSince time: Date, limit: Int) throws -> [Job] {
+    try database.read { db in
+      try JobRow.fetchAll(
+        db,
+        sql: """
+          SELECT job.* FROM retention JOIN job ON job.id = retention.job
+          WHERE filesSince <= ? AND filesSince >= '1970' AND typeof(filesSince) = 'text' AND due IS NULL
+          ORDER BY filesSince LIMIT ?
+          """,
+        arguments: [time.stored, limit])
+    }.compactMap(\.job)
+  }
+
+  /// Notes that the files of a job are gone from the backend.
+  func removedFiles(of job: Job, event: JobEvent) throws {
     try database.write { db in
-      let known = try Retention.fetchOne(db, sql: "SELECT * FROM retention WHERE job = ?", arguments: [job.id])
+      try db.execute(
+        sql: "UPDATE retention SET filesSince = NULL, failures = 0, failure = NULL WHERE job = ?", arguments: [job.id])
+      var event = event.bounded()
+      try event.insert(db)
+    }
+  }
+
+  /// What of a job the backend keeps after its end.
+  enum Remains: String, Sendable {
+    case output
+    case files
+
+    /// The column by which they go.
+    fileprivate var column: String { self == .output ? "due" : "filesSince" }
+  }
+
+  /// Notes that something could not be removed, and when that is tried again. The first failure, and every other one, is
+  /// an event.
+  func failedRemoval(
+    of remains: Remains, _ job: Job, reason: String, retry: (_ failures: Int) -> Date, event: JobEvent
+  ) throws {
+    try database.write { db in
+      let known = try Retention.fetchOne(db, job.id)
       let failures = (known?.failures ?? 0) + 1
       try db.execute(
-        sql: "UPDATE retention SET due = ?, failures = ?, failure = ? WHERE job = ?",
-        arguments: [retry(failures), failures, reason, job.id])
+        sql: "UPDATE retention SET \(remains.column) = ?, failures = ?, failure = ? WHERE job = ?",
+        arguments: [retry(failures).stored, failures, StoredBounds.cut(reason, to: StoredBounds.reason), job.id])
       if known?.failure != reason {
-        var event = event
+        var event = event.bounded()
         try event.insert(db)
       }
     }
@@ -107,11 +186,11 @@ extension JobStore {
         db,
         sql: """
           SELECT count(*), failure, max(due) FROM retention
-          WHERE due IS NOT NULL AND failures > 0 AND failures >= ?
+          WHERE (due IS NOT NULL OR filesSince IS NOT NULL) AND failures > 0 AND failures >= ?
           """,
         arguments: [failures])
-      guard let row, let count = row[0] as Int?, count > 0 else { return nil }
-      return (count, row[1] ?? "")
+      guard let row, let count = Int.fromDatabaseValue(row[0]), count > 0 else { return nil }
+      return (count, String.fromDatabaseValue(row[1]) ?? "")
     }
   }
 
@@ -119,18 +198,13 @@ extension JobStore {
 
   func outputFile(_ id: String) -> String { directory.output + "/" + id }
 
-  /// The kept output of a job that is over; nil until it was kept.
-  func keptOutput(of id: String) throws -> [UInt8]? {
-    do { return [UInt8](try Data(contentsOf: URL(fileURLWithPath: outputFile(id)))) } catch CocoaError
-      .fileReadNoSuchFile
-    {
-      return nil
-    }
-  }
+  /// The kept output of a job that is over; nil until it was kept, and when the copy cannot be read: then the backend is
+  /// asked again.
+  func keptOutput(of id: String) -> [UInt8]? { try? Files.read(outputFile(id), limit: .max) }
 
   /// Keeps the output of a job that is over. The first to be kept stays, unless its room is needed.
   func keep(output: [UInt8], of id: String) throws -> [UInt8] {
-    if let kept = try keptOutput(of: id) { return kept }
+    if let kept = keptOutput(of: id) { return kept }
     try Files.write(output, to: outputFile(id))
     Checkpoint.reach("output.kept")
     let count = keptBytes.withLock { bytes in

@@ -13,6 +13,7 @@ enum Schema {
     migrator.registerMigration("placement", migrate: placement)
     migrator.registerMigration("inputs", migrate: inputs)
     migrator.registerMigration("corrections", migrate: corrections)
+    migrator.registerMigration("limits", migrate: limits)
     return migrator
   }
 
@@ -131,6 +132,65 @@ enum Schema {
 
   /// See ``Job/isCorrectable``.
   static let hasUnseenEnd = "state = 'lost' OR stateSource = '\(Job.administrator)'"
+
+  /// What is kept for each owner, the age of keys, and when the files of a job go.
+  @Sendable private static func limits(_ db: Database) throws {
+    try db.alter(table: "idempotencyKey") { table in
+      table.add(column: "owner", .text)
+      table.add(column: "createdAt", .datetime)
+    }
+    try db.execute(
+      sql: """
+        UPDATE idempotencyKey SET createdAt = strftime('%Y-%m-%d %H:%M:%f', 'now'),
+          owner = (SELECT owner FROM job WHERE job.id = idempotencyKey.job);
+        CREATE INDEX idempotencyKeyOwner ON idempotencyKey (owner);
+        CREATE INDEX idempotencyKeyAge ON idempotencyKey (createdAt);
+        """)
+    try db.create(table: "kept") { table in
+      table.primaryKey("job", .text).references("job", onDelete: .cascade)
+      table.column("owner", .text).notNull()
+      for column in ["script", "answer", "input", "output"] { table.column(column, .integer).notNull() }
+    }
+    try db.create(table: "keptByOwner", options: .withoutRowID) { table in
+      table.primaryKey("owner", .text)
+      table.column("fixed", .integer).notNull()
+      table.column("output", .integer).notNull()
+    }
+    // The sums follow every change of a row, also one by a reference.
+    try db.execute(
+      sql: """
+        CREATE INDEX keptOutput ON kept (owner, job) WHERE output > 0;
+        CREATE TRIGGER keptInserted AFTER INSERT ON kept BEGIN
+          INSERT INTO keptByOwner VALUES (NEW.owner, NEW.script + NEW.answer + NEW.input, NEW.output)
+          ON CONFLICT (owner) DO UPDATE SET fixed = fixed + excluded.fixed, output = output + excluded.output;
+        END;
+        CREATE TRIGGER keptUpdated AFTER UPDATE ON kept BEGIN
+          UPDATE keptByOwner
+          SET fixed = fixed + NEW.script + NEW.answer + NEW.input - OLD.script - OLD.answer - OLD.input,
+            output = output + NEW.output - OLD.output
+          WHERE owner = NEW.owner;
+        END;
+        CREATE TRIGGER keptDeleted AFTER DELETE ON kept BEGIN
+          UPDATE keptByOwner
+          SET fixed = fixed - OLD.script - OLD.answer - OLD.input, output = output - OLD.output
+          WHERE owner = OLD.owner;
+        END;
+        INSERT INTO kept (job, owner, script, answer, input, output)
+        SELECT job.id, job.owner, coalesce(length(payload.sealed), 0),
+          coalesce(length(CAST(shownScript.text AS BLOB)), 0),
+          CASE WHEN json_valid(job.input)
+            THEN coalesce(CAST(json_extract(job.input, '$.size') AS INTEGER), 0) ELSE 0 END, 0
+        FROM job LEFT JOIN payload ON payload.job = job.id JOIN shownScript ON shownScript.job = job.id;
+        """)
+    try db.alter(table: "retention") { table in table.add(column: "filesSince", .datetime) }
+    try db.execute(
+      sql: """
+        DROP INDEX retentionFailed;
+        CREATE INDEX retentionFailed ON retention (failures)
+        WHERE failures > 0 AND (due IS NOT NULL OR filesSince IS NOT NULL);
+        """)
+    try db.execute(sql: "CREATE INDEX retentionFiles ON retention (filesSince) WHERE filesSince IS NOT NULL")
+  }
 }
 
 extension JobStore {
@@ -163,6 +223,7 @@ extension JobStore {
       // A copy that is there was made before an earlier try at the same change.
       if !FileManager.default.fileExists(atPath: copy) { try self.copy(queue, to: copy) }
       try Schema.migrator.migrate(queue)
+      if missing.contains("limits") { try countOutputs(in: directory, queue) }
     }
   }
 

@@ -17,11 +17,13 @@ public final class JobStore: Sendable {
 
   let database: DatabasePool
   let directory: StateDirectory
-  private let seal: Seal
+  let seal: Seal
   /// How many bytes of output are kept at most.
   let outputLimit: Int
   /// How many bytes of output are kept, and were removed since that was counted; nil before it was.
   let keptBytes = Mutex<Int?>(nil)
+  /// What administrators should know of it.
+  let health = StoreHealth()
 
   /// Opens or creates the store in a directory of its own.
   /// - Parameter outputLimit: how many bytes of output are kept at most; what is more is read from the backend again.
@@ -30,14 +32,21 @@ public final class JobStore: Sendable {
     directory = try StateDirectory(path)
     seal = try Seal(path: directory.sealKey)
     self.outputLimit = outputLimit
+    health.note("file system", directory.fileSystemWarning)
     do {
       try Self.prepare(directory)
       database = try DatabasePool(path: directory.database, configuration: Self.configuration)
       // GRDB makes it NORMAL when it switches to WAL, after everything that a configuration can say.
-      try database.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+      try database.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        // What a large commit made of the log is given back at the next checkpoint.
+        try db.execute(sql: "PRAGMA journal_size_limit = 16777216")
+      }
     } catch {
       throw StoreError(error)
     }
+    // What it finds is a warning; what keeps it from looking shows elsewhere.
+    try? examineSeal()
   }
 
   static var configuration: Configuration {
@@ -50,37 +59,56 @@ public final class JobStore: Sendable {
 
   // MARK: Jobs
 
-  /// The jobs that are not over, and the latest of those that are.
-  func jobs(livingAndLatest count: Int) throws -> [Job] {
+  /// The jobs that are not over, and the latest of those that are, in rows that were read one by one.
+  func rows(livingAndLatest count: Int) throws -> [JobRow] {
     try database.read { db in
-      let living = try Job.filter(sql: Schema.isLiving).fetchAll(db)
-      let latest = try Job.filter(Column("endedAt") != nil).order(Column("endedAt").desc).limit(count).fetchAll(db)
-      return living + latest.filter { $0.state.isTerminal }.reversed()
+      let living = try JobRow.fetchAll(db, sql: "SELECT * FROM job WHERE \(Schema.isLiving)")
+      let latest = try JobRow.fetchAll(
+        db, sql: "SELECT * FROM job WHERE endedAt IS NOT NULL ORDER BY endedAt DESC LIMIT ?", arguments: [count])
+      let known = Set(living.compactMap(\.id))
+      return living
+        + latest.reversed().filter { row in
+          row.id.map { !known.contains($0) } ?? true && row.job?.state.isTerminal ?? true
+        }
     }
   }
 
+  /// The jobs that are not over, and the latest of those that are.
+  func jobs(livingAndLatest count: Int) throws -> [Job] { try rows(livingAndLatest: count).compactMap(\.job) }
+
   /// When the last job was submitted that it knows.
   func lastSubmit() throws -> Date? {
-    try database.read { db in try Date.fetchOne(db, sql: "SELECT max(submittedAt) FROM job") }
+    let last = try database.read { db in
+      try DatabaseValue.fetchOne(
+        db,
+        sql: """
+          SELECT max(submittedAt) FROM job
+          WHERE typeof(submittedAt) = 'text' AND submittedAt GLOB '[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] *'
+          """)
+    }
+    return last.flatMap(JobRow.Form.time)
   }
 
   func job(_ key: JobKey) async throws -> Job? {
     try await database.read { db in
       let statement = try db.cachedStatement(sql: "SELECT * FROM job WHERE name = ? AND number = ?")
-      return try Job.fetchOne(statement, arguments: [key.name, key.number])
+      return try JobRow.job(Row.fetchOne(statement, arguments: [key.name, key.number]))
     }
   }
 
   /// Writes a new job, in place of an earlier one of the same name and number that the backend never had and whose events
   /// it takes over.
-  /// - Parameter outputDue: when its output goes, of a job that is over already.
-  /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key.
-  /// - Parameter payload: what the job will be run by, for a connector whose jobs wait here.
+  /// - Parameters:
+  ///   - payload: what the job will be run by, for a connector whose jobs wait here.
+  ///   - outputDue: when its output goes, of a job that is over already.
+  ///   - limits: what its owner may have; nil for a job that the backend has already.
+  /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key; ``JobError/limit(_:retryAfter:)``.
   func insert(
     _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
-    outputDue: Date? = nil
+    outputDue: Date? = nil, limits: OwnerLimits? = nil
   ) throws {
-    let sealed = payload.map { Data(seal.close($0)) }
+    let job = job.bounded()
+    let sealed = try payload.map { Data(try seal.close($0)) }
     try database.write { db in
       let earlier = try String.fetchAll(
         db.cachedStatement(sql: "SELECT id FROM job WHERE name = ? AND number = ? AND backendID IS NULL"),
@@ -95,45 +123,42 @@ public final class JobStore: Sendable {
       Checkpoint.reach("submit.row-half-written")
       try db.cachedStatement(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)")
         .execute(arguments: [job.id, shownScript])
-      var event = event
+      var event = event.bounded()
       try event.insert(db)
       if let sealed {
         try db.execute(sql: "INSERT INTO payload (job, sealed) VALUES (?, ?)", arguments: [job.id, sealed])
       }
       if let outputDue {
-        try db.execute(sql: "INSERT INTO retention (job, due) VALUES (?, ?)", arguments: [job.id, outputDue])
+        try db.execute(sql: "INSERT INTO retention (job, due) VALUES (?, ?)", arguments: [job.id, outputDue.stored])
       }
-      if let idempotencyKey { try idempotencyKey.bind(to: job.id, db) }
+      try Self.count(
+        KeptBytes(script: sealed?.count ?? 0, answer: shownScript.utf8.count, input: job.input?.size ?? 0), of: job, db)
+      try limits?.checkBytes(Self.keptBytes(of: job.owner, db).fixed, of: job.owner)
+      if let idempotencyKey { try idempotencyKey.bind(to: job, limits: limits ?? .unlimited, db) }
     }
-  }
-
-  /// What a job that waits here will be run by; nil once it is over.
-  func payload(of id: String) async throws -> [UInt8]? {
-    let sealed = try await database.read { db in
-      try Data.fetchOne(db, sql: "SELECT sealed FROM payload WHERE job = ?", arguments: [id])
-    }
-    guard let sealed else { return nil }
-    guard let plain = seal.open([UInt8](sealed)) else {
-      throw StoreError.unusable("what job \(id) is to be run by was sealed with another key than seal.key")
-    }
-    return plain
   }
 
   /// Writes what changed of some jobs, and why, in one transaction.
   func save(_ changes: [Change]) throws {
     try database.write { db in
       for change in changes {
-        do { try change.job.update(db) } catch RecordError.recordNotFound { continue }
+        do { try change.job.bounded().update(db) } catch RecordError.recordNotFound { continue }
         Checkpoint.reach("store.half-written")
-        for var event in change.events { try event.insert(db) }
+        for event in change.events {
+          var event = event.bounded()
+          try event.insert(db)
+        }
         if let end = change.corrects { try correct(end, to: change.job, db) }
         if let due = change.outputDue {
           try db.execute(
             sql: """
               INSERT INTO retention (job, due) VALUES (?, ?)
               ON CONFLICT (job) DO UPDATE SET due = excluded.due WHERE due IS NULL AND expiredAt IS NULL
-              """, arguments: [change.job.id, due])
+              """, arguments: [change.job.id, due.stored])
           try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [change.job.id])
+          if db.changesCount > 0 {
+            try db.execute(sql: "UPDATE kept SET script = 0 WHERE job = ?", arguments: [change.job.id])
+          }
         }
       }
     }
@@ -150,9 +175,12 @@ public final class JobStore: Sendable {
     }
   }
 
-  /// The transitions of a job, oldest first.
+  /// The transitions of a job, oldest first; without those that are damaged, which `weir store check` lists.
   public func events(of id: String) throws -> [JobEvent] {
-    try database.read { db in try JobEvent.filter(Column("job") == id).order(Column("id")).fetchAll(db) }
+    try database.read { db in
+      let rows = try Row.fetchAll(db, sql: "SELECT * FROM jobEvent WHERE job = ? ORDER BY id", arguments: [id])
+      return rows.compactMap { row in try? JobEvent(row: row) }
+    }
   }
 
   /// Finds out whether anything can be written, by writing what means nothing.
@@ -162,41 +190,4 @@ public final class JobStore: Sendable {
       try db.execute(sql: "PRAGMA user_version = \(count &+ 1)")
     }
   }
-}
-
-/// What a caller marks a submission with, so that it can be sent again (draft-ietf-httpapi-idempotency-key-header).
-public struct IdempotencyKey: Sendable, Equatable {
-  /// Whose key it is: each caller has its own.
-  public let caller: String
-  public let key: String
-
-  /// Nil unless the key is 1 to 255 visible ASCII characters.
-  public init?(caller: String, key: String) {
-    guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else { return nil }
-    self.caller = caller
-    self.key = key
-  }
-
-  /// The job that was submitted with it, if any.
-  func job(_ db: Database) throws -> Job? {
-    try Job.fetchOne(
-      db, sql: "SELECT job.* FROM idempotencyKey JOIN job ON job.id = idempotencyKey.job WHERE caller = ? AND key = ?",
-      arguments: [caller, key])
-  }
-
-  func bind(to id: String, _ db: Database) throws {
-    if let known = try job(db) {
-      guard known.id == id else { throw JobError.idempotencyConflict(known.key) }
-      return
-    }
-    try db.execute(
-      sql: "INSERT INTO idempotencyKey (caller, key, job) VALUES (?, ?, ?)", arguments: [caller, key, id])
-  }
-}
-
-extension JobStore {
-  /// The job that was submitted with a key, if any.
-  func job(_ key: IdempotencyKey) async throws -> Job? { try await database.read { db in try key.job(db) } }
-
-  func bind(_ key: IdempotencyKey, to id: String) throws { try database.write { db in try key.bind(to: id, db) } }
 }

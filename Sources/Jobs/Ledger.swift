@@ -61,7 +61,9 @@ actor Ledger {
   /// Reads the jobs that are not over, and the latest of those that are.
   func load() throws {
     if let time = try store.serviceTime() { serviceTime.resume(from: time) }
-    var jobs = try store.jobs(livingAndLatest: recentCount)
+    let rows = try store.rows(livingAndLatest: recentCount)
+    tell(ofDamaged: rows)
+    var jobs = rows.compactMap(\.job)
     let known = Set(jobs.map(\.id))
     jobs = try store.jobs(withUnseenEnd: recentCount).filter { !known.contains($0.id) } + jobs
     if awaitsExitCodes {
@@ -82,22 +84,43 @@ actor Ledger {
     if job.isCorrectable { unseen.append(job.key) } else { ended.append(job.key) }
   }
 
+  /// Repairs what can be repaired of damaged rows, with an event that says what stood there, and tells of all of them.
+  private func tell(ofDamaged rows: [JobRow]) {
+    for row in rows where !row.faults.isEmpty {
+      let fate = row.job == nil ? "set aside, its record stays as it is" : "repaired"
+      logger.error("the store holds a damaged record: \(row.sentence): \(fate)")
+      store.health.note(row.sentence, "the store held a damaged record, \(row.sentence): \(fate)")
+      guard let job = row.job else { continue }
+      let event = JobEvent(
+        job: job.id, time: Date(), actor: "weir", from: job.state, to: job.state, source: "weir",
+        reason: "its record was damaged and repaired: \(row.faults.joined(separator: ", "))")
+      do { try writing { [store] in try store.save([.init(job: job, events: [event])]) } } catch {
+        logger.error("\(job.key): its record cannot be repaired on disk: \(error)")
+      }
+    }
+  }
+
   /// The job of that name and number, also one that ended long ago. Waits for nobody who writes.
   nonisolated func find(_ key: JobKey) async throws -> Job? {
     if let job = table.read({ $0.jobs[key] }) { return job }
     return try await store.job(key)
   }
 
+  /// - Parameter limits: what its owner may have; nil for a job that the backend has already.
   func insert(
-    _ job: Job, shownScript: String, actor: String, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil
+    _ job: Job, shownScript: String, actor: String, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
+    limits: OwnerLimits? = nil
   ) throws {
+    let job = job.bounded()
+    try limits?.checkWaiting(table.waiting(of: job.owner, besides: job.key), of: job.owner)
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
       reason: job.reason)
     let due = job.state.isTerminal ? serviceTime.now + unclaimedOutput : nil
     try writing {
       try store.insert(
-        job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due)
+        job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due,
+        limits: limits)
     }
     // It took the place of an earlier try, of which nothing more is to be written.
     unsaved[job.key] = nil
@@ -176,6 +199,7 @@ actor Ledger {
       guard let before = table.read({ $0.jobs[key] }), !before.state.isTerminal else { return nil }
       var after = before
       change(&after)
+      after = after.bounded()
       return after == before ? nil : (before, after)
     }
     guard !changes.isEmpty else { return [] }
@@ -194,6 +218,7 @@ actor Ledger {
   /// - Parameter seen: what showed the jobs, by their ids, of those that something showed.
   func commit(_ changes: [(before: Job, after: Job)], actor: String, seen: [String: Sighting] = [:]) {
     guard !changes.isEmpty else { return }
+    let changes = changes.map { (before: $0.before, after: $0.after.bounded()) }
     for (before, after) in changes where unsaved[after.key] != nil || before.differsLastingly(from: after) {
       var change = unsaved[after.key] ?? JobStore.Change(job: after)
       change.job = after

@@ -22,14 +22,16 @@ final class ServiceTime: Sendable {
 }
 
 extension JobStore {
-  /// The service time when it was last stored; nil before it was.
+  /// The service time when it was last stored; nil before it was, and when what is stored is no time.
   func serviceTime() throws -> Date? {
-    try database.read { db in try Date.fetchOne(db, sql: "SELECT time FROM serviceTime") }
+    try database.read { db in
+      try DatabaseValue.fetchOne(db, sql: "SELECT time FROM serviceTime").flatMap(JobRow.Form.time)
+    }
   }
 
   func keep(serviceTime time: Date) throws {
     try database.write { db in
-      try db.execute(sql: "INSERT OR REPLACE INTO serviceTime (id, time) VALUES (0, ?)", arguments: [time])
+      try db.execute(sql: "INSERT OR REPLACE INTO serviceTime (id, time) VALUES (0, ?)", arguments: [time.stored])
     }
   }
 }

@@ -30,18 +30,14 @@ public struct StateDirectory: Sendable {
     }
   }
 
-  /// Whether the file system is one of another machine's, on which neither the lock nor the database can be relied on.
-  public var isOnNetwork: Bool {
+  /// What is wrong with the file system that the directory is on; nil for a local one.
+  public var fileSystemWarning: String? {
     var status = stat()
     guard stat(path, &status) == 0, let mounts = FileManager.default.contents(atPath: "/proc/self/mountinfo") else {
-      return false
+      return nil
     }
-    // proc_pid_mountinfo(5): the third field is the device, the first after " - " the type.
     let device = "\((status.st_dev >> 8) & 0xfff):\((status.st_dev & 0xff) | ((status.st_dev >> 12) & 0xfff00))"
-    let kind = String(decoding: mounts, as: UTF8.self).split(separator: "\n").last { line in
-      line.split(separator: " ", maxSplits: 3).dropFirst(2).first.map { $0 == device } ?? false
-    }?.split(separator: " - ").last?.prefix { $0 != " " }
-    return kind.map { ["nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "lustre", "gpfs"].contains($0) } ?? false
+    return FileSystemKind(ofDevice: device, in: String(decoding: mounts, as: UTF8.self))?.warning(for: path)
   }
 
   private static func makeDirectory(_ path: String) throws(StoreError) {

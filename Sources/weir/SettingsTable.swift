@@ -115,7 +115,7 @@ extension Setting {
   /// Every setting there is. From this table come the parsing, the checks, `weir config` and the table in the README.
   static let all: [Setting] = service + http + callers + jobs + gpu + slurm + dummy + executor
 
-  private static let connectors = ["local", "gpu", "slurm", "dummy"]
+  private static let connectors = ConnectorName.allCases.map(\.rawValue)
 
   private static let service: [Setting] = [
     Setting(
@@ -245,32 +245,6 @@ extension Setting {
     Setting(
       name: "WEIR_VAULT_ROOTS", group: .callers, form: .text, standard: "",
       meaning: "Comma list of absolute directories of the cluster below which `/request/pvcls` lists. Standard: none."),
-  ]
-
-  private static let jobs: [Setting] = [
-    Setting(
-      name: "WEIR_POLL_INTERVAL", group: .jobs, form: .whole(1...3600), standard: "2",
-      meaning: "Least seconds between two looks at the queue; five times the cost of a look when that is more."),
-    Setting(
-      name: "WEIR_STALE_AFTER", group: .jobs, form: .whole(1...86_400), standard: "60",
-      meaning: "Seconds for which /running and /queued serve the last complete list while the backend does not answer."),
-    Setting(
-      name: "WEIR_LOST_AFTER", group: .jobs, form: .whole(10...604_800), standard: "600",
-      meaning: "Seconds of complete looks without a trace of a job after which it is called lost."),
-    Setting(
-      name: "WEIR_SUBMIT_DEADLINE", group: .jobs, form: .whole(30...86_400), standard: "60",
-      meaning:
-        "Seconds after which a submit whose answer was lost is given up, once the backend says it has no such job."),
-    Setting(
-      name: "WEIR_KEEP_OUTPUT", group: .jobs, form: .whole(1...31_536_000), standard: "86400",
-      meaning:
-        "Seconds for which /exitstatus is answered after the first time; then the output is removed, on the cluster too. Output that nobody asks for is kept a week longer."
-    ),
-    Setting(
-      name: "WEIR_OUTPUT_BYTES", group: .jobs, form: .whole(16_777_216...Int.max), standard: "4294967296",
-      meaning:
-        "Bytes of output that are kept in the state directory; for more the oldest goes, and is read from the cluster again when asked for."
-    ),
   ]
 
   private static let gpu: [Setting] = [

@@ -28,8 +28,9 @@ struct Store: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Look for damage in the job store.",
       discussion: """
-        Compares every page, every index and every reference of the database, and what must hold of every job. Prints \
-        what is wrong, a line each, and exits with 1; with 0 when all is well. Changes nothing.
+        Compares every page, every index and every reference of the database, reads every record, decrypts the scripts \
+        of waiting jobs with seal.key, and looks for their archives. Prints what is wrong, a line each, and exits with \
+        1; with 0 when all is well. Changes nothing.
         """)
 
     @OptionGroup var directory: Directory
@@ -52,7 +53,9 @@ struct Store: ParsableCommand {
       abstract: "Copy the database of the job store to a file.",
       discussion: """
         The copy is whole and of one moment, also while a Weir writes. A file that is there is never overwritten. To go \
-        back to it, end Weir, put the copy in the place of weir.sqlite, and remove weir.sqlite-wal and weir.sqlite-shm.
+        back to it, end Weir, put the copy in the place of weir.sqlite, and remove weir.sqlite-wal and weir.sqlite-shm. \
+        Scripts of waiting jobs are encrypted in it with seal.key of the state directory: a restore on another disk \
+        needs that file too. What else a restore needs and the copy does not hold is printed to standard error.
         """)
 
     @OptionGroup var directory: Directory
@@ -60,10 +63,20 @@ struct Store: ParsableCommand {
     @Argument(help: "The file to write; it must not be there yet.", completion: .file())
     var file: String
 
+    @Flag(
+      help: "Write seal.key to FILE.seal.key too; whoever has both can read the passwords in waiting jobs' scripts.")
+    var withKey = false
+
     func run() throws {
       umask(0o077)
       let path = try directory.resolve()
-      do { try JobStore.backup(directory: path, to: file) } catch { try fail("\(path): \(error)", status: 1) }
+      let lacks: [String]
+      do { lacks = try JobStore.backup(directory: path, to: file, withKey: withKey) } catch {
+        try fail("\(path): \(error)", status: 1)
+      }
+      for sentence in lacks {
+        FileHandle.standardError.write(Data("weir: warning: \(file) does not hold \(sentence)\n".utf8))
+      }
     }
   }
 }

@@ -91,7 +91,7 @@ private struct Place {
     await place.board.report([placed.key: end], at: Date())
     #expect(place.board.job(job.key)?.state == .succeeded)
     #expect(place.board.job(job.key)?.devices == [.init(index: 0)])
-    await #expect(throws: StoreError.self) { try await place.board.payload(of: job) }
+    await #expect(throws: PayloadError.self) { try await place.board.payload(of: job) }
     await place.end()
   }
 
@@ -196,7 +196,7 @@ private struct Place {
     defer { try? FileManager.default.removeItem(at: directory) }
     let seal = try Seal(path: directory.path + "/a")
     for plain in [[], Array("x".utf8), [UInt8](repeating: 7, count: 100_000)] {
-      let sealed = seal.close(plain)
+      let sealed = try seal.close(plain)
       #expect(seal.open(sealed) == plain)
       #expect(try Seal(path: directory.path + "/a").open(sealed) == plain)
       #expect(try Seal(path: directory.path + "/b").open(sealed) == nil)
@@ -206,8 +206,8 @@ private struct Place {
         #expect(seal.open(changed) == nil)
       }
     }
-    #expect(seal.open([1, 2, 3]) == nil)
-    #expect(seal.close([1]) != seal.close([1]))
+    #expect(seal.open([UInt8]([1, 2, 3])) == nil)
+    #expect(try seal.close([1]) != seal.close([1]))
   }
 }
 

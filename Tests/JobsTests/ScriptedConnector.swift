@@ -21,6 +21,10 @@ final class ScriptedConnector: Connector {
     var lastSubmit: TimeInterval = 0
     var reportsExitCodesLater = false
     var output: [UInt8] = []
+    /// How much the job has printed in all.
+    var outputSize: Int?
+    var keepsFiles = false
+    var removedFiles: [JobKey] = []
     var submits = 0
     var cancels = 0
     var cancelFailure: BackendError?
@@ -48,6 +52,11 @@ final class ScriptedConnector: Connector {
   }
 
   var removed: [JobKey] { script.withLock { $0.removed } }
+  var removedFiles: [JobKey] { script.withLock { $0.removedFiles } }
+  var keepsFiles: Bool { script.withLock { $0.keepsFiles } }
+
+  func outputSize(_ job: Job) async throws(BackendError) -> Int? { script.withLock { $0.outputSize } }
+  func removeFiles(_ job: Job) async throws(BackendError) { change { $0.removedFiles.append(job.key) } }
 
   func removeOutput(_ job: Job) async throws(BackendError) {
     if let failure = script.withLock({ $0.removal }) { throw failure }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # All jobs there are, to take them over. Argument: ROOT. Prints for each `job ID`, the text that Weir gave it with `= `
 # before each line, and `attempt N` for its latest attempt, with the text on its place, `+ ` before each line.
-# What became of them is for sweep.sh to say.
+# What became of them is for sweep.sh to say. Of a removed job whose own files are kept nothing is to be taken over.
 CDPATH='' cd && CDPATH='' cd -- "$1" && cd jobs || exit 73
 
 # quote MARK FILE
@@ -10,7 +10,7 @@ quote() {
 }
 
 for id in *; do
-  [ -d "$id" ] || continue
+  if ! [ -d "$id" ] || [ -e "../removed/$id" ]; then continue; fi
   echo "job $id"
   quote '=' "$id/job"
   latest=0

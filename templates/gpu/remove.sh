@@ -1,6 +1,8 @@
 #!/bin/sh
-# Removes a job with all it has left, if no attempt of it lives. Arguments: ROOT ID. Prints `removed` or `busy`.
-# Its name stays taken for 30 days, so that a start that comes late is refused.
+# Removes a job with all it has left, if no attempt of it lives. Arguments: ROOT ID [work]. Prints `removed` or `busy`.
+# With `work` the job's own files stay: those in `work`, with the records of the attempt; what it has printed and what
+# Weir wrote for it goes. Its name stays taken as long as there is something of it and for 30 days, so that a start that
+# comes late is refused.
 umask 077
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 root=$PWD
@@ -33,6 +35,24 @@ for attempt in "jobs/$id"/attempt-*; do
   fi
 done
 # The tombstone first: what is half removed must not be started.
-true >"removed/$id" && rm -rf "jobs/$id" "inputs/$id"-* || exit 73
-find removed -type f -mtime +30 -exec rm -f {} +
+true >"removed/$id" || exit 73
+if [ "$3" = work ]; then
+  for attempt in "jobs/$id"/attempt-*; do
+    [ -d "$attempt" ] || continue
+    # Of an attempt without files nothing is kept.
+    if rmdir "$attempt/work" 2>/dev/null || [ ! -e "$attempt/work" ]; then
+      rm -rf "$attempt" || exit 73
+    else
+      (cd "$attempt" && rm -f stdout stderr script environment preamble epilogue trouble) || exit 73
+    fi
+  done
+  set -- "jobs/$id"/attempt-*
+  [ -d "$1" ] || rm -rf "jobs/$id" || exit 73
+else
+  rm -rf "jobs/$id" || exit 73
+fi
+rm -rf "inputs/$id"-* || exit 73
+find removed -type f -mtime +30 | while IFS= read -r old; do
+  [ -e "jobs/${old##*/}" ] || rm -f "$old"
+done
 echo removed

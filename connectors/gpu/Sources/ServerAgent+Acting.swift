@@ -40,8 +40,10 @@ extension ServerAgent {
     }
   }
 
-  func remove(_ job: Job) async throws(BackendError) {
-    let result = try await run(GPUScript.remove, [try root(), job.submissionToken])
+  /// - Parameter keepingWork: whether the files of the job stay, and only the rest goes.
+  func remove(_ job: Job, keepingWork: Bool) async throws(BackendError) {
+    let result = try await run(
+      GPUScript.remove, [try root(), job.submissionToken] + (keepingWork ? ["work"] : []), timeout: .seconds(300))
     let answer = try understood { () throws(MalformedAnswer) in try RemoveAnswer(result.stdout) }
     if answer == .busy { throw .refused("\(name): something of the job still runs") }
   }
@@ -52,6 +54,14 @@ extension ServerAgent {
       [try root(), job.submissionToken, String(job.attempt), stream, String(bytes), String(max(1, lines))],
       limit: bytes + 1024
     ).stdout
+  }
+
+  /// Bytes of what a job has printed; nil when there is no such file.
+  func outputSize(_ job: Job, stream: String) async throws(BackendError) -> Int? {
+    let result = try await run(
+      GPUScript.size, [try root(), job.submissionToken, String(job.attempt), stream], limit: 1024)
+    let words = String(decoding: result.stdout, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+    return words.first.flatMap { MachineNumber.count($0, upTo: 1 << 62) }
   }
 
   func describe(_ job: Job) async throws(BackendError) -> String {

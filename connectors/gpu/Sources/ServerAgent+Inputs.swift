@@ -37,7 +37,10 @@ extension ServerAgent {
 
   private func send(_ input: JobInput, of job: Job, to path: String) async throws(StagingError) {
     let archive: InputReader
-    do { archive = try board.input(of: job) } catch { throw .unreadable("its archive cannot be read: \(error)") }
+    do throws(PayloadError) { archive = try board.input(of: job) } catch {
+      guard case .lost(let reason) = error else { throw .unreadable("its archive cannot be read: \(error)") }
+      throw .archive(reason)
+    }
     do {
       try await runner.value.upload(
         from: { [weak self] in

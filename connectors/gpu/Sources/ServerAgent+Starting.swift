@@ -24,8 +24,13 @@ extension ServerAgent {
       return true
     }
     let payload: JobBoard.Payload
-    do { payload = try await board.payload(of: job) } catch {
-      await cannotRead(job, "what it is to be run by cannot be read: \(error)")
+    do throws(PayloadError) { payload = try await board.payload(of: job) } catch {
+      switch error {
+      case .lost(let reason):
+        logger.error("\(job.key): it cannot be started and fails: \(reason)")
+        await board.fail(job, reason: reason)
+      case .unreadable: await cannotRead(job, "its script cannot be read: \(error)", patience: nil)
+      }
       return true
     }
     Checkpoint.reach("start.begun")
@@ -37,10 +42,11 @@ extension ServerAgent {
       case .unreachable(let reason): await cannotReach(job, reason)
       case .server(let reason): await failedToStart(job, reason, putsBack: true)
       case .archive(let reason): await board.fail(job, reason: reason)
-      case .unreadable(let reason): await cannotRead(job, reason)
+      case .unreadable(let reason): await cannotRead(job, reason, patience: .seconds(60))
       }
       return true
     }
+    unreadable[job.key] = nil
     let attempt = Attempt(job: job, payload: payload, spec: spec.value, root: root, input: input)
     let result: CommandResult
     do throws(RunError) {
@@ -98,8 +104,17 @@ extension ServerAgent {
   }
 
   /// Something of the job cannot be read on this machine right now.
-  private func cannotRead(_ job: Job, _ reason: String) async {
+  /// - Parameter patience: for how long it is tried before the job fails, so that it does not hold up the others; nil
+  ///   when it is the store that cannot be read, which holds up all.
+  private func cannotRead(_ job: Job, _ reason: String, patience: Duration?) async {
     logger.error("\(job.key): \(reason)")
+    let since = unreadable[job.key] ?? .now
+    unreadable[job.key] = since
+    if let patience, .now - since > patience {
+      unreadable[job.key] = nil
+      await board.fail(job, reason: reason)
+      return
+    }
     try? await Task.sleep(for: .seconds(1))
     await board.putBack(job, reason: reason, asNextAttempt: false)
   }
@@ -172,7 +187,9 @@ struct Attempt {
       String(submission.timeLimitSeconds ?? 0), String(max(1, grace.components.seconds)),
       submission.isJudgedByOutput ? "1" : "0", submission.joinsOutput ? "1" : "0",
     ]
-    do { return try Command.script(GPUScript.start, arguments) } catch { throw .unavailable("\(error)") }
+    do { return try Command.script(GPUScript.start, arguments, startsJob: true) } catch {
+      throw .unavailable("\(error)")
+    }
   }
 
   /// What start.sh reads from its standard input.

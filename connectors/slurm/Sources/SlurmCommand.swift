@@ -37,7 +37,7 @@ enum SlurmCommand {
 
   /// Submits; see `templates/slurm/slurm-submit.sh`.
   static func submitting(_ arguments: [String]) throws(BackendError) -> Command {
-    try .checkedScript(SlurmCommandScript.submit, arguments)
+    try .checkedScript(SlurmCommandScript.submit, arguments, startsJob: true)
   }
 
   /// Exit status of a submit that was refused before sbatch was called.

@@ -1,0 +1,77 @@
+import Foundation
+
+/// Bounds of what the store takes. A time that SQLite's text form cannot hold would make its row unreadable, and a
+/// number or text without a bound would be the sender's to choose.
+enum StoredBounds {
+  /// Seconds since 1970 of the first and the last time: to the last second of the year 9999.
+  static let seconds: ClosedRange<TimeInterval> = 0...253_402_300_799
+  /// Bound of every count, and of the seconds that a job has run.
+  static let count = 1 << 31
+  static let exitCodes = Int(Int32.min)...Int(Int32.max)
+  /// Bytes of a reason.
+  static let reason = 4096
+  /// Bytes of a backend's word, a source's name, an actor's name.
+  static let word = 256
+  /// Names of machines of one job.
+  static let nodes = 65_536
+
+  static func holds(_ time: Date) -> Bool { seconds.contains(time.timeIntervalSince1970) }
+
+  /// The beginning of a text, cut between two characters.
+  static func cut(_ text: String, to limit: Int) -> String {
+    guard text.utf8.count > limit else { return text }
+    var end = text.utf8.index(text.startIndex, offsetBy: limit - 3)
+    while end > text.startIndex, end.samePosition(in: text) == nil { end = text.utf8.index(before: end) }
+    return text[..<end] + "…"
+  }
+}
+
+extension Date {
+  /// This time, or the nearest one that the store holds.
+  var stored: Date {
+    let seconds = timeIntervalSince1970
+    guard !seconds.isNaN else { return Date() }
+    return StoredBounds.holds(self)
+      ? self
+      : Date(
+        timeIntervalSince1970: min(max(seconds, StoredBounds.seconds.lowerBound), StoredBounds.seconds.upperBound))
+  }
+}
+
+extension Job {
+  /// This job as the store takes it: without times and numbers that nobody can have measured, its texts cut.
+  func bounded() -> Job {
+    var job = self
+    let now = Date()
+    if !StoredBounds.holds(stateTime) { job.stateTime = now }
+    if !StoredBounds.holds(submittedAt) { job.submittedAt = now }
+    job.startedAt = startedAt.flatMap { StoredBounds.holds($0) ? $0 : nil }
+    job.missingSince = missingSince.flatMap { StoredBounds.holds($0) ? $0 : nil }
+    job.unknownSince = unknownSince.flatMap { StoredBounds.holds($0) ? $0 : nil }
+    // What is over has an end.
+    if let endedAt, !StoredBounds.holds(endedAt) { job.endedAt = job.stateTime }
+    job.elapsed = min(max(0, elapsed), StoredBounds.count)
+    job.attempt = min(max(1, attempt), StoredBounds.count)
+    job.priority = min(max(-StoredBounds.count, priority), StoredBounds.count)
+    job.exitCode = exitCode.flatMap { StoredBounds.exitCodes.contains($0) ? $0 : nil }
+    job.signal = signal.flatMap { StoredBounds.exitCodes.contains($0) ? $0 : nil }
+    if reason.utf8.count > StoredBounds.reason { job.reason = StoredBounds.cut(reason, to: StoredBounds.reason) }
+    job.stateSource = StoredBounds.cut(stateSource, to: StoredBounds.word)
+    job.backendWord = backendWord.map { StoredBounds.cut($0, to: StoredBounds.word) }
+    if nodes.count > StoredBounds.nodes { job.nodes = Array(nodes.prefix(StoredBounds.nodes)) }
+    return job
+  }
+}
+
+extension JobEvent {
+  /// This event as the store takes it.
+  func bounded() -> JobEvent {
+    var event = JobEvent(
+      job: job, time: StoredBounds.holds(time) ? time : Date(),
+      actor: StoredBounds.cut(actor, to: 4 * StoredBounds.word), from: from, to: to,
+      source: StoredBounds.cut(source, to: StoredBounds.word),
+      reason: StoredBounds.cut(reason, to: StoredBounds.reason))
+    event.id = id
+    return event
+  }
+}

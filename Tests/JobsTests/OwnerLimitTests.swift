@@ -1,0 +1,265 @@
+import Foundation
+import GRDB
+import Testing
+
+@testable import Jobs
+
+@Suite("What one owner may have", .serialized)
+struct OwnerLimitTests {
+  let bench = Bench()
+
+  private func submission(_ name: String, owner: String = "kirby@example.com", bytes: Int = 10) -> Submission {
+    var submission = bench.submission(name)
+    submission.owner = owner
+    submission.shownScript = String(repeating: "x", count: bytes)
+    return submission
+  }
+
+  private func refusal(_ body: () async throws -> Void) async -> (words: String, retryAfter: Int?)? {
+    do { try await body() } catch JobError.limit(let words, let seconds) { return (words, seconds) } catch {
+      Issue.record("\(error)")
+    }
+    return nil
+  }
+
+  private func end(_ service: JobService, _ name: String) async throws {
+    let job = try #require(service.recent(JobKey(name: name, number: 1)))
+    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    _ = await service.observeOnce()
+  }
+
+  @Test("Jobs that wait: it binds whom a job is for, counts what waits, and makes room when it starts")
+  func waiting() async throws {
+    bench.configuration.ownerLimits.waitingJobs = 2
+    bench.connector.change { $0.submit = { _, token in token } }
+    let service = try bench.service()
+    for name in ["a", "b"] { _ = try await service.submit(submission(name), actor: "service") }
+    let refused = await refusal { _ = try await service.submit(submission("c"), actor: "service") }
+    #expect(refused?.words.contains("may have 2 (WEIR_OWNER_WAITING_JOBS)") == true && refused?.retryAfter == 60)
+    #expect(bench.connector.script.withLock { $0.submits } == 2, "the backend was not asked")
+    #expect(try await service.find(JobKey(name: "c", number: 1)) == nil)
+    _ = try await service.submit(submission("d", owner: "mario@example.com"), actor: "service")
+    _ = try await service.submit(submission("a"), actor: "service")  // the same job again
+    try await end(service, "a")
+    _ = try await service.submit(submission("c"), actor: "service")
+  }
+
+  @Test("Many submits at once are not more than may wait")
+  func together() async throws {
+    bench.configuration.ownerLimits.waitingJobs = 5
+    bench.connector.change { $0.submit = { _, token in token } }
+    let service = try bench.service()
+    let taken = await withTaskGroup(of: Bool.self) { group in
+      for number in 0..<20 {
+        let submission = submission("job\(number)")
+        group.addTask { (try? await service.submit(submission, actor: "service")) != nil }
+      }
+      return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+    }
+    #expect(taken == 5)
+  }
+
+  @Test("Bytes: a submit beyond them is refused, and there is room again once output went")
+  func bytes() async throws {
+    bench.configuration.ownerLimits.bytes = 1000
+    bench.configuration.keepOutput = 0
+    bench.configuration.unclaimedOutput = 0
+    bench.connector.change { $0.submit = { _, token in token } }
+    let service = try bench.service()
+    _ = try await service.submit(submission("a", bytes: 600), actor: "service")
+    let refused = await refusal { _ = try await service.submit(submission("b", bytes: 600), actor: "service") }
+    #expect(refused?.words.contains("may take 1000 (WEIR_OWNER_BYTES)") == true)
+    #expect(bench.connector.script.withLock { $0.submits } == 1)
+    _ = try await service.submit(submission("c", owner: "mario@example.com", bytes: 600), actor: "service")
+    // An archive is refused before its first byte is taken.
+    _ = try await service.submit(submission("d", bytes: 400), actor: "service")
+    let archive = await refusal {
+      _ = try await service.submit(submission("e"), actor: "service") { throw CancellationError() }
+    }
+    #expect(archive != nil)
+    try await end(service, "a")
+    await service.removeDueOutputs()
+    _ = try await service.submit(submission("b", bytes: 600), actor: "service")
+    #expect(try await service.ledger.store.keptBytes(of: "kirby@example.com") == .init(fixed: 1000, output: 0))
+    #expect(try JobStore.check(directory: bench.directory.path) == [])
+  }
+
+  @Test("Copies of output are the owner's own: its oldest go, nobody else's")
+  func outputs() async throws {
+    bench.configuration.ownerLimits.bytes = 1000
+    bench.connector.change { $0.submit = { _, token in token } }
+    let service = try bench.service()
+    var jobs: [Job] = []
+    for (name, owner) in [("m", "mario@example.com"), ("a", "kirby"), ("b", "kirby"), ("c", "kirby")] {
+      _ = try await service.submit(submission(name, owner: owner), actor: "service")
+      try await end(service, name)
+      bench.connector.change { $0.output = Array(repeating: 65, count: 400) }
+      let job = try #require(service.recent(JobKey(name: name, number: 1)))
+      #expect(try await service.finalOutput(job).count == 400)
+      jobs.append(job)
+    }
+    let kept = try FileManager.default.contentsOfDirectory(atPath: bench.directory.path + "/output")
+    #expect(Set(kept) == Set([jobs[0].id, jobs[2].id, jobs[3].id]))
+    #expect(try await service.ledger.store.keptBytes(of: "kirby").output == 800)
+    bench.connector.change { $0.output = Array("again".utf8) }
+    #expect(try await service.finalOutput(jobs[1]) == Array("again".utf8))
+    #expect(try JobStore.check(directory: bench.directory.path) == [])
+  }
+
+  @Test("Idempotency keys: so many of one job, so many of an owner, and they age")
+  func keys() async throws {
+    bench.configuration.ownerLimits.keysPerJob = 2
+    bench.configuration.ownerLimits.keys = 3
+    bench.connector.change { $0.submit = { _, token in token } }
+    let service = try bench.service()
+    func submit(_ name: String, key: String) async throws {
+      _ = try await service.submit(
+        submission(name), actor: "service", idempotencyKey: IdempotencyKey(caller: "service", key: key))
+    }
+    try await submit("a", key: "1")
+    try await submit("a", key: "2")
+    let ofJob = await refusal { try await submit("a", key: "3") }
+    #expect(ofJob?.words.contains("job a/1 has 2 idempotency keys") == true)
+    try await submit("a", key: "1")
+    try await submit("b", key: "3")
+    let ofOwner = await refusal { try await submit("c", key: "4") }
+    #expect(ofOwner?.words.contains("may have 3 (WEIR_OWNER_IDEMPOTENCY_KEYS)") == true)
+    #expect(try await service.find(JobKey(name: "c", number: 1)) == nil, "nothing was submitted")
+    try await service.ledger.store.database.write { db in
+      try db.execute(sql: "UPDATE idempotencyKey SET createdAt = '2020-01-01 00:00:00.000'")
+    }
+    try await submit("c", key: "1")
+    try await submit("a", key: "9")
+    let left = try await service.ledger.store.database.read { db in
+      try Int.fetchOne(db, sql: "SELECT count(*) FROM idempotencyKey")
+    }
+    #expect(left == 2, "old keys are removed")
+  }
+
+  @Test("0 is no limit")
+  func unlimited() async throws {
+    bench.configuration.ownerLimits = .unlimited
+    bench.connector.change { $0.submit = { _, token in token } }
+    let service = try bench.service()
+    for number in 0..<5 {
+      _ = try await service.submit(
+        submission("job", bytes: 100_000), actor: "service",
+        idempotencyKey: IdempotencyKey(caller: "service", key: "\(number)"))
+    }
+  }
+
+  @Test("What an earlier release kept is counted")
+  func migration() async throws {
+    let scratch = Scratch()
+    _ = try StateDirectory(scratch.path)
+    let queue = try DatabaseQueue(path: scratch.database)
+    try Schema.migrator.migrate(queue, upTo: "inputs")
+    try await queue.write { db in
+      for (id, input) in [
+        ("one", "'{\"sha256\":\"\",\"size\":1000,\"contents\":1,\"entries\":1,\"needsPax\":false}'"), ("two", "'{]'"),
+        ("three", "NULL"),
+      ] {
+        try db.execute(
+          sql: """
+            INSERT INTO job (id, name, number, owner, account, connector, submissionToken, fingerprint, state,
+              stateSource, stateTime, reason, nodes, elapsed, submittedAt, input)
+            VALUES (?, ?, 1, 'o', 'a', 'c', ?, 'f', 'queued', 's', '2026-01-01 00:00:00.000', '', '[]', 0,
+              '2026-01-01 00:00:00.000', \(input));
+            """, arguments: [id, id, id])
+        try db.execute(sql: "INSERT INTO shownScript VALUES (?, 'täxt')", arguments: [id])
+        try db.execute(sql: "INSERT INTO payload VALUES (?, zeroblob(100))", arguments: [id])
+        try db.execute(sql: "INSERT INTO idempotencyKey VALUES ('service', ?, ?)", arguments: [id, id])
+      }
+    }
+    try queue.close()
+    try Data(count: 70).write(to: URL(fileURLWithPath: scratch.path + "/output/one"))
+    let store = try JobStore(directory: scratch.path)
+    #expect(try await store.keptBytes(of: "o") == .init(fixed: 1000 + 3 * 105, output: 70))
+    let key = try #require(IdempotencyKey(caller: "service", key: "one"))
+    #expect(try await store.job(key, limits: .init())?.id == "one")
+    #expect(FileManager.default.fileExists(atPath: scratch.database + ".before-limits"))
+  }
+}
+
+@Suite("Files outlive output", .serialized)
+struct KeptFilesTests {
+  let bench = Bench()
+
+  @Test("Output that was told and files are two things with two times")
+  func files() async throws {
+    bench.connector.change { $0.keepsFiles = true }
+    bench.configuration.unclaimedOutput = 0
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let submitted = try #require(service.recent(bench.submission().key))
+    var end = bench.sighting(submitted, .succeeded, .completed)
+    end.nodes = ["n1"]
+    end.endedAt = Date() - 10
+    bench.connector.observes(end)
+    _ = await service.observeOnce()
+    let job = try #require(service.recent(submitted.key))
+    await service.removeDueOutputs()
+    #expect(bench.connector.removed == [job.key] && bench.connector.removedFiles == [])
+    await #expect(throws: JobError.expired(job.key, .succeeded)) { try await service.finalOutput(job) }
+    let kept = try #require(try await service.ledger.store.retention(of: job.id)?.filesSince)
+    #expect(abs(kept.timeIntervalSinceNow) < 100)
+    let notYet = await #expect(throws: JobError.self) { try await service.files(of: job) { _ in } }
+    #expect(notYet.map { if case .expired = $0 { false } else { true } } == true, "they can still be listed")
+    // A setting that changed counts for what is kept already.
+    bench.configuration.keepFiles = 5
+    let restarted = try bench.service()
+    try await restarted.start()
+    for _ in 0..<200 where bench.connector.removedFiles.isEmpty { try await Task.sleep(for: .milliseconds(50)) }
+    await restarted.stop()
+    #expect(bench.connector.removedFiles == [job.key])
+    await restarted.removeDueOutputs()
+    #expect(bench.connector.removedFiles == [job.key], "once")
+    await #expect(throws: JobError.expired(job.key, .succeeded)) { try await restarted.files(of: job) { _ in } }
+    #expect(try restarted.ledger.store.events(of: job.id).last?.reason == "its files were removed")
+  }
+
+  @Test("A log that was cut says so in its first line; one that was not is as it was")
+  func cut() async throws {
+    bench.configuration.keptLines = 3
+    let service = try bench.service()
+    for (name, output, size, first) in [
+      ("whole", "1\n2\n3\n", 6, "1"), ("short", "1\n", 1000, "1"),
+      (
+        "cut", "4\n5\n6\n", 12,
+        "... the first 6 bytes of the output are left out, the last 3 lines follow ..."
+      ),
+      ("unterminated", "4\n5\n6", 11, "... the first 6 bytes of the output are left out, the last 3 lines follow ..."),
+    ] {
+      bench.connector.change {
+        $0.submit = { _, token in token }
+        $0.output = Array(output.utf8)
+        $0.outputSize = size
+      }
+      _ = try await service.submit(bench.submission(name), actor: "test")
+      let key = JobKey(name: name, number: 1)
+      bench.connector.observes(bench.sighting(try #require(service.recent(key)), .succeeded, .completed))
+      _ = await service.observeOnce()
+      let job = try #require(service.recent(key))
+      let answer = String(decoding: try await service.finalOutput(job), as: UTF8.self)
+      #expect(answer.split(separator: "\n").first.map(String.init) == first && answer.hasSuffix(output), "\(name)")
+      #expect(String(decoding: try await service.finalOutput(job), as: UTF8.self) == answer)
+      #expect(String(decoding: try await service.tail(job, lines: 3), as: UTF8.self) == output)
+    }
+  }
+
+  @Test("A copy of output that cannot be read is fetched again", arguments: [true, false])
+  func unreadable(isDirectory: Bool) async throws {
+    let service = try bench.service()
+    bench.connector.change { $0.output = Array("out".utf8) }
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    _ = await service.observeOnce()
+    let ended = try #require(service.recent(job.key))
+    _ = try await service.finalOutput(ended)
+    let copy = bench.directory.path + "/output/" + job.id
+    unlink(copy)
+    if isDirectory { mkdir(copy, 0o700) }
+    #expect(try await service.finalOutput(ended) == Array("out".utf8))
+  }
+}
