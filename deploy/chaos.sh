@@ -7,6 +7,7 @@
 #   deploy/chaos.sh daemons               each daemon is taken away
 #   deploy/chaos.sh soak [MINUTES]        20 jobs a second through the dummy and 1 through Slurm, with faults (30)
 #   deploy/chaos.sh gpu [N]               Weir is killed N times (200) while jobs flow to four GPU servers, which fail too
+#   deploy/chaos.sh environment           login files that change the meaning of commands, in each login shell
 #   deploy/chaos.sh down                  stops the cluster, which otherwise stays for the next run
 # --write puts what was measured into docs/reliability.md.
 # WEIR_CHAOS_BINARY names a program that was built with WEIR_CHECKPOINTS=1 already; WEIR_JOBS how many Weirs are killed at a
@@ -14,7 +15,7 @@
 . "$(dirname "$0")/lib.sh"
 what=${1:-kills}
 case $what in
-  kills | network | daemons | soak | gpu | down) shift || true ;;
+  kills | network | daemons | soak | gpu | environment | down) shift || true ;;
   -h | --help) usage; exit 0 ;;
   *) refuse "$what" ;;
 esac
@@ -41,6 +42,7 @@ if [ "$what" = gpu ]; then
   install_packages openssh-server openssh-client openssl procps iproute2 util-linux busybox-static zsh fish csh python3
 else
   deploy/testbed/up.sh --without-images
+  [ "$what" != environment ] || install_packages busybox-static zsh fish csh
 fi
 export PYTHONPATH=Tests/EndToEnd:deploy/chaos PYTHONUNBUFFERED=1
 with_signals /usr/bin/python3 "deploy/chaos/$what.py" "$@"

@@ -177,7 +177,8 @@ class Upstream:
             "sacct", "-X", "-n", "-P", "-a", "--duplicates", "--delimiter= ", "-o", "JobIDRaw,JobName", "-S", self.began
         )
         for line in queue.splitlines() + history.splitlines():
-            id, name = line.split(" ", 1)
+            # The name of another job may hold line ends.
+            id, _, name = line.partition(" ")
             found[name.removeprefix("jarvice_")].add(id)
         return found
 

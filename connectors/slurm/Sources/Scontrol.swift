@@ -6,7 +6,7 @@ import Shell
 /// scontrol(1) show job: slurmctld's last word about a job, where there is no accounting. Each answer stands between marks
 /// that nobody can foresee.
 struct Scontrol {
-  let mark = MarkedText.newMark()
+  var mark = MarkedText.newMark()
 
   /// Asks about each job by itself, since scontrol takes one id: id, exit status and answer of each.
   func command(_ ids: [String]) throws(BackendError) -> Command {
@@ -31,7 +31,9 @@ struct Scontrol {
         if parts[2].contains("Invalid job id") { continue }
         throw .unavailable("scontrol: \(parts[2].prefix(200))")
       }
-      records.append(Self.record(id: String(parts[0]), Self.fields(parts[2])))
+      // Of an array or a heterogeneous job it shows other tasks and components, too.
+      let own = parts[2].firstRange(of: "JobId=\(parts[0]) ")?.lowerBound ?? parts[2].startIndex
+      records.append(Self.record(id: String(parts[0]), Self.fields(parts[2][own...])))
     }
     return records
   }

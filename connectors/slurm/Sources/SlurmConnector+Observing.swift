@@ -52,7 +52,7 @@ extension SlurmConnector {
       jobs.filter { hidden.contains($0.account) && $0.account != account }.compactMap(\.backendID))
     guard let account else { return }
     do throws(BackendError) {
-      let shown = try await inQueue(of: account, as: account, timeout: .seconds(5))
+      let shown = try await inQueue(of: account, as: account, timeout: .seconds(5), purpose: .observation)
       let found = shown.filter { sighting in jobs.contains(where: sighting.shows) }
       sight.note(hidden: found.map(\.backendID), of: account)
       observation.sightings += found
@@ -124,10 +124,12 @@ extension SlurmConnector {
   }
 
   /// The jobs of an account in the queue.
-  func inQueue(of account: String, as asker: String, timeout: Duration) async throws(BackendError) -> [Sighting] {
+  func inQueue(
+    of account: String, as asker: String, timeout: Duration, purpose: CommandPurpose? = nil
+  ) async throws(BackendError) -> [Sighting] {
     let (table, command) = try Squeue.command(["--user=" + account])
     let result = try await run(
-      command, as: asker, stdoutLimit: 64 << 20, timeout: timeout, purpose: purpose(as: asker))
+      command, as: asker, stdoutLimit: 64 << 20, timeout: timeout, purpose: purpose ?? self.purpose(as: asker))
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
     guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
     return try Squeue.sightings(result.stdout, table).filter { $0.account == account }

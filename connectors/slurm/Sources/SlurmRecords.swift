@@ -58,9 +58,12 @@ struct Sacct {
   ]
 
   let columns: [String]
-  let mark = MarkedText.newMark()
+  let mark: String
 
-  init(submitLine: Bool) { columns = submitLine ? Self.allColumns : Self.allColumns.dropLast() }
+  init(submitLine: Bool, mark: String = MarkedText.newMark()) {
+    self.mark = mark
+    columns = submitLine ? Self.allColumns : Self.allColumns.dropLast()
+  }
 
   /// What ends each field.
   var delimiter: String { MarkedText.delimiter(mark) }

@@ -45,7 +45,7 @@ enum MarkedText {
 
 /// Which rows a call of squeue prints.
 struct SqueueTable {
-  let mark = MarkedText.newMark()
+  var mark = MarkedText.newMark()
 
   /// The columns in which no user writes; the comment and the name follow, each between marks.
   private static let columns = ["%A", "%T", "%r", "%M", "%V", "%S", "%e", "%N", "%u"]
