@@ -6,6 +6,7 @@
 #   deploy/chaos.sh network [N]           N faults (60) on the way to the cluster, in every phase of a connection
 #   deploy/chaos.sh daemons               each daemon is taken away
 #   deploy/chaos.sh soak [MINUTES]        20 jobs a second through the dummy and 1 through Slurm, with faults (30)
+#   deploy/chaos.sh clock                 the clock is stepped by -1 h, +120 s and +1 h at each step of a job's life
 #   deploy/chaos.sh gpu [N]               Weir is killed N times (200) while jobs flow to four GPU servers, which fail too
 #   deploy/chaos.sh environment           login files that change the meaning of commands, in each login shell
 #   deploy/chaos.sh down                  stops the cluster, which otherwise stays for the next run
@@ -15,7 +16,7 @@
 . "$(dirname "$0")/lib.sh"
 what=${1:-kills}
 case $what in
-  kills | network | daemons | soak | gpu | environment | down) shift || true ;;
+  kills | network | daemons | soak | clock | gpu | environment | down) shift || true ;;
   -h | --help) usage; exit 0 ;;
   *) refuse "$what" ;;
 esac
@@ -41,6 +42,7 @@ export WEIR_BINARY=$WEIR_CHAOS_BINARY
 if [ "$what" = gpu ]; then
   install_packages openssh-server openssh-client openssl procps iproute2 util-linux busybox-static zsh fish csh python3
 else
+  if [ "$what" = clock ]; then install_packages gcc libc6-dev; fi
   deploy/testbed/up.sh --without-images
   [ "$what" != environment ] || install_packages busybox-static zsh fish csh
 fi

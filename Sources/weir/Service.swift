@@ -248,6 +248,7 @@ struct Service {
     configuration.pollInterval = .seconds(settings.whole("WEIR_POLL_INTERVAL"))
     configuration.staleAfter = .seconds(settings.whole("WEIR_STALE_AFTER"))
     configuration.lostAfter = TimeInterval(settings.whole("WEIR_LOST_AFTER"))
+    configuration.stuckAfter = min(configuration.stuckAfter, .seconds(configuration.lostAfter))
     configuration.submitDeadline = TimeInterval(settings.whole("WEIR_SUBMIT_DEADLINE"))
     configuration.keepOutput = TimeInterval(settings.whole("WEIR_KEEP_OUTPUT"))
     configuration.unclaimedOutput = configuration.keepOutput + 7 * 86_400

@@ -398,19 +398,3 @@ def test_job_that_the_queue_forgot_ends_by_accounting_and_outlives_the_store(new
     weir.kill()
     weir.start()
     assert weir.end(job)[::2] == end[::2], "adopted on its first mention"
-
-
-def test_job_that_nobody_knows_is_lost_after_a_while_and_no_sooner(new_weir, login, cluster):
-    weir = new_weir(**login.start().settings, WEIR_LOST_AFTER=LOST_AFTER).start()
-    job = weir.submit(script(on_the_node(login.gate)), bearer=MARIO)
-    wait_until(lambda: weir.runs(job))
-    begin = time.monotonic()
-    login.program("squeue", "exit 0")
-    while time.monotonic() - begin < LOST_AFTER - 3:
-        assert job.name in weir.listed()
-        time.sleep(0.5)
-    answer = wait_until(lambda: (a := weir.post("/exitstatus", job.args)).status == 200 and a, 20)
-    assert time.monotonic() - begin >= LOST_AFTER
-    kept = row(weir, job)
-    assert kept["state"] == "lost" and "sacct says RUNNING" in kept["reason"], (answer.body, kept["reason"])
-    login.open_gate()

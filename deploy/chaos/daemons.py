@@ -309,11 +309,17 @@ def examine(ward: Ward, sickness: type, seconds: float) -> dict:
         took = None
         faults.append(f"not well again after {BOUND} s: {weir.get('/ready').body[:300]}")
     if sick.loses_jobs:
-        # Nothing knows how they ended: they must not be told as ended well, and not for ever as living.
-        for order in (runner, victim):
-            end = wait_until(lambda: (a := weir.post("/exitstatus", order.args)).status == 200 and a.json(), BOUND)
-            if end[0] == 0:
-                faults.append(f"a job that Slurm forgot ended well: {end}")
+        # Accounting still has them running: nobody knows how they ended, so that they must not be told as ended.
+        orders = (runner, victim)
+
+        def named():
+            warnings = str(weir.get("/ready").json().get("warnings"))
+            return all(order.name in warnings for order in orders)
+
+        wait_until(named, BOUND)
+        for order in orders:
+            if (end := weir.post("/exitstatus", order.args)).status != 409:
+                faults.append(f"a job that Slurm forgot has ended: {end.status} {end.body[:200]}")
             upstream.orders.remove(order)
     upstream.faults += [f"{sick.name}: {fault}" for fault in dict.fromkeys(faults)]
     live = charts["/live"].times
