@@ -55,6 +55,7 @@ extension Connection {
       var output: [UInt8] = []
       _ = try read(.stdout, of: channel) { output.append(contentsOf: $0) }
       let readErr = try read(.stderr, of: channel) { stderr.append($0) }
+      guard stderr.dropped <= OutputLimits.dropped else { throw Interruption.flooded }
       if !output.isEmpty {
         wire.flush()
         try await onOutput(output)

@@ -49,8 +49,9 @@ struct FileAccess: Sendable, Equatable {
     let text = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
     let paths = text.split(whereSeparator: \.isNewline).compactMap { line -> String? in
       let parts = line.split(separator: ":", maxSplits: 1)
-      guard parts.count == 2, parts[0].drop(while: { " -{".contains($0) }) == "key_file" else { return nil }
-      return parts[1].trimmingCharacters(in: CharacterSet(charactersIn: " \t\"'"))
+      let marks = CharacterSet(charactersIn: " -\t\"',{}")
+      guard parts.count == 2, parts[0].trimmingCharacters(in: marks) == "key_file" else { return nil }
+      return parts[1].trimmingCharacters(in: marks)
     }
     return Set(paths).sorted()
   }

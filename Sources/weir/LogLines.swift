@@ -6,7 +6,7 @@ import Synchronization
 
 /// Writes what happens to standard error, a line each.
 struct LogLines: LogHandler {
-  enum Form: String, Sendable {
+  enum Form: String, CaseIterable, Sendable {
     /// `2026-01-31T12:00:00.000Z info message key=value`, for people.
     case plain
     /// One JSON object a line, for machines: `time`, `level` and `message` beside what else is known.

@@ -131,7 +131,8 @@ extension Setting {
       name: "JARVICE_SCHED_LOGLEVEL", group: .service, form: .choice(["10", "20", "30", "40"]), standard: "20",
       meaning: "What is logged: 10 debug, 20 information, 30 warnings, 40 errors."),
     Setting(
-      name: "WEIR_LOG_FORMAT", group: .service, form: .choice(["plain", "json"]), standard: "plain",
+      name: "WEIR_LOG_FORMAT", group: .service, form: .choice(LogLines.Form.allCases.map(\.rawValue)),
+      standard: "plain",
       meaning: "Form of the log on standard error: lines for people, or one JSON object a line."),
     Setting(
       name: "JARVICE_BAREMETAL_CONNECTOR", group: .service,
@@ -230,7 +231,8 @@ extension Setting {
       name: "WEIR_ADMIN_CLAIM", group: .callers, form: .text, standard: "",
       meaning: "`claim:value`: whose token has that value in that claim may see and end everybody's jobs."),
     Setting(
-      name: "WEIR_USER_MAPPING", group: .callers, form: .choice(["file", "claim"]), standard: "file",
+      name: "WEIR_USER_MAPPING", group: .callers, form: .choice(UserDirectory.Mapping.allCases.map(\.rawValue)),
+      standard: "file",
       meaning:
         "How a user's account is found: by the users file, or the claim's value is the account itself; never root nor a system's account."
     ),

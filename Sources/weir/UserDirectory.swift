@@ -7,7 +7,7 @@ import Synchronization
 /// Which account a user's jobs run as, and with which SSH key it is reached: what the users file says now.
 final class UserDirectory: Sendable {
   /// How a user's account is found.
-  enum Mapping: String, Sendable {
+  enum Mapping: String, CaseIterable, Sendable {
     /// By the users file.
     case file
     /// The user's name is the account's.

@@ -226,6 +226,7 @@ def test_users_file_is_read_again_when_it_changes(new_weir, cluster):
     first = open(settings()["WEIR_USERS_FILE"]).read()
     kirby, mario = first.split("  - user: mario")[0], first
     file = new_weir().directory / "users.yaml"
+    file.touch(0o600)
     file.write_text(kirby)
     weir = new_weir(WEIR_USERS_FILE=file).start()
     submit = lambda: weir.try_submit(script(TRUE), bearer=token("mario@example.com"), held=True)
@@ -252,6 +253,7 @@ def test_refused_login_is_tried_again_once_the_users_file_changes(new_weir):
     good = open(settings()["WEIR_USERS_FILE"]).read()
     kirbys, marios = re.findall(r"ssh_private_key_b64: (\S+)", good)
     file = new_weir().directory / "users.yaml"
+    file.touch(0o600)
     file.write_text(good.replace(marios, kirbys))
     weir = new_weir(WEIR_USERS_FILE=file).start()
     log = TESTBED / "log/sshd.log"

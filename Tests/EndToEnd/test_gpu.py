@@ -897,6 +897,39 @@ def test_login_shells_and_busybox(new_weir, rig):
     assert {word(weir, job) for job in jobs} == {"0 CD"}
 
 
+def test_login_files_change_nothing_of_weirs(new_weir, rig):
+    """What bash's start file does on servers that are used all the same, and one that cannot be, which is said."""
+    files = {
+        "reader": "read -t 1 -r x",
+        "silent": "exec 2>/dev/null",
+        "merged": "exec 2>&1; echo warning >&2",
+        "hostile": "\n".join((
+            "mkdir -p ~/elsewhere/work ~/elsewhere/jobs; set -u; umask 022",
+            "export CDPATH=$HOME/elsewhere:. IFS=/. GLOBIGNORE='*' TMOUT=1 QUOTING_STYLE=c TAR_OPTIONS=-v LANG=de_DE.UTF-8",
+            "readonly CDPATH; export SHELLOPTS",
+            "for name in cd read kill echo printf date test ls cat sh; do eval \"$name() { :; }\"; export -f $name; done",
+        )),
+        "leaver": "echo closed for repairs >&2; exit 3",
+    }  # fmt: skip
+    for name, text in files.items():
+        (rig.server(name).home / ".bashrc").write_text(text + "\n")
+    weir = new_weir(*[(rig.server(name), {"slots": 1}) for name in files]).start()
+    wait_until(lambda: "closed for repairs" in weir.warnings() and ".bashrc" in weir.warnings(), 20)
+    good = [name for name in files if name != "leaver"]
+    gate = rig.gate()
+    jobs = [weir.run_job(f"echo $PROCESS_NODENAME; {gate.wait}; env; pwd", gpus=0) for _ in good]
+    weir.await_running(*jobs)
+    wait_until(lambda: sorted(place.strip() for place in places(weir, jobs)) == sorted(good))
+    gate.open()
+    for job in jobs:
+        lines = weir.output(job).splitlines()
+        assert str(rig.server(lines[0]).attempt(weir, job) / "work") in lines
+        if lines[0] == "hostile":
+            assert {"LANG=de_DE.UTF-8", "TAR_OPTIONS=-v", "QUOTING_STYLE=c"} - set(lines) == set()
+    for name in files:
+        (rig.server(name).home / ".bashrc").unlink()
+
+
 def test_behind_a_jump_host(new_weir, rig):
     """A server that is reached only through another."""
     inner = rig.server("inner")

@@ -87,6 +87,10 @@ struct LoginFilesTests {
         "exec cat /dev/zero", inKeptShell: inKeptShell, on: server.destination, key: key,
         limits: OutputLimits(stdout: 10, stderr: 10), timeout: .seconds(60))
     }
+    await #expect(throws: SSHError.flooded(server.destination)) {
+      _ = try await pool.stream(
+        "exec cat /dev/zero >&2", on: server.destination, key: key, timeout: .seconds(60), onOutput: { _ in })
+    }
     let next = try await pool.run(
       "echo next", inKeptShell: true, on: server.destination, key: key, timeout: .seconds(20))
     #expect(next.text == "next\n")
