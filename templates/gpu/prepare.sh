@@ -35,8 +35,8 @@ done
 # What jobs find: the account's umask, and that awk if there is one.
 put() { printf '%s\n' "$2" >"$1.$$" && mv -f "$1.$$" "$1"; }
 
-# Where systemd ends all that a login leaves behind (KillUserProcesses=yes), a job is started in a scope of the account's
-# own manager. That one must linger, or it ends with the last login and takes its scopes with it.
+# Where systemd ends all that a login leaves behind (KillUserProcesses=yes), a job is started in a scope of the
+# account's own manager. That one must linger, or it ends with the last login and takes its scopes with it.
 scope='' warning=''
 if command -v loginctl >/dev/null && command -v systemd-run >/dev/null; then
   user=$(id -un)

@@ -30,8 +30,8 @@ fi
 
 umask 077
 directory=$root/jobs/$id/attempt-$attempt
-if ! mkdir -p "$directory/work"; then
-  echo "The job's directory cannot be made in $root/jobs." >&2
+if ! reason=$(mkdir -p "$directory/work" 2>&1); then
+  echo "The job's directory cannot be made in $root/jobs: ${reason##*: }." >&2
   exit 73
 fi
 # Whoever makes this file has the attempt: with `set -C`, > makes no file that is there (O_EXCL).
@@ -70,6 +70,12 @@ write_files() {
 failed() {
   reason=
   { read -r reason <"$directory/trouble"; } 2>/dev/null
+  if [ -z "$reason" ]; then
+    # Most often the disk is full, of which a file of this disk says nothing.
+    reason=$({ head -c 4096 /dev/zero >"$root/lib/probe.$$"; } 2>&1)
+    rm -f "$root/lib/probe.$$"
+    reason=${reason##*: }
+  fi
   [ -e "$directory/start" ] || rm -rf "$directory"
   set -- "$root/jobs/$id"/attempt-*
   [ -d "$1" ] || rm -rf "$root/jobs/$id"

@@ -115,7 +115,7 @@ is_hung() {
 # takes seconds. What it prints is bounded.
 begin() {
   (
-    ulimit -f 8192
+    ulimit -f 1024
     exec nvidia-smi "$2" --format=csv,noheader,nounits
   ) </dev/null >"lib/smi.$1.$self" 2>&1 &
   query=$!

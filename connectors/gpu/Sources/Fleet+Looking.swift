@@ -9,21 +9,32 @@ extension Fleet {
 
   /// What is wrong with single servers and GPUs, a sentence each.
   nonisolated var troubles: [String] {
-    agents.value.flatMap { entry -> [String] in
-      let agent = entry.agent
-      let status = agent.status.value
-      guard status.isTried, agent.spec.value.isEnabled, entry.isListed || !agent.jobs.value.isEmpty else { return [] }
-      if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] }
-      var troubles = agent.inventory.gpus.compactMap { gpu in
-        gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
+    recallTroubles
+      + agents.value.flatMap { entry -> [String] in
+        let agent = entry.agent
+        let status = agent.status.value
+        guard status.isTried, agent.spec.value.isEnabled, entry.isListed || !agent.jobs.value.isEmpty else { return [] }
+        if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] }
+        var troubles = agent.inventory.gpus.compactMap { gpu in
+          gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
+        }
+        troubles += (status.facts?.warnings ?? []).map { "\(agent.name): \($0)" }
+        troubles += (agent.gpuStatus.value.reading?.warnings ?? []).map { "\(agent.name): nvidia-smi: \($0)" }
+        if abs(status.skew) > 30 {
+          troubles.append("\(agent.name): its clock differs from ours by \(Int(status.skew)) s; jobs bear its times")
+        }
+        return troubles
       }
-      troubles += (status.facts?.warnings ?? []).map { "\(agent.name): \($0)" }
-      troubles += (agent.gpuStatus.value.reading?.warnings ?? []).map { "\(agent.name): nvidia-smi: \($0)" }
-      if abs(status.skew) > 30 {
-        troubles.append("\(agent.name): its clock differs from ours by \(Int(status.skew)) s; jobs bear its times")
-      }
-      return troubles
-    }
+  }
+
+  /// Why no job is started yet; nothing in the first moments.
+  private nonisolated var recallTroubles: [String] {
+    guard recall.isSlow else { return [] }
+    let names = agents.value.filter { $0.isListed && !$0.agent.isReady }.map(\.agent.name)
+    return [
+      "no job is started yet: \(names.joined(separator: ", ")) must be asked first for jobs that ran before this start;"
+        + " if a server is not reached, it is no longer waited for \(recall.seconds) s after the start"
+    ]
   }
 
   /// Why no job can start at all; nil when one could.

@@ -19,6 +19,12 @@ final class FleetRecall: Sendable {
 
   var isPatient: Bool { .now - began < patience }
 
+  /// Whether it takes so long that people should be told.
+  var isSlow: Bool { !isFinished && .now - began > .seconds(5) }
+
+  /// The patience.
+  var seconds: Int64 { patience.components.seconds }
+
   func finish() { finished.change { $0 = true } }
 
   /// Calls it when the patience is at an end.
