@@ -73,7 +73,7 @@ struct Service {
         serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: verifier,
         userClaim: settings.text("WEIR_USER_CLAIM"), adminClaim: Settings.claim(settings.text("WEIR_ADMIN_CLAIM")),
         open: settings.text("WEIR_AUTH") == "none"),
-      logger: logger)
+      load: Load(limits: Self.load(settings)), logger: logger)
     let api = LegacyAPI(
       service: jobs, gate: gate, accountOf: accountOf,
       settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
@@ -96,7 +96,7 @@ struct Service {
     users.watch { [pool] in pool?.retryLogins() }
     var configuration = Self.server(settings, logger)
     configuration.port = port
-    configuration.isKnown = { [gate] in gate.knows($0) }
+    configuration.sender = { [gate] in gate.sender(of: $0) }
     let server = Server(configuration: configuration, router: router, logger: logger)
     await standby.end()
     do { try server.start() } catch { throw StartError(description: "\(error)") }
@@ -157,6 +157,15 @@ struct Service {
     limits.linger = seconds("WEIR_HTTP_LINGER_SECONDS")
     limits.connections = settings.whole("WEIR_HTTP_CONNECTIONS")
     limits.pipelined = settings.whole("WEIR_HTTP_PIPELINED")
+    return limits
+  }
+
+  private static func load(_ settings: Settings) -> LoadLimits {
+    var limits = LoadLimits()
+    limits.requests = settings.whole("WEIR_REQUESTS")
+    limits.requestsOfCaller = settings.whole("WEIR_REQUESTS_PER_OWNER")
+    limits.answerBytes = settings.whole("WEIR_ANSWER_BYTES")
+    limits.answerBytesOfCaller = settings.whole("WEIR_ANSWER_BYTES_PER_OWNER")
     return limits
   }
 
