@@ -77,7 +77,7 @@ struct Service {
     let api = LegacyAPI(
       service: jobs, gate: gate, accountOf: accountOf,
       settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
-      vaultRoots: settings.list("WEIR_VAULT_ROOTS"),
+      vaultRoots: settings.list("WEIR_VAULT_ROOTS"), submitBytes: settings.whole("WEIR_SUBMIT_BYTES"),
       warnings: { [users.warning, keyFiles?.warning].compactMap { $0 } + (verifier?.warnings ?? []) })
     var router = Router()
     api.register(on: &router)
@@ -277,6 +277,7 @@ struct Service {
     executor.httpProxy = settings.text("JARVICE_BAREMETAL_HTTP_PROXY")
     executor.httpsProxy = settings.text("JARVICE_BAREMETAL_HTTPS_PROXY")
     executor.noProxy = settings.text("JARVICE_BAREMETAL_NO_PROXY")
+    executor.sharesSecrets = settings.text("WEIR_SITE_SECRETS") == "everybody"
     return executor
   }
 
