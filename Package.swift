@@ -34,9 +34,10 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     // Libraries in their own right: each knows nothing of jobs.
+    .target(name: "Support", swiftSettings: strict),
     .target(
       name: "HTTP",
-      dependencies: ["CEpoll", "CZlib", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CEpoll", "CZlib", "Support", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
       name: "SSH",
@@ -46,7 +47,7 @@ let package = Package(
       name: "Shell",
       dependencies: ["CEpoll", "CProcess", "SSH", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
-    .target(name: "Archives", dependencies: ["CZlib"], swiftSettings: strict),
+    .target(name: "Archives", dependencies: ["CZlib", "Support"], swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
     .target(
       name: "Tokens",
@@ -104,20 +105,20 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "LegacyAPI",
-      dependencies: ["Callers", "HTTP", "JSON", "Jobs", "ScriptTemplates", "Templates", "Tokens"],
+      dependencies: ["Callers", "HTTP", "JSON", "Jobs", "ScriptTemplates", "Support", "Templates", "Tokens"],
       swiftSettings: strict),
     .executableTarget(
       name: "weir",
       dependencies: [
         "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell",
-        "SlurmConnector",
-        "Tokens",
+        "SlurmConnector", "Support", "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strict),
 
+    .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),

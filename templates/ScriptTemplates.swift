@@ -14,7 +14,7 @@ public enum SlurmScript {
     // CR LF: a body with any of these travels in base64.
     let plain =
       body.utf8.last == UInt8(ascii: "\n") && !body.utf8.contains { $0 == 0 || $0 == UInt8(ascii: "\r") }
-      && !body.split(separator: "\n").contains(delimiter[...])
+      && !body.hasPrefix(delimiter + "\n") && !body.contains("\n\(delimiter)\n")
     let text =
       plain
       ? String(body.dropLast())
@@ -91,6 +91,15 @@ public enum Masking {
     let end = rest.firstIndex { $0 == "?" || $0 == "#" }
     return text[..<start] + (at == nil ? "" : "***") + String(rest[..<(end ?? rest.endIndex)])
       + (end.map { "\(rest[$0])***" } ?? "")
+  }
+}
+
+extension Masking {
+  /// The same address with nothing in place of its credentials and its query: where it is, and no more.
+  public static func withoutSecrets(_ text: String) -> String {
+    let start = text.range(of: "://")?.upperBound ?? text.startIndex
+    let host = text[start...].unicodeScalars.lastIndex(of: "@").map { text.unicodeScalars.index(after: $0) } ?? start
+    return String(text[..<start]) + String(text[host...].unicodeScalars.prefix { $0 != "?" && $0 != "#" })
   }
 }
 

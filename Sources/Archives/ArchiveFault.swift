@@ -1,3 +1,5 @@
+import Support
+
 /// Why an archive is not taken. Names are shown as text of one line.
 public enum ArchiveFault: Error, Sendable, Equatable, CustomStringConvertible {
   /// It does not begin as a gzip file does.
@@ -69,11 +71,6 @@ public enum ArchiveFault: Error, Sendable, Equatable, CustomStringConvertible {
   /// A name as text for people: in quotes, one line, not too long.
   static func shown(_ name: [UInt8]) -> String {
     guard !name.isEmpty else { return "the beginning" }
-    var text = "'"
-    for scalar in String(decoding: name.prefix(200), as: UTF8.self).unicodeScalars {
-      text +=
-        scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) ? scalar.escaped(asASCII: true) : String(scalar)
-    }
-    return text + (name.count > 200 ? "…'" : "'")
+    return "'" + String(decoding: name.prefix(200), as: UTF8.self).visible() + (name.count > 200 ? "…'" : "'")
   }
 }

@@ -56,8 +56,10 @@ public final class ArchiveReader {
   private func count(_ entry: ArchiveEntry) throws(ArchiveFault) {
     entries += 1
     guard entries <= limits.entries else { throw .tooManyEntries(limit: limits.entries) }
-    contents += entry.size
-    guard contents <= limits.unpacked else { throw tooLarge(entry.path) }
+    // What an entry says to have is not there yet: two of them may be more than a number holds.
+    let (sum, isTooMuch) = contents.addingReportingOverflow(entry.size)
+    guard !isTooMuch, sum <= limits.unpacked else { throw tooLarge(entry.path) }
+    contents = sum
   }
 
   private func tooLarge(_ path: [UInt8]) -> ArchiveFault {

@@ -37,6 +37,7 @@ public final class Gate: Sendable {
   static let maximumDelayedBytes = 8 << 20
 
   public let authenticator: Authenticator
+  private let callersLoad: Load
   private let logger: Logger
   private let maximumDelayed: Int
   /// The time since this was made.
@@ -44,15 +45,17 @@ public final class Gate: Sendable {
   private let sleep: @Sendable (Duration) async -> Void
   private let state = Mutex(State())
 
-  public convenience init(authenticator: Authenticator, logger: Logger) {
-    self.init(authenticator: authenticator, logger: logger, maximumDelayed: 1000, clock: ContinuousClock())
+  public convenience init(authenticator: Authenticator, load: Load = Load(), logger: Logger) {
+    self.init(authenticator: authenticator, load: load, logger: logger, maximumDelayed: 1000, clock: ContinuousClock())
   }
 
   /// - Parameter maximumDelayed: how many answers may wait at once.
   init(
-    authenticator: Authenticator, logger: Logger, maximumDelayed: Int, clock: some Clock<Duration>
+    authenticator: Authenticator, load: Load = Load(), logger: Logger, maximumDelayed: Int,
+    clock: some Clock<Duration>
   ) {
     self.authenticator = authenticator
+    callersLoad = load
     self.logger = logger
     self.maximumDelayed = maximumDelayed
     let start = clock.now
@@ -77,7 +80,7 @@ public final class Gate: Sendable {
     let fields = request.headers.values(of: "Authorization")
     if let caller = known(fields) {
       request.note(caller: caller.name)
-      return try handler(request, caller)
+      return try counted(handler(request, caller), of: caller)
     }
     return .later { [self] in
       let caller: Caller
@@ -88,12 +91,33 @@ public final class Gate: Sendable {
         throw await refused(error, request, isSlowed: error.isGuess)
       }
       request.note(caller: caller.name)
-      return try await handler(request, caller).awaited()
+      return try await counted(handler(request, caller), of: caller).awaited()
     }
   }
 
-  /// Whether the sender of a request is one who is known at once.
-  public func knows(_ request: Request) -> Bool { known(request.headers.values(of: "Authorization")) != nil }
+  /// An answer that counts as its caller's until it is sent.
+  private func counted(_ answer: Answer, of caller: Caller) throws(HTTPError) -> Answer {
+    switch answer {
+    case .now(let response): return .now(try response.counted(in: callersLoad, caller))
+    case .later(let operation):
+      let share = try callersLoad.begin(caller.loadName)
+      return .later { try await operation().counted(in: share) }
+    case .upgrade: return answer
+    }
+  }
+
+  /// Counts a request for a user, of the one that makes it in his name.
+  /// - Throws: 429 when too much is under way for that user.
+  public func share(for owner: String) throws(HTTPError) -> LoadShare { try callersLoad.begin(owner) }
+
+  /// Who sends a request, as far as that is known at once.
+  public func sender(of request: Request) -> RequestSender {
+    switch known(request.headers.values(of: "Authorization")) {
+    case nil: .stranger
+    case .service, .anybody: .trusted
+    case .admin(let name), .user(let name): .known(name)
+    }
+  }
 
   private func known(_ fields: [String]) -> Caller? {
     fields.count < 2 ? authenticator.known(authorization: fields.first) : nil

@@ -1,4 +1,5 @@
 import Glibc
+import Support
 
 /// The bytes HTTP is written with, and the classes RFC 9110 section 5.6 sorts them into.
 enum Byte {
@@ -149,24 +150,26 @@ extension [UInt8] {
     self[start...].reverse()
   }
 
-  /// Appends `text` as a JSON string, quotes included.
+  /// Appends `text` as a JSON string, quotes included. What nobody sees, or what steers a terminal, is escaped.
   mutating func append(json text: String) {
     append(Byte.quote)
-    for byte in text.utf8 {
-      switch byte {
-      case Byte.quote, Byte.backslash:
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"", "\\":
         append(Byte.backslash)
-        append(byte)
-      case Byte.lineFeed: append("\\n")
-      case Byte.carriageReturn: append("\\r")
-      case Byte.tab: append("\\t")
-      case 0..<0x20:
-        append("\\u00")
-        append(byte < 0x10 ? 0x30 : 0x31)
-        append(number: Int(byte & 15), radix: 16)
-      default: append(byte)
+        append(UInt8(truncatingIfNeeded: scalar.value))
+      case "\n": append("\\n")
+      case "\r": append("\\r")
+      case "\t": append("\\t")
+      case _ where scalar.isVisible: append(contentsOf: UTF8.encode(scalar) ?? .init())
+      default: for unit in UTF16.encode(scalar) ?? .init() { append(escaped: unit) }
       }
     }
     append(Byte.quote)
+  }
+
+  private mutating func append(escaped unit: UInt16) {
+    append("\\u")
+    for shift in [12, 8, 4, 0] as [UInt16] { append(number: Int(unit >> shift & 15), radix: 16) }
   }
 }

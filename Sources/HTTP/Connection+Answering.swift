@@ -53,6 +53,9 @@ extension Connection {
     guard var taken = pending.take() else { return }
     if !body.isEmpty { taken.exchange.request.storage.body = body }
     respond(to: taken.exchange, taken.resolution)
+    if !isKnown, case .route(let route, _) = taken.resolution, !route.isQuiet {
+      noteAdmission(of: taken.exchange.request.storage)
+    }
     context.spareRequest = taken.exchange.request.recycled()
   }
 
@@ -124,7 +127,8 @@ extension Connection {
   private func finish(_ outcome: Result<Response, any Error>, _ exchange: Exchange) {
     context.loop.assertConfined()
     heldBody = 0
-    countBody()
+    countBytes()
+    noteAdmission(of: exchange.request.storage)
     let response =
       switch outcome {
       case .success(let response): response
@@ -173,6 +177,7 @@ extension Connection {
       framing.keepsAlive = false
     }
     if output.capacity == 0 { context.lendMemory(to: &output) }
+    if let given = response.lease { lease = given }
     let before = output.count
     let end = output.append(
       response, id: exchange.request.storage.id, framing: framing, date: context.currentDate())

@@ -29,6 +29,7 @@ final class Connection: Pollable, @unchecked Sendable {
 
   let context: ConnectionContext
   let remoteAddress: String
+  let network: ClientNetwork
   @exclusivity(unchecked) var phase = Phase.receiving
   /// The request whose body is being read.
   @exclusivity(unchecked) var pending: PendingRequest?
@@ -36,11 +37,15 @@ final class Connection: Pollable, @unchecked Sendable {
   /// The request that is being read or answered, if it is to be recorded.
   @exclusivity(unchecked) var access: AccessEntry?
   @exclusivity(unchecked) private(set) var deadline: Nanoseconds
+  /// Of the answer that is being sent; see ``Response/lease``.
+  @exclusivity(unchecked) var lease: (any AnyObject & Sendable)?
+  /// Whether a request of this connection was admitted; until then it counts among its network's strangers.
+  @exclusivity(unchecked) var isKnown = false
 
   private let fd: Int32
-  @exclusivity(unchecked) private var parser: RequestParser
+  @exclusivity(unchecked) private(set) var parser: RequestParser
   /// What was read and not consumed: the begin of a request, or pipelined ones that have to wait.
-  @exclusivity(unchecked) private var input: [UInt8] = []
+  @exclusivity(unchecked) private(set) var input: [UInt8] = []
   @exclusivity(unchecked) private var inputStart = 0
   /// Some of the input was not even looked at, because its turn had not come.
   @exclusivity(unchecked) private var isHeld = false
@@ -49,19 +54,22 @@ final class Connection: Pollable, @unchecked Sendable {
   @exclusivity(unchecked) private var headDeadline: Nanoseconds
   /// When more of the body being read has to be here; `.max` before anything of it is.
   @exclusivity(unchecked) private var bodyDeadline = Nanoseconds.max
-  /// How much of a body is counted in ``ConnectionContext/unfinishedBodies``.
-  @exclusivity(unchecked) private var countedBody = 0
+  /// What of this connection is counted in ``ConnectionContext/requestBytes``.
+  @exclusivity(unchecked) var counted = CountedBytes()
   /// How large a body a ``Answer/later(_:)`` has that runs; it keeps it when the client has gone.
   @exclusivity(unchecked) var heldBody = 0
   /// When a client that does not take its answer is cut off; `.max` when nothing waits to be written.
   @exclusivity(unchecked) private var writeDeadline = Nanoseconds.max
 
-  /// With this much unsent no further request is answered, and no more of a streamed body asked for.
-  private static let highWater = 65_536
+  /// With this much unsent no more of a streamed body is asked for.
+  static let highWater = 65_536
+  /// With this much unsent no further request is answered.
+  private static let answersAhead = 16_384
 
-  init(fd: Int32, remoteAddress: String, context: ConnectionContext) {
+  init(fd: Int32, peer: Peer, context: ConnectionContext) {
     self.fd = fd
-    self.remoteAddress = remoteAddress
+    remoteAddress = peer.address
+    network = peer.network
     self.context = context
     parser = RequestParser(limits: context.limits)
     headDeadline = .deadline(in: context.timeouts.header)
@@ -71,7 +79,8 @@ final class Connection: Pollable, @unchecked Sendable {
   /// Begins to listen to the client; false when that cannot be.
   func start() -> Bool {
     guard context.loop.add(self, fd: fd, events: interest) else { return false }
-    context.loop.markIdle(fd)
+    context.loop.mark(fd, as: .idleStranger)
+    context.networks.add(network)
     return true
   }
 
@@ -114,12 +123,35 @@ final class Connection: Pollable, @unchecked Sendable {
     if isQuiet { close() }
   }
 
-  func evict() -> Bool {
-    guard isQuiet else { return false }
-    receive()
-    guard isQuiet else { return false }
-    close()
-    return true
+  func evict(_ waiting: Waiting) -> Bool {
+    switch waiting {
+    case .lingering:
+      close()
+      return true
+    case .idle, .idleStranger, .unfinishedHead:
+      // What it waits for may have come, unseen so far.
+      receive()
+      guard self.waiting == waiting else { return false }
+      close()
+      return true
+    case .stalled:
+      guard !isOfKnownSender else { return false }
+      abort()
+      return true
+    }
+  }
+
+  func isOf(_ network: ClientNetwork) -> Bool { self.network == network }
+
+  /// What is waited for, if it is the client; nil otherwise.
+  private var waiting: Waiting? {
+    switch phase {
+    case .lingering: .lingering
+    case .receiving where isQuiet: isKnown ? .idle : .idleStranger
+    case .receiving where output.isEmpty && !isHeld: parser.isInBody ? .stalled : .unfinishedHead
+    case .closed: nil
+    default: output.isEmpty ? nil : .stalled
+    }
   }
 
   /// Between two requests, with nothing to write.
@@ -160,7 +192,7 @@ final class Connection: Pollable, @unchecked Sendable {
       if count == 0 || (errno != EAGAIN && errno != EINTR) { close() }
       return
     }
-    defer { countBody() }
+    defer { countBytes() }
     let fresh = UnsafeRawBufferPointer(buffer).slice(0..<count)
     if input.isEmpty {
       let used = consume(fresh)
@@ -171,34 +203,6 @@ final class Connection: Pollable, @unchecked Sendable {
       consumeInput()
     }
     proceed()
-  }
-
-  /// Counts what there is of a body among those of all connections, and refuses it when that is too much.
-  func countBody() {
-    guard parser.bodyCount + heldBody != countedBody else { return }
-    // After an early answer nobody will read it.
-    if case .receiving = phase {} else { parser.discardBody() }
-    let count = parser.bodyCount + heldBody
-    let all = context.unfinishedBodies.add(count - countedBody)
-    let grows = count > countedBody
-    countedBody = count
-    guard grows, count > Self.highWater, case .receiving = phase, !mayHold(all) else { return }
-    parser.discardBody()
-    countBody()
-    refuse(
-      HTTPError(
-        .serviceUnavailable, code: "too_many_bodies", "too many large bodies are being sent to this service",
-        hint: "send the same request again in a moment", headers: ["Retry-After": "2"]))
-  }
-
-  /// Whether all bodies together may have so many bytes. Of a sender who is not known they may have half of what they
-  /// may of others: nobody without credentials keeps out those who have them.
-  private func mayHold(_ all: Int) -> Bool {
-    let limit = context.limits.unfinishedBodies
-    guard all > limit / 2, let isKnown = context.isKnown, let request = pending?.exchange.request else {
-      return all <= limit
-    }
-    return all <= limit && isKnown(request)
   }
 
   private func consumeInput() {
@@ -226,7 +230,7 @@ final class Connection: Pollable, @unchecked Sendable {
     defer { context.spareRequest = parser.spare.take() ?? context.spareRequest }
     do throws(HTTPError) {
       while case .receiving = phase {
-        if answered >= context.limits.pipelined || output.count > Self.highWater { break }
+        if answered >= context.limits.pipelined || output.count > Self.answersAhead { break }
         guard let event = try parser.next(in: window, from: &offset) else { return offset }
         switch event {
         case .head(let head):
@@ -274,7 +278,7 @@ final class Connection: Pollable, @unchecked Sendable {
   /// Writes what there is to write, then does what the phase asks for next.
   func proceed() {
     guard flush() else { return }
-    if isQuiet { context.loop.markIdle(fd) } else { context.loop.unmarkIdle(fd) }
+    context.loop.mark(fd, as: waiting)
     switch phase {
     case .receiving where isHeld:
       arm(.max)
@@ -302,6 +306,7 @@ final class Connection: Pollable, @unchecked Sendable {
     case .closing:
       shutdown(fd, Int32(SHUT_WR))
       phase = .lingering(until: .deadline(in: context.timeouts.linger))
+      context.loop.mark(fd, as: .lingering)
       listen(for: EPOLLIN.rawValue)
       arm(.deadline(in: context.timeouts.lingerIdle))
     case .lingering, .closed: break
@@ -312,7 +317,7 @@ final class Connection: Pollable, @unchecked Sendable {
   private func takeTurn() {
     guard case .receiving = phase, isHeld else { return }
     isHeld = false
-    defer { countBody() }
+    defer { countBytes() }
     consumeInput()
     proceed()
   }
@@ -331,13 +336,14 @@ final class Connection: Pollable, @unchecked Sendable {
     }
     writeDeadline = .max
     if output.capacity > 0 { context.takeMemory(of: &output) }
+    if lease != nil { endLease() }
     if case .closed = phase { return false }
     return true
   }
 
   /// - Parameter taken: how many bytes the client has just taken.
   private func waitToWrite(_ taken: Int) {
-    context.loop.unmarkIdle(fd)
+    context.loop.mark(fd, as: .stalled)
     listen(for: EPOLLOUT.rawValue)
     writeDeadline = context.timeouts.prolonged(writeDeadline, by: taken, atMost: context.timeouts.writeStall)
     arm(writeDeadline)
@@ -355,7 +361,7 @@ final class Connection: Pollable, @unchecked Sendable {
 
   private func receivingDeadline() -> Nanoseconds {
     if parser.isInBody {
-      let fresh = parser.bodyCount - countedBody
+      let fresh = parser.bodyCount - counted.body
       bodyDeadline = context.timeouts.prolonged(bodyDeadline, by: fresh, atMost: context.timeouts.bodyIdle)
       return bodyDeadline
     }
@@ -380,6 +386,9 @@ final class Connection: Pollable, @unchecked Sendable {
   }
 
   // MARK: The end
+
+  /// Forgets what came of a body that nobody will read.
+  func discardBody() { parser.discardBody() }
 
   private func recordCutOff() {
     let sent = (access?.bytesSent ?? 0) - output.count
@@ -411,8 +420,10 @@ final class Connection: Pollable, @unchecked Sendable {
     input = []
     inputStart = 0
     output = OutputBuffer()
+    lease = nil
     parser.discardBody()
-    countBody()
+    countBytes()
+    if !isKnown { context.networks.remove(network) }
     context.openConnections.decrement()
     context.loop.close(fd: fd)
   }

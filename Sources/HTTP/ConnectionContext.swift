@@ -9,10 +9,11 @@ final class ConnectionContext: @unchecked Sendable {
   let limits: Limits
   let accessLog: (@Sendable (AccessRecord) -> Void)?
   let logsQuietRoutes: Bool
-  let isKnown: (@Sendable (Request) -> Bool)?
+  let sender: (@Sendable (Request) -> RequestSender)?
   let logger: Logger
   let openConnections: ConnectionCount
-  let unfinishedBodies: ByteCount
+  let requestBytes: RequestBytes
+  let networks: NetworkCounts
   let timeouts: Timeouts
   /// Every read goes here first, so that an idle connection owns no buffer.
   let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
@@ -26,17 +27,18 @@ final class ConnectionContext: @unchecked Sendable {
 
   init(
     loop: EventLoop, router: Router, configuration: ServerConfiguration, logger: Logger,
-    openConnections: ConnectionCount, unfinishedBodies: ByteCount
+    openConnections: ConnectionCount, requestBytes: RequestBytes, networks: NetworkCounts
   ) {
     self.loop = loop
     self.router = router
     limits = configuration.limits
     accessLog = configuration.accessLog
     logsQuietRoutes = configuration.logsQuietRoutes
-    isKnown = configuration.isKnown
+    sender = configuration.sender
     self.logger = logger
     self.openConnections = openConnections
-    self.unfinishedBodies = unfinishedBodies
+    self.requestBytes = requestBytes
+    self.networks = networks
     timeouts = Timeouts(limits)
   }
 
@@ -90,14 +92,6 @@ extension Timeouts {
     let isUnbound = overflow || (rate == 0 && count > 0)
     return min(.deadline(in: idle), isUnbound ? .max : deadline.advanced(by: time / max(1, rate)))
   }
-}
-
-/// Bytes, counted by all loops together.
-final class ByteCount: Sendable {
-  private let count = Atomic<Int>(0)
-
-  /// - Returns: how many there are with these.
-  func add(_ bytes: Int) -> Int { count.add(bytes, ordering: .relaxed).newValue }
 }
 
 /// How many connections a server has open, over all its loops.

@@ -10,9 +10,11 @@ protocol Pollable: AnyObject {
   /// The descriptor is ready; `events` are epoll's.
   func ready(_ events: UInt32)
   func expire()
-  /// Leave the loop to make room, if nothing is asked of it.
+  /// Leave the loop to make room, if it still waits for that.
   /// - Returns: whether it left.
-  func evict() -> Bool
+  func evict(_ waiting: Waiting) -> Bool
+  /// Whether its client is in that network.
+  func isOf(_ network: ClientNetwork) -> Bool
   /// Take nothing new, and leave the loop when what was begun is done.
   func drain()
   /// Leave the loop now.
@@ -67,12 +69,10 @@ final class EventLoop: @unchecked Sendable {
   private var drainDeadline = Nanoseconds.max
 
   @exclusivity(unchecked) private var timers = TimerWheel()
-  /// Those who wait for somebody to ask them something, the one that has waited longest first.
-  @exclusivity(unchecked) private var idle = IndexLists(count: 1)
-  /// By descriptor, since when it is idle.
-  @exclusivity(unchecked) private var idleSince: [Nanoseconds] = []
-  /// Since when the first of the idle ones is; `.max` when none is. Other loops read it.
-  let oldestIdle = Atomic<Nanoseconds>(.max)
+  /// Those who wait for their clients.
+  @exclusivity(unchecked) private var waiting = WaitingLists()
+  /// Since when the first of each of these waits. Other loops read it.
+  let oldest = OldestWaiting()
 
   /// The timer is not set for less.
   private static let granularity: Nanoseconds = 5_000_000
@@ -142,7 +142,6 @@ final class EventLoop: @unchecked Sendable {
     while pollables.count <= index {
       pollables.append(nil)
       addedIn.append(0)
-      idleSince.append(.max)
     }
     pollables[index] = pollable
     addedIn[index] = round
@@ -160,7 +159,7 @@ final class EventLoop: @unchecked Sendable {
     guard Int(fd) < pollables.count, pollables[Int(fd)] != nil else { return }
     pollables[Int(fd)] = nil
     timers.remove(Int(fd))
-    unmarkIdle(fd)
+    mark(fd, as: nil)
     _ = control(EPOLL_CTL_DEL, fd, 0)
     _ = Glibc.close(fd)
     count -= 1
@@ -172,33 +171,33 @@ final class EventLoop: @unchecked Sendable {
     return epoll_ctl(epoll, operation, fd, &event) == 0
   }
 
-  // MARK: Idle ones
+  // MARK: Those who wait
 
-  /// Notes that a descriptor waits for somebody to ask it something, from now on.
-  func markIdle(_ fd: Int32) {
-    idle.append(Int(fd), to: 0)
-    idleSince[Int(fd)] = Self.now
-    publishOldestIdle()
+  /// Notes that a descriptor waits for its client, from now on unless it did before; nil when it does not.
+  func mark(_ fd: Int32, as kind: Waiting?) {
+    if waiting.mark(Int(fd), as: kind) { oldest.publish(waiting) }
   }
 
-  func unmarkIdle(_ fd: Int32) {
-    guard idleSince[Int(fd)] != .max else { return }
-    idle.remove(Int(fd))
-    idleSince[Int(fd)] = .max
-    publishOldestIdle()
-  }
-
-  private func publishOldestIdle() {
-    oldestIdle.store(idle.first(of: 0).map { idleSince[$0] } ?? .max, ordering: .relaxed)
-  }
-
-  /// Closes the one that has been idle longest.
-  /// - Returns: false when none is.
-  func evictOldestIdle() -> Bool {
+  /// Closes the one that has waited for that longest.
+  /// - Parameter network: only if it is of this network; then only some of them are looked at.
+  /// - Returns: false when none does.
+  func evictOldest(_ kind: Waiting, of network: ClientNetwork? = nil) -> Bool {
     assertConfined()
-    while let fd = idle.first(of: 0) {
-      if let pollable = pollables[fd], pollable.evict() { return true }
-      unmarkIdle(Int32(fd))
+    var next = waiting.first(kind)
+    var looked = 0
+    while let fd = next, looked < (network == nil ? .max : 64) {
+      looked += 1
+      next = waiting.next(after: fd)
+      guard let pollable = pollables[fd] else {
+        mark(Int32(fd), as: nil)
+        continue
+      }
+      if let network, !pollable.isOf(network) { continue }
+      if pollable.evict(kind) { return true }
+      // What it waits for is of another kind, or it may not be closed.
+      if waiting.kind(of: fd) == kind { mark(Int32(fd), as: nil) }
+      // The lists may be other ones by now.
+      if network == nil { next = waiting.first(kind) }
     }
     return false
   }

@@ -15,6 +15,12 @@ struct IndexLists {
 
   func first(of list: Int) -> Int? { ends[list].first < 0 ? nil : Int(ends[list].first) }
 
+  /// The one behind `index` in its list.
+  func next(after index: Int) -> Int? {
+    guard index < links.count, links[index].after >= 0 else { return nil }
+    return Int(links[index].after)
+  }
+
   /// Puts `index` at the end of a list, out of the one it was in.
   mutating func append(_ index: Int, to list: Int) {
     remove(index)

@@ -36,13 +36,13 @@ final class Listener: Pollable, @unchecked Sendable {
 
   /// - Returns: whether there may be another.
   private func acceptOne() -> Bool {
-    guard let (accepted, remoteAddress) = Socket.accept(fd) else {
+    guard let (accepted, peer) = Socket.accept(fd) else {
       switch errno {
       case EINTR, ECONNABORTED, EPROTO, EPERM: return true
       case let number where [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number):
         // The kernel wants a descriptor before it looks whether anybody is there.
         guard Socket.hasInput(fd) else { return false }
-        if evictOldestIdle() { return true }
+        if evictOldest() { return true }
         pause(number)
       default: break
       }
@@ -53,9 +53,9 @@ final class Listener: Pollable, @unchecked Sendable {
     next = (next + 1) % contexts.count
     context.openConnections.increment()
     if context.loop === loop {
-      Self.begin(accepted, remoteAddress, context, of: contexts)
+      Self.begin(accepted, peer, context, of: contexts)
     } else {
-      context.loop.perform { @Sendable [contexts] in Self.begin(accepted, remoteAddress, context, of: contexts) }
+      context.loop.perform { @Sendable [contexts] in Self.begin(accepted, peer, context, of: contexts) }
     }
     return true
   }
@@ -63,20 +63,22 @@ final class Listener: Pollable, @unchecked Sendable {
   /// Begins a connection that is counted already, on the loop of `context`.
   /// - Parameter moves: how often it may be handed on to the loop with the connection that goes for it.
   private static func begin(
-    _ fd: Int32, _ remoteAddress: String, _ context: ConnectionContext, of contexts: [ConnectionContext],
-    moves: Int = 4
+    _ fd: Int32, _ peer: Peer, _ context: ConnectionContext, of contexts: [ConnectionContext], moves: Int = 4
   ) {
     let limit = context.limits.connections
-    // Ones that were told so and are still lingering count too: more than one idle one may have to go.
+    holdDown(peer.network, context)
+    // Several may have to go, for those that were told so are open too.
     while context.openConnections.value > limit {
-      if moves > 0, !context.loop.isDraining, let other = ownerOfOldestIdle(contexts), other !== context {
-        other.loop.perform { @Sendable in begin(fd, remoteAddress, other, of: contexts, moves: moves - 1) }
+      guard let (owner, kind) = firstToGo(contexts) else { break }
+      if moves > 0, !context.loop.isDraining, owner !== context {
+        owner.loop.perform { @Sendable in begin(fd, peer, owner, of: contexts, moves: moves - 1) }
         return
       }
-      guard context.loop.evictOldestIdle() else { break }
+      guard owner === context else { break }
+      _ = context.loop.evictOldest(kind)
     }
     let open = context.openConnections.value
-    let connection = Connection(fd: fd, remoteAddress: remoteAddress, context: context)
+    let connection = Connection(fd: fd, peer: peer, context: context)
     guard open <= limit + refusable, connection.start() else {
       context.openConnections.decrement()
       _ = Glibc.close(fd)
@@ -92,23 +94,38 @@ final class Listener: Pollable, @unchecked Sendable {
     }
   }
 
-  /// Whose loop has the connection that has been idle longest; nil when none is idle.
-  private static func ownerOfOldestIdle(_ contexts: [ConnectionContext]) -> ConnectionContext? {
-    var owner: ConnectionContext?
-    var oldest = Nanoseconds.max
-    for context in contexts {
-      let since = context.loop.oldestIdle.load(ordering: .relaxed)
-      if since < oldest { (owner, oldest) = (context, since) }
+  /// Once half of all connections are open, a network has at most a quarter of them, and 16, on which nobody was admitted:
+  /// for one more, another of its own goes, if it waits for its client in the middle of something.
+  private static func holdDown(_ network: ClientNetwork, _ context: ConnectionContext) {
+    let limit = context.limits.connections
+    guard context.openConnections.value > limit / 2, context.networks.count(of: network) >= max(16, limit / 4) else {
+      return
     }
-    return owner
+    for kind in [Waiting.lingering, .unfinishedHead, .stalled]
+    where context.loop.evictOldest(kind, of: network) { return }
   }
 
-  /// Has the connection go that has been idle longest.
+  /// What has to go first when there are too many connections, and whose it is; nil when none can.
+  private static func firstToGo(_ contexts: [ConnectionContext]) -> (owner: ConnectionContext, kind: Waiting)? {
+    for kind in Waiting.allCases {
+      var owner: ConnectionContext?
+      var oldest = Nanoseconds.max
+      for context in contexts {
+        let since = context.loop.oldest.value(kind)
+        if since < oldest { (owner, oldest) = (context, since) }
+      }
+      if let owner { return (owner, kind) }
+    }
+    return nil
+  }
+
+  /// Has a connection go that can.
   /// - Returns: whether it is gone already; another loop's will be soon.
-  private func evictOldestIdle() -> Bool {
-    guard let owner = Self.ownerOfOldestIdle(contexts)?.loop else { return false }
-    if owner === loop { return loop.evictOldestIdle() }
-    owner.perform { @Sendable in _ = owner.evictOldestIdle() }
+  private func evictOldest() -> Bool {
+    guard let (context, kind) = Self.firstToGo(contexts) else { return false }
+    let owner = context.loop
+    if owner === loop { return loop.evictOldest(kind) }
+    owner.perform { @Sendable in _ = owner.evictOldest(kind) }
     return false
   }
 
@@ -121,7 +138,8 @@ final class Listener: Pollable, @unchecked Sendable {
     loop.wake(fd, by: deadline)
   }
 
-  func evict() -> Bool { false }
+  func evict(_ waiting: Waiting) -> Bool { false }
+  func isOf(_ network: ClientNetwork) -> Bool { false }
 
   func expire() {
     deadline = .max

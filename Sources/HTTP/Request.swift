@@ -112,9 +112,23 @@ public struct Request: Sendable {
     return storage
   }
 
+  /// The body, where it is as it was written.
+  /// - Throws: ``HTTPError`` 415 when it came in a content coding, gzip for example: none is undone here.
+  public func plainBody() throws(HTTPError) -> [UInt8] {
+    let codings = headers.values(of: "Content-Encoding").joined(separator: ",").split(separator: ",")
+    guard codings.allSatisfy({ ["", "identity"].contains($0.filter { $0 != " " && $0 != "\t" }.lowercased()) }) else {
+      throw HTTPError(
+        .unsupportedMediaType, code: "unsupported_content_encoding",
+        "the body is compressed or otherwise encoded (Content-Encoding), which this service does not decode",
+        hint: "send it without Content-Encoding", headers: ["Accept-Encoding": "identity"])
+    }
+    return body
+  }
+
   /// The fields of a form, sent as `application/x-www-form-urlencoded` or `multipart/form-data`.
   /// - Throws: ``HTTPError`` 415 for another content type, 400 for a form that is malformed.
   public func form() throws -> FormFields {
+    let body = try plainBody()
     // Nearly every form comes with just these words.
     let isUsual = try headers.withValue(of: "content-type") {
       $0.equalsIgnoringCase("application/x-www-form-urlencoded")

@@ -149,11 +149,11 @@ struct RequestParser {
     return true
   }
 
-  /// Memory for a long body is taken when a part of it has really come, not because a client says so.
+  /// Memory for a long body is taken as its parts really come, twice of what is there, not because a client says so.
   private mutating func append(_ bytes: UnsafeRawBufferPointer, remaining: Int) {
     if body.count + bytes.count > body.capacity {
       let promised = body.count + remaining
-      body.reserveCapacity(body.count >= 262_144 ? promised : min(promised, 262_144))
+      body.reserveCapacity(min(promised, max(262_144, 2 * (body.count + bytes.count))))
     }
     body.append(contentsOf: bytes)
   }

@@ -15,6 +15,11 @@ public struct Response: Sendable {
   public var status: Status
   public var headers: Headers
   public var body: Body
+  /// Held until the last byte of the answer is sent, or the connection is gone: whoever counts what is under way is told
+  /// by its end.
+  public var lease: (any AnyObject & Sendable)?
+  /// Bytes that the producer of a streamed body holds in memory meanwhile.
+  public var heldBytes = 0
 
   public init(_ status: Status = .ok, headers: Headers = [:], body: Body) {
     self.status = status

@@ -69,11 +69,12 @@ public final class Server: Sendable {
         metadata: ["connections": "\(configuration.limits.connections)", "open-files": "\(descriptors)"])
     }
     let open = ConnectionCount()
-    let bodies = ByteCount()
+    let bytes = RequestBytes()
+    let networks = NetworkCounts()
     let contexts = loops.map {
       ConnectionContext(
         loop: $0, router: router, configuration: configuration, logger: logger, openConnections: open,
-        unfinishedBodies: bodies)
+        requestBytes: bytes, networks: networks)
     }
     for loop in loops { loop.start() }
     let listener = Listener(fd: fd, first: contexts[0], contexts: contexts)

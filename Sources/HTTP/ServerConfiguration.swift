@@ -14,9 +14,10 @@ public struct ServerConfiguration: Sendable {
   /// Whether requests of routes that are quiet are recorded too. When not, they cost nothing.
   public var logsQuietRoutes = false
 
-  /// Whether it is known who sends a request, as its head says. Where this is set, the bodies of those who are not known
-  /// may have half of ``Limits/unfinishedBodies``. It is called on the connection's loop, when there is much of them.
-  public var isKnown: (@Sendable (Request) -> Bool)?
+  /// Who sends a request, as its head says. Where this is set, the bodies of strangers may have half of
+  /// ``Limits/unfinishedBodies``, and those of one sender, or of strangers from one network, an eighth. It is called on
+  /// the connection's loop, for large bodies and when there are too many connections.
+  public var sender: (@Sendable (Request) -> RequestSender)?
 
   public init(bindAddress: String = "127.0.0.1", port: Int = 5000, loops: Int = 1, limits: Limits = Limits()) {
     self.bindAddress = bindAddress
@@ -24,6 +25,14 @@ public struct ServerConfiguration: Sendable {
     self.loops = loops
     self.limits = limits
   }
+}
+
+/// Who a request comes from, as far as that is known before it is answered.
+public enum RequestSender: Sendable, Equatable {
+  case stranger
+  case known(String)
+  /// Somebody who is not bounded by himself.
+  case trusted
 }
 
 /// What a client may ask of a ``Server`` before it is refused.
@@ -38,6 +47,8 @@ public struct Limits: Sendable {
   public var body = 16 * 1024 * 1024
   /// Bytes of all bodies together that are coming or being worked on; one above 64 KB that would be too much is answered 503.
   public var unfinishedBodies = 256 * 1024 * 1024
+  /// Of them, those of one sender, or of strangers from one network: an eighth, and always one body.
+  var unfinishedBodiesOfOne: Int { max(unfinishedBodies / 8, min(unfinishedBodies, body)) }
   /// From the first byte of a request, or from the connection's begin, to the end of its head; later is 408.
   public var headerDeadline = Duration.seconds(10)
   /// Between two reads of a body; longer is 408.
@@ -53,7 +64,9 @@ public struct Limits: Sendable {
   public var tunnelIdle = Duration.seconds(3600)
   /// How long a connection that we closed is still listened to, so that a client in the middle of sending can read why.
   public var linger = Duration.seconds(10)
-  /// Open connections, as far as the limit of open files leaves room for them. For one more the oldest idle one of all loops is closed; when none is idle it is answered 503.
+  /// Open connections, as far as the limit of open files leaves room for them. For one more another is closed that waits
+  /// for its client: one whose last answer is sent, else the one that has not finished its request's head for longest,
+  /// else the one that is idle longest, else one of a stranger that is stalled. When there is none it is answered 503.
   public var connections = 10_000
   /// Pipelined requests of one connection answered before the other connections have their turn.
   public var pipelined = 64

@@ -1,6 +1,13 @@
 import CEpoll
 import Glibc
 
+/// The other end of a connection.
+struct Peer: Sendable {
+  /// Such as `127.0.0.1:5321` or `[::1]:5321`.
+  var address: String
+  var network: ClientNetwork
+}
+
 /// The calls of the system that the server makes for a TCP socket.
 enum Socket {
   /// A listening socket, not blocking.
@@ -74,14 +81,14 @@ enum Socket {
 
   /// Accepts a connection, not blocking and close-on-exec from its first moment: a command that is started meanwhile
   /// would keep it open; nil with errno set when there is none or it failed.
-  static func accept(_ listener: Int32) -> (fd: Int32, remoteAddress: String)? {
+  static func accept(_ listener: Int32) -> (fd: Int32, peer: Peer)? {
     var fd: Int32 = -1
     let address = withAddress { address, length in
       fd = accept4(listener, address, length, O_NONBLOCK | O_CLOEXEC)
       return fd < 0 ? -1 : 0
     }
     guard fd >= 0 else { return nil }
-    return (fd, address.map { "\($0.host):\($0.port)" } ?? "")
+    return (fd, Peer(address: address.map { "\($0.host):\($0.port)" } ?? "", network: address?.network ?? .unknown))
   }
 
   /// Resets the connection, so that the client cannot take a part for the whole.
@@ -93,7 +100,7 @@ enum Socket {
   /// The address that a call of the system fills in.
   private static func withAddress(
     _ call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
-  ) -> (host: String, port: UInt16)? {
+  ) -> (host: String, port: UInt16, network: ClientNetwork)? {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     return withUnsafeMutablePointer(to: &storage) { pointer in
@@ -102,18 +109,32 @@ enum Socket {
       switch Int32(pointer.pointee.ss_family) {
       case AF_INET:
         return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { address in
-          (text(AF_INET, &address.pointee.sin_addr), UInt16(bigEndian: address.pointee.sin_port))
+          let number = address.pointee.sin_addr.s_addr
+          return (
+            text(AF_INET, &address.pointee.sin_addr), UInt16(bigEndian: address.pointee.sin_port),
+            ClientNetwork(ipv4: number)
+          )
         }
       case AF_INET6:
         return pointer.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
           let host = text(AF_INET6, &address.pointee.sin6_addr)
           // An IPv4 client of an IPv6 socket.
           let mapped = host.hasPrefix("::ffff:") ? String(host.dropFirst(7)) : nil
-          return (mapped ?? "[\(host)]", UInt16(bigEndian: address.pointee.sin6_port))
+          return (
+            mapped ?? "[\(host)]", UInt16(bigEndian: address.pointee.sin6_port), network(&address.pointee.sin6_addr)
+          )
         }
       default: return nil
       }
     }
+  }
+
+  /// Of an IPv4 client of an IPv6 socket, that of its own address (RFC 4291 section 2.5.5.2).
+  private static func network(_ address: UnsafeRawPointer) -> ClientNetwork {
+    let high = UInt64(bigEndian: address.loadUnaligned(as: UInt64.self))
+    let middle = UInt32(bigEndian: address.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
+    guard high == 0, middle == 0xFFFF else { return ClientNetwork(ipv6: high) }
+    return ClientNetwork(ipv4: address.loadUnaligned(fromByteOffset: 12, as: UInt32.self))
   }
 
   private static func text(_ family: Int32, _ address: UnsafeRawPointer) -> String {

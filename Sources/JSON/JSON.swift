@@ -11,8 +11,13 @@ public enum JSONValue: Sendable, Equatable {
 /// Why a text is not the JSON that is expected; never quotes the text.
 public struct JSONError: Error, Equatable {
   public let message: String
+  /// It is JSON, but of another kind than an object.
+  public let isOtherKind: Bool
 
-  init(_ message: String) { self.message = message }
+  init(_ message: String, isOtherKind: Bool = false) {
+    self.message = message
+    self.isOtherKind = isOtherKind
+  }
 }
 
 /// A strict reader of JSON objects.
@@ -22,16 +27,25 @@ public struct JSONError: Error, Equatable {
 /// bits. It also refuses deep nesting. What it accepts, the library that checks a token's signature accepts too.
 public struct JSONParser {
   public static let maximumDepth = 32
+  /// Members and elements of a text, in all. No text that is read here has nearly as many, and each takes more memory than
+  /// the two bytes that it can be written with.
+  public static let maximumValues = 10_000
 
   private let bytes: [UInt8]
   private var position = 0
+  private var values = 0
 
   /// Reads a text that is one object and nothing else but white space.
-  public static func object(_ bytes: [UInt8]) throws(JSONError) -> [String: JSONValue] {
-    guard String(validating: bytes, as: UTF8.self) != nil else { throw JSONError("not UTF-8") }
+  /// - Parameter skipsByteOrderMark: whether the text may begin with one, as some editors and programs write it. A token
+  ///   may not.
+  public static func object(
+    _ bytes: [UInt8], skipsByteOrderMark: Bool = false
+  ) throws(JSONError) -> [String: JSONValue] {
+    guard (try? UTF8Span(validating: bytes.span)) != nil else { throw JSONError("not UTF-8") }
     var parser = JSONParser(bytes: bytes)
+    if skipsByteOrderMark { parser.skipByteOrderMark() }
     parser.skipBlanks()
-    guard parser.take("{") else { throw JSONError("no object") }
+    guard parser.take("{") else { throw JSONError("no object", isOtherKind: parser.isOtherValue()) }
     let members = try parser.members(depth: 1)
     parser.skipBlanks()
     guard parser.position == bytes.count else { throw JSONError("more after the object") }
@@ -40,6 +54,70 @@ public struct JSONParser {
 
   private init(bytes: [UInt8]) {
     self.bytes = bytes
+  }
+
+  private mutating func skipByteOrderMark() {
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+  }
+
+  /// Whether what follows is one value that is no object, and nothing else. Nothing is made of it, and of one with more
+  /// values than are read the rest is not looked at.
+  private mutating func isOtherValue() -> Bool {
+    do {
+      try skipValue(depth: 0)
+      skipBlanks()
+      return position == bytes.count
+    } catch {
+      return values > Self.maximumValues
+    }
+  }
+
+  private mutating func skipValue(depth: Int) throws(JSONError) {
+    guard depth <= Self.maximumDepth else { throw JSONError("nested too deeply") }
+    skipBlanks()
+    if take("\"") {
+      try skipString()
+    } else if take("[") {
+      try skipList(closedBy: "]") { parser throws(JSONError) in try parser.skipValue(depth: depth + 1) }
+    } else if take("{") {
+      try skipList(closedBy: "}") { parser throws(JSONError) in
+        parser.skipBlanks()
+        guard parser.take("\"") else { throw JSONError("no name of a member") }
+        try parser.skipString()
+        parser.skipBlanks()
+        guard parser.take(":") else { throw JSONError("no colon after a name") }
+        try parser.skipValue(depth: depth + 1)
+      }
+    } else if !take(word: "true"), !take(word: "false"), !take(word: "null") {
+      try skipNumber()
+    }
+  }
+
+  private mutating func skipList(
+    closedBy end: Unicode.Scalar, _ element: (inout JSONParser) throws(JSONError) -> Void
+  ) throws(JSONError) {
+    skipBlanks()
+    if take(end) { return }
+    repeat {
+      try count()
+      try element(&self)
+      skipBlanks()
+    } while take(",")
+    guard take(end) else { throw JSONError("a list is not closed") }
+  }
+
+  private mutating func skipString() throws(JSONError) {
+    while let byte = next, byte >= 0x20 {
+      position += 1
+      if byte == UInt8(ascii: "\"") { return }
+      if byte == UInt8(ascii: "\\") { _ = try escaped() }
+    }
+    throw JSONError("a string is not closed")
+  }
+
+  private mutating func count() throws(JSONError) {
+    values += 1
+    guard values <= Self.maximumValues else { throw JSONError("more than \(Self.maximumValues) values") }
   }
 
   private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
@@ -69,6 +147,7 @@ public struct JSONParser {
     repeat {
       skipBlanks()
       guard take("\"") else { throw JSONError("no name of a member") }
+      try count()
       let name = try string()
       skipBlanks()
       guard take(":") else { throw JSONError("no colon after a name") }
@@ -88,6 +167,7 @@ public struct JSONParser {
     skipBlanks()
     if take("]") { return elements }
     repeat {
+      try count()
       elements.append(try value(depth: depth))
       skipBlanks()
     } while take(",")
@@ -108,6 +188,17 @@ public struct JSONParser {
 
   private mutating func number() throws(JSONError) -> Double {
     let start = position
+    let isInteger = try skipNumber()
+    let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    guard !isInteger || Int64(text) != nil, let number = Double(text), number.isFinite else {
+      throw JSONError("a number out of range")
+    }
+    return number
+  }
+
+  /// - Returns: whether it is written as a whole one.
+  @discardableResult
+  private mutating func skipNumber() throws(JSONError) -> Bool {
     var isInteger = true
     _ = take("-")
     if !take("0") { try digits() }
@@ -120,11 +211,7 @@ public struct JSONParser {
       _ = take("+") || take("-")
       try digits()
     }
-    let text = String(decoding: bytes[start..<position], as: UTF8.self)
-    guard !isInteger || Int64(text) != nil, let number = Double(text), number.isFinite else {
-      throw JSONError("a number out of range")
-    }
-    return number
+    return isInteger
   }
 
   private mutating func digits() throws(JSONError) {

@@ -111,7 +111,7 @@ extension JobService {
   /// Where an interactive job is reached, once it is.
   public func url(of job: Job) -> String? { connector.url(of: job) }
 
-  private func requireBackendID(_ job: Job) throws(JobError) {
+  func requireBackendID(_ job: Job) throws(JobError) {
     if job.backendID == nil { throw .unsettled(job.key, why: "it is not known yet whether the backend has it") }
   }
 

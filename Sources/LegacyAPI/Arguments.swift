@@ -1,33 +1,33 @@
-import Foundation
 import HTTP
 import JSON
 import Jobs
 
 /// The arguments of a legacy call: the JSON object in the form field `args`, or the JSON body itself.
-struct Arguments {
+struct Arguments: Sendable {
   private let values: [String: JSONValue]
 
   init(_ request: Request) throws {
-    let text: [UInt8]
-    if request.headers["Content-Type"]?.lowercased().hasPrefix("application/json") == true {
-      text = request.body
-    } else {
-      guard let field = try request.form().bytes(of: "args") else {
-        throw HTTPError(
-          .init(400), code: "args_missing", "the form field 'args' is missing",
-          hint: "send args={...} as application/x-www-form-urlencoded, or the object itself as application/json")
+    let text = try Self.text(of: request)
+    do {
+      values = try JSONParser.object(text, skipsByteOrderMark: true)
+    } catch {
+      if error.isOtherKind {
+        throw HTTPError(.init(422), code: "args_not_object", "'args' is JSON, but not an object")
       }
-      text = field
+      throw HTTPError(.init(400), code: "args_not_json", "'args' is not JSON: \(error.message)")
     }
-    do { values = try JSONParser.object(text) } catch { throw Self.refusal(of: text, error) }
   }
 
-  private static func refusal(of text: [UInt8], _ error: JSONError) -> HTTPError {
-    let value = try? JSONSerialization.jsonObject(with: Data(text), options: .fragmentsAllowed)
-    if let value, !(value is [String: Any]) {
-      return HTTPError(.init(422), code: "args_not_object", "'args' is JSON, but not an object")
+  private static func text(of request: Request) throws -> [UInt8] {
+    if request.headers["Content-Type"]?.lowercased().hasPrefix("application/json") == true {
+      return try request.plainBody()
     }
-    return HTTPError(.init(400), code: "args_not_json", "'args' is not JSON: \(error.message)")
+    guard let field = try request.form().bytes(of: "args") else {
+      throw HTTPError(
+        .init(400), code: "args_missing", "the form field 'args' is missing",
+        hint: "send args={...} as application/x-www-form-urlencoded, or the object itself as application/json")
+    }
+    return field
   }
 
   /// A text that has no rule in ``FieldRule`` but one elsewhere.

@@ -1,5 +1,6 @@
 import HTTP
 import Jobs
+import Support
 
 /// A field of a legacy call, and what may stand in it: what is checked, and what the documentation shows.
 struct FieldRule: Sendable {
@@ -42,7 +43,7 @@ struct FieldRule: Sendable {
       return HTTPError(.init(422), code: "argument_wrong", "'\(name)' \(state): \(expected)")
     }
     var shown = ""
-    if let value, !isOpaque { shown = "'\(value.prefix(40))' is wrong, " }
+    if let value, !isOpaque { shown = "'\(value.beginning(atMost: 40))' is wrong, " }
     return UpstreamScript.wrong(place == .device ? "JOBOBJ_DEVICES: \(name)" : name, shown + expected)
   }
 
@@ -82,7 +83,8 @@ extension FieldRule {
   static let details = FieldRule("/request/pvcls", .query, "details", .flag, "whether times and sizes are shown")
 
   static let interactive = FieldRule(
-    "/submit", .line, "JOBOBJ_INTERACTIVE", .opaque(what: "a text", length: 0...1024), "`False`; all else is true")
+    "/submit", .line, "JOBOBJ_INTERACTIVE", .opaque(what: "a text", length: 0...1024),
+    "`False`; all else is true, and so is a missing line")
   static let appDefinition = FieldRule(
     "/submit", .line, "JOBOBJ_APPDEFVERSION", .whole(0...1_048_576), "version of the app definition; below 2 is refused"
   )

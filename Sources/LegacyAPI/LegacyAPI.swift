@@ -22,12 +22,20 @@ public struct LegacyAPI: Sendable {
   let warnings: @Sendable () -> [String]
   /// The directories below which the cluster's directories may be listed; absolute.
   let vaultRoots: [String]
+  /// The most bytes of a body of /submit.
+  let submitBytes: Int
   private let lists = ListCache()
+  /// Reading a large submission takes its time, and several times its size for a moment.
+  let heavyWork = HeavyWork()
+  let lengths = AnswerLengths()
+  /// The output of a job is taken from the backend as a whole.
+  private let usersOutput = Turns(most: 8, ofOne: 2)
+  private let servicesOutput = Turns(most: 8, ofOne: 8)
 
   public init(
     service: JobService, gate: Gate, accountOf: @escaping AccountOf,
     settings: @autoclosure @escaping @Sendable () -> ExecutorSettings,
-    interactiveJobs: Bool, version: String, vaultRoots: [String] = [],
+    interactiveJobs: Bool, version: String, vaultRoots: [String] = [], submitBytes: Int = 8 << 20,
     warnings: @escaping @Sendable () -> [String] = { [] }
   ) {
     self.service = service
@@ -38,6 +46,7 @@ public struct LegacyAPI: Sendable {
     self.version = version
     self.warnings = warnings
     self.vaultRoots = vaultRoots
+    self.submitBytes = submitBytes
   }
 
   /// Adds the endpoints to a router.
@@ -50,9 +59,9 @@ public struct LegacyAPI: Sendable {
     on(&router, ["POST"], "/online") { _, _ in .now(json(true)) }
     on(&router, ["GET"], "/queued") { _, caller in .now(try list(.queued, caller)) }
     on(&router, ["GET"], "/running") { _, caller in .now(try list(.running, caller)) }
-    on(&router, ["POST"], "/submit", bodyLimit: nil, submit)
+    on(&router, ["POST"], "/submit", bodyLimit: submitBytes, submit)
     on(&router, ["POST"], "/runstatus", runStatus)
-    on(&router, ["POST"], "/exitstatus", withJob { try await exitStatus(of: $0) })
+    on(&router, ["POST"], "/exitstatus", withJob { try await exitStatus(of: $0, $1) })
     on(&router, ["POST"], "/terminate", withJob { try await terminate($0, $1) })
     on(
       &router, ["POST"], "/release",
@@ -60,7 +69,7 @@ public struct LegacyAPI: Sendable {
         try await service.release(job, actor: caller.name)
         return json(true)
       })
-    on(&router, ["POST"], "/events", withJob { job, _ in json(.string(try await service.describe(job))) })
+    on(&router, ["POST"], "/events", withJob { job, _ in json(.string(try await events(of: job))) })
     on(&router, ["GET", "POST"], "/request/pvcls", listDirectory)
     on(&router, ["GET", "POST"], "/request/{name}/{number}/{jobid}/{method}", request)
   }
@@ -72,7 +81,7 @@ public struct LegacyAPI: Sendable {
   typealias CallerHandler = Gate.CallerHandler
 
   private func on(
-    _ router: inout Router, _ methods: [String], _ pattern: String, bodyLimit: Int? = Self.smallBody,
+    _ router: inout Router, _ methods: [String], _ pattern: String, bodyLimit: Int = Self.smallBody,
     _ handler: @escaping CallerHandler
   ) {
     let told: CallerHandler = { request, caller in
@@ -130,18 +139,34 @@ public struct LegacyAPI: Sendable {
     .array(jobs.map { [.string($0.name), .string($0.id)] })
   }
 
+  /// When the output of a job may be read for a caller.
+  func outputTurns(of caller: Caller) -> Turns { caller == .service ? servicesOutput : usersOutput }
+
   // MARK: Submitting
 
   private func submit(_ request: Request, caller: Caller) throws -> Answer {
     // Off the loop: a script may be large.
     later {
-      let arguments = try Arguments(request)
-      let submission = try await submission(arguments, for: owner(of: arguments, caller, request))
+      let arguments = try await reading(request, of: caller) { try Arguments(request) }
+      let owner = try await owner(of: arguments, caller, request)
+      // It counts as that of the user whom it is for, who has one already if it is the caller.
+      let share = caller == .service ? try gate.share(for: owner) : nil
+      defer { withExtendedLifetime(share) {} }
+      let submission = try await reading(request, of: caller) {
+        try self.submission(arguments, for: owner, by: caller)
+      }
       let receipt = try await service.submit(
         submission, actor: caller.name, idempotencyKey: try idempotencyKey(of: request, caller))
       request.note(jobID: receipt.backendID)
-      return json([.string(receipt.backendID), .string(receipt.shownScript)])
+      return try await answer(to: receipt, caller)
     }
+  }
+
+  /// Reads something of a request; of a large one where that holds up nobody.
+  private func reading<Part: Sendable>(
+    _ request: Request, of caller: Caller, _ body: @escaping @Sendable () throws -> Part
+  ) async throws -> Part {
+    request.body.count <= Self.smallBody ? try body() : try await heavyWork.run(caller.name, body)
   }
 
   /// The header Idempotency-Key. A caller's keys are its own: no user's name is taken for the service's.
@@ -160,9 +185,9 @@ public struct LegacyAPI: Sendable {
     return key
   }
 
-  private func submission(_ arguments: Arguments, for owner: String) throws -> Submission {
+  private func submission(_ arguments: Arguments, for owner: String, by caller: Caller) throws -> Submission {
     guard let account = accountOf(owner) else { throw userNotMapped(owner) }
-    let settings = settings()
+    let settings = settings(for: caller)
     guard case .string(let encoded) = try arguments.object("hpc_script")[settings.executor] else {
       throw HTTPError(
         .init(422), code: "submission_wrong", "hpc_script: a script for the executor '\(settings.executor)' is expected"
@@ -175,6 +200,15 @@ public struct LegacyAPI: Sendable {
       name: arguments.text(.name), number: arguments.whole(.number), nodes: arguments.whole(.nodes),
       held: arguments.flag(.held), owner: owner, account: account, settings: settings,
       interactiveJobs: interactiveJobs)
+  }
+
+  /// The site's own credentials are for the scripts that the service sends: a user's script could send them anywhere.
+  private func settings(for caller: Caller) -> ExecutorSettings {
+    let settings = settings()
+    return switch caller {
+    case .service, .anybody: settings
+    case .admin, .user: settings.sharesSecrets ? settings : settings.withoutSecrets
+    }
   }
 
   func userNotMapped(_ owner: String) -> HTTPError {
@@ -211,20 +245,6 @@ public struct LegacyAPI: Sendable {
     ])
   }
 
-  private func exitStatus(of job: Job) async throws -> Response {
-    let output = try await service.finalOutput(job)
-    // The upstream has acted on the first answer.
-    let told = try await service.toldEnd(of: job)
-    let ending = told?.ending ?? job.ending
-    var text = String(decoding: output, as: UTF8.self)
-    while text.last?.isWhitespace == true { text.removeLast() }
-    let word = ending?.legacyWord ?? "F"
-    return json([
-      .int(ending?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
-      [.string(text), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
-    ])
-  }
-
   private func terminate(_ job: Job, _ caller: Caller) async throws -> Response {
     try await service.cancel(job, actor: caller.name)
     return json(true)
@@ -247,8 +267,7 @@ public struct LegacyAPI: Sendable {
         let url = service.url(of: job) ?? ""
         return json(.object(["about": "", "actions": .object([:]), "help": "", "url": .string(url)]))
       case "tail":
-        let output = try await service.tail(job, lines: min(max(1, lines), 10_000))
-        return Response(headers: ["Content-Type": "text/plain; charset=utf-8"], body: .bytes(output))
+        return try await tail(of: job, lines: min(max(1, lines), 10_000), caller)
       case "shutdown", "abort": return try await terminate(job, caller)
       default:
         throw HTTPError(
@@ -271,10 +290,6 @@ public struct LegacyAPI: Sendable {
   }
 
   // MARK: Finding a job
-
-  private func withJob(_ body: @escaping @Sendable (Job) async throws -> Response) -> CallerHandler {
-    withJob { job, _ in try await body(job) }
-  }
 
   private func withJob(_ body: @escaping @Sendable (Job, Caller) async throws -> Response) -> CallerHandler {
     { request, caller in
@@ -333,49 +348,13 @@ private final class ListCache: Sendable {
   }
 }
 
-private func json(_ value: JSONText.Value, _ status: Int = 200) -> Response {
+func json(_ value: JSONText.Value, _ status: Int = 200) -> Response {
   .json(JSONText.encode(value), status: .init(status))
 }
 
 /// Seconds as HH:MM:SS; hours may pass 24.
-private func clock(_ seconds: Int) -> String {
+func clock(_ seconds: Int) -> String {
   func two(_ number: Int) -> String { number < 10 ? "0\(number)" : String(number) }
   let seconds = max(0, seconds)
   return "\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
-}
-
-extension HTTPError {
-  /// What a caller is told of an error of a job's.
-  init(_ error: any Error) {
-    switch error {
-    case let error as HTTPError: self = error
-    case let error as JobError: self.init(error)
-    default:
-      self.init(.init(500), code: "internal", "something went wrong inside the service, its log says what")
-    }
-  }
-
-  init(_ error: JobError) {
-    let text = error.description
-    let wait: Headers = ["Retry-After": "5"]
-    switch error {
-    case .conflict: self.init(.init(409), code: "job_exists", text)
-    case .refused: self.init(.init(422), code: "refused", text)
-    case .notFound: self.init(.init(404), code: "not_found", text)
-    case .unavailable, .interrupted: self.init(.init(503), code: "backend_unavailable", text, headers: wait)
-    case .unsettled:
-      self.init(
-        .init(503), code: "submit_unsettled", text, hint: "send the same call again: the job is never submitted twice",
-        headers: wait)
-    case .notStarted: self.init(.init(409), code: "job_not_started", text)
-    case .notOver: self.init(.init(409), code: "job_not_over", text)
-    case .over: self.init(.init(409), code: "job_over", text)
-    case .expired: self.init(.init(410), code: "job_expired", text)
-    case .idempotencyConflict:
-      self.init(.init(409), code: "idempotency_conflict", text, hint: "send a key of its own with each submission")
-    case .limit(_, let seconds):
-      self.init(.init(429), code: "owner_limit", text, headers: seconds.map { ["Retry-After": "\($0)"] } ?? [:])
-    case .storage: self.init(.init(503), code: "store_unavailable", text, headers: wait)
-    }
-  }
 }

@@ -2,6 +2,7 @@ import Foundation
 import HTTP
 import Jobs
 import ScriptTemplates
+import Support
 import Templates
 
 /// How jobs of the executor `singularity` are set up: images, registries, directories, proxies.
@@ -25,8 +26,20 @@ public struct ExecutorSettings: Sendable {
   public var httpProxy = ""
   public var httpsProxy = ""
   public var noProxy = ""
+  /// Whether scripts get the site's own credentials, those of the system registry and of the proxies, whoever sends them,
+  /// and not only those that the service sends.
+  public var sharesSecrets = false
 
   public init() {}
+
+  /// The same without the site's own credentials; the proxies stay known by their addresses.
+  var withoutSecrets: ExecutorSettings {
+    var settings = self
+    settings.systemCredentials = .init()
+    settings.httpProxy = Masking.withoutSecrets(httpProxy)
+    settings.httpsProxy = Masking.withoutSecrets(httpsProxy)
+    return settings
+  }
 }
 
 /// The upstream's script for a job: a template, whose lines `KEY=value` say what the job needs.
@@ -43,24 +56,13 @@ struct UpstreamScript {
     }
     guard let text = String(validating: data, as: UTF8.self) else { throw Self.wrong("hpc_script", "it is not UTF-8") }
     do {
-      format = try FormatString(parsing: text, fields: [Self.parameters])
+      format = try FormatString(parsing: text, fields: [Self.parameters], once: true)
     } catch {
       throw HTTPError(
         .init(422), code: "script_wrong", "hpc_script, \(error)",
-        hint: "write {{ and }} for braces; {\(Self.parameters)} is the only field")
+        hint: "write {{ and }} for braces; {\(Self.parameters)} is the only field, once")
     }
-    var values: [String: String] = [:]
-    for line in format.render([Self.parameters: ""]).utf8.split(separator: UInt8(ascii: "\n")) {
-      guard line.starts(with: "JOBOBJ_".utf8) || line.starts(with: "JARVICE_C".utf8),
-        let sign = line.firstIndex(of: UInt8(ascii: "="))
-      else { continue }
-      let name = String(decoding: line[..<sign], as: UTF8.self)
-      let value = String(decoding: line[line.index(after: sign)...], as: UTF8.self)
-        .trimmingCharacters(in: CharacterSet(charactersIn: "\r"))
-      // The first line of a name counts.
-      if values[name] == nil { values[name] = value }
-    }
-    self.values = values
+    values = ScriptLines(format.render([Self.parameters: ""])).values
     self.text = text
   }
 
@@ -72,10 +74,8 @@ struct UpstreamScript {
     guard let version = try whole(.appDefinition), version >= 2 else {
       throw Self.wrong(FieldRule.appDefinition.name, "an app definition of version 2 or newer is needed")
     }
-    let interactive = try value(.interactive) != "False"
-    guard interactiveJobs || !interactive else {
-      throw Self.wrong(FieldRule.interactive.name, "interactive jobs are not supported on this cluster")
-    }
+    let interactive = try value(.interactive)
+    guard interactiveJobs || interactive == "False" else { throw Self.notInteractive(isMissing: interactive == nil) }
     guard let cores = try whole(.cores) else { throw FieldRule.cores.refusal() }
     let devices = try Devices(value(.devices))
     let gpus = try whole(.gpus) ?? 0
@@ -85,9 +85,10 @@ struct UpstreamScript {
       name: name, number: number, owner: owner, account: account, nodes: nodes, coresPerNode: cores,
       memoryPerNode: memory > 0 ? memory : nil, gpusPerNode: gpus, timeLimit: value(.timeLimit),
       licenses: value(.licenses), partition: devices.partition,
-      exclusive: devices.exclusive || interactive || gpus > 0, held: held, options: devices.options, request: text,
+      exclusive: devices.exclusive || interactive != "False" || gpus > 0, held: held, options: devices.options,
+      request: text,
       script: format.render([Self.parameters: parameters.render(masked: false)]),
-      shownScript: Self.masked(format.render([Self.parameters: parameters.render(masked: true)])))
+      shownScript: ScriptLines(format.render([Self.parameters: parameters.render(masked: true)])).masked)
     submission.isJudgedByOutput = true
     submission.joinsOutput = true
     return submission
@@ -179,15 +180,14 @@ struct UpstreamScript {
 
   private func whole(_ field: FieldRule) throws -> Int? { try value(field).flatMap(ValueRule.whole) }
 
-  private static let secrets = [FieldRule.registryConfiguration, .registrySecret].map { $0.name + "=" }
-
-  /// The script without the values of the lines that hold registry passwords.
-  private static func masked(_ script: String) -> String {
-    let lines = script.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
-      let secret = secrets.first { line.starts(with: $0.utf8) && line.count > $0.utf8.count }
-      return secret.map { $0 + "***" } ?? String(Substring(line))
-    }
-    return lines.joined(separator: "\n")
+  private static func notInteractive(isMissing: Bool) -> HTTPError {
+    let name = FieldRule.interactive.name
+    return wrong(
+      name,
+      isMissing
+        ? "the line is missing, which counts as True, and interactive jobs are not supported on this cluster; "
+          + "write \(name)=False for a batch job"
+        : "interactive jobs are not supported on this cluster; write \(name)=False for a batch job")
   }
 
   private static func object(_ data: Data) -> [String: Any]? {
@@ -196,72 +196,5 @@ struct UpstreamScript {
 
   static func wrong(_ name: String, _ expected: String) -> HTTPError {
     HTTPError(.init(422), code: "submission_wrong", "\(name): \(expected)")
-  }
-}
-
-/// Registries of container images, by docker's rules for names.
-enum Registry {
-  static let defaultHost = "index.docker.io"
-
-  /// The registry of a repository: what stands before the first `/`, if it looks like a host.
-  static func host(of repository: String) -> String {
-    hasHost(repository) ? normalized(repository) : defaultHost
-  }
-
-  static func hasHost(_ repository: String) -> Bool {
-    guard let slash = repository.firstIndex(of: "/") else { return false }
-    let first = repository[..<slash]
-    return first.contains(".") || first.contains(":") || first == "localhost"
-  }
-
-  /// The host of a registry's address, which may have a scheme and a path.
-  static func normalized(_ address: String) -> String {
-    var rest = address[...]
-    if let scheme = rest.range(of: "://") { rest = rest[scheme.upperBound...] }
-    let host = rest.prefix { $0 != "/" }.lowercased()
-    return ["docker.io", "registry-1.docker.io"].contains(host) ? defaultHost : host
-  }
-}
-
-/// The pseudo-devices of a job: settings that the upstream's user may add.
-struct Devices {
-  /// Megabytes.
-  var overlay: Int?
-  var partition: String?
-  var exclusive = true
-  var options: [Submission.Option] = []
-
-  /// - Parameter text: a JSON list of `key=value`; nil for none.
-  init(_ text: String?) throws {
-    guard let text else { return }
-    guard let list = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [Any],
-      let devices = list as? [String]
-    else { throw FieldRule.devices.refusal() }
-    for device in devices {
-      let parts = device.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2 else {
-        throw UpstreamScript.wrong(FieldRule.devices.name, "'\(device.prefix(40))' is not key=value")
-      }
-      try add(
-        parts[0].trimmingCharacters(in: .whitespaces), parts[1].trimmingCharacters(in: .whitespaces))
-    }
-  }
-
-  private mutating func add(_ key: String, _ value: String) throws {
-    switch key {
-    case FieldRule.overlay.name: overlay = ValueRule.whole(try checked(value, .overlay))
-    case FieldRule.partition.name: partition = try checked(value, .partition)
-    case FieldRule.exclusive.name: exclusive = ValueRule.flag(try checked(value, .exclusive)) ?? true
-    case _ where key.hasPrefix("sbatch_"):
-      options.append(.init(name: String(key.dropFirst("sbatch_".count)), value: try checked(value, .option)))
-    default:
-      throw UpstreamScript.wrong(
-        FieldRule.devices.name,
-        "'\(key.prefix(40))' is not known; overlay, partition, exclusive and sbatch_<option> are")
-    }
-  }
-  private func checked(_ value: String, _ field: FieldRule) throws -> String {
-    guard field.accepts(value) else { throw field.refusal(of: value) }
-    return value
   }
 }

@@ -25,12 +25,14 @@ public struct FormatString: Sendable {
   /// - Parameters:
   ///   - text: the text, of any length, with any line ends.
   ///   - fields: the names that may occur. A name is made of ASCII letters, digits and `_`.
+  ///   - once: whether each may occur once at most. What a field stands for may be long, and a text of other people's
+  ///     names it as often as it likes.
   /// - Throws: a ``FormatError`` for the first thing in the text that is neither literal text nor one of these fields.
-  public init(parsing text: String, fields: Set<String>) throws(FormatError) {
+  public init(parsing text: String, fields: Set<String>, once: Bool = false) throws(FormatError) {
     var text = text
     // `withUTF8` rethrows untyped, so the outcome is carried out of it as a value.
     let parsed = text.withUTF8 { bytes in
-      Result { () throws(FormatError) in try FormatParser(bytes: bytes, known: fields).parse() }
+      Result { () throws(FormatError) in try FormatParser(bytes: bytes, known: fields, once: once).parse() }
     }
     (literalParts, self.fields) = try parsed.get()
     used = Set(self.fields)
@@ -65,6 +67,7 @@ public struct FormatError: Error, Sendable, Equatable, CustomStringConvertible {
 private struct FormatParser {
   let bytes: UnsafeBufferPointer<UInt8>
   let known: Set<String>
+  let once: Bool
 
   private static let open = UInt8(ascii: "{")
   private static let close = UInt8(ascii: "}")
@@ -86,6 +89,9 @@ private struct FormatParser {
         throw error(at: run, "single '}'; write '}}' for a brace")
       } else {
         let name = try field(openedAt: run)
+        if once, fields.contains(name) {
+          throw error(at: run, "the field '{\(name)}' is there a second time; it is replaced once")
+        }
         literals.append(String(decoding: literal, as: UTF8.self))
         literal.removeAll(keepingCapacity: true)
         fields.append(name)

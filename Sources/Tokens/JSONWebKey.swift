@@ -12,6 +12,8 @@ struct JSONWebKey: Sendable, Equatable {
   ///   section 5).
   /// - Throws: a ``KeyError`` if it claims to be of use but must not be used.
   init?(_ members: [String: JSONValue], allowsSecrets: Bool) throws(KeyError) {
+    // Programs write what a key has not as null, or as an empty list.
+    let members = members.filter { $0.value != .null && $0.value != .array([]) }
     switch members["kid"] {
     case .string(let text): id = text
     case nil: id = nil
@@ -28,6 +30,13 @@ struct JSONWebKey: Sendable, Equatable {
     guard let algorithm = Algorithm(rawValue: name) else { return nil }
     guard key.fitting.contains(algorithm) else { throw .unfitting(algorithm, key: key.description) }
     self.key = key.restricted(to: [algorithm])
+  }
+
+  private init(id: String?, key: VerificationKey) { (self.id, self.key) = (id, key) }
+
+  /// The same key, for what another entry of it is for too.
+  func extended(by other: JSONWebKey) -> JSONWebKey {
+    JSONWebKey(id: id, key: key.extended(to: other.key.fitting))
   }
 
   /// RFC 7517, sections 4.2 and 4.3.

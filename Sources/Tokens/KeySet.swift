@@ -18,7 +18,9 @@ struct KeySet: Sendable, Equatable {
   init(_ text: [UInt8], allowsSecrets: Bool) throws(KeyError) {
     guard text.count <= Self.maximumLength else { throw .keySet("it is longer than \(Self.maximumLength) bytes") }
     let members: [String: JSONValue]
-    do { members = try JSONParser.object(text) } catch { throw .keySet("it is not a JSON object: \(error.message)") }
+    do { members = try JSONParser.object(text, skipsByteOrderMark: true) } catch {
+      throw .keySet("it is not a JSON object: \(error.message)")
+    }
     guard case .array(let elements) = members["keys"] else { throw .keySet("it has no list 'keys'") }
     guard elements.count <= Self.maximumCount else { throw .keySet("it has more than \(Self.maximumCount) keys") }
 
@@ -27,7 +29,7 @@ struct KeySet: Sendable, Equatable {
     for (index, element) in elements.enumerated() {
       do throws(KeyError) {
         guard case .object(let members) = element else { throw .keySet("it is not an object") }
-        if let key = try JSONWebKey(members, allowsSecrets: allowsSecrets), !keys.contains(key) { keys.append(key) }
+        if let key = try JSONWebKey(members, allowsSecrets: allowsSecrets) { Self.add(key, to: &keys) }
       } catch {
         faults.append("key \(index + 1) is not used: \(error)")
       }
@@ -40,6 +42,15 @@ struct KeySet: Sendable, Equatable {
     self.faults = faults
     if self.keys.isEmpty {
       throw .keySet((["it has no key that can verify tokens"] + faults.prefix(3)).joined(separator: "; "))
+    }
+  }
+
+  /// Adds a key. One that is there already under the same name is for all that either entry is for.
+  private static func add(_ key: JSONWebKey, to keys: inout [JSONWebKey]) {
+    if let index = keys.firstIndex(where: { $0.id == key.id && $0.key.isSame(as: key.key) }) {
+      keys[index] = keys[index].extended(by: key)
+    } else {
+      keys.append(key)
     }
   }
 
@@ -67,6 +78,7 @@ struct KeySet: Sendable, Equatable {
   func keys(named id: String?, for algorithm: Algorithm) -> [VerificationKey] {
     let name = knows(id) ? id : nil
     let candidates = keys.filter { (id == nil || $0.id == name) && $0.key.fitting.contains(algorithm) }
-    return candidates.count <= TokenVerifier.maximumTrials ? candidates.map(\.key) : []
+      .map(\.key).withoutRepetitions
+    return candidates.count <= TokenVerifier.maximumTrials ? candidates : []
   }
 }

@@ -78,16 +78,17 @@ public final class TokenVerifier: Sendable {
 
   /// The keys, each for the algorithms that the rules allow.
   private static func usable(
-    _ keys: [VerificationKey], by rules: Rules, isOnlyThem: Bool
+    _ given: [VerificationKey], by rules: Rules, isOnlyThem: Bool
   ) throws(KeyError) -> [VerificationKey] {
-    guard !keys.isEmpty || !isOnlyThem else { throw .noKey }
+    guard !given.isEmpty || !isOnlyThem else { throw .noKey }
+    let keys = given.withoutRepetitions
     if let algorithms = rules.algorithms { try check(algorithms, fit: keys, isOnlyThem: isOnlyThem) }
-    let keys = keys.map { key in rules.algorithms.map { key.restricted(to: $0) } ?? key }
+    let usable = keys.map { key in rules.algorithms.map { key.restricted(to: $0) } ?? key }
     for algorithm in Algorithm.available
-    where keys.count(where: { $0.fitting.contains(algorithm) }) > maximumTrials {
+    where usable.count(where: { $0.fitting.contains(algorithm) }) > maximumTrials {
       throw .tooManyKeys(algorithm)
     }
-    return keys
+    return usable
   }
 
   private static func check(
@@ -176,7 +177,8 @@ public final class TokenVerifier: Sendable {
   ) -> [VerificationKey] {
     let others = set.keys(named: parts.keyID, for: algorithm)
     if parts.keyID != nil, set.knows(parts.keyID), !others.isEmpty { return others }
-    return own.count + others.count <= maximumTrials ? own + others : own
+    let all = (own + others).withoutRepetitions
+    return all.count <= maximumTrials ? all : own
   }
 
   /// Why a token is refused that no key fits.

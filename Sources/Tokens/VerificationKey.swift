@@ -113,6 +113,16 @@ public struct VerificationKey: Sendable, Equatable {
     (self.family, self.fitting, self.material, self.bits) = (family, fitting, material, bits)
   }
 
+  /// Whether it is the same key, whatever each is for.
+  func isSame(as other: VerificationKey) -> Bool { family == other.family && material == other.material }
+
+  /// The same key for more algorithms; only those that another entry of it was found to fit.
+  func extended(to algorithms: Set<Algorithm>) -> VerificationKey {
+    var key = self
+    key.fitting.formUnion(algorithms)
+    return key
+  }
+
   /// The same key for fewer algorithms.
   func restricted(to algorithms: Set<Algorithm>) -> VerificationKey {
     var key = self
@@ -134,4 +144,11 @@ extension VerificationKey: CustomStringConvertible, CustomReflectable {
   }
 
   public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension [VerificationKey] {
+  /// Each key once: trying it again costs, and says nothing new.
+  var withoutRepetitions: [VerificationKey] {
+    reduce(into: []) { kept, key in if !kept.contains(where: { $0.isSame(as: key) }) { kept.append(key) } }
+  }
 }

@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import JSON
 import Logging
+import Support
 import Synchronization
 
 /// Writes what happens to standard error, a line each.
@@ -87,18 +88,13 @@ struct LogLines: LogHandler {
 
   /// A text on one line: what is said may come from a client, and must not look like a line of its own nor steer a terminal.
   private static func visible(_ text: String) -> String {
-    func isSteering(_ scalar: Unicode.Scalar) -> Bool {
-      scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
-        || scalar.properties.generalCategory == .lineSeparator
-        || scalar.properties.generalCategory == .paragraphSeparator
-    }
     if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) && $0 != UInt8(ascii: "\\") }) { return text }
     var shown = ""
     for scalar in text.unicodeScalars {
       switch scalar {
       case "\n": shown += "\\n"
       case "\\": shown += "\\\\"
-      case _ where isSteering(scalar): shown += "\\u{\(String(scalar.value, radix: 16))}"
+      case _ where !scalar.isVisible: shown += "\\u{\(String(scalar.value, radix: 16))}"
       default: shown.unicodeScalars.append(scalar)
       }
     }

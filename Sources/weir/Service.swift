@@ -82,7 +82,7 @@ struct Service {
       serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: verifier,
       userClaim: settings.text("WEIR_USER_CLAIM"), adminClaim: Settings.claim(settings.text("WEIR_ADMIN_CLAIM")),
       open: settings.text("WEIR_AUTH") == "none")
-    gate = Gate(authenticator: authenticator, logger: logger)
+    gate = Gate(authenticator: authenticator, load: Load(limits: Self.load(settings)), logger: logger)
     let reloader = Reloader(settings, environment: environment, logger: logger) { [connector, pool] settings in
       authenticator.replaceServiceKeys(by: settings.list("JARVICE_SCHED_SERVER_KEY"))
       users.replace(settings.userDirectory, users: settings.users)
@@ -94,7 +94,7 @@ struct Service {
     let api = LegacyAPI(
       service: jobs, gate: gate, accountOf: accountOf,
       settings: Self.executor(reloader.settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
-      vaultRoots: settings.list("WEIR_VAULT_ROOTS"),
+      vaultRoots: settings.list("WEIR_VAULT_ROOTS"), submitBytes: settings.whole("WEIR_SUBMIT_BYTES"),
       warnings: {
         reloader.warnings + [users.warning, keyFiles?.warning].compactMap { $0 } + (verifier?.warnings ?? [])
       })
@@ -117,7 +117,7 @@ struct Service {
     signals.whenHungUp { [reloader] in reloader.reload() }
     var configuration = Self.server(settings, logger)
     configuration.port = port
-    configuration.isKnown = { [gate] in gate.knows($0) }
+    configuration.sender = { [gate] in gate.sender(of: $0) }
     let server = Server(configuration: configuration, router: router, logger: logger)
     await standby.end()
     do { try server.start() } catch { throw StartError(description: "\(error)") }
@@ -178,6 +178,15 @@ struct Service {
     limits.linger = seconds("WEIR_HTTP_LINGER_SECONDS")
     limits.connections = settings.whole("WEIR_HTTP_CONNECTIONS")
     limits.pipelined = settings.whole("WEIR_HTTP_PIPELINED")
+    return limits
+  }
+
+  private static func load(_ settings: Settings) -> LoadLimits {
+    var limits = LoadLimits()
+    limits.requests = settings.whole("WEIR_REQUESTS")
+    limits.requestsOfCaller = settings.whole("WEIR_REQUESTS_PER_OWNER")
+    limits.answerBytes = settings.whole("WEIR_ANSWER_BYTES")
+    limits.answerBytesOfCaller = settings.whole("WEIR_ANSWER_BYTES_PER_OWNER")
     return limits
   }
 
@@ -295,6 +304,7 @@ struct Service {
     executor.httpProxy = settings.text("JARVICE_BAREMETAL_HTTP_PROXY")
     executor.httpsProxy = settings.text("JARVICE_BAREMETAL_HTTPS_PROXY")
     executor.noProxy = settings.text("JARVICE_BAREMETAL_NO_PROXY")
+    executor.sharesSecrets = settings.text("WEIR_SITE_SECRETS") == "everybody"
     return executor
   }
 

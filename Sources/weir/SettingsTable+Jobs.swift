@@ -8,8 +8,9 @@ extension Setting {
       meaning: "Seconds for which /running and /queued serve the last complete list while the backend does not answer."),
     Setting(
       name: "WEIR_LOST_AFTER", group: .jobs, form: .whole(10...604_800), standard: "600",
-      meaning: 
-        "Seconds for which complete polls without a break, three at least, must miss a job before it becomes lost, and only if no other way to ask shows it."),
+      meaning:
+        "Seconds for which complete polls without a break, three at least, must miss a job before it becomes lost, and only if no other way to ask shows it."
+    ),
     Setting(
       name: "WEIR_SUBMIT_DEADLINE", group: .jobs, form: .whole(30...86_400), standard: "60",
       meaning:
@@ -17,7 +18,7 @@ extension Setting {
     Setting(
       name: "WEIR_KEEP_OUTPUT", group: .jobs, form: .whole(1...31_536_000), standard: "86400",
       meaning:
-        "Seconds for which /exitstatus is answered after the first time; then the output is removed, on the cluster too. Output that nobody asks for is kept a week longer.."
+        "Seconds for which /exitstatus is answered after the first time; then the output is removed, on the cluster too. Output that nobody asks for is kept a week longer."
     ),
     Setting(
       name: "WEIR_KEEP_FILES", group: .jobs, form: .whole(1...3_153_600_000), standard: "2592000",

@@ -113,7 +113,7 @@ struct Setting: Sendable {
 
 extension Setting {
   /// Every setting there is. From this table come the parsing, the checks, `weir config` and the table in the README.
-  static let all: [Setting] = service + http + callers + jobs + gpu + slurm + dummy + executor
+  static let all: [Setting] = service + http + load + callers + jobs + gpu + slurm + dummy + executor
 
   private static let connectors = ConnectorName.allCases.map(\.rawValue)
 
@@ -158,7 +158,7 @@ extension Setting {
     Setting(
       name: "WEIR_HTTP_UNFINISHED_BODIES", group: .http, form: .whole(1_048_576...Int.max), standard: "268435456",
       meaning:
-        "Bytes of all bodies together that are coming or being worked on, of callers not known yet half of it; one above 64 KB that would be too much is 503."
+        "Total bytes of request bodies in memory. Unauthenticated clients may use half; one caller, or one network of unauthenticated clients, an eighth. Beyond that: 503."
     ),
     Setting(
       name: "WEIR_HTTP_HEADER_SECONDS", group: .http, form: .whole(1...3600), standard: "10",
@@ -185,7 +185,9 @@ extension Setting {
       meaning: "Seconds for which a client may go on sending after a last answer, so that it can read it."),
     Setting(
       name: "WEIR_HTTP_CONNECTIONS", group: .http, form: .whole(1...1_000_000), standard: "10000",
-      meaning: "Open connections; for one more the oldest idle one is closed, and if none is idle it is answered 503."),
+      meaning:
+        "Open connections. For one more, one that waits for its client is closed: the longest unfinished head first, then the one idle for longest. If there is none, the answer is 503."
+    ),
     Setting(
       name: "WEIR_HTTP_PIPELINED", group: .http, form: .whole(1...10_000), standard: "64",
       meaning: "Pipelined requests of a connection that are answered before the others have their turn."),

@@ -201,7 +201,7 @@ struct HostileClientLimitTests {
   func strangers() async throws {
     var configuration = ServerConfiguration(port: 0)
     configuration.limits.unfinishedBodies = 1_000_000
-    configuration.isKnown = { $0.headers["Authorization"] == "known" }
+    configuration.sender = { $0.headers["Authorization"] == "known" ? .known("k") : .stranger }
     var router = Router()
     router.on("POST", "/echo") { request in .now(.text("\(request.body.count)")) }
     try await TestServer.run(configuration, router) { server in
@@ -217,6 +217,35 @@ struct HostileClientLimitTests {
       #expect(try await server.exchange(post("stranger") + "x").status == 503)
       #expect(try await server.exchange(post("known") + "x").status == 200)
       #expect(try await first.exchange("x").status == 200)
+    }
+  }
+
+  @Test("the bodies of one sender leave most of the bound to the others, known or not")
+  func oneSender() async throws {
+    var configuration = ServerConfiguration(port: 0)
+    configuration.limits.unfinishedBodies = 4_000_000
+    configuration.limits.body = 500_000
+    configuration.sender = { request in request.headers["Authorization"].map { .known($0) } ?? .stranger }
+    var router = Router()
+    router.on("POST", "/echo") { request in .now(.text("\(request.body.count)")) }
+    try await TestServer.run(configuration, router) { server in
+      @Sendable func post(_ sender: String?) -> String {
+        "POST /echo HTTP/1.1\r\nHost: a\r\n" + (sender.map { "Authorization: \($0)\r\n" } ?? "")
+          + "Content-Length: 300000\r\n\r\n" + String(repeating: "x", count: 299_999)
+      }
+      for (sender, other, status) in [("one", "other", 429), (nil, "one", 503)] as [(String?, String, Int)] {
+        let first = try Client(port: server.port)
+        defer { first.close() }
+        try await blocking { try first.send(post(sender)) }
+        // Until the server has read it: an eighth of the bound is half a megabyte.
+        while try await server.exchange(post(sender) + "x").status == 200 {
+          try await Task.sleep(for: .milliseconds(5))
+        }
+        let refused = try await server.exchange(post(sender) + "x")
+        #expect(refused.status == status && refused.text.contains("too_many_bodies"))
+        #expect(try await server.exchange(post(other) + "x").status == 200)
+        #expect(try await first.exchange("x").status == 200)
+      }
     }
   }
 

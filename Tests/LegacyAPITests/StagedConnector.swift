@@ -19,6 +19,8 @@ final class StagedConnector: Connector {
     var path = ""
     var listingAccount: String?
     var roots: [String] = []
+    /// What it was given to run last.
+    var script = ""
   }
 
   private let stage = Mutex(Stage())
@@ -35,7 +37,12 @@ final class StagedConnector: Connector {
   var troubles: [String] { current.troubles }
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: Submission, token: String) -> String? { nil }
-  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { try answer { _ in "58" } }
+  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
+    try answer { stage in
+      stage.script = submission.script
+      return "58"
+    }
+  }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { try answer { _ in nil } }
   func cancel(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func release(_ job: Job) async throws(BackendError) { try answer { _ in } }

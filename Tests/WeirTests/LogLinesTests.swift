@@ -46,7 +46,10 @@ struct LogLinesTests {
 
   @Test(
     "What is said stays on its line and steers no terminal",
-    arguments: ["a\nb", "a\r\nb", "a\u{1b}[2Jb", "a\u{2028}b", "a\u{202e}b", "a\u{85}b", "a\0b", "a\u{7f}b"])
+    arguments: [
+      "a\nb", "a\r\nb", "a\u{1b}[2Jb", "a\u{2028}b", "a\u{202e}b", "a\u{85}b", "a\0b", "a\u{7f}b", "a\u{200b}b",
+      "a\u{3164}b", "a\u{fe0f}b", "a\u{fffe}b",
+    ])
   func control(text: String) {
     for form in [LogLines.Form.plain, .json] {
       let shown = line(form, text, ["key": .string(text)])

@@ -1,0 +1,154 @@
+import HTTP
+import Synchronization
+
+/// How much callers may have under way.
+public struct LoadLimits: Sendable, Equatable {
+  /// Requests that are being answered, until the last byte of the answer is sent; in all, and of one caller.
+  public var requests = 2000
+  public var requestsOfCaller = 100
+  /// Bytes of long answers that wait to be sent; in all, and of one caller.
+  public var answerBytes = 128 << 20
+  public var answerBytesOfCaller = 32 << 20
+
+  public init() {}
+}
+
+/// Counts what callers have under way, and refuses what is too much: 429 for what one caller has, 503 for what all have.
+///
+/// The service is never refused: what it asks is the upstream's business. Answers that are made at once, and are short, are
+/// not counted.
+public final class Load: Sendable {
+  private struct Use {
+    var requests = 0
+    var bytes = 0
+  }
+
+  private struct State {
+    var all = Use()
+    var each: [String: Use] = [:]
+  }
+
+  public let limits: LoadLimits
+  private let state = Mutex(State())
+
+  public init(limits: LoadLimits = LoadLimits()) { self.limits = limits }
+
+  /// Requests under way, in all.
+  var requests: Int { state.withLock { $0.all.requests } }
+  /// Bytes that wait, in all.
+  var bytes: Int { state.withLock { $0.all.bytes } }
+  /// Callers that have something under way.
+  var callers: Int { state.withLock { $0.each.count } }
+
+  /// Counts a request of a caller until the share is released.
+  /// - Parameter name: nil for the service and where nobody is asked who he is.
+  func begin(_ name: String?) throws(HTTPError) -> LoadShare {
+    let limits = limits
+    let outcome = state.withLock { state -> HTTPError? in
+      if let name {
+        guard state.all.requests < limits.requests else { return Self.tooMany }
+        guard state.each[name]?.requests ?? 0 < limits.requestsOfCaller else {
+          return Self.tooMuch("\(limits.requestsOfCaller) requests of one caller may be under way at once")
+        }
+        state.each[name, default: Use()].requests += 1
+      }
+      state.all.requests += 1
+      return nil
+    }
+    if let outcome { throw outcome }
+    return LoadShare(of: self, name)
+  }
+
+  fileprivate func add(_ bytes: Int, _ name: String?) throws(HTTPError) {
+    let limits = limits
+    let outcome = state.withLock { state -> HTTPError? in
+      if let name {
+        guard state.all.bytes + bytes <= limits.answerBytes || state.all.bytes == 0 else { return Self.tooMany }
+        let own = state.each[name]?.bytes ?? 0
+        guard own + bytes <= limits.answerBytesOfCaller || own == 0 else {
+          return Self.tooMuch(
+            "\(limits.answerBytesOfCaller) bytes of answers to one caller may wait to be sent, and \(own) do")
+        }
+        state.each[name, default: Use()].bytes += bytes
+      }
+      state.all.bytes += bytes
+      return nil
+    }
+    if let outcome { throw outcome }
+  }
+
+  fileprivate func end(_ bytes: Int, _ name: String?) {
+    state.withLock { state in
+      state.all.requests -= 1
+      state.all.bytes -= bytes
+      guard let name, var use = state.each[name] else { return }
+      use.requests -= 1
+      use.bytes -= bytes
+      state.each[name] = use.requests > 0 ? use : nil
+    }
+  }
+
+  private static func tooMuch(_ limit: String) -> HTTPError {
+    HTTPError(
+      .tooManyRequests, code: "too_many_requests", "too much is under way for this caller: \(limit)",
+      hint: "read the answers that wait, and send the same request again", headers: ["Retry-After": "2"])
+  }
+
+  private static let tooMany = HTTPError(
+    .serviceUnavailable, code: "too_many_requests", "this service has as many requests under way as it takes",
+    hint: "send the same request again in a moment", headers: ["Retry-After": "2"])
+}
+
+/// One request's part of the load, as long as somebody holds it.
+public final class LoadShare: Sendable {
+  private let load: Load
+  private let name: String?
+  private let bytes = Mutex(0)
+
+  fileprivate init(of load: Load, _ name: String?) {
+    self.load = load
+    self.name = name
+  }
+
+  deinit { load.end(bytes.withLock { $0 }, name) }
+
+  /// Counts bytes that wait to be sent.
+  func add(_ count: Int) throws(HTTPError) {
+    try load.add(count, name)
+    bytes.withLock { $0 += count }
+  }
+}
+
+extension Caller {
+  /// Under which name its load is counted; nil for one that is not bounded by itself.
+  var loadName: String? {
+    switch self {
+    case .service, .anybody: nil
+    case .admin(let name), .user(let name): name
+    }
+  }
+}
+
+extension Response {
+  /// Bytes that stay in memory until they are sent. Of a stream that is what its producer holds, which it says itself.
+  fileprivate var waitingBytes: Int {
+    if case .bytes(let bytes) = body { bytes.count } else { heldBytes }
+  }
+
+  /// A response of which less waits than a socket takes at once.
+  fileprivate var isShort: Bool { waitingBytes <= 65_536 && !isStream }
+  private var isStream: Bool { if case .stream = body { true } else { false } }
+
+  /// The same, counted until its last byte is sent.
+  func counted(in share: LoadShare) throws(HTTPError) -> Response {
+    if waitingBytes > 65_536 { try share.add(waitingBytes) }
+    var response = self
+    response.lease = share
+    return response
+  }
+
+  /// The same; counted only if it is not one that is gone at once.
+  func counted(in load: Load, _ caller: Caller) throws(HTTPError) -> Response {
+    isShort ? self : try counted(in: load.begin(caller.loadName))
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+
+/// A job's output, in memory, or in a file of ours that is read bit by bit.
+public struct OutputSource: Sendable {
+  /// Bytes that are read at once.
+  public static let pieceSize = 65_536
+
+  /// Open for as long as somebody reads: a file that is removed meanwhile is read to its end.
+  private final class File: Sendable {
+    let descriptor: Int32
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+    deinit { close(descriptor) }
+  }
+
+  private enum Place: Sendable {
+    case memory([UInt8])
+    case file(File)
+  }
+
+  private let place: Place
+  private var start = 0
+  /// Bytes.
+  public private(set) var count: Int
+
+  public init(_ bytes: [UInt8]) {
+    place = .memory(bytes)
+    count = bytes.count
+  }
+
+  /// - Returns: nil when there is no such file.
+  init?(file path: String) throws(StoreError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else {
+      if errno == ENOENT { return nil }
+      throw .unusable("\(path): \(String(cString: strerror(errno)))")
+    }
+    let file = File(descriptor)
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .unusable("\(path): \(String(cString: strerror(errno)))") }
+    place = .file(file)
+    count = status.st_size
+  }
+
+  /// Bytes of it that are in memory.
+  public var heldBytes: Int { if case .memory(let bytes) = place { bytes.count } else { 0 } }
+
+  /// - Throws: a ``JobError`` when the disk does not give them.
+  public func bytes(in range: Range<Int>) throws(JobError) -> [UInt8] {
+    let wanted = (start + range.lowerBound)..<(start + min(range.upperBound, count))
+    switch place {
+    case .memory(let bytes): return Array(bytes[wanted])
+    case .file(let file):
+      var read = 0
+      let bytes = [UInt8](unsafeUninitializedCapacity: wanted.count) { room, length in
+        while read < wanted.count {
+          let count = pread(
+            file.descriptor, room.baseAddress.map { $0 + read }, wanted.count - read, wanted.lowerBound + read)
+          if count < 0, errno == EINTR { continue }
+          guard count > 0 else { break }
+          read += count
+        }
+        length = read
+      }
+      guard read == wanted.count else { throw .storage("the kept output cannot be read") }
+      return bytes
+    }
+  }
+
+  /// Calls `body` with one piece after the other.
+  public func forEachPiece(_ body: ([UInt8]) async throws -> Void) async throws {
+    var next = 0
+    while next < count {
+      let end = min(next + Self.pieceSize, count)
+      try await body(try bytes(in: next..<end))
+      next = end
+    }
+  }
+
+  /// The last lines of it.
+  func last(_ lines: Int) throws(JobError) -> OutputSource {
+    var (place, found) = (count, 0)
+    if count > 0, try bytes(in: (count - 1)..<count) == [UInt8(ascii: "\n")] { found = -1 }
+    while place > 0 {
+      let begin = max(0, place - Self.pieceSize)
+      for (offset, byte) in try bytes(in: begin..<place).enumerated().reversed() where byte == UInt8(ascii: "\n") {
+        found += 1
+        if found == lines { return from(begin + offset + 1) }
+      }
+      place = begin
+    }
+    return self
+  }
+
+  private func from(_ offset: Int) -> OutputSource {
+    var rest = self
+    rest.start += offset
+    rest.count -= offset
+    return rest
+  }
+}
+
+extension JobService {
+  /// The same as ``finalOutput(_:)``, read from the kept copy bit by bit once there is one.
+  public func finalOutputSource(of job: Job) async throws(JobError) -> OutputSource {
+    if !job.state.isTerminal, try await toldEnd(of: job) == nil { throw .notOver(job.key, job.state) }
+    if let known = try await keptSource(of: job), known.isAnswered { return known.source }
+    let output = try await finalOutput(job)
+    if let kept = try await keptSource(of: job), kept.source.count == output.count { return kept.source }
+    return OutputSource(output)
+  }
+
+  /// The last lines of a job's output, as it is now.
+  public func tailSource(of job: Job, lines: Int) async throws(JobError) -> OutputSource {
+    try requireBackendID(job)
+    if job.state.isTerminal, let kept = try await keptSource(of: job) { return try kept.source.last(lines) }
+    do { return OutputSource(try await connector.output(job, lines: lines)) } catch { throw JobError(error) }
+  }
+
+  /// The kept output of a job that is over, and whether it was asked for before; nil when there is none.
+  private func keptSource(of job: Job) async throws(JobError) -> (source: OutputSource, isAnswered: Bool)? {
+    do {
+      let retention = try await ledger.store.retention(of: job.id)
+      guard retention?.expiredAt == nil else { throw JobError.expired(job.key, job.state) }
+      return try OutputSource(file: ledger.store.outputFile(job.id)).map { ($0, retention?.answeredAt != nil) }
+    } catch let error as JobError {
+      throw error
+    } catch {
+      throw .storage(StoreError(error).summary)
+    }
+  }
+
+  /// The script of a job as it may be shown; nil when it is not kept, or cannot be read now.
+  public func shownScript(of job: Job) async -> String? { try? await ledger.store.shownScript(of: job.id) }
+}

@@ -1,0 +1,104 @@
+import Callers
+import Foundation
+import HTTP
+import JSON
+import Jobs
+import Synchronization
+
+/// What a job printed, and what is said of it. Output may be large, and its reader slow: what is long is sent bit by bit.
+extension LegacyAPI {
+  /// Output up to so many bytes is answered as a whole.
+  private static let longOutput = 65_536
+
+  func exitStatus(of job: Job, _ caller: Caller) async throws -> Response {
+    let output = try await outputTurns(of: caller).run(caller.name) { try await service.finalOutputSource(of: job) }
+    // The upstream has acted on the first answer.
+    let told = try await service.toldEnd(of: job)
+    let ending = told?.ending ?? job.ending
+    let word = ending?.legacyWord ?? "F"
+    return try await response(
+      of: [
+        .int(ending?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
+        [.string(""), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
+      ], filledWith: OutputText(output), caller, key: "\(job.id) \(output.count)")
+  }
+
+  /// What is answered to a submit: the script is shown, which is up to six times as long in JSON.
+  func answer(to receipt: JobService.Receipt, _ caller: Caller) async throws -> Response {
+    let script = OutputSource(Array(receipt.shownScript.utf8))
+    return try await response(
+      of: [.string(receipt.backendID), .string("")], filledWith: OutputText(whole: script), caller)
+  }
+
+  /// A response of JSON with a text in the place of the first empty string.
+  /// - Parameter key: of what stays the same, so that it is measured once.
+  private func response(
+    of value: JSONText.Value, filledWith text: OutputText, _ caller: Caller, key: String? = nil
+  ) async throws -> Response {
+    let frame = JSONText.encode(value)
+    guard let quotes = frame.firstRange(of: Array("\"\"".utf8)) else { return .json(frame) }
+    let (head, tail) = (Array(frame[...quotes.lowerBound]), Array(frame[(quotes.upperBound - 1)...]))
+    if text.source.count <= Self.longOutput {
+      return .json(head + (try text.escaped()) + tail)
+    }
+    let length = try await heavyWork.run(caller.name) { [lengths] in
+      if let known = key.flatMap({ lengths[$0] }) { return known }
+      let length = try text.escapedCount()
+      if let key { lengths[key] = length }
+      return length
+    }
+    return text.source.response(type: "application/json", length: head.count + length + tail.count) { writer in
+      try await writer.write(head)
+      try await text.send { try await writer.write($0) }
+      try await writer.write(tail)
+    }
+  }
+
+  func tail(of job: Job, lines: Int, _ caller: Caller) async throws -> Response {
+    let output = try await outputTurns(of: caller).run(caller.name) {
+      try await service.tailSource(of: job, lines: lines)
+    }
+    let type = "text/plain; charset=utf-8"
+    if output.count <= Self.longOutput {
+      return Response(headers: ["Content-Type": type], body: .bytes(try output.bytes(in: 0..<output.count)))
+    }
+    return output.response(type: type, length: output.count) { writer in
+      try await output.forEachPiece { try await writer.write($0) }
+    }
+  }
+
+  /// What the scheduler says of a job, and below it what Weir has to say of its script.
+  func events(of job: Job) async throws -> String {
+    let text = try await service.describe(job)
+    let warnings = await service.shownScript(of: job).map { ScriptLines($0).warnings } ?? []
+    guard !warnings.isEmpty else { return text }
+    return text + (text.isEmpty || text.hasSuffix("\n") ? "" : "\n") + warnings.joined(separator: "\n") + "\n"
+  }
+}
+
+extension OutputSource {
+  /// A response with this for its body, written bit by bit.
+  fileprivate func response(
+    type: String, length: Int, _ produce: @escaping @Sendable (BodyWriter) async throws -> Void
+  ) -> Response {
+    var response = Response(headers: ["Content-Type": type], body: .stream(length: length, produce))
+    response.heldBytes = heldBytes
+    return response
+  }
+}
+
+/// The lengths of long answers that were measured last.
+final class AnswerLengths: Sendable {
+  private static let most = 1000
+  private let known = Mutex<[String: Int]>([:])
+
+  subscript(key: String) -> Int? {
+    get { known.withLock { $0[key] } }
+    set {
+      known.withLock { known in
+        if known.count >= Self.most { known.removeAll(keepingCapacity: true) }
+        known[key] = newValue
+      }
+    }
+  }
+}
