@@ -50,6 +50,8 @@ struct FileAccessTests {
     let servers = try file("servers.yaml", "servers:\n  - name: a\n    key_file: '\(keyFile)'\n", 0o644)
     let json = try file("servers.json", "{\"servers\": [{\n  \"key_file\": \"\(keyFile)\",\n}]}\n", 0o600)
     #expect(FileAccess.keyFiles(inServersFile: json) == [keyFile])
+    let flow = try file("flow.yaml", "servers:\n- {name: a, jump: {key_file: \(keyFile)}, key_file: /b}\n", 0o600)
+    #expect(FileAccess.keyFiles(inServersFile: flow) == ["/b", keyFile])
     let key = try file("service", "user:password\n", 0o644)
     #expect(FileAccess.keyFiles(inServersFile: servers) == [keyFile])
     let open = ["JARVICE_BAREMETAL_CONNECTOR": "dummy", "WEIR_STATE_DIR": state, "JARVICE_SCHED_SERVER_KEY_FILE": key]
