@@ -40,7 +40,7 @@ extension Connection {
   /// Starts a script on a channel of its own and lets `body` talk with it once it has begun.
   ///
   /// Nothing is sent before the login files are over, so that they cannot take it; what they print is dropped. The
-  /// script begins when it is told to, so that before that it certainly has not run.
+  /// script begins when it reads `go`, so that before that it certainly has not run.
   func withCommand<T: Sendable>(
     _ script: String, by deadline: ContinuousClock.Instant, isLeased: Bool = true,
     _ body: (isolated Connection, Session.Channel, CommandMark) async throws(Interruption) -> T

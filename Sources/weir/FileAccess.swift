@@ -47,12 +47,10 @@ struct FileAccess: Sendable, Equatable {
   /// The files with private keys that a servers file names.
   static func keyFiles(inServersFile path: String) -> [String] {
     let text = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
-    let paths = text.split(whereSeparator: \.isNewline).compactMap { line -> String? in
-      let parts = line.split(separator: ":", maxSplits: 1)
-      let marks = CharacterSet(charactersIn: " -\t\"',{}")
-      guard parts.count == 2, parts[0].trimmingCharacters(in: marks) == "key_file" else { return nil }
-      return parts[1].trimmingCharacters(in: marks)
+    // In any style of YAML; what is found in a comment is looked at in vain.
+    let paths = text.components(separatedBy: "key_file").dropFirst().map { rest in
+      String(rest.drop { " \t\"':".contains($0) }.prefix { !" \t\"',}\r\n".contains($0) })
     }
-    return Set(paths).sorted()
+    return Set(paths.filter { $0.hasPrefix("/") }).sorted()
   }
 }

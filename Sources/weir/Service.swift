@@ -41,7 +41,7 @@ struct Service {
       metadataProvider: .init { RequestContext.requestID.map { ["request-id": "\($0)"] } ?? [:] })
     defer { log.flush() }
     let logger = logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
-    for sentence in settings.warnings { logger.warning("\(sentence)") }
+    for sentence in settings.unknown + settings.warnings { logger.warning("\(sentence)") }
     let signals = Signals()
     let authenticator = Authenticator(
       serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: nil,

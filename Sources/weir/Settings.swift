@@ -254,12 +254,12 @@ struct Settings: Sendable {
     Setting.all.filter { $0.fileName != nil }.flatMap { [$0.name] + $0.olderNames }
   }
 
-  /// What is wrong, and keeps nothing from working, one sentence each. Looks at the files as they are now.
+  /// What is wrong now and keeps nothing from working, one sentence each. Looks at the files as they are now.
   var warnings: [String] {
     var seen: Set<String> = []
     let access = files.filter { seen.insert($0.path).inserted }
       .compactMap { FileAccess(of: $0.path, holdsSecret: $0.holdsSecret)?.sentence }
-    return unknown + access + exposure
+    return access + exposure
   }
 
   /// Jobs on this machine run as Weir's own account.

@@ -49,7 +49,9 @@ struct Config: ParsableCommand {
   func run() throws {
     if markdown { return print(Settings.markdown, terminator: "") }
     let settings = try loadSettings(ProcessInfo.processInfo.environment)
-    for sentence in settings.warnings { FileHandle.standardError.write(Data("weir: warning: \(sentence)\n".utf8)) }
+    for sentence in settings.unknown + settings.warnings {
+      FileHandle.standardError.write(Data("weir: warning: \(sentence)\n".utf8))
+    }
     print(settings.listing, terminator: "")
   }
 }
