@@ -7,6 +7,12 @@ from test_evidence import LOST_AFTER, events, login, programs, row  # noqa: F401
 
 MARIO = token("mario@example.com")
 
+# scontrol of a slurmctld that does not know a job.
+FORGOTTEN = """
+case "$*" in *"show job"*|*"show -"*job*) echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1;; esac
+exec "$REAL" "$@"
+"""
+
 
 def reasons(weir) -> str:
     return " ".join(weir.get("/ready").json().get("reasons", []))
@@ -27,7 +33,7 @@ def test_many_jobs_that_vanish_at_once_are_a_failed_poll(new_weir, login, cluste
         assert answer.status == 503 or {name for name, _ in answer.json()} == {job.name for job in jobs}
         assert all(weir.post("/exitstatus", job.args).status == 409 for job in jobs)
         time.sleep(0.5)
-    assert all("sacct says RUNNING" in row(weir, job)["reason"] for job in jobs)
+    assert all(" says RUNNING" in row(weir, job)["reason"] for job in jobs), [row(weir, job)["reason"] for job in jobs]
     (login.programs / "squeue").unlink()
     wait_until(lambda: weir.get("/ready").status == 200)
     assert all(weir.runs(job) for job in jobs)
@@ -42,6 +48,7 @@ def test_lost_job_that_turns_up_lives_on(new_weir, login, cluster):  # noqa: F81
     begin = time.monotonic()
     login.program("squeue", "exit 0")
     login.program("sacct", "exit 0")
+    login.program("scontrol", FORGOTTEN)
     while time.monotonic() - begin < LOST_AFTER - 2:
         assert job.name in weir.listed()
         time.sleep(0.5)
@@ -49,7 +56,7 @@ def test_lost_job_that_turns_up_lives_on(new_weir, login, cluster):  # noqa: F81
     assert time.monotonic() - begin >= LOST_AFTER
     assert told.json()[0] == -9 and "LOST" in told.json()[2][1]
     assert "not in the queue since" in row(weir, job)["reason"] and not weir.runs(job)
-    for name in ("squeue", "sacct"):
+    for name in ("squeue", "sacct", "scontrol"):
         (login.programs / name).unlink()
     wait_until(lambda: weir.runs(job))
     assert weir.post("/runstatus", job.args).json()[2] == f"{job.name}/1/{job.id}"
@@ -61,11 +68,14 @@ def test_lost_job_that_turns_up_lives_on(new_weir, login, cluster):  # noqa: F81
     assert weir.run("store", "check").returncode == 0
 
 
-def test_cancel_that_did_nothing_is_sent_again(new_weir, login, cluster):  # noqa: F811
+def test_cancel_that_did_nothing_is_an_error(new_weir, login, cluster):  # noqa: F811
     weir = new_weir(**login.start().settings).start()
     job = weir.submit(script(on_the_node(login.gate)), bearer=MARIO)
     wait_until(lambda: weir.runs(job))
     login.program("scancel", f'[ $(wc -l <{login.programs}/scancel.calls) = 1 ] && exit 0; exec "$REAL" "$@"')
+    refused = weir.post("/terminate", job.args)
+    assert refused.status == 503 and f"still shows job {job.id}" in refused.error
+    assert weir.runs(job)
     assert weir.post("/terminate", job.args).json() is True
     assert weir.end(job)[0] == -15
     assert login.calls("scancel") == 2

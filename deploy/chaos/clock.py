@@ -24,8 +24,8 @@ SUBMIT = (
     "submit.refused", "submit.row-removed",
 )  # fmt: skip
 END = ("observe.begun", "observe.queue-read", "observe.seen", "end.decided", "end.written")
-# Reached while a submit is in doubt.
-SETTLE = ("settle.begun", "settle.found")
+# Reached while a submit is in doubt. A poll finds the job first as a rule, so that settle.found is not.
+SETTLE = ("settle.begun",)
 LOSS = ("observe.begun", "observe.seen", "observe.applied")
 # Seconds; the least that the setting takes.
 LOST_AFTER = 10

@@ -16,6 +16,8 @@ PROGRAMS = {
     # It is begun in time, and comes to Slurm after its caller has given up.
     "sbatch": 'if rm "$HERE/late" 2>/dev/null; then sleep 20; fi; exec "$REAL" "$@"',
     "squeue": 'if [ -e "$HERE/hidden" ]; then exit 0; fi; exec "$REAL" "$@"',
+    "scontrol": 'case "$*" in *"show job"*) if [ -e "$HERE/hidden" ]; then echo "Invalid job id specified" >&2; exit 1; fi;; esac; '
+    'exec "$REAL" "$@"',
     "sacct": 'if [ -e "$HERE/hidden" ]; then exit 0; fi; exec "$REAL" "$@"',
 }
 
