@@ -82,6 +82,10 @@ extension JobService {
     } catch {
       logger.warning("the times at which files of ended jobs are removed stay as they were: \(error)")
     }
+    // Right after the start no place is ready yet, which would count as a failure to remove.
+    for _ in 0..<50 where observer.status.lastComplete == nil && !Task.isCancelled {
+      try? await Task.sleep(for: .milliseconds(200))
+    }
     while !Task.isCancelled {
       await removeDueOutputs()
       try? await Task.sleep(for: pause)

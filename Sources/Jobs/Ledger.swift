@@ -68,7 +68,7 @@ final class JobTable: Sendable {
 actor Ledger {
   nonisolated let table = JobTable()
   nonisolated let store: JobStore
-  private let logger: Logger
+  let logger: Logger
   private let queue = DispatchSerialExecutor(label: "weir.ledger")
   /// What is not on disk yet.
   private var unsaved: [JobKey: JobStore.Change] = [:]
@@ -109,22 +109,6 @@ actor Ledger {
       }
     }
     ended = ArraySlice(jobs.filter(\.state.isTerminal).map(\.key))
-  }
-
-  /// Repairs what can be repaired of damaged rows, with an event that says what stood there, and tells of all of them.
-  private func tell(ofDamaged rows: [JobRow]) {
-    for row in rows where !row.faults.isEmpty {
-      let fate = row.job == nil ? "set aside, its record stays as it is" : "repaired"
-      logger.error("the store holds a damaged record: \(row.sentence): \(fate)")
-      store.health.note(row.sentence, "the store held a damaged record, \(row.sentence): \(fate)")
-      guard let job = row.job else { continue }
-      let event = JobEvent(
-        job: job.id, time: Date(), actor: "weir", from: job.state, to: job.state, source: "weir",
-        reason: "its record was damaged and repaired: \(row.faults.joined(separator: ", "))")
-      do { try writing { [store] in try store.save([.init(job: job, events: [event])]) } } catch {
-        logger.error("\(job.key): its record cannot be repaired on disk: \(error)")
-      }
-    }
   }
 
   /// The job of that name and number, also one that ended long ago. Waits for nobody who writes.

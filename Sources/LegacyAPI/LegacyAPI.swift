@@ -340,34 +340,6 @@ private func clock(_ seconds: Int) -> String {
   return "\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
 }
 
-extension Ending {
-  /// Slurm's short word, as the upstream shows it to users.
-  var legacyWord: String {
-    switch self {
-    case .completed: "CD"
-    case .failed: "F"
-    case .outOfMemory: "OOM"
-    case .nodeFailure: "NF"
-    case .bootFailure: "BF"
-    case .timeLimit: "TO"
-    case .deadline: "DL"
-    case .preempted: "PR"
-    case .canceled: "CA"
-    case .lost: "LOST"
-    }
-  }
-
-  /// The exit code that the upstream knows: 0, 1, -15 for what somebody ended, -9 for the rest.
-  var legacyCode: Int {
-    switch self {
-    case .completed: 0
-    case .failed, .nodeFailure, .outOfMemory: 1
-    case .canceled, .deadline, .preempted: -15
-    case .timeLimit, .bootFailure, .lost: -9
-    }
-  }
-}
-
 extension HTTPError {
   /// What a caller is told of an error of a job's.
   init(_ error: any Error) {

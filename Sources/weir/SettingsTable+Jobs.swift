@@ -16,7 +16,7 @@ extension Setting {
     Setting(
       name: "WEIR_KEEP_OUTPUT", group: .jobs, form: .whole(1...31_536_000), standard: "86400",
       meaning:
-        "Seconds for which /exitstatus is answered after the first time; then the output is removed, on the cluster too. Output that nobody asks for is kept a week longer. Files of jobs have a setting of their own, `WEIR_KEEP_FILES`."
+        "Seconds for which /exitstatus is answered after the first time; then the output is removed, on the cluster too. Output that nobody asks for is kept a week longer."
     ),
     Setting(
       name: "WEIR_KEEP_FILES", group: .jobs, form: .whole(1...3_153_600_000), standard: "2592000",
