@@ -123,6 +123,6 @@ def test_limits_bind_whom_a_job_is_for(new_weir, rig):
     assert weir.post("/terminate", first.args).json() is True
     wait_until(lambda: first.name not in weir.listed())
     large = weir.try_submit(job_text("true #" + "x" * 250_000))
-    assert large.status == 429 and "may take 200000 (WEIR_OWNER_BYTES)" in large.error
+    assert large.status == 429 and "more than the 200000 bytes that they may take (WEIR_OWNER_BYTES)" in large.error
     assert "retry-after" not in large.headers
     assert weir.try_submit(held=True).status == 200
