@@ -1,4 +1,4 @@
-"""What is kept, for how long, and for whom: scripts that wait, files of jobs, logs that are cut, limits of owners."""
+"""What is kept, for how long, and for whom: scripts that wait, times, files of jobs, cut logs, limits of owners."""
 
 import os
 import time
@@ -44,6 +44,29 @@ def test_waiting_jobs_of_another_key_fail_and_hold_up_nobody(new_weir, rig):
         assert code == 1 and " F " in word and output == ""
         assert "cannot be decrypted" in reason(weir, job)
     assert weir.run("store", "check").stdout.endswith("all is well\n")
+
+
+# ------------------------------------------------------------ times that no store holds
+
+
+@pytest.mark.parametrize("seconds", [253402300800, 10**18])
+def test_start_time_after_the_year_9999_stops_no_later_start(new_weir, rig, seconds):
+    alpha = rig.server("alpha")
+    weir = new_weir(alpha).start()
+    gate = rig.gate()
+    job = weir.run_job(gate.wait, gpus=0)
+    weir.await_running(job)
+    record = alpha.attempt(weir, job) / "start"
+    process, ticks, boot, _ = record.read_text().split()
+    record.write_text(f"{process} {ticks} {boot} {seconds}\n")
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 2.5)  # two polls
+    weir.kill()
+    weir.start()
+    assert weir.runs(job)
+    assert weir.run("store", "check").stdout.endswith("all is well\n")
+    gate.open()
+    assert weir.end(job)[0] == 0
 
 
 # ------------------------------------------------------------ files and output
