@@ -14,7 +14,7 @@ what=${1:-jobs}
 case $what in
   jobs | http | store | gpu) ;;
   -h | --help) usage; exit 0 ;;
-  *) usage >&2; exit 64 ;;
+  *) refuse "$what" ;;
 esac
 require_swift
 cd "$repository"

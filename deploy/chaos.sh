@@ -16,7 +16,7 @@ what=${1:-kills}
 case $what in
   kills | network | daemons | soak | gpu | down) shift || true ;;
   -h | --help) usage; exit 0 ;;
-  *) usage >&2; exit 64 ;;
+  *) refuse "$what" ;;
 esac
 require_root "the cluster has several users"
 
@@ -43,4 +43,4 @@ else
   deploy/testbed/up.sh --without-images
 fi
 export PYTHONPATH=Tests/EndToEnd:deploy/chaos PYTHONUNBUFFERED=1
-exec /usr/bin/python3 "deploy/chaos/$what.py" "$@"
+with_signals /usr/bin/python3 "deploy/chaos/$what.py" "$@"

@@ -1,30 +1,48 @@
 #!/bin/bash
-# Feeds what reads the bytes of others, the HTTP server, the readers of tokens and key sets, of known hosts files and of
-# archives, with inputs that libFuzzer makes up, under address sanitizer. Each target in turn; what is claimed of every
-# input stands in Tests/Fuzz. The exit status is 0 only without a finding. What was learnt is kept in .build/fuzz, so that
-# the next run goes on from there.
-#   deploy/fuzz.sh [SECONDS [TARGET...]]
+# Feeds what reads the bytes of others with inputs that libFuzzer makes up, under address sanitizer: the HTTP server, the
+# readers of tokens, key sets, known hosts files and archives, and the readers of what Slurm, nvidia-smi and the directories
+# of jobs say. Each target in turn; what is claimed of every input stands in Tests/Fuzz. The exit status is 0 only without a
+# finding. What was learnt is kept in .build/fuzz, so that the next run goes on from there.
+#   deploy/fuzz.sh [--write] [SECONDS [TARGET...]]
+#     --write   puts the minimised inputs into Tests/Fuzz/corpus, and adds the executions to Tests/Fuzz/runs.txt and to the
+#               table in docs/reliability.md
 #     SECONDS   for each target, 60 by default
-#     TARGET    request, chunked, form, multipart, percent, host, header, token, knownhosts, archive
+#     TARGET    request, chunked, form, multipart, percent, host, header, token, knownhosts, archive;
+#               squeue, sacct, scontrol, nodes, listing, sweep, list, smi, servers
 . "$(dirname "$0")/lib.sh"
+write=
+if [ "${1:-}" = --write ]; then
+  write=1
+  shift
+fi
 case ${1:-60} in
   -h | --help) usage; exit 0 ;;
-  *[!0-9]*) usage >&2; exit 64 ;;
+  *[!0-9]*) refuse "$1" ;;
 esac
 seconds=${1:-60}
+clients=(request chunked form multipart percent host header token knownhosts archive)
+machines=(squeue sacct scontrol nodes listing sweep list smi servers)
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(request chunked form multipart percent host header token knownhosts archive)
+[ ${#targets[@]} -gt 0 ] || targets=("${clients[@]}" "${machines[@]}")
 require_swift
-install_packages zlib1g-dev libcurl4-openssl-dev libjwt-dev libssl-dev
+install_packages "${build_packages[@]}" python3
 cd "$repository"
 work=$repository/.build/fuzz
 mkdir -p "$work"
 
+fuzzer=(swiftc -swift-version 6 -parse-as-library -O "-sanitize=fuzzer,address" -use-ld=lld
+  -I Sources/CEpoll -I Sources/CZlib -I Sources/CLibCrypto -I Sources/CLibCurl -I Sources/CLibJWT -I Sources/CLibSSH2
+  -I Sources/CProcess Tests/Fuzz/Claim.swift)
+
+# outdated PROGRAM SOURCE...: one of the sources is newer, or there is no program
+outdated() { [ -n "$(find Tests/Fuzz/Claim.swift "${@:2}" -name '*.swift' -newer "$1" 2>&1 | head -1)" ]; }
+
 # All in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
-sources=(Sources/Archives/*.swift Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
-program=$work/fuzz
-if [ -n "$(find Tests/Fuzz "${sources[@]}" -name '*.swift' -newer "$program" 2>&1 | head -1)" ]; then
-  say "building"
+build_clients() {
+  local sources=(Tests/Fuzz/Clients/*.swift Sources/Archives/*.swift Sources/HTTP/*.swift Sources/JSON/*.swift
+    Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
+  outdated "$work/clients" "${sources[@]}" || return 0
+  say "building the program of: ${clients[*]}"
   [ -d .build/checkouts/swift-log ] || swift package resolve </dev/null
   (
     cd "$work"
@@ -35,11 +53,45 @@ if [ -n "$(find Tests/Fuzz "${sources[@]}" -name '*.swift' -newer "$program" 2>&
     echo "" >JSON.swift
     swiftc -swift-version 6 -parse-as-library -module-name JSON -emit-module JSON.swift
   )
-  swiftc -swift-version 6 -parse-as-library -O -sanitize=fuzzer,address -use-ld=lld -module-name WeirFuzz \
-    -I "$work" -I Sources/CEpoll -I Sources/CZlib -I Sources/CLibCrypto -I Sources/CLibCurl -I Sources/CLibJWT \
-    "${sources[@]}" Tests/Fuzz/*.swift "$work/libLogging.a" -o "$program.new"
-  mv "$program.new" "$program"
-fi
+  "${fuzzer[@]}" -module-name WeirFuzz -I "$work" "${sources[@]}" "$work/libLogging.a" -o "$work/clients.new"
+  mv "$work/clients.new" "$work/clients"
+}
+
+# The connectors in one module with the targets; what they use is linked as swift build made it.
+build_machines() {
+  local sources=(Tests/Fuzz/Machines/*.swift connectors/{support,slurm,gpu}/Sources/*.swift) objects=() products module name
+  outdated "$work/machines" "${sources[@]}" || return 0
+  say "building the program of: ${machines[*]}"
+  swift build </dev/null
+  products=$(swift build --show-bin-path)
+  for module in Jobs Shell SSH ScriptTemplates Templates Archives GRDB Logging Yams CYaml Mustache; do
+    while IFS= read -r object; do objects+=("$object"); done < <(find "$products/$module.build" -name '*.o')
+  done
+  # The package's name is that of its directory; what is `package` in Jobs is seen by that name only.
+  name=$(basename "$repository")
+  mkdir -p "$work/stand-ins"
+  (
+    cd "$work/stand-ins"
+    echo "" >ConnectorSupport.swift
+    swiftc -swift-version 6 -parse-as-library -module-name ConnectorSupport -emit-module ConnectorSupport.swift
+  )
+  "${fuzzer[@]}" -module-name WeirMachineFuzz -package-name "${name,,}" -I "$work/stand-ins" -I "$products/Modules" \
+    -I .build/checkouts/GRDB.swift/Sources/GRDBSQLite -I .build/checkouts/Yams/Sources/CYaml/include "${sources[@]}" "${objects[@]}" -lssh2 -lcrypto -lz -lsqlite3 \
+    -o "$work/machines.new"
+  mv "$work/machines.new" "$work/machines"
+}
+
+# is_among WORD WORD...
+is_among() { case " ${*:2} " in *" $1 "*) ;; *) return 1 ;; esac; }
+for target in "${targets[@]}"; do
+  if is_among "$target" "${clients[@]}"; then
+    build_clients
+  elif is_among "$target" "${machines[@]}"; then
+    build_machines
+  else
+    refuse "$target"
+  fi
+done
 
 # seeds TARGET: the lines of its corpus, escapes undone, a file each.
 seeds() {
@@ -51,19 +103,36 @@ seeds() {
   done <"Tests/Fuzz/corpus/$1.txt"
 }
 
+# fuzzed TARGET OPTION...: one run of its program
+fuzzed() {
+  # Swift's own crash report would take as long as the run.
+  local program=$work/machines
+  if is_among "$1" "${clients[@]}"; then program=$work/clients; fi
+  FUZZ_TARGET=$1 SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=quarantine_size_mb=16:malloc_context_size=2 "$program" "${@:2}"
+}
+
+# record TARGET: what was learnt, in the repository
+record() {
+  rm -rf "$work/minimised" && mkdir "$work/minimised"
+  fuzzed "$1" -merge=1 -rss_limit_mb=2048 "$work/minimised" "$work/seeds/$1" "$work/corpus/$1" >"$work/merge.log" 2>&1 ||
+    { tail -20 "$work/merge.log" >&2; die "the inputs of $1 could not be minimised"; }
+  python3 deploy/fuzz/record.py "$1" "$work/minimised" "$work/$1.log"
+}
+
 findings=0
 printf '%-10s %12s %10s %8s %8s\n' target executions a-second edges inputs
 for target in "${targets[@]}"; do
   seeds "$target"
   log=$work/$target.log
   status=0
-  # Swift's own crash report would take as long as the run.
-  FUZZ_TARGET=$target SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=quarantine_size_mb=16:malloc_context_size=2 "$program" \
+  fuzzed "$target" \
     -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="$work/findings/$target-" "$work/corpus/$target" "$work/seeds/$target" >"$log" 2>&1 || status=$?
+    -artifact_prefix="$work/findings/$target-" "$work/corpus/$target" "$work/seeds/$target" \
+    >"$log" 2>&1 || status=$?
   printf '%-10s %12s %10s %8s %8s\n' "$target" \
     "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" "$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")" \
     "$(grep -oE 'cov: [0-9]+' "$log" | tail -1 | cut -d' ' -f2)" "$(grep -oE 'corp: [0-9]+' "$log" | tail -1 | cut -d' ' -f2)"
+  if [ -n "$write" ]; then record "$target"; fi
   if [ $status != 0 ]; then
     findings=$((findings + 1))
     say "$target: a finding; the input lies in ${work#"$repository"/}/findings"

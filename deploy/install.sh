@@ -5,7 +5,7 @@
 case ${1:-} in
   "") ;;
   -h | --help) usage; exit 0 ;;
-  *) usage >&2; exit 64 ;;
+  *) refuse "$1" ;;
 esac
 install_packages "${build_packages[@]}"
 say "all that the build needs is installed"

@@ -18,7 +18,24 @@ die() {
 # The comment at the head of the script is its help text.
 usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
 
+# refuse ARGUMENT: one that is not in the help text
+refuse() {
+  printf '%s: unknown argument: %s\n\n' "$program" "$1" >&2
+  usage >&2
+  exit 64
+}
+
 require_root() { [ "$(id -u)" = 0 ] || die "must be run as root: $1"; }
+
+# with_signals COMMAND...: with no signal ignored. nohup, and a shell that starts something in the background, ignore HUP,
+# INT and QUIT for all that comes of it, and no shell can trap such a signal (POSIX, trap). Where that is so, the command
+# gets a session of its own, so that what the caller wanted to be safe from does not reach it.
+with_signals() {
+  case $(trap -p HUP INT QUIT) in
+    *"''"*) setsid --wait env --default-signal=HUP,INT,QUIT "$@" ;;
+    *) "$@" ;;
+  esac
+}
 
 # alive PIDFILE: the process written there runs.
 alive() { [ -s "$1" ] && kill -0 "$(cat "$1")"; } 2>/dev/null
@@ -70,13 +87,22 @@ testbed_is_up() {
   done
 }
 
-build_packages=(git ca-certificates pkg-config libssh2-1-dev libjwt-dev libcurl4-openssl-dev zlib1g-dev libssl-dev
-  libsqlite3-dev)
+build_packages=(binutils gcc git ca-certificates pkg-config libc6-dev libstdc++-12-dev libssh2-1-dev libjwt-dev
+  libcurl4-openssl-dev zlib1g-dev libssl-dev libsqlite3-dev)
+
+# What the Swift toolchain itself needs to run and to link (https://www.swift.org/install/linux), without which even
+# `swift --version` fails on a minimal Debian.
+swift_packages=(binutils gcc libc6-dev libcurl4 libedit2 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2 libz3-4 tzdata
+  zlib1g-dev)
 
 require_swift() {
   local version
   command -v swift >/dev/null || die "swift is not on the PATH: install Swift 6.1 or later (https://www.swift.org/install)"
-  version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' | head -1)
+  if ! version=$(swift --version 2>&1); then
+    install_packages "${swift_packages[@]}"
+    version=$(swift --version 2>&1) || die "swift --version fails on this machine: $version"
+  fi
+  version=$(sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' <<<"$version" | head -1)
   [ "$(printf '6.1\n%s\n' "$version" | sort -V | head -1)" = 6.1 ] ||
-    die "Swift ${version:-of an unknown version} is too old: 6.1 or later is needed"
+    die "Swift ${version:-of an unknown version} is too old: install Swift 6.1 or later (https://www.swift.org/install)"
 }

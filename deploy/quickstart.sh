@@ -5,7 +5,8 @@
 # this machine, which needs root and Debian 12.
 #   deploy/quickstart.sh             # everything it started is stopped again at the end
 #   deploy/quickstart.sh --slurm     # the same on a Slurm cluster
-#   deploy/quickstart.sh --keep      # Weir, and the cluster, stay up, to go on with
+#   deploy/quickstart.sh --keep      # Weir, and the cluster, stay up; the last lines say how to go on and how to stop
+# WEIR_PORT and, without --slurm, JARVICE_SCHED_SERVER_KEY (user:password) are used where they are set; else both are random.
 . "$(dirname "$0")/lib.sh"
 keep='' slurm=''
 for option; do
@@ -13,7 +14,7 @@ for option; do
     --keep) keep=1 ;;
     --slurm) slurm=1 ;;
     -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 64 ;;
+    *) refuse "$option" ;;
   esac
 done
 if [ -n "$slurm" ]; then require_root "the test cluster has several users, and packages may have to be installed"; fi
@@ -56,13 +57,13 @@ start_cluster() {
   log=$TESTBED/log/weir.log
 }
 
-# A directory with all that Weir keeps, and a key that only this script knows.
+# A directory with all that Weir keeps, and a service key: the caller's, or one that nobody else knows.
 prepare_this_machine() {
   directory=$(mktemp -d)
   chmod 755 "$directory"
   log=$directory/weir.log
   export WEIR_STATE_DIR=$directory/state
-  JARVICE_SCHED_SERVER_KEY=quickstart:$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  JARVICE_SCHED_SERVER_KEY=${JARVICE_SCHED_SERVER_KEY:-quickstart:$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')}
   export JARVICE_SCHED_SERVER_KEY
   if [ "$(id -u)" = 0 ]; then
     # Where the repository lies, that account may not be able to look.
@@ -178,7 +179,7 @@ Go on with, for example:
     curl -u $JARVICE_SCHED_SERVER_KEY $url/events --data-urlencode 'args=$arguments'
 ${slurm:+    . $TESTBED/env.sh; tbssh kirby squeue
 }Stop with:
-    kill $weir_pid${slurm:+; deploy/testbed/down.sh}
+    kill $weir_pid${directory:+; tail --pid=$weir_pid -f /dev/null; rm -rf $directory}${slurm:+; deploy/testbed/down.sh --purge}
 TEXT
   elif [ -n "$slurm" ]; then
     cat <<TEXT
@@ -193,9 +194,8 @@ TEXT
   else
     cat <<TEXT
 
-To go on, keep Weir up with deploy/quickstart.sh --keep, or start it by hand, not as root:
-    JARVICE_SCHED_SERVER_KEY=me:secret .build/release/weir serve
-    curl -u me:secret http://127.0.0.1:5000/running
+To go on, let Weir run, and follow "A first job by curl" in README.md:
+    JARVICE_SCHED_SERVER_KEY=me:secret WEIR_PORT=5000 deploy/quickstart.sh --keep
 A Slurm cluster on this machine to try: deploy/quickstart.sh --slurm. GPU servers: connectors/gpu/README.md.
 TEXT
   fi

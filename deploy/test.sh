@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
     --sanitize) unit='' e2e='' sanitize=1 ;;
     --filter) filter=${2:?--filter needs a name}; shift ;;
     -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 64 ;;
+    *) refuse "$1" ;;
   esac
   shift
 done
@@ -57,7 +57,7 @@ swift_tests() {
   say "building"
   swift build --build-tests "$@" </dev/null || { count 0 0 1; return 0; }
   say "swift test"
-  swift test --skip-build --no-parallel "$@" ${filter:+--filter "$filter"} </dev/null 2>&1 | tee "$output" || status=$?
+  with_signals swift test --skip-build --no-parallel "$@" ${filter:+--filter "$filter"} </dev/null 2>&1 | tee "$output" || status=$?
   bad=$(lines "$test failed after [0-9.]+ seconds")
   if grep -qE '^[^ ]+ +Test run with [0-9]+ tests? in' "$output"; then
     run=$(($(sed -nE 's/^[^ ]+ +Test run with ([0-9]+) .*/\1/p' "$output") - $(lines "$test skipped")))
@@ -86,7 +86,7 @@ end_to_end_tests() {
   testbed_is_up || cluster_is_ours=1
   deploy/testbed/up.sh </dev/null || { count 0 0 1; return 0; }
   say "end-to-end tests"
-  WEIR_BINARY=${WEIR_BINARY:-$repository/.build/debug/weir} /usr/bin/python3 -m pytest -q -p no:cacheprovider \
+  WEIR_BINARY=${WEIR_BINARY:-$repository/.build/debug/weir} with_signals /usr/bin/python3 -m pytest -q -p no:cacheprovider \
     ${filter:+-k "$filter"} Tests/EndToEnd </dev/null 2>&1 | tee "$output" || status=$?
   if [ $status = 5 ] && [ -n "$filter" ]; then status=0; fi # 5: the filter left no test
   tail -1 "$output" >"$output.last" && mv "$output.last" "$output"

@@ -10,6 +10,7 @@ public enum GPUScript {
   public static let signal = text(PackageResources.signal_sh, "signal")
   public static let watch = text(PackageResources.watch_sh, "watch")
   public static let list = text(PackageResources.list_sh, "list")
+  public static let recall = text(PackageResources.recall_sh, "recall")
   public static let output = text(PackageResources.output_sh, "output")
   public static let size = text(PackageResources.size_sh, "size")
   public static let describe = text(PackageResources.describe_sh, "describe")

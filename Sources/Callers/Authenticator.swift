@@ -1,5 +1,6 @@
 import CLibCrypto
 import Foundation
+import Synchronization
 import Tokens
 
 /// Tells who sends a request from its Authorization field: the service key by HTTP Basic (RFC 7617), or a bearer token
@@ -17,9 +18,7 @@ public struct Authenticator: Sendable {
   /// Calls without credentials are served, and served everything.
   public let isOpen: Bool
 
-  private let serviceKeys: [[UInt8]]
-  /// The whole field for each service key, as nearly every client writes it.
-  private let serviceFields: [[UInt8]]
+  private let serviceKeys: ServiceKeys
   private let verifier: TokenVerifier?
   private let userClaim: String
   private let adminClaim: (name: String, value: String)?
@@ -35,9 +34,7 @@ public struct Authenticator: Sendable {
     serviceKeys: [String], verifier: TokenVerifier?, userClaim: String,
     adminClaim: (name: String, value: String)? = nil, open: Bool = false
   ) {
-    let keys = serviceKeys.filter { !$0.isEmpty }
-    self.serviceKeys = keys.map { Array($0.utf8) }
-    serviceFields = keys.map { Array("Basic \(Data($0.utf8).base64EncodedString())".utf8) }
+    self.serviceKeys = ServiceKeys(serviceKeys)
     self.verifier = verifier
     self.userClaim = userClaim
     self.adminClaim = adminClaim
@@ -48,14 +45,17 @@ public struct Authenticator: Sendable {
   public var checksTokens: Bool { verifier != nil }
 
   /// Whether there is a service key.
-  var takesServiceKeys: Bool { !serviceKeys.isEmpty }
+  var takesServiceKeys: Bool { !serviceKeys.plain.isEmpty }
+
+  /// From now on these are the service keys, and no others.
+  public func replaceServiceKeys(by keys: [String]) { serviceKeys.replace(by: keys) }
 
   /// Who sends a request with this Authorization field, if that is known without verifying a signature; nil says
   /// nothing of the credentials. Takes a microsecond or two: for event loops.
   public func known(authorization: String?, now: Date = Date()) -> Caller? {
     if isOpen { return .anybody }
     guard var field = authorization, field.utf8.count <= Self.maximumLength else { return nil }
-    if field.withUTF8({ Self.isOne(of: serviceFields, UnsafeRawBufferPointer($0)) }) { return .service }
+    if field.withUTF8({ Self.isOne(of: serviceKeys.fields, UnsafeRawBufferPointer($0)) }) { return .service }
     switch try? Credentials(field) {
     case .basic(let sent): return isServiceKey(sent) ? .service : nil
     case .bearer(let token): return verifier?.cached(token, now: now).flatMap { try? caller($0) }
@@ -106,7 +106,7 @@ public struct Authenticator: Sendable {
   }
 
   private func isServiceKey(_ sent: [UInt8]) -> Bool {
-    sent.withUnsafeBytes { Self.isOne(of: serviceKeys, $0) }
+    sent.withUnsafeBytes { Self.isOne(of: serviceKeys.plain, $0) }
   }
 
   /// All are compared, in a time that depends on the lengths alone: it tells nothing of which one fits, or how nearly.
@@ -114,5 +114,28 @@ public struct Authenticator: Sendable {
     known.reduce(false) { found, key in
       (key.count == sent.count && CRYPTO_memcmp(key, sent.baseAddress, key.count) == 0) || found
     }
+  }
+}
+
+/// The service keys in force.
+private final class ServiceKeys: Sendable {
+  private let state: Mutex<(plain: [[UInt8]], fields: [[UInt8]])>
+
+  init(_ keys: [String]) { state = Mutex(Self.forms(of: keys)) }
+
+  var plain: [[UInt8]] { state.withLock { $0.plain } }
+  /// The whole Authorization field for each, as nearly every client writes it.
+  var fields: [[UInt8]] { state.withLock { $0.fields } }
+
+  func replace(by keys: [String]) {
+    let forms = Self.forms(of: keys)
+    state.withLock { $0 = forms }
+  }
+
+  private static func forms(of keys: [String]) -> (plain: [[UInt8]], fields: [[UInt8]]) {
+    let keys = keys.filter { !$0.isEmpty }
+    return (
+      keys.map { Array($0.utf8) }, keys.map { Array("Basic \(Data($0.utf8).base64EncodedString())".utf8) }
+    )
   }
 }

@@ -25,7 +25,8 @@ public protocol Connector: Sendable {
   /// it ended. A job among them that is over already is asked about for what is not known of its end.
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation
 
-  /// Asks the backend, in every record it keeps, for a job whose id was never learnt.
+  /// Asks the backend, in every record it keeps, for one job: one whose id was never learnt, or one that complete polls
+  /// do not show. It asks in another way than ``observe(_:)`` where there is one, as the job's own account for example.
   /// Nil means that the backend was asked and does not have it.
   /// - Parameter timeout: time for all of it.
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting?
@@ -106,6 +107,9 @@ public protocol Connector: Sendable {
   /// Whether a job can come with an archive that is unpacked where it runs.
   var takesInputs: Bool { get }
 
+  /// Whether the exit code of a job may become known some time after its end.
+  var reportsExitCodesLater: Bool { get }
+
   /// Works on the jobs of a board until the task is cancelled, for a connector that finds machines for them itself.
   func work(on board: JobBoard) async
 }
@@ -124,6 +128,7 @@ extension Connector {
   public var outage: String? { nil }
   public var queuesHere: Bool { false }
   public var takesInputs: Bool { false }
+  public var reportsExitCodesLater: Bool { false }
   public func work(on board: JobBoard) async {}
   public func hold(_ job: Job) async throws(BackendError) { throw cannot("hold") }
   public func suspend(_ job: Job) async throws(BackendError) { throw cannot("suspend") }
@@ -249,11 +254,12 @@ public struct Sighting: Sendable, Equatable {
   /// Whether this is that job: by the mark where it is shown, else by id and name; never under another account.
   ///
   /// An id alone says nothing: a backend that was reset gives its ids out anew. A mark under another account is
-  /// somebody's copy. What was submitted before the job, by more than clocks differ, is an earlier holder of its id.
+  /// somebody's copy. What was submitted before the job, by more than clocks that were set wrong differ, is an earlier
+  /// holder of its id.
   public func shows(_ job: Job) -> Bool {
     if let account, account != job.account { return false }
     if let mark { return mark.token == job.submissionToken }
-    if let submittedAt, submittedAt < job.submittedAt - 600 { return false }
+    if let submittedAt, submittedAt < job.submittedAt - 7200 { return false }
     return backendID == job.backendID && name == job.name
   }
 }

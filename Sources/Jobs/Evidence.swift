@@ -2,40 +2,42 @@ import Foundation
 
 /// What an observation means for the jobs that were asked about. The rules that a job's state follows are all here:
 ///
-/// - What is over stays as it is; only what was not known of its end is added.
-/// - A job ends by what is seen of it. Not being seen is no end, until it was not seen for long enough in observations
-///   that were all complete.
+/// - Ended jobs do not change; only what was not known of the end is added. The exception is an end that nobody has seen
+///   (`lost`, or one that an administrator made): what the backend shows later corrects it.
+/// - A job ends by what is seen of it. Not being seen is no end; see ``Absences``.
 /// - A job that ran and waits again, or runs since a later moment, was requeued: the same job, the next attempt.
 struct Evidence {
-  let observation: Observation
-  let asked: Set<JobKey>
-  /// Seconds.
-  let lostAfter: TimeInterval
-  /// Whether the observation before this one was complete as well.
-  let unbroken: Bool
-
-  init(_ observation: Observation, asked: Set<JobKey>, lostAfter: TimeInterval, unbroken: Bool) {
-    self.observation = observation
-    self.asked = asked
-    self.lostAfter = lostAfter
-    self.unbroken = unbroken
+  struct Change {
+    let before: Job
+    let after: Job
+    let sighting: Sighting
   }
 
-  /// The jobs of which it says something, before and after.
-  func changes(of jobs: [JobKey: Job]) -> [(before: Job, after: Job)] {
-    let shown = matches(with: jobs)
-    var changes: [(before: Job, after: Job)] = []
-    for (key, sighting) in shown {
-      guard let before = jobs[key] else { continue }
-      changes.append((before, before.updated(by: sighting, at: observation.time)))
+  let observation: Observation
+  /// The ids of the jobs that were asked about.
+  let asked: Set<String>
+
+  init(_ observation: Observation, asked: Set<String>) {
+    self.observation = observation
+    self.asked = asked
+  }
+
+  /// The jobs that it shows, before and after.
+  func changes(of jobs: [JobKey: Job]) -> [Change] {
+    matches(with: jobs).compactMap { key, sighting in
+      jobs[key].map { Change(before: $0, after: $0.updated(by: sighting, at: observation.time), sighting: sighting) }
     }
-    for key in asked where shown[key] == nil {
-      guard let before = jobs[key], !before.state.isTerminal, let id = before.backendID,
-        !observation.unchanged.contains(id)
-      else { continue }
-      changes.append((before, missed(before)))
+  }
+
+  /// The jobs that were asked about, are not over, and of which it should say something and does not.
+  func missing(of jobs: [JobKey: Job], shown: [Change]) -> [Job] {
+    let shown = Set(shown.map(\.before.id))
+    return jobs.values.filter { job in
+      guard asked.contains(job.id), !shown.contains(job.id), !job.state.isTerminal, let id = job.backendID else {
+        return false
+      }
+      return !observation.unchanged.contains(id)
     }
-    return changes
   }
 
   /// The sighting of each job. Of several with its mark, as the tasks of an array have, the one with its id is it; the
@@ -44,9 +46,11 @@ struct Evidence {
     var byToken: [String: JobKey] = [:]
     // More than one where the backend was reset and gives its ids out anew.
     var byBackendID: [String: [JobKey]] = [:]
-    for (key, job) in jobs where !job.state.isTerminal || asked.contains(key) {
+    for (key, job) in jobs where !job.state.isTerminal || job.isCorrectable || asked.contains(job.id) {
       byToken[job.submissionToken] = key
-      if let id = job.backendID { byBackendID[id, default: []].append(key) }
+      guard let id = job.backendID else { continue }
+      // A living job has the first claim to an id.
+      byBackendID[id, default: []].insert(key, at: job.state.isTerminal ? byBackendID[id]?.count ?? 0 : 0)
     }
     var matches: [JobKey: Sighting] = [:]
     for sighting in observation.sightings {
@@ -69,38 +73,17 @@ struct Evidence {
     if sighting.backendID == job.backendID { return true }
     return sighting.backendID.compare(other.backendID, options: .numeric) == .orderedAscending
   }
-
-  private func missed(_ before: Job) -> Job {
-    var job = before
-    job.unknownSince = before.unknownSince ?? observation.time
-    // Another look asks about it.
-    if let id = before.backendID, observation.unasked.contains(id) { return job }
-    let isReachable = before.backendID.map { observation.unreachable[$0] == nil } ?? true
-    guard observation.accountingFailure == nil, isReachable else {
-      job.missingSince = nil
-      return job
-    }
-    let since = unbroken ? before.missingSince ?? observation.time : observation.time
-    job.missingSince = since
-    guard observation.time.timeIntervalSince(since) >= lostAfter else { return job }
-    let answer = before.backendID.flatMap { observation.answers[$0] } ?? "no record of it"
-    job.state = .lost
-    job.stateSource = "weir"
-    job.stateTime = observation.time
-    job.ending = .lost
-    job.endedAt = observation.time
-    job.unknownSince = nil
-    job.reason = "not in the queue since \(since.formatted(.iso8601)), and nothing says how it ended: \(answer)"
-    return job
-  }
 }
 
 extension Job {
   /// This job with what a sighting says of it.
   func updated(by sighting: Sighting, at time: Date) -> Job {
-    guard !state.isTerminal else { return amended(by: sighting) }
-    if let shown = sighting.attempt, shown != attempt, fingerprint.hasPrefix(Self.adoptedFingerprint) == false {
-      return self
+    if let shown = sighting.attempt, shown != attempt, !isAdopted, !state.isTerminal || isCorrectable {
+      // A store that was put back from a backup holds a job for waiting whose later attempt has run.
+      guard shown > attempt, [.queued, .held, .starting, .canceling].contains(state) else { return self }
+    }
+    guard !state.isTerminal else {
+      return isCorrectable && sighting.ending != ending ? corrected(by: sighting, at: time) : amended(by: sighting)
     }
     var job = self
     let canceling = state == .canceling && !sighting.state.isTerminal
@@ -164,12 +147,21 @@ extension Job {
   /// Whether the other is this job, over, with more known of its end.
   func isAmended(by other: Job) -> Bool { state.isTerminal && other.state == state && exitCode != other.exitCode }
 
-  /// Whether its end is known and how it ended is not yet: the queue tells the first, accounting both, but later. It is
-  /// asked for ten minutes in which it can answer, within a day.
-  func lacksExitCode(at now: Date, accountingSince: Date) -> Bool {
-    guard state.isTerminal, state != .lost, backendID != nil, exitCode == nil, let endedAt else { return false }
-    return (6...86_400).contains(now.timeIntervalSince(endedAt))
-      && now.timeIntervalSince(max(endedAt, accountingSince)) <= 600
+  /// Whether it is over though nobody has seen it end: then what the backend shows of it later is the truth.
+  var isCorrectable: Bool { state == .lost || state.isTerminal && stateSource == Self.administrator }
+
+  /// The source of an end that an administrator made by hand.
+  static let administrator = "administrator"
+
+  /// This job, whose end nobody has seen, with what a sighting shows of it instead.
+  private func corrected(by sighting: Sighting, at time: Date) -> Job {
+    var open = self
+    open.state = startedAt == nil ? .queued : .running
+    (open.ending, open.endedAt, open.exitCode, open.signal) = (nil, nil, nil, nil)
+    var job = open.updated(by: sighting, at: time)
+    let since = endedAt.map { " since \($0.formatted(.iso8601))" } ?? ""
+    job.reason = "found again: it was \(state.rawValue)\(since)" + (job.reason.isEmpty ? "" : "; \(job.reason)")
+    return job
   }
 }
 
@@ -199,5 +191,14 @@ extension JobService {
       since = since.map { min($0, last) } ?? last
     }
     return JobView(lastKnown: job, state: since == nil ? job.state : .unknown, unknownSince: since)
+  }
+
+  /// Seconds that a job has run: as the backend said last, and the time since then while it is seen to run. Time in
+  /// which nobody sees it run is not made up.
+  public func elapsed(of job: Job) -> Int {
+    guard job.state == .running || job.state == .canceling, job.startedAt != nil, view(of: job).unknownSince == nil,
+      let seen = ledger.table.read({ $0.timelines[job.key]?.seen })
+    else { return job.elapsed }
+    return job.elapsed + Int((configuration.clock.now - seen).components.seconds)
   }
 }

@@ -69,6 +69,8 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var devices: [Device] = []
   /// The archive that it was submitted with.
   public var input: JobInput?
+  /// When it was submitted, by the clock that nobody sets.
+  var submittedStamp: Stamp?
 
   public var key: JobKey { JobKey(name: name, number: number) }
 

@@ -11,11 +11,14 @@ public struct JobBoard: Sendable {
     public var key: JobKey
     public var machine: String
     public var devices: [Device]
+    /// Where its output will be, as ``Job/outputPath``; nil leaves that as it is.
+    public var outputPath: String?
 
-    public init(key: JobKey, machine: String, devices: [Device]) {
+    public init(key: JobKey, machine: String, devices: [Device], outputPath: String? = nil) {
       self.key = key
       self.machine = machine
       self.devices = devices
+      self.outputPath = outputPath
     }
   }
 
@@ -42,6 +45,7 @@ public struct JobBoard: Sendable {
       job.stateTime = Date()
       job.nodes = [placement.machine]
       job.devices = placement.devices
+      job.outputPath = placement.outputPath ?? job.outputPath
       job.reason = ""
     }
   }
@@ -51,7 +55,7 @@ public struct JobBoard: Sendable {
   ///   - job: as it was placed; not changed if it is another attempt by now.
   ///   - asNextAttempt: whether what was tried left traces, so that the next try needs a number of its own.
   public func putBack(_ job: Job, reason: String, asNextAttempt: Bool) async {
-    await ledger.transition(job.key, actor: "weir") { [attempt = job.attempt] job in
+    await ledger.transition(job, actor: "weir") { [attempt = job.attempt] job in
       guard job.attempt == attempt, job.state == .starting || job.state == .canceling else { return }
       job.stateTime = Date()
       job.stateSource = "queue"
@@ -74,7 +78,7 @@ public struct JobBoard: Sendable {
   /// Ends a job that certainly was not started, for it cannot be.
   /// - Parameter job: as it was placed; not changed if it is another attempt by now.
   public func fail(_ job: Job, reason: String) async {
-    await ledger.transition(job.key, actor: "weir") { [attempt = job.attempt] job in
+    await ledger.transition(job, actor: "weir") { [attempt = job.attempt] job in
       guard job.attempt == attempt, job.state == .starting else { return }
       job.end(at: Date(), reason: reason)
       job.stateSource = "queue"
@@ -84,7 +88,8 @@ public struct JobBoard: Sendable {
 
   /// Ends a job that was to be canceled before it had a machine.
   public func endUnplaced(_ key: JobKey) async {
-    await ledger.transition(key, actor: "weir") { job in
+    guard let job = job(key) else { return }
+    await ledger.transition(job, actor: "weir") { job in
       guard job.state == .canceling, job.nodes.isEmpty else { return }
       job.state = .canceled
       job.stateSource = "queue"
@@ -92,6 +97,12 @@ public struct JobBoard: Sendable {
       job.ending = .canceled
       job.endedAt = Date()
     }
+  }
+
+  /// Notes where a job's output is.
+  public func relocate(_ key: JobKey, to outputPath: String) async {
+    guard let job = job(key) else { return }
+    await ledger.transition(job, actor: "weir") { $0.outputPath = outputPath }
   }
 
   /// Takes over what was seen of jobs.

@@ -5,7 +5,9 @@ import Logging
 extension JobService {
   /// Ends a job; of one that is over already there is nothing to end.
   public func cancel(_ job: Job, actor: String) async throws(JobError) {
-    guard !job.state.isTerminal else { return }
+    guard !job.state.isTerminal || job.isCorrectable else { return }
+    // That the backend never had it was found out, or an administrator has decided it.
+    if job.state.isTerminal, job.backendID == nil { return }
     try requireBackendID(job)
     // Where it is remembered until it is done, who asked for it is written before it can be done.
     if connector.queuesHere { await noteCancel(of: job, actor) }
@@ -22,10 +24,17 @@ extension JobService {
   }
 
   private func noteCancel(of job: Job, _ actor: String) async {
-    await ledger.transition(job.key, actor: actor) { job in
+    let time = configuration.clock.date
+    guard !job.state.isTerminal else {
+      do { try await ledger.noteCancel(ofLost: job, actor: actor, at: time) } catch {
+        logger.warning("\(job.key): the cancel is not written down: \(error)")
+      }
+      return
+    }
+    await ledger.transition(job, actor: actor) { job in
       job.state = .canceling
       job.stateSource = "weir"
-      job.stateTime = Date()
+      job.stateTime = time
       job.reason = "canceled by \(actor)"
     }
   }
@@ -47,11 +56,11 @@ extension JobService {
 
   /// What was done to a job that waits is shown at once, if nothing else has become of it meanwhile.
   private func note(_ job: Job, _ old: JobState, to new: JobState, _ actor: String, _ reason: String) async {
-    await ledger.transition(job.key, actor: actor) { job in
+    await ledger.transition(job, actor: actor) { [clock = configuration.clock] job in
       guard job.state == old else { return }
       job.state = new
       job.stateSource = "weir"
-      job.stateTime = Date()
+      job.stateTime = clock.date
       job.reason = reason
     }
     observer.poke()
@@ -86,7 +95,9 @@ extension JobService {
   /// The last lines of a job's output, as it is now.
   public func tail(_ job: Job, lines: Int) async throws(JobError) -> [UInt8] {
     try requireBackendID(job)
-    if job.state.isTerminal, let kept = try await kept(job).output { return lastLines(kept, lines) }
+    if job.state.isTerminal, try await toldEnd(of: job) == nil, let kept = try await kept(job).output {
+      return lastLines(kept, lines)
+    }
     do { return try await connector.output(job, lines: lines) } catch { throw JobError(error) }
   }
 

@@ -26,6 +26,13 @@ final class Recall: Sendable {
 
   private let state = Mutex(State())
 
+  /// From when on the store may lack jobs: three hours before the last that it knows, since the calendars of the cluster
+  /// and of this machine may differ, and be set.
+  static func begin(now: Date, lastSubmit: Date?, interval: TimeInterval) -> Date {
+    let earliest = now - interval
+    return lastSubmit.map { max(min($0, now) - 10_800, earliest) } ?? earliest
+  }
+
   /// - Parameter since: from when on the store may lack jobs.
   func begin(adopting: Bool, since: Date) {
     state.withLock { $0 = State(isAdopting: adopting, unsearchedSince: adopting ? since : nil) }
@@ -82,7 +89,7 @@ extension JobService {
   func searchRecords() async {
     guard let since = recall.unsearchedSince else { return }
     do throws(BackendError) {
-      _ = await adopt(try await connector.recall(since: since), at: Date())
+      _ = await adopt(try await connector.recall(since: since), at: configuration.clock.date)
       recall.searchedRecords()
       // A day's records are many megabytes, which malloc would keep.
       malloc_trim(0)
@@ -136,7 +143,9 @@ extension JobService {
       recall.failedToAsk(for: mention)
       throw JobError(error)
     }
-    guard let found, let job = adoption.job(shownBy: found, connector: connector, at: Date()), job.key == key else {
+    guard let found, let job = adoption.job(shownBy: found, connector: connector, at: configuration.clock.date),
+      job.key == key
+    else {
       return nil
     }
     do { _ = try await ledger.adopt(job) } catch { throw .storage("\(error)") }

@@ -17,7 +17,7 @@ extension JobService {
   /// The output of a job that is over: read from the backend once, the same bytes until ``Configuration/keepOutput``
   /// after it was first asked for, and then no more.
   public func finalOutput(_ job: Job) async throws(JobError) -> [UInt8] {
-    guard job.state.isTerminal else { throw .notOver(job.key, job.state) }
+    if !job.state.isTerminal, try await toldEnd(of: job) == nil { throw .notOver(job.key, job.state) }
     let (known, isAnswered) = try await kept(job)
     if let known, isAnswered { return known }
     var output = known ?? []
@@ -25,10 +25,10 @@ extension JobService {
       do { output = try await lastOutput(of: job) } catch { throw JobError(error) }
     }
     Checkpoint.reach("output.read", if: known == nil)
-    let now = Date()
+    let now = configuration.clock.date
     do {
       output = try await ledger.keep(output: output, of: job.id)
-      let due = now + configuration.keepOutput
+      let due = ledger.serviceTime.now + configuration.keepOutput
       let limit = configuration.ownerLimits.bytes
       let isInTime = try await ledger.writing { [store = ledger.store, size = output.count] in
         let isInTime = try store.answered(job.id, size: size, at: now, due: due)
@@ -44,6 +44,12 @@ extension JobService {
       logger.warning("\(job.key): output answered, but not kept: \(error)")
     }
     return output
+  }
+
+  /// How a job ended, as it was answered the first time: what the upstream has acted on does not change, even where it
+  /// was wrong. Nil when that is how the job ended.
+  public func toldEnd(of job: Job) async throws(JobError) -> ToldEnd? {
+    do { return try await ledger.store.toldEnd(of: job.id) } catch { throw .storage(StoreError(error).summary) }
   }
 
   /// The last lines that a job has printed. Where that is not all, the first line says how much is left out.
@@ -75,21 +81,20 @@ extension JobService {
   func removeOutputs() async {
     let shortest = min(configuration.keepOutput, configuration.keepFiles)
     let pause = Duration.seconds(min(60, max(1, shortest / 2)))
-    do {
-      try await ledger.writing { [store = ledger.store, seconds = configuration.keepFiles] in
-        try store.scheduleFiles(keptFor: seconds)
-      }
-    } catch {
-      logger.warning("the times at which files of ended jobs are removed stay as they were: \(error)")
-    }
     // Right after the start no place is ready yet, which would count as a failure to remove.
     for _ in 0..<50 where observer.status.lastComplete == nil && !Task.isCancelled {
       try? await Task.sleep(for: .milliseconds(200))
     }
     while !Task.isCancelled {
+      await keepServiceTime()
       await removeDueOutputs()
       try? await Task.sleep(for: pause)
     }
+  }
+
+  func keepServiceTime() async {
+    let time = ledger.serviceTime.now
+    _ = try? await ledger.writing { [store = ledger.store] in try store.keep(serviceTime: time) }
   }
 
   /// Removes all output whose time is over: from the backend, then what we kept of it, and the script that was shown; and
@@ -97,12 +102,13 @@ extension JobService {
   func removeDueOutputs() async {
     do {
       while !Task.isCancelled {
-        let due = try await ledger.writing { [store = ledger.store] in try store.expire(before: Date(), limit: 100) }
+        let now = ledger.serviceTime.now
+        let due = try await ledger.writing { [store = ledger.store] in try store.expire(before: now, limit: 100) }
         for job in due where !Task.isCancelled { try await removeOutput(of: job) }
         if due.count < 100 { break }
       }
       while !Task.isCancelled {
-        let due = try ledger.store.filesDue(before: Date(), limit: 100)
+        let due = try ledger.store.jobs(withFilesSince: ledger.serviceTime.now - configuration.keepFiles, limit: 100)
         for job in due where !Task.isCancelled { try await removeFiles(of: job) }
         if due.count < 100 { break }
       }
@@ -126,13 +132,14 @@ extension JobService {
     guard isRemoved else { return }
     Checkpoint.reach("removal.done")
     let event = event(job, "its output was removed")
-    let filesDue = connector.keepsFiles && !job.nodes.isEmpty ? (job.endedAt ?? Date()) + configuration.keepFiles : nil
-    try await ledger.writing { try store.removedOutput(of: job, filesDue: filesDue, event: event) }
+    let filesSince = connector.keepsFiles && !job.nodes.isEmpty ? ledger.serviceTime.now : nil
+    try await ledger.writing { try store.removedOutput(of: job, filesSince: filesSince, event: event) }
     Checkpoint.reach("removal.written")
   }
 
   private func removeFiles(of job: Job) async throws {
-    let isRemoved = try await remove(.files, of: job) { () throws(BackendError) in try await connector.removeFiles(job)
+    let isRemoved = try await remove(.files, of: job) { () throws(BackendError) in
+      try await connector.removeFiles(job)
     }
     guard isRemoved else { return }
     let event = event(job, "its files were removed")
@@ -143,7 +150,8 @@ extension JobService {
   private func remove(
     _ remains: JobStore.Remains, of job: Job, _ body: () async throws(BackendError) -> Void
   ) async throws -> Bool {
-    let time = Date()
+    // Files go by the time since which they are kept.
+    let time = ledger.serviceTime.now - (remains == .files ? configuration.keepFiles : 0)
     do throws(BackendError) {
       try await body()
       return true
@@ -162,7 +170,8 @@ extension JobService {
 
   private func event(_ job: Job, _ reason: String) -> JobEvent {
     JobEvent(
-      job: job.id, time: Date(), actor: "weir", from: job.state, to: job.state, source: "weir", reason: reason)
+      job: job.id, time: configuration.clock.date, actor: "weir", from: job.state, to: job.state, source: "weir",
+      reason: reason)
   }
 
   /// Seconds until a removal that failed so often is tried again: from a minute to six hours.

@@ -1,22 +1,30 @@
 import Foundation
 import Synchronization
 
-/// When jobs whose answer was lost are looked for next: ever less often, since each look is a request or two of its own.
-final class Unsettled: Sendable {
-  private static let longestPause = Duration.seconds(15)
-
+/// When what did not succeed yet is tried again, job by job: less and less often, since each try is a request or two of
+/// its own.
+final class Retries: Sendable {
+  private let longestPause: Duration
+  private let clock: JobClock
   private let looks = Mutex<[String: (next: ContinuousClock.Instant, pause: Duration)]>([:])
 
-  /// Those of the jobs whose turn it is, the longest due first; at most so many.
+  init(longestPause: Duration, clock: JobClock) {
+    self.longestPause = longestPause
+    self.clock = clock
+  }
+
+  /// Those of the jobs whose turn it is, the longest due first; at most so many. Of other jobs it is forgotten when they
+  /// were tried.
   func due(_ jobs: [Job], first pause: Duration, limit: Int) -> [Job] {
     looks.withLock { looks in
-      let now = ContinuousClock.now
+      guard !jobs.isEmpty || !looks.isEmpty else { return [] }
+      let now = clock.now
       let known = looks
       looks = Dictionary(uniqueKeysWithValues: jobs.map { ($0.id, known[$0.id] ?? (now, pause)) })
       let turn = jobs.compactMap { job in looks[job.id].map { (job, $0) } }.filter { $0.1.next <= now }
         .sorted { $0.1.next < $1.1.next }.prefix(limit)
       for (job, look) in turn {
-        looks[job.id] = (now + look.pause, min(look.pause * 2, Self.longestPause))
+        looks[job.id] = (now + look.pause, min(look.pause * 2, longestPause))
       }
       return turn.map(\.0)
     }
@@ -29,6 +37,7 @@ extension JobService {
     while !Task.isCancelled {
       await searchRecords()
       await settleOnce()
+      await followCancels()
       try? await Task.sleep(for: configuration.pollInterval)
     }
   }
@@ -40,9 +49,67 @@ extension JobService {
       contents.jobs.values.filter { $0.state == .submitting && $0.backendID == nil }
     }
     let due = unsettled.due(open.filter { !isSubmitting($0.key) }, first: configuration.pollInterval, limit: 16)
+    let doubtful = absent.due(await ledger.doubtful, first: configuration.pollInterval, limit: 8)
     await withDiscardingTaskGroup { group in
       for job in due { group.addTask { _ = await self.lookFor(job, timeout: .seconds(10)) } }
+      for job in doubtful { group.addTask { await self.verifyAbsence(of: job) } }
     }
+  }
+
+  /// Asks the backend for a job whose answer was lost, and settles it if that can be known: it is there, or its
+  /// deadline is over and it is not.
+  /// - Returns: the job as it is then; nil when it is still not known, or another has its name by now.
+  func lookFor(_ job: Job, timeout: Duration) async -> Job? {
+    Checkpoint.reach("settle.begun")
+    let clock = configuration.clock
+    // What it answers is true of the moment it was asked; the answer may take its time.
+    let asked = clock.now
+    let found: Sighting?
+    do throws(BackendError) {
+      found = try await connector.locate(dated(job), timeout: timeout)
+    } catch {
+      logger.debug("\(job.key): still unsettled: \(error)")
+      return nil
+    }
+    Checkpoint.reach("settle.found", if: found != nil)
+    let deadline = Duration.seconds(max(configuration.submitDeadline, connector.lastSubmit))
+    let known = ledger.table.read { $0.timelines[job.key]?.known }
+    guard found != nil || known.map({ asked - $0 > deadline }) ?? false else { return nil }
+    return await ledger.transition(job, actor: "weir") { job in
+      guard job.state == .submitting else { return }
+      if let found {
+        job = job.updated(by: found, at: clock.date)
+      } else {
+        job.end(at: clock.date, reason: "the backend was asked and never had it")
+      }
+    }
+  }
+
+  /// A job as a connector is to see it that asks what the backend remembers: its submit is as long ago by the calendar of
+  /// now as it is in truth, or longer where that is not known.
+  func dated(_ job: Job) -> Job {
+    let (clock, now) = (configuration.clock, configuration.clock.date)
+    var dated = job
+    if let age = clock.age(of: job.submittedStamp) {
+      dated.submittedAt = now - age.inSeconds
+    } else if job.submittedStamp != nil {
+      // The machine was started since.
+      dated.submittedAt = min(job.submittedAt, now) - 86_400
+    }
+    return dated
+  }
+
+  /// Asks for a job that polls do not show in another way, before that may mean that it is lost.
+  private func verifyAbsence(of job: Job) async {
+    let found: Sighting?
+    do throws(BackendError) { found = try await connector.locate(dated(job), timeout: .seconds(10)) } catch {
+      logger.debug("\(job.key): not in the queue, and not asked for otherwise: \(error)")
+      return await ledger.noteDoubt(
+        about: job, "not in the queue, and it cannot be found out what became of it: \(error)")
+    }
+    let time = configuration.clock.date
+    guard let found, found.shows(job) else { return await ledger.believeAbsence(of: job, at: time) }
+    await ledger.contradictAbsence(of: job, by: found, at: time)
   }
 
   /// Tells of jobs that were given up and that an observation shows all the same, each once.

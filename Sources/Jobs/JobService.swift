@@ -15,8 +15,10 @@ public final class JobService: Sendable {
     public var earlyPollInterval: Duration = .milliseconds(500)
     /// How long the last complete observation is served while newer ones fail.
     public var staleAfter: Duration = .seconds(60)
-    /// How long complete observations must miss a job before it is called lost, in seconds.
+    /// How long complete observations, three at least, must miss a job before it may be called lost, in seconds.
     public var lostAfter: TimeInterval = 600
+    /// How long a job may be in doubt, unknown, or running though it was canceled, before administrators are shown it.
+    public var stuckAfter: Duration = .seconds(120)
     /// How long a job whose submission was never confirmed is looked for, in seconds.
     public var submitDeadline: TimeInterval = 60
     /// How long a caller of submit is kept waiting when the backend's answer was lost.
@@ -51,6 +53,7 @@ public final class JobService: Sendable {
     public var inputSize = 10 << 30
     /// What may be in it.
     public var inputLimits = ArchiveLimits()
+    public var clock = JobClock.system
 
     public init() {}
   }
@@ -59,10 +62,12 @@ public final class JobService: Sendable {
   let configuration: Configuration
   let logger: Logger
   let ledger: Ledger
-  let observer = ObserverState()
+  let observer: ObserverState
   let retention = RetentionStatus()
   let recall = Recall()
-  let unsettled = Unsettled()
+  let unsettled: Retries
+  let absent: Retries
+  let cancels: Retries
   private let submitting = Mutex<[JobKey: (fingerprint: String, task: Task<Receipt, any Error>)]>([:])
   private let running = Mutex<Task<Void, Never>?>(nil)
 
@@ -72,18 +77,23 @@ public final class JobService: Sendable {
     self.connector = connector
     self.configuration = configuration
     self.logger = logger
-    ledger = Ledger(store: store, configuration: configuration, logger: logger)
+    ledger = Ledger(
+      store: store, configuration: configuration, awaitsExitCodes: connector.reportsExitCodesLater, logger: logger)
+    observer = ObserverState(clock: configuration.clock)
+    unsettled = Retries(longestPause: .seconds(15), clock: configuration.clock)
+    absent = Retries(longestPause: .seconds(300), clock: configuration.clock)
+    cancels = Retries(longestPause: .seconds(300), clock: configuration.clock)
   }
 
   /// Reads what is known from the store, and begins to observe.
   public func start() async throws {
     try await ledger.load()
     try ledger.store.removeStrayInputs()
-    // An hour, since the cluster's clock may be another.
-    let recalled = Date() - configuration.recallInterval
     recall.begin(
       adopting: configuration.adoption != nil,
-      since: try ledger.store.lastSubmit().map { max($0 - 3600, recalled) } ?? recalled)
+      since: Recall.begin(
+        now: configuration.clock.date, lastSubmit: try ledger.store.lastSubmit(),
+        interval: configuration.recallInterval))
     running.withLock { running in
       guard running == nil else { return }
       running = Task {
@@ -130,7 +140,7 @@ public final class JobService: Sendable {
   public func list(_ list: JobList, owner: String? = nil) throws(JobError) -> (generation: UInt64, jobs: [Listed]) {
     try requireFresh()
     return ledger.table.read { contents in
-      let now = ContinuousClock.now
+      let now = configuration.clock.now
       let jobs = contents.jobs.values.filter { job in
         guard owner.map(job.isOwned) ?? true, let current = job.list else { return false }
         return current == list || contents.moved[job.key].map { $0.from == list && $0.until > now } ?? false
@@ -153,7 +163,7 @@ public final class JobService: Sendable {
     guard let last = status.lastComplete else {
       throw .unavailable(status.failure ?? "the first look at the backend is under way")
     }
-    let age = ContinuousClock.now - last
+    let age = configuration.clock.now - last
     if age > configuration.staleAfter {
       throw .unavailable(
         "\(status.failure ?? "the backend has not answered"); last seen \(age.components.seconds) s ago")
@@ -170,7 +180,7 @@ public final class JobService: Sendable {
   /// What keeps single users from it, a sentence each.
   public var warnings: [String] {
     let trouble = trouble
-    return connector.troubles.filter { $0 != trouble } + retention.warnings + ledger.store.health.warnings
+    return connector.troubles.filter { $0 != trouble } + retention.warnings + ledger.store.health.warnings + stuck
   }
 
   /// Why nothing new can be written to the store; nil when it can.
@@ -236,7 +246,7 @@ public final class JobService: Sendable {
     }
     let shownScript = try preview(submission)
     Checkpoint.reach("submit.begun")
-    let job = Job(submission, fingerprint: fingerprint, connector: connector, now: Date())
+    let job = Job(submission, fingerprint: fingerprint, connector: connector, clock: configuration.clock)
     let mark =
       configuration.adoption?.mark(of: submission, token: job.submissionToken, fingerprint: fingerprint)
       ?? Mark(token: job.submissionToken)
@@ -268,12 +278,12 @@ public final class JobService: Sendable {
       }
     }
     Checkpoint.reach("submit.answered")
-    await ledger.transition(job.key, actor: actor) { job in
+    await ledger.transition(job, actor: actor) { [clock = configuration.clock] job in
       // The observer may have seen it before its answer was here.
       guard job.state == .submitting else { return }
       job.backendID = id
       job.state = submission.held ? .held : .queued
-      job.stateTime = Date()
+      job.stateTime = clock.date
       job.reason = ""
     }
     Checkpoint.reach("submit.id-written")
@@ -299,9 +309,9 @@ public final class JobService: Sendable {
   private func settle(_ job: Job, why: String, until latest: ContinuousClock.Instant) async throws -> Receipt? {
     let deadline = min(latest, .now + configuration.settleTime)
     var pause = Duration.milliseconds(300)
-    await ledger.transition(job.key, actor: "weir") { job in
+    await ledger.transition(job, actor: "weir") { [clock = configuration.clock] job in
       guard job.state == .submitting else { return }
-      if job.missingSince == nil { job.missingSince = Date() }
+      if job.missingSince == nil { job.missingSince = clock.date }
       job.reason = "looked for at the backend: \(why)"
     }
     observer.poke()
@@ -320,37 +330,11 @@ public final class JobService: Sendable {
     throw JobError.unsettled(job.key, why: why)
   }
 
-  /// Asks the backend for a job whose answer was lost, and settles it if that can be known: it is there, or its
-  /// deadline is over and it is not.
-  /// - Returns: the job as it is then; nil when it is still not known.
-  func lookFor(_ job: Job, timeout: Duration) async -> Job? {
-    Checkpoint.reach("settle.begun")
-    // What it answers is true of the moment it was asked; the answer may take its time.
-    let asked = Date()
-    let found: Sighting?
-    do throws(BackendError) {
-      found = try await connector.locate(job, timeout: timeout)
-    } catch {
-      logger.debug("\(job.key): still unsettled: \(error)")
-      return nil
-    }
-    Checkpoint.reach("settle.found", if: found != nil)
-    let deadline = max(configuration.submitDeadline, connector.lastSubmit)
-    guard found != nil || asked.timeIntervalSince(job.submittedAt) > deadline else { return nil }
-    return await ledger.transition(job.key, actor: "weir") { job in
-      guard job.state == .submitting else { return }
-      if let found {
-        job = job.updated(by: found, at: Date())
-      } else {
-        job.end(at: Date(), reason: "the backend was asked and never had it")
-      }
-    }
-  }
-
   /// A job that was given up is tried anew only while the backend still does not have it.
   private func requireAbsent(_ job: Job) async throws(JobError) {
     let found: Sighting?
-    do throws(BackendError) { found = try await connector.locate(job, timeout: configuration.settleTime) } catch {
+    do throws(BackendError) { found = try await connector.locate(dated(job), timeout: configuration.settleTime) } catch
+    {
       throw .unavailable("whether an earlier try at the job was made after all is not known: \(error)")
     }
     guard let found, !found.isRefusal else { return }
@@ -374,6 +358,12 @@ extension Job {
     ending = .failed
     endedAt = time
     self.reason = reason
+  }
+
+  /// A job that is being submitted.
+  init(_ submission: Submission, fingerprint: String, connector: any Connector, clock: JobClock) {
+    self.init(submission, fingerprint: fingerprint, connector: connector, now: clock.date)
+    submittedStamp = clock.stamp
   }
 
   init(

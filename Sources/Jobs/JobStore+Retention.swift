@@ -10,8 +10,8 @@ struct Retention: Sendable, Equatable {
   var answeredAt: Date?
   /// Since when the output is answered no more.
   var expiredAt: Date?
-  /// When the job's files are to be removed, or that is tried again; nil before its output went, and once they are gone.
-  var filesDue: Date?
+  /// The service time since which only the files of the job are kept; nil before its output went, and once they are gone.
+  var filesSince: Date?
   /// How often its removal from the backend failed.
   var failures: Int
   var failure: String?
@@ -27,13 +27,16 @@ extension Retention {
     guard let row, let job = String.fromDatabaseValue(row["job"]) else { return nil }
     self.job = job
     (due, answeredAt, expiredAt) = (time("due"), time("answeredAt"), time("expiredAt"))
-    filesDue = time("filesDue")
+    filesSince = time("filesSince")
     failures = min(max(0, Int.fromDatabaseValue(row["failures"]) ?? 0), StoredBounds.count)
     failure = String.fromDatabaseValue(row["failure"])
   }
 
   /// Whether files of the job are still kept.
-  func hasFiles(at now: Date) -> Bool { expiredAt == nil || due != nil || filesDue.map { now < $0 } ?? false }
+  /// - Parameter time: the service time.
+  func hasFiles(at time: Date, keptFor seconds: TimeInterval) -> Bool {
+    expiredAt == nil || due != nil || filesSince.map { time < $0 + seconds } ?? false
+  }
 
   static func fetchOne(_ db: Database, _ id: String) throws -> Retention? {
     try Retention(Row.fetchOne(db, sql: "SELECT * FROM retention WHERE job = ?", arguments: [id]))
@@ -63,13 +66,16 @@ extension JobStore {
 
   /// Ends answering with all output whose time is over, and returns the jobs, the longest due first. A time that no
   /// store of ours writes is never due, and a job whose record is damaged is tried again a day later.
+  /// - Parameter now: by the service time, as all times of removals are.
   func expire(before now: Date, limit: Int) throws -> [Job] {
     let due = try database.read { db in
       try String.fetchAll(
         db,
         sql: """
-          SELECT job FROM retention
-          WHERE due <= ? AND due >= '1970' AND typeof(due) = 'text' AND typeof(job) = 'text' ORDER BY due LIMIT ?
+          SELECT retention.job FROM retention LEFT JOIN job ON job.id = retention.job
+          WHERE due <= ? AND due >= '1970' AND typeof(due) = 'text' AND typeof(retention.job) = 'text'
+            AND (job.id IS NULL OR NOT (\(Schema.isLiving)))
+          ORDER BY due LIMIT ?
           """,
         arguments: [now.stored, limit])
     }
@@ -106,15 +112,15 @@ extension JobStore {
   }
 
   /// Notes that output is gone from the backend; the kept copy, the archive it was submitted with and the shown script go with it.
-  /// - Parameter filesDue: when the job's files go; nil where the backend keeps none.
-  func removedOutput(of job: Job, filesDue: Date?, event: JobEvent) throws {
+  /// - Parameter filesSince: the service time from which on the job's files are kept; nil where the backend keeps none.
+  func removedOutput(of job: Job, filesSince: Date?, event: JobEvent) throws {
     unlink(outputFile(job.id))
     unlink(inputFile(job.id))
     Checkpoint.reach("removal.copy-removed")
     try database.write { db in
       try db.execute(
-        sql: "UPDATE retention SET due = NULL, filesDue = ?, failures = 0, failure = NULL WHERE job = ?",
-        arguments: [filesDue?.stored, job.id])
+        sql: "UPDATE retention SET due = NULL, filesSince = ?, failures = 0, failure = NULL WHERE job = ?",
+        arguments: [filesSince?.stored, job.id])
       try db.execute(sql: "DELETE FROM kept WHERE job = ?", arguments: [job.id])
       try db.execute(sql: "DELETE FROM shownScript WHERE job = ?", arguments: [job.id])
       var event = event.bounded()
@@ -122,29 +128,17 @@ extension JobStore {
     }
   }
 
-  /// Sets when the files of jobs that are over go, as the setting says now.
-  func scheduleFiles(keptFor seconds: TimeInterval) throws {
-    try database.write { db in
-      try db.execute(
-        sql: """
-          UPDATE retention SET filesDue = coalesce(
-            (SELECT strftime('%Y-%m-%d %H:%M:%f', endedAt, ?) FROM job WHERE job.id = retention.job), filesDue)
-          WHERE filesDue IS NOT NULL AND failures = 0
-          """, arguments: ["+\(Int(seconds)) seconds"])
-    }
-  }
-
-  /// The jobs whose output is gone and whose files are due, the longest due first.
-  func filesDue(before now: Date, limit: Int) throws -> [Job] {
+  /// The jobs whose files alone are kept since that service time or longer, the longest first.
+  func jobs(withFilesSince time: Date, limit: Int) throws -> [Job] {
     try database.read { db in
       try JobRow.fetchAll(
         db,
         sql: """
           SELECT job.* FROM retention JOIN job ON job.id = retention.job
-          WHERE filesDue <= ? AND filesDue >= '1970' AND typeof(filesDue) = 'text' AND due IS NULL
-          ORDER BY filesDue LIMIT ?
+          WHERE filesSince <= ? AND filesSince >= '1970' AND typeof(filesSince) = 'text' AND due IS NULL
+          ORDER BY filesSince LIMIT ?
           """,
-        arguments: [now.stored, limit])
+        arguments: [time.stored, limit])
     }.compactMap(\.job)
   }
 
@@ -152,7 +146,7 @@ extension JobStore {
   func removedFiles(of job: Job, event: JobEvent) throws {
     try database.write { db in
       try db.execute(
-        sql: "UPDATE retention SET filesDue = NULL, failures = 0, failure = NULL WHERE job = ?", arguments: [job.id])
+        sql: "UPDATE retention SET filesSince = NULL, failures = 0, failure = NULL WHERE job = ?", arguments: [job.id])
       var event = event.bounded()
       try event.insert(db)
     }
@@ -163,8 +157,8 @@ extension JobStore {
     case output
     case files
 
-    /// The column that says when they go.
-    fileprivate var column: String { self == .output ? "due" : "filesDue" }
+    /// The column by which they go.
+    fileprivate var column: String { self == .output ? "due" : "filesSince" }
   }
 
   /// Notes that something could not be removed, and when that is tried again. The first failure, and every other one, is
@@ -192,7 +186,7 @@ extension JobStore {
         db,
         sql: """
           SELECT count(*), failure, max(due) FROM retention
-          WHERE (due IS NOT NULL OR filesDue IS NOT NULL) AND failures > 0 AND failures >= ?
+          WHERE (due IS NOT NULL OR filesSince IS NOT NULL) AND failures > 0 AND failures >= ?
           """,
         arguments: [failures])
       guard let row, let count = Int.fromDatabaseValue(row[0]), count > 0 else { return nil }

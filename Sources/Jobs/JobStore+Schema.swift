@@ -12,6 +12,7 @@ enum Schema {
     migrator.registerMigration("retention", migrate: retention)
     migrator.registerMigration("placement", migrate: placement)
     migrator.registerMigration("inputs", migrate: inputs)
+    migrator.registerMigration("corrections", migrate: corrections)
     migrator.registerMigration("limits", migrate: limits)
     return migrator
   }
@@ -113,6 +114,25 @@ enum Schema {
     try db.alter(table: "job") { table in table.add(column: "input", .text) }
   }
 
+  /// What was answered about ends that were corrected later, and what intervals are measured by.
+  @Sendable private static func corrections(_ db: Database) throws {
+    try db.alter(table: "job") { table in table.add(column: "submittedStamp", .text) }
+    try db.create(table: "toldEnd") { table in
+      table.primaryKey("job", .text).references("job", onDelete: .cascade)
+      table.column("ending", .text).notNull()
+      table.column("elapsed", .integer).notNull()
+    }
+    try db.create(table: "serviceTime") { table in
+      table.primaryKey("id", .integer).check { $0 == 0 }
+      table.column("time", .datetime).notNull()
+    }
+    // Reads all of those that a later report may correct at each start.
+    try db.execute(sql: "CREATE INDEX jobUnseenEnd ON job (endedAt) WHERE \(hasUnseenEnd)")
+  }
+
+  /// See ``Job/isCorrectable``.
+  static let hasUnseenEnd = "state = 'lost' OR stateSource = '\(Job.administrator)'"
+
   /// What is kept for each owner, the age of keys, and when the files of a job go.
   @Sendable private static func limits(_ db: Database) throws {
     try db.alter(table: "idempotencyKey") { table in
@@ -162,14 +182,14 @@ enum Schema {
             THEN coalesce(CAST(json_extract(job.input, '$.size') AS INTEGER), 0) ELSE 0 END, 0
         FROM job LEFT JOIN payload ON payload.job = job.id JOIN shownScript ON shownScript.job = job.id;
         """)
-    try db.alter(table: "retention") { table in table.add(column: "filesDue", .datetime) }
+    try db.alter(table: "retention") { table in table.add(column: "filesSince", .datetime) }
     try db.execute(
       sql: """
         DROP INDEX retentionFailed;
         CREATE INDEX retentionFailed ON retention (failures)
-        WHERE failures > 0 AND (due IS NOT NULL OR filesDue IS NOT NULL);
+        WHERE failures > 0 AND (due IS NOT NULL OR filesSince IS NOT NULL);
         """)
-    try db.execute(sql: "CREATE INDEX retentionFilesDue ON retention (filesDue) WHERE filesDue IS NOT NULL")
+    try db.execute(sql: "CREATE INDEX retentionFiles ON retention (filesSince) WHERE filesSince IS NOT NULL")
   }
 }
 

@@ -11,6 +11,8 @@ public final class JobStore: Sendable {
     var job: Job
     var events: [JobEvent] = []
     var outputDue: Date?
+    /// The job as it was over, if it is not over after all, or ended in another way.
+    var corrects: Job?
   }
 
   let database: DatabasePool
@@ -146,9 +148,13 @@ public final class JobStore: Sendable {
           var event = event.bounded()
           try event.insert(db)
         }
+        if let end = change.corrects { try correct(end, to: change.job, db) }
         if let due = change.outputDue {
           try db.execute(
-            sql: "INSERT OR IGNORE INTO retention (job, due) VALUES (?, ?)", arguments: [change.job.id, due.stored])
+            sql: """
+              INSERT INTO retention (job, due) VALUES (?, ?)
+              ON CONFLICT (job) DO UPDATE SET due = excluded.due WHERE due IS NULL AND expiredAt IS NULL
+              """, arguments: [change.job.id, due.stored])
           try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [change.job.id])
           if db.changesCount > 0 {
             try db.execute(sql: "UPDATE kept SET script = 0 WHERE job = ?", arguments: [change.job.id])

@@ -9,7 +9,7 @@ extension Ledger {
       store.health.note(row.sentence, "the store held a damaged record, \(row.sentence): \(fate)")
       guard let job = row.job else { continue }
       let event = JobEvent(
-        job: job.id, time: Date(), actor: "weir", from: job.state, to: job.state, source: "weir",
+        job: job.id, time: clock.date, actor: "weir", from: job.state, to: job.state, source: "weir",
         reason: "its record was damaged and repaired: \(row.faults.joined(separator: ", "))")
       do { try writing { [store] in try store.save([.init(job: job, events: [event])]) } } catch {
         logger.error("\(job.key): its record cannot be repaired on disk: \(error)")

@@ -1,64 +1,6 @@
 import Dispatch
 import Foundation
 import Logging
-import Synchronization
-
-/// What the service knows of all living jobs and the latest of those that are over, in memory: readers look here and
-/// never wait.
-final class JobTable: Sendable {
-  struct Contents: Sendable {
-    var jobs: [JobKey: Job] = [:]
-    /// The list that a job was in before, and until when it is shown there too: who asks for one list after the other sees
-    /// a job that moves meanwhile in one of them, whichever is asked for first.
-    var moved: [JobKey: (from: JobList, until: ContinuousClock.Instant)] = [:]
-    /// Counts the changes, so that what is made from the table can be kept until it changes.
-    var generation: UInt64 = 0
-    /// Why changes cannot be written to disk right now; nil when they can.
-    var storeTrouble: String?
-  }
-
-  /// A closure that is taken out of a mutex as such is wrapped anew each time, and so gets slower with each call.
-  private struct Watcher: Sendable {
-    let body: @Sendable (Job) -> Void
-  }
-
-  private let contents = Mutex(Contents())
-  private let watcher = Mutex<Watcher?>(nil)
-
-  /// Calls it with each job that came or changed, in the order in which that happened.
-  func watch(_ body: @escaping @Sendable (Job) -> Void) {
-    watcher.withLock { $0 = Watcher(body: body) }
-  }
-
-  func read<Result>(_ body: (borrowing Contents) throws -> Result) rethrows -> Result {
-    try contents.withLock { try body($0) }
-  }
-
-  fileprivate func change(_ body: (inout Contents) -> Void) {
-    contents.withLock {
-      body(&$0)
-      $0.generation &+= 1
-    }
-  }
-
-  /// Shows jobs as they are now.
-  /// - Parameter lingering: for how long one that moved is shown in its list before, too.
-  fileprivate func show(_ changes: [(before: Job?, after: Job)], lingering: Duration) {
-    change { contents in
-      let now = ContinuousClock.now
-      contents.moved = contents.moved.filter { $0.value.until > now }
-      for (before, after) in changes {
-        contents.jobs[after.key] = after
-        if let from = before?.list, let to = after.list, from != to {
-          contents.moved[after.key] = (from, now + lingering)
-        }
-      }
-    }
-    if let watcher = watcher.withLock({ $0 }) { for change in changes { watcher.body(change.after) } }
-  }
-
-  fileprivate func note(storeTrouble: String?) { contents.withLock { $0.storeTrouble = storeTrouble } }
-}
 
 /// The one place where a job's state changes: first on disk, then in the table that readers see.
 ///
@@ -66,8 +8,10 @@ final class JobTable: Sendable {
 /// jobs is shown all the same, since it is true, and written as soon as that can be; what must be on disk first, such as
 /// a new job, is refused.
 actor Ledger {
-  nonisolated let table = JobTable()
+  nonisolated let table: JobTable
   nonisolated let store: JobStore
+  nonisolated let serviceTime: ServiceTime
+  let clock: JobClock
   let logger: Logger
   private let queue = DispatchSerialExecutor(label: "weir.ledger")
   /// What is not on disk yet.
@@ -75,20 +19,39 @@ actor Ledger {
   /// Set when the database turned out to be damaged: nothing more is written to it.
   private var damage: String?
   private var retry: Task<Void, Never>?
-  /// Jobs in the table that are over, the first to leave first.
+  /// Jobs in the table that are over, the first to leave first; those whose end nobody has seen apart, so that what the
+  /// backend shows of them later finds them.
   private var ended: ArraySlice<JobKey> = []
+  private var unseen: ArraySlice<JobKey> = []
+  /// The jobs that complete polls do not show.
+  var absences: Absences
+  /// Who asked for the end of a job that was lost, by the jobs' ids.
+  var canceledLost: [String: String] = [:]
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
   /// How many jobs that are over stay in the table; the others are read from disk.
   private let recentCount: Int
+  /// Whether more stay there for as long as their exit codes may still be learnt, and of very many how many.
+  private let awaitsExitCodes: Bool
+  private static let mostAwaiting = 5000
+  /// When accounting last could not be asked.
+  var accountingFailed: ContinuousClock.Instant?
   /// How long a job that moves from one list to the other is shown in both.
   private let lingering: Duration
   /// Seconds for which output is kept that nobody asks for.
   private let unclaimedOutput: TimeInterval
 
-  init(store: JobStore, configuration: JobService.Configuration, logger: Logger) {
+  init(
+    store: JobStore, configuration: JobService.Configuration, awaitsExitCodes: Bool = false, logger: Logger
+  ) {
     self.store = store
+    self.awaitsExitCodes = awaitsExitCodes
+    clock = configuration.clock
+    table = JobTable(clock: clock)
+    serviceTime = ServiceTime(clock: clock)
+    absences = Absences(
+      lostAfter: .seconds(configuration.lostAfter), longestGap: max(.seconds(60), configuration.pollInterval * 3))
     recentCount = configuration.recentCount
     unclaimedOutput = configuration.unclaimedOutput
     lingering = configuration.lingering
@@ -97,18 +60,28 @@ actor Ledger {
 
   /// Reads the jobs that are not over, and the latest of those that are.
   func load() throws {
+    if let time = try store.serviceTime() { serviceTime.resume(from: time) }
     let rows = try store.rows(livingAndLatest: recentCount)
     tell(ofDamaged: rows)
-    let jobs = rows.compactMap(\.job)
-    if let latest = jobs.map(\.id).max() { ULID.follow(latest) }
-    table.change { contents in
-      for var job in jobs {
-        // Its answer was lost when the program ended.
-        if job.state == .submitting { job.missingSince = job.missingSince ?? job.submittedAt }
-        contents.jobs[job.key] = job
-      }
+    var jobs = rows.compactMap(\.job)
+    let known = Set(jobs.map(\.id))
+    jobs = try store.jobs(withUnseenEnd: recentCount).filter { !known.contains($0.id) } + jobs
+    if awaitsExitCodes {
+      let late = try store.jobs(withoutExitCodeSince: clock.date - 600, limit: Self.mostAwaiting)
+      let known = Set(jobs.map(\.id))
+      jobs = late.filter { !known.contains($0.id) } + jobs
     }
-    ended = ArraySlice(jobs.filter(\.state.isTerminal).map(\.key))
+    if let latest = jobs.map(\.id).max() { ULID.follow(latest) }
+    // The answer to its submit was lost when the program ended.
+    for index in jobs.indices where jobs[index].state == .submitting && jobs[index].missingSince == nil {
+      jobs[index].missingSince = jobs[index].submittedAt
+    }
+    table.load(jobs)
+    for job in jobs where job.state.isTerminal { noteEnd(of: job) }
+  }
+
+  private func noteEnd(of job: Job) {
+    if job.isCorrectable { unseen.append(job.key) } else { ended.append(job.key) }
   }
 
   /// The job of that name and number, also one that ended long ago. Waits for nobody who writes.
@@ -127,7 +100,7 @@ actor Ledger {
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
       reason: job.reason)
-    let due = job.state.isTerminal ? Date() + unclaimedOutput : nil
+    let due = job.state.isTerminal ? serviceTime.now + unclaimedOutput : nil
     try writing {
       try store.insert(
         job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due,
@@ -137,7 +110,7 @@ actor Ledger {
     unsaved[job.key] = nil
     table.show([(nil, job)], lingering: .zero)
     if job.state.isTerminal {
-      ended.append(job.key)
+      noteEnd(of: job)
       forget()
     }
   }
@@ -158,13 +131,17 @@ actor Ledger {
   func remove(_ job: Job, why: String) {
     do { try writing { try store.delete(job.id) } } catch {
       logger.error("\(job.key): row not removed: \(error)")
-      transition(job.key, actor: "weir") { $0.end(at: Date(), reason: why) }
+      transition(job, actor: "weir") { [clock] in $0.end(at: clock.date, reason: why) }
       return
     }
+    guard current(job) != nil else { return }
     unsaved[job.key] = nil
-    table.change { contents in
-      if contents.jobs[job.key]?.id == job.id { contents.jobs[job.key] = nil }
-    }
+    table.remove([job.key])
+  }
+
+  /// That very job as it is now; nil when another has its name and number by now.
+  private nonisolated func current(_ job: Job) -> Job? {
+    table.read { $0.jobs[job.key] }.flatMap { $0.id == job.id ? $0 : nil }
   }
 
   /// Makes a change of the store other than of a job's state, and learns from it whether the store can be written.
@@ -185,9 +162,11 @@ actor Ledger {
   }
 
   /// Changes one job, unless it is over. Returns it as it is afterwards.
+  ///
+  /// What was learnt of a job changes that job alone, and never a later submission of the same name and number.
   @discardableResult
-  func transition(_ key: JobKey, actor: String, _ change: @Sendable (inout Job) -> Void) -> Job? {
-    guard let before = table.read({ $0.jobs[key] }) else { return nil }
+  func transition(_ job: Job, actor: String, _ change: @Sendable (inout Job) -> Void) -> Job? {
+    guard let before = current(job) else { return nil }
     guard !before.state.isTerminal else { return before }
     var after = before
     change(&after)
@@ -195,22 +174,7 @@ actor Ledger {
     return after
   }
 
-  /// Changes several jobs in one transaction, but for those that are over and those that `change` leaves as they are.
-  /// - Returns: those that were changed, as they are afterwards.
-  @discardableResult
-  func transition(_ keys: [JobKey], actor: String, _ change: @Sendable (inout Job) -> Void) -> [Job] {
-    var changes: [(before: Job, after: Job)] = []
-    for key in keys {
-      guard let before = table.read({ $0.jobs[key] }), !before.state.isTerminal else { continue }
-      var after = before
-      change(&after)
-      if after != before { changes.append((before, after)) }
-    }
-    commit(changes, actor: actor)
-    return changes.map(\.after)
-  }
-
-  /// Changes several jobs like ``transition(_:actor:_:)``, but none of them unless it is on disk: for what is acted upon
+  /// Changes several jobs, unless they are over, but none of them unless it is on disk: for what is acted upon
   /// as soon as it is done, and would be done again by a program that did not find it there.
   /// - Returns: those that were changed; none while the disk takes nothing.
   func transitionOnDisk(_ keys: [JobKey], actor: String, _ change: @Sendable (inout Job) -> Void) -> [Job] {
@@ -234,37 +198,25 @@ actor Ledger {
     return changes.map(\.after)
   }
 
-  /// Takes over what was seen of single jobs, whoever shows them.
-  func apply(_ sightings: [JobKey: Sighting], at time: Date) {
-    transition(Array(sightings.keys), actor: "weir") { job in
-      guard let sighting = sightings[job.key], sighting.shows(job) else { return }
-      job = job.updated(by: sighting, at: time)
-    }
-  }
-
-  /// Takes over what an observation says of the jobs that were asked about; see ``Evidence``.
-  func apply(_ observation: Observation, to asked: Set<JobKey>, lostAfter: TimeInterval, unbroken: Bool) {
-    let jobs = table.read { $0.jobs }
-    let evidence = Evidence(observation, asked: asked, lostAfter: lostAfter, unbroken: unbroken)
-    commit(evidence.changes(of: jobs), actor: "weir")
-  }
-
   /// Writes what differs enough to be kept, then shows everything.
-  private func commit(_ changes: [(before: Job, after: Job)], actor: String) {
+  /// - Parameter seen: what showed the jobs, by their ids, of those that something showed.
+  func commit(_ changes: [(before: Job, after: Job)], actor: String, seen: [String: Sighting] = [:]) {
     guard !changes.isEmpty else { return }
     let changes = changes.map { (before: $0.before, after: $0.after.bounded()) }
     for (before, after) in changes where unsaved[after.key] != nil || before.differsLastingly(from: after) {
       var change = unsaved[after.key] ?? JobStore.Change(job: after)
       change.job = after
       if let event = event(from: before, to: after, actor: actor) { change.events.append(event) }
-      if after.state.isTerminal, !before.state.isTerminal { change.outputDue = Date() + unclaimedOutput }
+      if after.state.isTerminal, !before.state.isTerminal { change.outputDue = serviceTime.now + unclaimedOutput }
+      if before.state.isTerminal, before.ending != after.ending { change.corrects = change.corrects ?? before }
+      if !after.state.isTerminal { change.outputDue = nil }
       unsaved[after.key] = change
     }
     Checkpoint.reach("end.decided", if: changes.contains { $0.after.state.isTerminal })
     save()
     Checkpoint.reach("end.written", if: changes.contains { $0.after.state.isTerminal })
-    table.show(changes.map { ($0.before, $0.after) }, lingering: lingering)
-    for (before, after) in changes where after.state.isTerminal && !before.state.isTerminal { ended.append(after.key) }
+    table.show(changes.map { ($0.before, $0.after) }, seen: seen, lingering: lingering)
+    for (before, after) in changes where after.state.isTerminal && before.ending != after.ending { noteEnd(of: after) }
     forget()
   }
 
@@ -281,14 +233,36 @@ actor Ledger {
 
   /// Lets jobs that are over leave the table, but for the latest, and for those that are not on disk as they are.
   private func forget() {
-    guard ended.count > recentCount else { return }
-    let leaving = ended.prefix(ended.count - recentCount)
-    ended = ArraySlice(leaving.filter { unsaved[$0] != nil } + ended.dropFirst(leaving.count))
-    table.change { contents in
-      // A name may stand for a new try at a job that the backend never had.
-      for key in leaving where unsaved[key] == nil && contents.jobs[key]?.state.isTerminal == true {
-        contents.jobs[key] = nil
-      }
+    forget(&ended) { !$0.isCorrectable }
+    forget(&unseen) { $0.isCorrectable }
+  }
+
+  private func forget(_ line: inout ArraySlice<JobKey>, _ belongs: (Job) -> Bool) {
+    guard line.count > recentCount else { return }
+    let old = line.prefix(line.count - recentCount)
+    let staying = Set(old.filter { unsaved[$0] != nil }).union(awaitingExitCode(old))
+    let leaving = old.filter { !staying.contains($0) }
+    line = ArraySlice(old.filter(staying.contains) + line.dropFirst(old.count))
+    // A name may stand for a new try at a job that the backend never had, and an end for one that was corrected.
+    table.remove(
+      table.read { contents in
+        leaving.filter { key in contents.jobs[key].map { $0.state.isTerminal && belongs($0) } ?? false }
+      })
+  }
+
+  /// Those of the jobs that the backend may still be asked about, since their exit codes come later than their ends: of very
+  /// many the latest.
+  private func awaitingExitCode(_ keys: ArraySlice<JobKey>) -> ArraySlice<JobKey> {
+    guard awaitsExitCodes else { return [] }
+    let now = clock.now
+    let accountingSince = accountingFailed ?? now - .seconds(86_400)
+    return table.read { contents in
+      ArraySlice(
+        keys.filter { key in
+          guard let job = contents.jobs[key], let timeline = contents.timelines[key] else { return false }
+          return timeline.awaitsExitCode(job, at: now, accountingSince: accountingSince)
+        }
+      ).suffix(Self.mostAwaiting)
     }
   }
 

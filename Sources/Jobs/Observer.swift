@@ -14,14 +14,25 @@ final class ObserverState: Sendable {
     var unbroken = false
     /// When accounting last could not be asked.
     var accountingFailed: ContinuousClock.Instant?
-    /// The same by the calendar; before the first look nobody knows since when it could.
-    var accountingFailedTime = Date()
+    /// When jobs that are lost were last asked about.
+    var askedForLost: ContinuousClock.Instant?
 
     /// Whether accounting may be asked for what can wait: each question that it does not answer holds up a look.
-    var mayAskAccounting: Bool { accountingFailed.map { .now - $0 > .seconds(30) } ?? true }
+    func mayAskAccounting(at now: ContinuousClock.Instant) -> Bool {
+      accountingFailed.map { now - $0 > .seconds(30) } ?? true
+    }
+
+    /// Whether jobs that are lost are to be asked about: that can wait longer.
+    func mayAskForLost(at now: ContinuousClock.Instant) -> Bool {
+      mayAskAccounting(at: now) && askedForLost.map { now - $0 > .seconds(60) } ?? true
+    }
   }
 
   private let state = Mutex(Status())
+  /// Before the first look nobody knows since when accounting answers.
+  let began: ContinuousClock.Instant
+
+  init(clock: JobClock) { began = clock.now }
   private let interest = Mutex((lastAsked: ContinuousClock.now, isIdle: false))
   let wakeup = Wakeup()
 
@@ -52,10 +63,12 @@ final class ObserverState: Sendable {
       status.lastComplete = began
       status.lastCompleteTime = time
       status.unbroken = inFull
-      if !inFull { (status.accountingFailed, status.accountingFailedTime) = (.now, time) }
+      if !inFull { status.accountingFailed = began }
       return status.failure.take()
     }
   }
+
+  fileprivate func askForLost(at now: ContinuousClock.Instant) { state.withLock { $0.askedForLost = now } }
 
   /// True when this failure is another than the one before.
   fileprivate func failed(_ reason: String) -> Bool {
@@ -102,26 +115,19 @@ extension JobService {
 
   /// One look at all jobs. False when the backend did not answer in full.
   func observeOnce() async -> Bool {
-    let now = Date()
-    let status = observer.status
-    let asked = ledger.table.read { contents in
-      contents.jobs.values.filter { job in
-        !job.state.isTerminal
-          || status.mayAskAccounting && job.lacksExitCode(at: now, accountingSince: status.accountingFailedTime)
-      }
-    }
-    let began = ContinuousClock.now
+    let began = configuration.clock.now
+    let asked = questions(at: began)
     Checkpoint.reach("observe.begun")
     do throws(BackendError) {
-      let observation = try await connector.observe(asked.filter { $0.backendID != nil })
+      let observation = try await connector.observe(asked)
       Checkpoint.reach("observe.seen")
       await adopt(from: observation)
       noteLate(in: observation)
       // A job whose submit was answered meanwhile was not asked about.
-      await ledger.apply(
-        observation, to: Set(asked.filter { $0.backendID != nil }.map(\.key)), lostAfter: configuration.lostAfter,
-        unbroken: observer.status.unbroken)
+      let fault = await ledger.apply(
+        observation, to: Set(asked.map(\.id)), began: began, isUnbroken: observer.status.unbroken)
       Checkpoint.reach("observe.applied")
+      if let fault { throw .unavailable(fault) }
       let failure = observer.completed(
         began: began, at: observation.time, inFull: observation.accountingFailure == nil)
       if let failure { logger.notice("the backend answers again, after: \(failure)") }
@@ -134,5 +140,24 @@ extension JobService {
       return false
     }
     return true
+  }
+
+  /// The jobs that a look asks about: those that live, those whose exit code may still be learnt, and, once a minute,
+  /// those that were lost within a day.
+  private func questions(at now: ContinuousClock.Instant) -> [Job] {
+    let status = observer.status
+    let asksForLost = status.mayAskForLost(at: now)
+    let accountingSince = status.accountingFailed ?? observer.began
+    let asked = ledger.table.read { contents in
+      contents.jobs.values.filter { job in
+        guard job.backendID != nil else { return false }
+        guard job.state.isTerminal else { return true }
+        guard status.mayAskAccounting(at: now), let timeline = contents.timelines[job.key] else { return false }
+        if job.isCorrectable { return asksForLost && now - timeline.entered < .seconds(86_400) }
+        return timeline.lacksExitCode(job, at: now, accountingSince: accountingSince)
+      }
+    }
+    if asksForLost, asked.contains(where: \.isCorrectable) { observer.askForLost(at: now) }
+    return asked
   }
 }

@@ -15,7 +15,7 @@ public struct LegacyAPI: Sendable {
   let service: JobService
   let gate: Gate
   let accountOf: AccountOf
-  let settings: ExecutorSettings
+  let settings: @Sendable () -> ExecutorSettings
   let interactiveJobs: Bool
   let version: String
   /// What administrators should know beside what the service says, a sentence each.
@@ -25,7 +25,8 @@ public struct LegacyAPI: Sendable {
   private let lists = ListCache()
 
   public init(
-    service: JobService, gate: Gate, accountOf: @escaping AccountOf, settings: ExecutorSettings,
+    service: JobService, gate: Gate, accountOf: @escaping AccountOf,
+    settings: @autoclosure @escaping @Sendable () -> ExecutorSettings,
     interactiveJobs: Bool, version: String, vaultRoots: [String] = [],
     warnings: @escaping @Sendable () -> [String] = { [] }
   ) {
@@ -92,18 +93,19 @@ public struct LegacyAPI: Sendable {
     return .later { (try? await operation()) ?? ready(for: nil) }
   }
 
-  /// Warnings name users, accounts and files: they are for those who see all jobs.
+  /// Warnings and reasons name users, accounts, hosts and files: they are for those who see all jobs.
   private func ready(for caller: Caller?) -> Response {
     var answer: [String: JSONText.Value] = ["status": "OK", "version": .string(version)]
+    let seesAll = caller.map(\.seesAllJobs) == true
     var warnings = service.warnings + warnings()
-    if caller.map(\.seesAllJobs) != true, !warnings.isEmpty {
+    if !seesAll, !warnings.isEmpty {
       warnings = ["the service and administrators are shown what it is: \(warnings.count) in number"]
     }
     if !warnings.isEmpty { answer["warnings"] = .array(warnings.map { .string($0) }) }
     let reasons = [service.trouble, service.storeTrouble].compactMap { $0 }
     if reasons.isEmpty { return json(.object(answer)) }
     answer["status"] = "BAD"
-    answer["reasons"] = .array(reasons.map { .string($0) })
+    answer["reasons"] = .array(seesAll ? reasons.map { .string($0) } : ["unavailable"])
     return json(.object(answer), 503)
   }
 
@@ -160,6 +162,7 @@ public struct LegacyAPI: Sendable {
 
   private func submission(_ arguments: Arguments, for owner: String) throws -> Submission {
     guard let account = accountOf(owner) else { throw userNotMapped(owner) }
+    let settings = settings()
     guard case .string(let encoded) = try arguments.object("hpc_script")[settings.executor] else {
       throw HTTPError(
         .init(422), code: "submission_wrong", "hpc_script: a script for the executor '\(settings.executor)' is expected"
@@ -202,21 +205,22 @@ public struct LegacyAPI: Sendable {
 
   private func runStatus(of job: Job?, _ id: String, _ caller: Caller) -> Response {
     guard let job, known(job, by: id, to: caller) else { return json([.null, .null, .null, .null]) }
-    // Time that nobody saw it run is not made up.
-    let seen = service.view(of: job).unknownSince ?? Date()
     return json([
-      .array(job.nodes.map { .string($0) }), .string(clock(job.elapsed(at: seen))),
+      .array(job.nodes.map { .string($0) }), .string(clock(service.elapsed(of: job))),
       .string("\(job.name)/\(job.number)/\(id)"), .null,
     ])
   }
 
   private func exitStatus(of job: Job) async throws -> Response {
     let output = try await service.finalOutput(job)
+    // The upstream has acted on the first answer.
+    let told = try await service.toldEnd(of: job)
+    let ending = told?.ending ?? job.ending
     var text = String(decoding: output, as: UTF8.self)
     while text.last?.isWhitespace == true { text.removeLast() }
-    let word = job.ending?.legacyWord ?? "F"
+    let word = ending?.legacyWord ?? "F"
     return json([
-      .int(job.ending?.legacyCode ?? -9), .string(clock(job.elapsed)),
+      .int(ending?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
       [.string(text), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
     ])
   }

@@ -1,7 +1,11 @@
 /// How many bytes of a command's output are kept.
 ///
-/// What comes past a limit is read and dropped, so that the command can end, and the output says that it was cut.
+/// What comes past a limit is read and dropped, so that the command can end, and the output says that it was cut. A
+/// command that goes on for long after that is interrupted: a server that sends without end keeps no core busy.
 public struct OutputLimits: Sendable {
+  /// The most bytes past the limits that are read.
+  static let dropped = 64 << 20
+
   /// Bytes of standard output.
   public var stdout: Int
   /// Bytes of standard error.
@@ -31,13 +35,18 @@ public struct CommandOutput: Sendable {
 package struct LimitedBytes: Sendable {
   package private(set) var bytes: [UInt8] = []
   package private(set) var truncated = false
+  /// How many bytes were forgotten.
+  private(set) var dropped = 0
   let limit: Int
 
   package init(limit: Int) { self.limit = max(0, limit) }
 
   package mutating func append(_ chunk: UnsafeRawBufferPointer) {
     let room = limit - bytes.count
-    if chunk.count > room { truncated = true }
+    if chunk.count > room {
+      truncated = true
+      dropped += chunk.count - room
+    }
     bytes.append(contentsOf: chunk.prefix(room))
   }
 }

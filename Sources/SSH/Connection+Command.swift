@@ -1,20 +1,21 @@
 extension Connection {
-  /// Runs a command to its end, in a kept shell where there is a script for it and such a shell.
+  /// Runs a script to its end, in a kept shell where that is wanted and there is one.
   func run(
-    _ command: String, script: String?, stdin: [UInt8], limits: OutputLimits, by deadline: ContinuousClock.Instant
+    _ script: String, inKeptShell: Bool, stdin: [UInt8], limits: OutputLimits, by deadline: ContinuousClock.Instant
   ) async throws(Interrupted) -> CommandOutput {
-    if nextShell <= .now, let request = script.flatMap({ ShellRequest($0, stdin: stdin) }),
+    if inKeptShell, nextShell <= .now, let request = ShellRequest(script, stdin: stdin),
       let output = try await runInShell(request, limits: limits, by: deadline)
     {
       return output
     }
-    return try await withChannel(.command(command), by: deadline) { connection, channel throws(Interruption) in
-      try await connection.exchange(on: channel, stdin: stdin, limits: limits, by: deadline)
+    return try await withCommand(script, by: deadline) { connection, channel, mark throws(Interruption) in
+      try await connection.exchange(on: channel, mark, stdin: stdin, limits: limits, by: deadline)
     }
   }
 
   private func exchange(
-    on channel: Session.Channel, stdin: [UInt8], limits: OutputLimits, by deadline: ContinuousClock.Instant
+    on channel: Session.Channel, _ mark: CommandMark, stdin: [UInt8], limits: OutputLimits,
+    by deadline: ContinuousClock.Instant
   ) async throws(Interruption) -> CommandOutput {
     var stdout = LimitedBytes(limit: limits.stdout)
     var stderr = LimitedBytes(limit: limits.stderr)
@@ -25,6 +26,7 @@ extension Connection {
       let readOut = try read(.stdout, of: channel) { stdout.append($0) }
       let readErr = try read(.stderr, of: channel) { stderr.append($0) }
       if try isClosed(channel) { break }
+      guard stdout.dropped + stderr.dropped <= OutputLimits.dropped else { throw .flooded }
       if !endSent {
         written += try write(stdin, from: written, to: channel)
         if written == stdin.count {
@@ -41,7 +43,7 @@ extension Connection {
     let signal = session.exitSignal(of: channel)
     return CommandOutput(
       exitStatus: signal == nil ? session.exitStatus(of: channel) : nil, exitSignal: signal,
-      stdout: stdout.bytes, stderr: stderr.bytes,
+      stdout: stdout.bytes, stderr: own(stderr.bytes, after: mark),
       stdoutTruncated: stdout.truncated, stderrTruncated: stderr.truncated)
   }
 

@@ -46,14 +46,44 @@ extension Connection {
     do throws(Interruption) {
       try await eventually(by: deadline) { () throws(Session.Failure) in try session.logIn(destination.user, key) }
     } catch {
-      if case .refused = error {
-        throw .loginRefused(
+      if case .refused(let failure) = error, failure.isUnread {
+        throw .unreachable(
           destination,
-          reason: "the key \(key) is not accepted there; add its public key to authorized_keys of \(destination.user)"
-            + " and see sshd's log on the server")
+          reason: "libssh2 \(Session.libssh2Version) cannot read the server's answer to the login (\(failure.message));"
+            + " the usual cause is a login banner of more than 32 KiB: shorten the file that Banner names in its sshd_config"
+        )
+      }
+      if case .refused(let failure) = error {
+        throw .loginRefused(destination, reason: await refusal(of: key, failure, by: deadline))
       }
       throw .unreachable(destination, reason: Self.reason(of: error, during: "the login"))
     }
+  }
+
+  /// Why a key is refused: servers may want more than a key, or none at all.
+  private func refusal(of key: PrivateKey, _ failure: Session.Failure, by deadline: ContinuousClock.Instant) async
+    -> String
+  {
+    var methods = ""
+    do throws(Interruption) {
+      methods = try await eventually(by: deadline) { () throws(Session.Failure) in
+        try session.loginMethods(destination.user)
+      }
+    } catch {}  // The server may end the connection instead.
+    let names = LogText.line(methods.replacing(",", with: ", "), limit: 200)
+    let takesKeys = methods.split(separator: ",").contains("publickey")
+    if failure.code == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED, !names.isEmpty {
+      return
+        "the key \(key) is accepted, but the server wants another login step as well (\(names)), which Weir cannot do;"
+        + " set `AuthenticationMethods publickey` for \(destination.user) in its sshd_config"
+    }
+    if !takesKeys, !names.isEmpty {
+      return
+        "the server takes no public keys for \(destination.user), only \(names); set `PubkeyAuthentication yes` in its"
+        + " sshd_config"
+    }
+    return "the key \(key) is not accepted there; add its public key to authorized_keys of \(destination.user)"
+      + " and see sshd's log on the server"
   }
 
   private static func reason(of interruption: Interruption, during phase: String) -> String {
@@ -61,7 +91,8 @@ extension Connection {
     case .timedOut: "no answer in time during \(phase)"
     case .lost(let reason): "\(phase) failed (\(reason))"
     case .refused(let failure): "\(phase) failed (\(failure.message))"
-    case .file(_, let reason): "\(phase) failed (\(reason))"
+    case .file(_, let reason), .notBegun(let reason): "\(phase) failed (\(reason))"
+    case .flooded: "\(phase) failed (too much output)"
     }
   }
 }

@@ -19,7 +19,8 @@ extension Connection {
     guard let shell = try await takeShell(by: deadline) else { return nil }
     var started = false
     do throws(Interruption) {
-      let (stdout, stderr) = try await exchange(request, on: shell.channel, limits, by: deadline, &started)
+      var (stdout, stderr) = request.streams(limits)
+      try await exchange(request, on: shell.channel, &stdout, &stderr, by: deadline, &started) { $0 && $1 }
       guard let answer = stdout.answer.flatMap(ShellAnswer.init) else {
         throw .lost(reason: "the shell made no sense")
       }
@@ -29,10 +30,9 @@ extension Connection {
         stdout: stdout.output.bytes, stderr: stderr.output.bytes,
         stdoutTruncated: stdout.output.truncated, stderrTruncated: stderr.output.truncated)
     } catch {
-      if case .timedOut = error, started {
-        Task { await abandon(shell) }
-      } else {
-        discard(shell.channel)
+      switch error {
+      case .timedOut where started, .flooded: Task { await abandon(shell) }
+      default: discard(shell.channel)
       }
       throw Interrupted(cause: error, started: started)
     }
@@ -50,16 +50,22 @@ extension Connection {
       users += 1
       return shell
     }
-    let channel = try await start(.command(KeptShell.command), by: deadline)
+    let mark = CommandMark()
+    let channel: Session.Channel
+    do throws(Interrupted) {
+      channel = try await start(.command(CleanShell.keptShell(mark: mark)), by: deadline)
+    } catch {
+      throw Interrupted(cause: error.cause, started: false)
+    }
     do throws(Interruption) {
-      let limits = OutputLimits(stdout: 0, stderr: 0)  // What start files print.
-      var started = false
-      let (stdout, _) = try await exchange(.greeting, on: channel, limits, by: deadline, &started)
-      if let processGroup = stdout.answer.flatMap(ShellRequest.processGroup) {
+      try await waitForMark(mark, on: channel, by: deadline)
+      if let processGroup = try await greet(channel, by: deadline) {
         return KeptShell(channel: channel, processGroup: processGroup)
       }
     } catch {
-      guard case .lost = error, lost == nil else {
+      switch error {
+      case .lost where lost == nil, .notBegun where deadline > .now: break
+      default:
         discard(channel)
         throw Interrupted(cause: error, started: false)
       }
@@ -70,13 +76,31 @@ extension Connection {
     return nil
   }
 
-  /// Sends a request and reads until both streams are complete.
+  /// The process group of a shell that answers on both streams.
+  private func greet(
+    _ channel: Session.Channel, by deadline: ContinuousClock.Instant
+  ) async throws(Interruption) -> Int32? {
+    let limits = OutputLimits(stdout: 0, stderr: 0)
+    var started = false
+    let greeting = ShellRequest.greeting
+    var (stdout, stderr) = greeting.streams(limits)
+    try await exchange(greeting, on: channel, &stdout, &stderr, by: deadline, &started) { out, _ in out }
+    guard let group = stdout.answer.flatMap(ShellRequest.processGroup) else { return nil }
+    if stderr.answer == nil {
+      // Login files may have redirected standard error. What comes there comes no later than a second answer.
+      let again = ShellRequest.greeting
+      var (second, _) = again.streams(limits)
+      try await exchange(again, on: channel, &second, &stderr, by: deadline, &started) { out, _ in out }
+    }
+    return stderr.answer == nil ? nil : group
+  }
+
+  /// Sends a request and reads until enough streams are complete.
   private func exchange(
-    _ request: ShellRequest, on channel: Session.Channel, _ limits: OutputLimits,
-    by deadline: ContinuousClock.Instant, _ started: inout Bool
-  ) async throws(Interruption) -> (stdout: MarkedStream, stderr: MarkedStream) {
-    var stdout = MarkedStream(mark: request.mark, limit: limits.stdout)
-    var stderr = MarkedStream(mark: request.mark, limit: limits.stderr)
+    _ request: ShellRequest, on channel: Session.Channel, _ stdout: inout MarkedStream, _ stderr: inout MarkedStream,
+    by deadline: ContinuousClock.Instant, _ started: inout Bool,
+    until isEnough: (_ stdout: Bool, _ stderr: Bool) -> Bool
+  ) async throws(Interruption) {
     var written = 0
     while true {
       try check(deadline)
@@ -86,7 +110,8 @@ extension Connection {
       }
       let readOut = try read(.stdout, of: channel) { stdout.append($0) }
       let readErr = try read(.stderr, of: channel) { stderr.append($0) }
-      if stdout.answer != nil && stderr.answer != nil { return (stdout, stderr) }
+      if isEnough(stdout.answer != nil, stderr.answer != nil) { return }
+      guard stdout.output.dropped + stderr.output.dropped <= OutputLimits.dropped else { throw .flooded }
       if session.isAtEnd(channel) { throw .lost(reason: "the shell ended") }
       if readOut || readErr {
         wire.flush()
@@ -108,8 +133,8 @@ extension Connection {
   /// Ends what a shell runs, for nobody waits for it any longer, and the shell with it.
   private func abandon(_ shell: KeptShell) async {
     do throws(Interrupted) {
-      try await withChannel(.command(shell.kill), by: .after(keepalive), isLeased: false) {
-        connection, channel throws(Interruption) in
+      try await withCommand(shell.kill, by: .after(keepalive), isLeased: false) {
+        connection, channel, _ throws(Interruption) in
         try await connection.waitAtEnd(of: channel, by: .after(.seconds(5)))
       }
     } catch {}  // It could not be, and what was said of channels that go on holds for this one.

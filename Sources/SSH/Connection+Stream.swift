@@ -1,14 +1,14 @@
 extension Connection {
   /// Runs a command to its end and hands its standard output on. The inner failure is that of a closure.
   func stream(
-    _ command: String, input: CommandInput, limit: Int, by deadline: ContinuousClock.Instant,
+    _ script: String, input: CommandInput, limit: Int, by deadline: ContinuousClock.Instant,
     _ onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
   ) async throws(Interrupted) -> Result<CommandOutput, any Error> {
-    try await withChannel(.command(command), by: deadline) { connection, channel throws(Interruption) in
+    try await withCommand(script, by: deadline) { connection, channel, mark throws(Interruption) in
       try await connection.attended(
         channel, by: deadline,
         [
-          { try await connection.handOn(from: channel, limit, by: deadline, onOutput) },
+          { try await connection.handOn(from: channel, mark, limit, by: deadline, onOutput) },
           {
             try await connection.feed(input, to: channel, by: deadline)
             return nil
@@ -46,7 +46,7 @@ extension Connection {
   }
 
   private func handOn(
-    from channel: Session.Channel, _ limit: Int, by deadline: ContinuousClock.Instant,
+    from channel: Session.Channel, _ mark: CommandMark, _ limit: Int, by deadline: ContinuousClock.Instant,
     _ onOutput: @Sendable ([UInt8]) async throws -> Void
   ) async throws -> CommandOutput {
     var stderr = LimitedBytes(limit: limit)
@@ -70,7 +70,7 @@ extension Connection {
     let signal = session.exitSignal(of: channel)
     return CommandOutput(
       exitStatus: signal == nil ? session.exitStatus(of: channel) : nil, exitSignal: signal,
-      stdout: [], stderr: stderr.bytes, stdoutTruncated: false, stderrTruncated: stderr.truncated)
+      stdout: [], stderr: own(stderr.bytes, after: mark), stdoutTruncated: false, stderrTruncated: stderr.truncated)
   }
 
   private func feed(
@@ -78,22 +78,11 @@ extension Connection {
   ) async throws {
     switch input {
     case .open: return
-    case .bytes(let bytes): try await send(bytes, to: channel, by: deadline)
+    case .bytes(let bytes): try await sendAll(bytes, to: channel, by: deadline)
     case .chunks(let next):
-      while let bytes = try await next() { try await send(bytes, to: channel, by: deadline) }
+      while let bytes = try await next() { try await sendAll(bytes, to: channel, by: deadline) }
     }
     try await eventually(by: deadline) { () throws(Session.Failure) in try session.sendEnd(to: channel) }
     wire.flush()
-  }
-
-  private func send(
-    _ bytes: [UInt8], to channel: Session.Channel, by deadline: ContinuousClock.Instant
-  ) async throws(Interruption) {
-    var written = 0
-    while true {
-      written += try write(bytes, from: written, to: channel)
-      if written == bytes.count { return wire.flush() }
-      try await wait(until: deadline)
-    }
   }
 }

@@ -31,6 +31,10 @@ extension ConnectionPool {
           refusals += 1
         case .refused(let failure):
           throw .unreachable(destination, reason: "sshd refuses to start anything (\(failure.message))")
+        case .notBegun(let reason):
+          throw .loginFiles(destination, reason: reason)
+        case .flooded:
+          throw .flooded(destination)
         case .file(let path, let reason):
           throw .sftp(path: "\(path) on \(destination)", reason: reason)
         }

@@ -5,7 +5,7 @@ extension ConnectionPool {
   /// on the connection does. Throws an ``SSHError``, or what one of the closures has thrown. A call that ends before
   /// its command closes the channel, and with it the command's standard input; most commands end from that.
   /// - Parameters:
-  ///   - command: one string for the `-c` of the account's login shell.
+  ///   - script: POSIX shell text; see ``CleanShell``.
   ///   - input: the command's standard input.
   ///   - limit: bytes of standard error that are kept.
   ///   - timeout: time for all of it; nil for any. A loss of the connection is noticed in any case; see
@@ -14,14 +14,14 @@ extension ConnectionPool {
   ///     the connection is lost or the time is up.
   /// - Returns: how the command ended, with its standard error and no standard output.
   public func stream(
-    _ command: String, on destination: Destination, key: PrivateKey, input: CommandInput = .bytes([]),
+    _ script: String, on destination: Destination, key: PrivateKey, input: CommandInput = .bytes([]),
     limit: Int = OutputLimits().stderr, timeout: Duration? = nil,
     onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
   ) async throws -> CommandOutput {
     let (start, end) = deadlines(timeout)
     let ended = try await counted { () throws(SSHError) in
       try await withConnection(to: destination, key: key, by: start) { connection throws(Interrupted) in
-        try await connection.stream(command, input: input, limit: limit, by: end, onOutput)
+        try await connection.stream(script, input: input, limit: limit, by: end, onOutput)
       }
     }
     return try ended.get()

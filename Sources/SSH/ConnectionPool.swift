@@ -49,22 +49,22 @@ public final class ConnectionPool: Sendable {
   ///
   /// A command that certainly was not started is tried once more on another connection; any other never is.
   /// - Parameters:
-  ///   - command: one string for the `-c` of the account's login shell.
-  ///   - script: the same for a `/bin/sh`, which runs it in a subshell. With it the command may go to a shell that is
-  ///     kept for such commands on the connection, which costs far less than a channel. Such a command must not leave
-  ///     anything behind that still writes to its output; it is taken to be ended by signal n if its exit status is
-  ///     128 + n; and with it ends, when the time is up, all of its process group.
+  ///   - script: POSIX shell text. A clean `/bin/sh` runs it when the account's login files are over; see ``CleanShell``.
+  ///   - inKeptShell: whether it may go to a shell that is kept for such commands on the connection, which costs far less
+  ///     than a channel, and runs it in a subshell. Such a command must not leave anything behind that still writes to its
+  ///     output; it is taken to be ended by signal n if its exit status is 128 + n; and with it ends, when the time is up,
+  ///     all of its process group.
   ///   - stdin: the command's standard input, followed by end of file.
   ///   - timeout: time for all of it, waiting for a connection included. After that, and when the calling task is
   ///     cancelled, the command's channel is closed; most commands end from that, but none must.
   public func run(
-    _ command: String, script: String? = nil, on destination: Destination, key: PrivateKey, stdin: [UInt8] = [],
+    _ script: String, inKeptShell: Bool = false, on destination: Destination, key: PrivateKey, stdin: [UInt8] = [],
     limits: OutputLimits = .init(), timeout: Duration
   ) async throws(SSHError) -> CommandOutput {
     let deadline = ContinuousClock.Instant.after(timeout)
     return try await counted { () throws(SSHError) in
       try await withConnection(to: destination, key: key, by: deadline) { connection throws(Interrupted) in
-        try await connection.run(command, script: script, stdin: stdin, limits: limits, by: deadline)
+        try await connection.run(script, inKeptShell: inKeptShell, stdin: stdin, limits: limits, by: deadline)
       }
     }
   }

@@ -6,6 +6,10 @@ enum Interruption: Error {
   case lost(reason: String)
   /// The server said no; the connection lives.
   case refused(Session.Failure)
+  /// The account's login files did not let the command begin; the connection lives.
+  case notBegun(reason: String)
+  /// The command printed far more than was wanted; the connection lives.
+  case flooded
   /// A file operation failed; the connection lives.
   case file(path: String, reason: String)
 

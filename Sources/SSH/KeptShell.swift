@@ -5,9 +5,6 @@
 /// of it stays (directory, variables, umask, traps), with a standard input of its own; then a mark for the end of
 /// either stream, with a nonce that is new each time, on standard output with how the command ended.
 struct KeptShell {
-  /// What any login shell becomes the shell by.
-  static let command = "exec /bin/sh"
-
   /// After this long a shell is replaced: it has the environment of the day it was started.
   static let lifetime: Duration = .seconds(600)
   /// Shells past the first one end after this long without a command.
@@ -20,7 +17,7 @@ struct KeptShell {
   var idleSince = ContinuousClock.now
 
   /// What ends all that the shell has started, and the shell too. Nobody waits for it.
-  var kill: String { "/bin/sh -c 'kill -s TERM -- -\(processGroup) && sleep 1 && kill -s KILL -- -\(processGroup)'" }
+  var kill: String { "kill -s TERM -- -\(processGroup) && sleep 1 && kill -s KILL -- -\(processGroup)" }
 }
 
 /// What a kept shell is asked.
@@ -59,6 +56,11 @@ struct ShellRequest {
   /// secrets: if printf were a program, they would be among its arguments, where everybody sees them.
   static var greeting: ShellRequest { ShellRequest([], saying: "$$ $(command -v printf)") }
 
+  /// What is to come for it.
+  func streams(_ limits: OutputLimits) -> (stdout: MarkedStream, stderr: MarkedStream) {
+    (MarkedStream(mark: mark, limit: limits.stdout), MarkedStream(mark: mark, limit: limits.stderr))
+  }
+
   /// The process group of a shell that has answered the greeting as it should.
   static func processGroup(in answer: String) -> Int32? {
     let words = answer.split(separator: " ")
@@ -71,7 +73,7 @@ struct ShellRequest {
     self.bytes = bytes + "echo \(mark) >&2; echo \(mark) \(words)\n".utf8
   }
 
-  private static func nonce() -> String { String(UInt64.random(in: (1 << 63) ... .max), radix: 16) }
+  static func nonce() -> String { String(UInt64.random(in: (1 << 63) ... .max), radix: 16) }
 
   /// Single quotes as POSIX has them (XCU 2.2.2).
   private static func quote(_ text: some Sequence<UInt8>, into bytes: inout [UInt8]) {

@@ -6,6 +6,9 @@ struct MarkedStream {
   /// What stood behind the mark, when the whole line has come. What follows it belongs to nobody.
   private(set) var answer: String?
 
+  /// The longest line behind a mark. What is longer is none of a shell's answers.
+  private static let longestAnswer = 256
+
   private let mark: [UInt8]
   private var hasMark = false
   /// What may be the beginning of the mark; after it, its line.
@@ -20,8 +23,11 @@ struct MarkedStream {
     guard answer == nil else { return }
     pending.append(contentsOf: chunk)
     if !hasMark { takeOutput() }
-    guard hasMark, let end = pending.firstIndex(of: UInt8(ascii: "\n")) else { return }
-    answer = String(decoding: pending[..<end], as: UTF8.self)
+    guard hasMark else { return }
+    let line = pending.prefix(Self.longestAnswer)
+    let end = line.firstIndex(of: UInt8(ascii: "\n"))
+    guard end != nil || line.count == Self.longestAnswer else { return }
+    answer = end.map { String(decoding: line[..<$0], as: UTF8.self) } ?? ""
     pending = []
   }
 

@@ -55,6 +55,8 @@ public struct PrivateKey: Sendable {
 
   /// The bytes between the armour.
   private static func body(of text: String, hasRSA: Bool) throws(KeyError) -> Data {
+    // Line ends that a JSON text or an environment file has escaped: a key has no backslashes of its own.
+    let text = text.replacingOccurrences(of: "\\r", with: "").replacingOccurrences(of: "\\n", with: "\n")
     var armoured = text
     if !text.contains("-----BEGIN ") {
       if text.contains("PuTTY-User-Key-File") { throw .foreignFormat("PuTTY") }

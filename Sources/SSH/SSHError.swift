@@ -21,6 +21,12 @@ public enum SSHError: Error, Sendable, Equatable {
   /// Too many calls wait already, or none of the channels became free in time.
   case busy(Destination)
 
+  /// The account's login files (`.bashrc` and the like) did not let the command begin. It certainly did not run.
+  case loginFiles(Destination, reason: String)
+
+  /// The command printed far more than was asked for, and was interrupted.
+  case flooded(Destination)
+
   /// The time was up, or the calling task was cancelled. `started`: the command may have reached the server.
   case timedOut(Destination, started: Bool)
 
@@ -34,7 +40,9 @@ public enum SSHError: Error, Sendable, Equatable {
   public var mayHaveRun: Bool {
     switch self {
     case .timedOut(_, let started), .disconnected(_, let started): started
-    case .unreachable, .hostKeyUnknown, .hostKeyChanged, .hostKeyRefused, .loginRefused, .busy, .sftp: false
+    case .flooded: true
+    case .unreachable, .hostKeyUnknown, .hostKeyChanged, .hostKeyRefused, .loginRefused, .loginFiles, .busy, .sftp:
+      false
     }
   }
 
@@ -42,7 +50,7 @@ public enum SSHError: Error, Sendable, Equatable {
   var isAboutHostKey: Bool {
     switch self {
     case .hostKeyUnknown, .hostKeyChanged, .hostKeyRefused: true
-    case .unreachable, .loginRefused, .busy, .timedOut, .disconnected, .sftp: false
+    case .unreachable, .loginRefused, .loginFiles, .flooded, .busy, .timedOut, .disconnected, .sftp: false
     }
   }
 }
@@ -69,6 +77,14 @@ extension SSHError: CustomStringConvertible {
       return "The host key of \(destination.endpoint) is refused: \(reason)."
     case .loginRefused(let destination, let reason):
       return "\(destination) refuses the login: \(reason)."
+    case .loginFiles(let destination, let reason):
+      return
+        "The login files of \(destination) (.bashrc, .zshenv, config.fish and the like) keep commands from running:"
+        + " \(reason)."
+    case .flooded(let destination):
+      return
+        "A command on \(destination) printed more than \(OutputLimits.dropped >> 20) MiB past what is kept, and was"
+        + " interrupted; it may have run."
     case .busy(let destination):
       return "\(destination) is busy: every channel is taken and too many commands wait; try again later."
     case .timedOut(let destination, let started):

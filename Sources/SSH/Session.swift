@@ -10,6 +10,9 @@ final class Session {
   struct Failure: Error {
     let code: Int32
     let message: String
+
+    /// There was an answer to a login, which libssh2 cannot read: one of its packets is too long, for example.
+    var isUnread: Bool { code == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED && message.hasPrefix("Waiting for") }
   }
 
   /// A channel of this session; nothing but a name that the session's calls take.
@@ -83,6 +86,15 @@ final class Session {
             raw, user, user.utf8.count, nil, 0, pem.baseAddress, pem.count, key.passphrase)
         }
       })
+  }
+
+  /// The ways to log in that the server still takes, separated by commas. The account must have tried one before.
+  func loginMethods(_ user: String) throws(Failure) -> String? {
+    if let methods = libssh2_userauth_list(raw, user, UInt32(user.utf8.count)) { return String(cString: methods) }
+    let code = libssh2_session_last_errno(raw)
+    guard code != LIBSSH2_ERROR_EAGAIN else { return nil }
+    try check(code)
+    return ""
   }
 
   /// Whether libssh2 can read a key. It reads it before it sends anything, and here there is nowhere to send to.

@@ -1,15 +1,19 @@
 import SSH
 
-/// A command as an argument list, and the one string that makes any login shell run just that.
+/// A command as an argument list, and the shell text that runs just that, whatever the account's login files set.
+///
+/// What login files export is undone where it changes how a shell reads Weir's text (``CleanShell``), and, but for a
+/// command that starts a job, where it changes what programs print: such a command gets the C locale and no options from
+/// variables like `TAR_OPTIONS`.
 public struct Command: Sendable, Equatable {
   /// The program and its arguments; with an environment, `env`, the variables, the program and its arguments.
   public let arguments: [String]
 
-  /// The command for a login shell's `-c`: sh, bash, dash, ksh, zsh, fish, csh or tcsh.
-  public let text: String
+  /// The command as a script for a clean `/bin/sh`.
+  public let script: String
 
-  /// The same for a `/bin/sh` that runs it in a subshell.
-  let script: String
+  /// The command for a login shell's `-c`: sh, bash, dash, ksh, zsh, fish, csh or tcsh.
+  public var text: String { CleanShell.line(script) }
 
   /// How many of ``arguments`` are variables of the environment.
   private let variables: Int
@@ -40,12 +44,15 @@ public struct Command: Sendable, Equatable {
   /// - Parameters:
   ///   - arguments: the program, looked up in the account's PATH, and its arguments, taken literally.
   ///   - environment: variables for the program, beside those that the account has.
-  public init(_ arguments: [String], environment: [(String, String)] = []) throws(CommandError) {
-    try self.init(arguments, environment: environment, script: nil)
+  ///   - startsJob: whether a job inherits the environment, and so needs the account's locale and options of programs.
+  public init(
+    _ arguments: [String], environment: [(String, String)] = [], startsJob: Bool = false
+  ) throws(CommandError) {
+    try self.init(arguments, environment: environment, startsJob: startsJob, script: nil)
   }
 
   private init(
-    _ arguments: [String], environment: [(String, String)], script: String?, title: String? = nil
+    _ arguments: [String], environment: [(String, String)], startsJob: Bool, script: String?, title: String? = nil
   ) throws(CommandError) {
     guard !arguments.isEmpty else { throw .empty }
     var words: [String] = []
@@ -58,44 +65,32 @@ public struct Command: Sendable, Equatable {
     }
     words += arguments
     guard !words.contains(where: { $0.utf8.contains(0) }) else { throw .containsNUL }
-    let text = Self.line(words)
-    guard text.utf8.count <= Self.maximumLength else { throw .tooLong(bytes: text.utf8.count) }
     self.arguments = words
     variables = environment.count
     self.title = title
-    self.text = text
-    self.script = script ?? "exec " + Self.quoted(words)
+    self.script = (startsJob ? "" : CleanShell.neutralTools) + (script ?? "exec " + Self.quoted(words))
+    let length = text.utf8.count
+    guard length <= Self.maximumLength else { throw .tooLong(bytes: length) }
   }
 
   /// A fixed POSIX shell script with arguments, which it finds as `$1`, `$2`, ...: nothing is pasted into its text.
-  public static func script(_ script: StaticString, _ arguments: [String]) throws(CommandError) -> Command {
-    try self.script(ScriptText(trusted: script.description), arguments)
+  /// - Parameter startsJob: as for ``init(_:environment:startsJob:)``.
+  public static func script(
+    _ script: StaticString, _ arguments: [String], startsJob: Bool = false
+  ) throws(CommandError) -> Command {
+    try self.script(ScriptText(trusted: script.description), arguments, startsJob: startsJob)
   }
 
   /// The same for a script that was not written down where it is used.
-  public static func script(_ script: ScriptText, _ arguments: [String]) throws(CommandError) -> Command {
+  public static func script(
+    _ script: ScriptText, _ arguments: [String], startsJob: Bool = false
+  ) throws(CommandError) -> Command {
     try Command(
-      ["sh", "-c", script.text, "sh"] + arguments, environment: [],
+      ["sh", "-c", script.text, "sh"] + arguments, environment: [], startsJob: startsJob,
       script: "set -- \(quoted(arguments))\n\(script.text)", title: script.name)
   }
 
   private static func quoted(_ words: [String]) -> String { words.map(ShellQuoting.quote).joined(separator: " ") }
-
-  private static func line(_ words: [String]) -> String {
-    let line = quoted(words)
-    guard line.utf8.contains(0x0a) else { return line }
-    // csh has no quotes that can hold a newline: so it gets none, and sh makes them again.
-    var encoded: [UInt8] = []
-    encoded.reserveCapacity(line.utf8.count + line.utf8.count / 8)
-    for byte in line.utf8 {
-      switch byte {
-      case UInt8(ascii: "\n"): encoded += #"\n"#.utf8
-      case UInt8(ascii: "\\"): encoded += #"\\"#.utf8
-      default: encoded.append(byte)
-      }
-    }
-    return #"sh -c 'eval "exec $(printf %b "$0")"' "# + ShellQuoting.quote(String(decoding: encoded, as: UTF8.self))
-  }
 
   /// XBD 3.231: a name in the shell.
   private static func isVariableName(_ name: String) -> Bool {

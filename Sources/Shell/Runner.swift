@@ -6,6 +6,9 @@ public typealias OutputLimits = SSH.OutputLimits
 /// What a streamed command has for its standard input; see `SSH.CommandInput`.
 public typealias CommandInput = SSH.CommandInput
 
+/// Words for shells; see `SSH.ShellQuoting`.
+public typealias ShellQuoting = SSH.ShellQuoting
+
 /// A place where commands can be run under several accounts.
 public protocol Runner: Sendable {
   /// Runs a command to its end.

@@ -38,7 +38,7 @@ public struct SSHRunner: Runner {
     let record = CommandRecord(logger: pool.logger, host: host, account: account, purpose: purpose)
     do {
       let output = try await pool.run(
-        command.text, script: timeout <= Self.patience ? command.script : nil, on: destination(account), key: key,
+        command.script, inKeptShell: timeout <= Self.patience, on: destination(account), key: key,
         stdin: stdin, limits: limits, timeout: timeout)
       let result = CommandResult(output)
       record.log(command, result)
@@ -58,7 +58,7 @@ public struct SSHRunner: Runner {
     let record = CommandRecord(logger: pool.logger, host: host, account: account, purpose: purpose)
     do {
       let output = try await pool.stream(
-        command.text, on: destination(account), key: key, input: input, timeout: timeout, onOutput: onOutput)
+        command.script, on: destination(account), key: key, input: input, timeout: timeout, onOutput: onOutput)
       let result = CommandResult(output)
       record.log(command, result)
       return result

@@ -37,9 +37,10 @@ final class KeyFiles: Sendable {
   }
 
   /// Reads the files if one has changed; a broken one changes nothing but the warning.
-  func refresh() {
+  /// - Parameter always: whether they are read in any case.
+  func refresh(always: Bool = false) {
     let stamps = paths.map { FileStamp($0) }
-    guard stamps != state.withLock({ $0.stamps }) else { return }
+    guard always || stamps != state.withLock({ $0.stamps }) else { return }
     var fault: String?
     do { try verifier.replaceKeys(by: try paths.map { try TokenSettings.key(in: $0) }) } catch { fault = "\(error)" }
     let warning = fault.map { "WEIR_JWT_KEY_FILE: a file changed and is wrong now, the keys before still count: \($0)" }

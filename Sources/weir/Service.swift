@@ -30,26 +30,33 @@ struct Service {
   private let users: UserDirectory
   private let keySet: KeySetSource?
   private let keyFiles: KeyFiles?
+  private let reloader: Reloader
 
   /// Serves until a signal says to end; then finishes what is under way. While another Weir has the state directory,
   /// stands by.
-  static func run(_ settings: Settings) async throws {
+  /// - Parameter environment: what the settings were read from.
+  static func run(_ settings: Settings, environment: [String: String]) async throws {
     let log = LogLines.bootstrap(
       form: .init(rawValue: settings.text("WEIR_LOG_FORMAT")) ?? .plain,
       metadataProvider: .init { RequestContext.requestID.map { ["request-id": "\($0)"] } ?? [:] })
     defer { log.flush() }
     let logger = logger(settings.text("JARVICE_SCHED_LOGLEVEL"))
-    let signals = EndSignals()
+    for sentence in settings.warnings { logger.warning("\(sentence)") }
+    let signals = Signals()
+    let authenticator = Authenticator(
+      serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: nil,
+      userClaim: "", open: settings.text("WEIR_AUTH") == "none")
     let standby = Standby(
       directory: settings.text("WEIR_STATE_DIR"), outputLimit: settings.whole("WEIR_OUTPUT_BYTES"),
-      configuration: server(settings, logger), logger: logger)
+      configuration: server(settings, logger), gate: Gate(authenticator: authenticator, logger: logger), logger: logger)
     guard let (store, lock, port) = try await standby.open(until: signals) else { return }
     // Its end is the end of the lock.
     defer { withExtendedLifetime(lock) {} }
-    try await Service(settings, store: store, logger: logger).run(on: port, until: signals, after: standby)
+    try await Service(settings, environment: environment, store: store, logger: logger).run(
+      on: port, until: signals, after: standby)
   }
 
-  private init(_ settings: Settings, store: JobStore, logger: Logger) throws {
+  private init(_ settings: Settings, environment: [String: String], store: JobStore, logger: Logger) throws {
     self.settings = settings
     self.logger = logger
     let verifier: TokenVerifier?
@@ -63,29 +70,41 @@ struct Service {
     let connector: any Connector
     (connector, pool) = try Self.connector(settings, users, logger)
     // Elsewhere it is the place that says which account jobs run as, or there is none.
-    let isMapped = settings.connector == "slurm"
-    let accountOf: LegacyAPI.AccountOf = { owner in isMapped ? users.account(of: owner) : owner }
+    let accountOf: LegacyAPI.AccountOf =
+      switch settings.connector {
+      case .slurm: { owner in users.account(of: owner) }
+      case .gpu, .local, .dummy: { owner in owner }
+      }
     var configuration = Self.jobs(settings)
     configuration.adoption = Self.adoption(settings, accountOf)
     jobs = JobService(store: store, connector: connector, configuration: configuration, logger: logger)
-    gate = Gate(
-      authenticator: Authenticator(
-        serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: verifier,
-        userClaim: settings.text("WEIR_USER_CLAIM"), adminClaim: Settings.claim(settings.text("WEIR_ADMIN_CLAIM")),
-        open: settings.text("WEIR_AUTH") == "none"),
-      logger: logger)
+    let authenticator = Authenticator(
+      serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: verifier,
+      userClaim: settings.text("WEIR_USER_CLAIM"), adminClaim: Settings.claim(settings.text("WEIR_ADMIN_CLAIM")),
+      open: settings.text("WEIR_AUTH") == "none")
+    gate = Gate(authenticator: authenticator, logger: logger)
+    let reloader = Reloader(settings, environment: environment, logger: logger) { [connector, pool] settings in
+      authenticator.replaceServiceKeys(by: settings.list("JARVICE_SCHED_SERVER_KEY"))
+      users.replace(settings.userDirectory, users: settings.users)
+      keyFiles?.refresh(always: true)
+      (connector as? GPUConnector)?.reload(passphrase: settings.text("WEIR_SSH_PASSPHRASE"))
+      pool?.retryLogins()
+    }
+    self.reloader = reloader
     let api = LegacyAPI(
       service: jobs, gate: gate, accountOf: accountOf,
-      settings: Self.executor(settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
+      settings: Self.executor(reloader.settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
       vaultRoots: settings.list("WEIR_VAULT_ROOTS"),
-      warnings: { [users.warning, keyFiles?.warning].compactMap { $0 } + (verifier?.warnings ?? []) })
+      warnings: {
+        reloader.warnings + [users.warning, keyFiles?.warning].compactMap { $0 } + (verifier?.warnings ?? [])
+      })
     var router = Router()
     api.register(on: &router)
     Metrics(jobs: jobs, gate: gate, pool: pool).register(on: &router)
     self.router = router
   }
 
-  private func run(on port: Int, until signals: EndSignals, after standby: Standby) async throws {
+  private func run(on port: Int, until signals: Signals, after standby: Standby) async throws {
     do {
       try await jobs.start()
     } catch {
@@ -94,6 +113,8 @@ struct Service {
     await keySet?.start()
     keyFiles?.watch()
     users.watch { [pool] in pool?.retryLogins() }
+    reloader.watch()
+    signals.whenHungUp { [reloader] in reloader.reload() }
     var configuration = Self.server(settings, logger)
     configuration.port = port
     configuration.isKnown = { [gate] in gate.knows($0) }
@@ -103,7 +124,7 @@ struct Service {
     let address = settings.text("WEIR_BIND_ADDRESS")
     logger.notice(
       "listening on \(address.contains(":") ? "[\(address)]" : address):\(server.port)",
-      metadata: ["version": "\(Weir.version)", "connector": "\(settings.connector)"])
+      metadata: ["version": "\(Weir.version)", "connector": "\(settings.connector.rawValue)"])
     CodePages.release()
     await signals.wait()
     logger.notice("ending: calls under way are finished")
@@ -170,19 +191,19 @@ struct Service {
     _ settings: Settings, _ users: UserDirectory, _ logger: Logger
   ) throws -> (any Connector, ConnectionPool?) {
     switch settings.connector {
-    case "slurm":
+    case .slurm:
       let pool = pool(settings, logger)
       return (slurm(settings, users, pool), pool)
-    case "gpu":
+    case .gpu:
       let pool = pool(settings, logger)
       let place = GPUConnector.Place.servers(
         path: settings.text("WEIR_SERVERS_FILE"), passphrase: settings.text("WEIR_SSH_PASSPHRASE"), pool: pool)
       return (try gpu(settings, place, logger), pool)
-    case "local":
+    case .local:
       let place = GPUConnector.Place.thisMachine(
         root: settings.text("WEIR_STATE_DIR") + "/local", gpus: Int(settings.text("WEIR_LOCAL_GPUS")))
       return (try gpu(settings, place, logger), nil)
-    default:
+    case .dummy:
       var configuration = DummyConnector.Configuration()
       configuration.runningTime = settings.whole("JARVICE_DUMMY_JOB_RUNNING_TIME")
       configuration.queuedTime = settings.whole("JARVICE_DUMMY_JOB_QUEUED_TIME")
@@ -242,12 +263,11 @@ struct Service {
   /// Jobs are adopted by marks made with what no user has and what outlives the store: the observer's key for those on a
   /// cluster, and the keys of the upstream. Two Weirs for one cluster are told apart by the keys of their upstreams.
   private static func adoption(_ settings: Settings, _ accountOf: @escaping LegacyAPI.AccountOf) -> Adoption? {
-    guard settings.connector != "dummy" else { return nil }
     var secret = settings.list("JARVICE_SCHED_SERVER_KEY")
-    if settings.connector == "slurm" {
-      secret.insert(settings.text("JARVICE_SLURM_SSH_PKEY"), at: 0)
-    } else if secret.isEmpty {
-      return nil
+    switch settings.connector {
+    case .dummy: return nil
+    case .slurm: secret.insert(settings.text("JARVICE_SLURM_SSH_PKEY"), at: 0)
+    case .gpu, .local: if secret.isEmpty { return nil }
     }
     return Adoption(secret: Array(secret.joined(separator: "\n").utf8), accountOf: accountOf)
   }
@@ -282,58 +302,4 @@ struct Service {
     path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
   }
   private static func slashed(_ path: String) -> String { path.isEmpty || path.hasSuffix("/") ? path : path + "/" }
-}
-
-/// SIGTERM and SIGINT, waited for. A second one ends the program at once.
-final class EndSignals: Sendable {
-  private static let numbers = [SIGTERM, SIGINT]
-
-  /// Keeps the signals pending until somebody waits for them. A Dispatch source reads them from a signalfd(2), which it
-  /// sets up some time after it was activated: a signal that is only ignored until then would be lost.
-  static func block() {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    for number in numbers { sigaddset(&signals, number) }
-    pthread_sigmask(SIG_BLOCK, &signals, nil)
-  }
-
-  private final class Flag: Sendable {
-    private let value = Mutex(false)
-    var isSet: Bool { value.withLock { $0 } }
-    /// Sets it, and returns what it was.
-    func set() -> Bool {
-      value.withLock { value in
-        defer { value = true }
-        return value
-      }
-    }
-  }
-
-  private let stream: AsyncStream<Void>
-  private let seen: Flag
-  /// Kept so that they go on; nobody touches them.
-  private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
-
-  init() {
-    let (stream, continuation) = AsyncStream<Void>.makeStream()
-    self.stream = stream
-    let seen = Flag()
-    self.seen = seen
-    sources = Self.numbers.map { number in
-      let source = DispatchSource.makeSignalSource(signal: number)
-      source.setEventHandler { @Sendable in
-        if seen.set() { _exit(130) }
-        continuation.yield()
-      }
-      source.activate()
-      return source
-    }
-  }
-
-  /// Whether one came.
-  var came: Bool { seen.isSet }
-
-  func wait() async {
-    for await _ in stream { return }
-  }
 }

@@ -29,12 +29,18 @@ struct Settings: Sendable {
   /// Where users are found, and what the users file says.
   let userDirectory: UserDirectory.Configuration
   let users: Users
+  /// Where jobs run.
+  let connector: ConnectorName
+  /// Files that these settings were read from beside the environment, and whether each holds a secret.
+  let files: [(name: String, path: String, holdsSecret: Bool)]
+  /// Variables that look like settings and that nothing reads, one sentence each.
+  let unknown: [String]
 
   /// Reads and checks all settings.
   /// - Throws: a ``SettingsError`` with everything that is wrong.
   init(environment: [String: String]) throws {
     var faults: [SettingsFault] = []
-    values = Self.read(environment, &faults)
+    (values, unknown) = Self.read(environment, &faults)
     let values = values
     func value(_ name: String) -> String { values[name]?.value ?? "" }
     func require(_ condition: Bool, _ name: String, _ sentence: @autoclosure () -> String) {
@@ -74,23 +80,34 @@ struct Settings: Sendable {
       require(Data(base64Encoded: value(name)) != nil, name, "base64 is expected")
     }
 
-    let connector = Self.connector(value("JARVICE_BAREMETAL_CONNECTOR"))
+    let named = ConnectorName(setting: value("JARVICE_BAREMETAL_CONNECTOR"))
+    if named == nil, !faults.contains(where: { $0.name == "JARVICE_BAREMETAL_CONNECTOR" }) {
+      faults.append(.init(name: "JARVICE_BAREMETAL_CONNECTOR", sentence: "there is no such connector"))
+    }
+    // With another name these settings end in the error.
+    let connector = named ?? .dummy
+    self.connector = connector
+    files = Self.files(values, connector)
+    for file in files {
+      guard let access = FileAccess(of: file.path, holdsSecret: file.holdsSecret), access.isRefused else { continue }
+      faults.append(.init(name: file.name, sentence: access.sentence))
+    }
     require(
-      connector != "gpu" || !value("WEIR_SERVERS_FILE").isEmpty, "WEIR_SERVERS_FILE", "required by the connector gpu")
+      connector != .gpu || !value("WEIR_SERVERS_FILE").isEmpty, "WEIR_SERVERS_FILE", "required by the connector gpu")
     require(
       value("WEIR_LOCAL_GPUS") == "auto" || ValueRule.whole(value("WEIR_LOCAL_GPUS")).map((0...1024).contains) == true,
       "WEIR_LOCAL_GPUS", "auto, or a count from 0 to 1024, is expected")
     require(
-      connector != "local" || geteuid() != 0, "JARVICE_BAREMETAL_CONNECTOR",
+      connector != .local || geteuid() != 0, "JARVICE_BAREMETAL_CONNECTOR",
       "jobs on this machine run as the account that Weir runs as, and never as root: start it as another one")
     // A file that cannot be read is told of already.
-    if connector == "gpu", FileManager.default.isReadableFile(atPath: value("WEIR_SERVERS_FILE")) {
+    if connector == .gpu, FileManager.default.isReadableFile(atPath: value("WEIR_SERVERS_FILE")) {
       let path = value("WEIR_SERVERS_FILE")
       faults += GPUConnector.faults(inServersFile: path, passphrase: value("WEIR_SSH_PASSPHRASE"))
         .map { .init(name: "WEIR_SERVERS_FILE", sentence: "\(path): \($0)") }
     }
     var directory = UserDirectory.Configuration()
-    guard connector == "slurm" else {
+    guard connector == .slurm else {
       (users, userDirectory) = (.none, directory)
       if !faults.isEmpty { throw SettingsError(faults: faults) }
       return
@@ -126,7 +143,7 @@ struct Settings: Sendable {
 
   private static func read(
     _ environment: [String: String], _ faults: inout [SettingsFault]
-  ) -> [String: (value: String, source: String?)] {
+  ) -> (values: [String: (value: String, source: String?)], unknown: [String]) {
     var values: [String: (value: String, source: String?)] = [:]
     for setting in Setting.all {
       let source = ([setting.name] + setting.olderNames).first {
@@ -136,18 +153,63 @@ struct Settings: Sendable {
       if let name = setting.fileName, let path = environment[name], !path.isEmpty {
         if source != nil { faults.append(.init(name: name, sentence: "\(setting.name) is set too; set one of them")) }
         (value, origin) = (contents(of: path, name, &faults), name)
+        values[name] = (path, name)
       }
       if let origin, let fault = setting.fault(value) { faults.append(.init(name: origin, sentence: fault)) }
       values[setting.name] = (value, origin)
     }
     let known = Set(Setting.all.flatMap { [$0.name] + ($0.fileName.map { [$0] } ?? []) })
     for name in environment.keys.sorted() where name.hasPrefix("WEIR_") && !known.contains(name) {
-      let near = known.sorted().min { distance($0, name) < distance($1, name) }
-        .flatMap { distance($0, name) <= 2 ? $0 : nil }
-      faults.append(
-        .init(name: name, sentence: "there is no such setting" + (near.map { "; is \($0) meant?" } ?? "")))
+      faults.append(.init(name: name, sentence: unknownSentence(name, known)))
     }
-    return values
+    // Whoever starts Weir may have variables for other programs of the platform: these are no faults.
+    let older = Set(Setting.all.flatMap(\.olderNames))
+    let unknown = environment.keys.sorted()
+      .filter { $0.hasPrefix("JARVICE_") && !known.contains($0) && !older.contains($0) }
+      .map { "\($0): \(unknownSentence($0, known)); it has no effect" }
+    return (values, unknown)
+  }
+
+  private static func unknownSentence(_ name: String, _ known: Set<String>) -> String {
+    "there is no such setting" + (near(name, known).map { "; is \($0) meant?" } ?? "")
+  }
+
+  /// The setting that is meant by a name: two letters off, or with the same last two words.
+  private static func near(_ name: String, _ known: Set<String>) -> String? {
+    func ending(_ name: String) -> [Substring]? {
+      let words = name.split(separator: "_")
+      return words.count > 3 ? Array(words.suffix(2)) : nil
+    }
+    let nearest = known.sorted().map { (name: $0, distance: distance($0, name)) }.sorted { $0.distance < $1.distance }
+    if let first = nearest.first, first.distance <= 2 { return first.name }
+    let alike = nearest.filter { ending($0.name) != nil && ending($0.name) == ending(name) }
+    let words = name.split(separator: "_").count
+    return (alike.first { $0.name.split(separator: "_").count == words } ?? alike.first)?.name
+  }
+
+  private static func files(
+    _ values: [String: (value: String, source: String?)], _ connector: ConnectorName
+  ) -> [(name: String, path: String, holdsSecret: Bool)] {
+    func value(_ name: String) -> String { values[name]?.value ?? "" }
+    var files: [(name: String, path: String, holdsSecret: Bool)] = []
+    for setting in Setting.all {
+      if let name = setting.fileName, let path = values[name]?.value { files.append((name, path, true)) }
+    }
+    for path in Setting.list(value("WEIR_JWT_KEY_FILE")) {
+      files.append(("WEIR_JWT_KEY_FILE", path, FileAccess.holdsSecret(keyFile: path)))
+    }
+    for name in ["WEIR_JWT_JWKS_FILE", "WEIR_SSH_KNOWN_HOSTS"] where !value(name).isEmpty {
+      files.append((name, value(name), false))
+    }
+    switch connector {
+    case .slurm: files.append(("WEIR_USERS_FILE", value("WEIR_USERS_FILE"), true))
+    case .gpu:
+      let path = value("WEIR_SERVERS_FILE")
+      for path in [path] + FileAccess.keyFiles(inServersFile: path) { files.append(("WEIR_SERVERS_FILE", path, true)) }
+    case .local, .dummy: break
+    }
+    files.append(("WEIR_STATE_DIR", value("WEIR_STATE_DIR") + "/seal.key", true))
+    return files.filter { !$0.path.isEmpty }
   }
 
   /// The secret in a file, without the line end that files have.
@@ -185,14 +247,34 @@ struct Settings: Sendable {
     }
   }
 
-  private static func connector(_ value: String) -> String {
-    value.replacingOccurrences(of: "connectors.", with: "").replacingOccurrences(of: ".connector", with: "")
-  }
-
   // MARK: Values
 
-  /// The name of the connector: `local`, `gpu`, `slurm` or `dummy`.
-  var connector: String { Self.connector(text("JARVICE_BAREMETAL_CONNECTOR")) }
+  /// The variables whose values are secrets.
+  static var secretNames: [String] {
+    Setting.all.filter { $0.fileName != nil }.flatMap { [$0.name] + $0.olderNames }
+  }
+
+  /// What is wrong, and keeps nothing from working, one sentence each. Looks at the files as they are now.
+  var warnings: [String] {
+    var seen: Set<String> = []
+    let access = files.filter { seen.insert($0.path).inserted }
+      .compactMap { FileAccess(of: $0.path, holdsSecret: $0.holdsSecret)?.sentence }
+    return unknown + access + exposure
+  }
+
+  /// Jobs on this machine run as Weir's own account.
+  private var exposure: [String] {
+    switch connector {
+    case .gpu, .slurm, .dummy: return []
+    case .local:
+      guard text("WEIR_AUTH") != "none" else { return [] }
+      return [
+        "JARVICE_BAREMETAL_CONNECTOR: jobs of the connector local run as the account of Weir and can read its secrets and"
+          + " its state directory; for jobs of users you do not trust, list this machine in WEIR_SERVERS_FILE with an account"
+          + " of its own and use the connector gpu"
+      ]
+    }
+  }
 
   func text(_ name: String) -> String { values[name]?.value ?? "" }
   func whole(_ name: String) -> Int { Int(text(name)) ?? 0 }

@@ -21,7 +21,7 @@ extension Setting {
     Setting(
       name: "WEIR_KEEP_FILES", group: .jobs, form: .whole(1...3_153_600_000), standard: "2592000",
       meaning:
-        "Seconds after the end of a job for which its own files (`work/` on GPU servers and this machine) are kept; then they are removed, but never before its output. On Slurm Weir removes no files of users."
+        "Minimum seconds after the end of a job for which its own files (`work/` on GPU servers and this machine) are kept, counted from the removal of its output. On Slurm Weir removes no files of users."
     ),
     Setting(
       name: "WEIR_OUTPUT_BYTES", group: .jobs, form: .whole(16_777_216...Int.max), standard: "4294967296",

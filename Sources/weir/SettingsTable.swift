@@ -115,7 +115,7 @@ extension Setting {
   /// Every setting there is. From this table come the parsing, the checks, `weir config` and the table in the README.
   static let all: [Setting] = service + http + callers + jobs + gpu + slurm + dummy + executor
 
-  private static let connectors = ["local", "gpu", "slurm", "dummy"]
+  private static let connectors = ConnectorName.allCases.map(\.rawValue)
 
   private static let service: [Setting] = [
     Setting(

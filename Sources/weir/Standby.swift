@@ -1,3 +1,4 @@
+import Callers
 import Foundation
 import HTTP
 import JSON
@@ -14,21 +15,25 @@ final class Standby: Sendable {
   private let directory: String
   private let outputLimit: Int
   private let configuration: ServerConfiguration
+  private let gate: Gate
   private let logger: Logger
   private let reason = Mutex("")
   private let server = Mutex<Server?>(nil)
 
-  /// - Parameter outputLimit: how many bytes of output the store keeps.
-  init(directory: String, outputLimit: Int, configuration: ServerConfiguration, logger: Logger) {
+  /// - Parameters:
+  ///   - outputLimit: how many bytes of output the store keeps.
+  ///   - gate: tells who may know what is waited for.
+  init(directory: String, outputLimit: Int, configuration: ServerConfiguration, gate: Gate, logger: Logger) {
     self.directory = directory
     self.outputLimit = outputLimit
     self.configuration = configuration
+    self.gate = gate
     self.logger = logger
   }
 
   /// The store, once it is ours, with the lock on it and the port to serve on; nil when a signal came first.
   /// - Throws: ``StartError`` for what waiting does not mend.
-  func open(until signals: EndSignals) async throws -> (JobStore, StateDirectoryLock, port: Int)? {
+  func open(until signals: Signals) async throws -> (JobStore, StateDirectoryLock, port: Int)? {
     var lock: StateDirectoryLock?
     while !signals.came {
       do {
@@ -82,20 +87,27 @@ final class Standby: Sendable {
   private func router() -> Router {
     var router = Router()
     router.on("GET", "/live") { _ in .now(Self.answer(["status": "OK"])) }
-    router.on("GET", "/ready") { [self] _ in
-      .now(Self.answer(["status": "BAD", "reasons": [.string(reason.withLock { $0 })]], 503))
-    }
+    router.on("GET", "/ready") { [self] in try ready($0) }
     // No other path is known here: whatever is asked for, the answer is that it cannot be had now.
-    router.renderError = { [self] _, _ in
+    router.renderError = { _, _ in
       var answer = Self.answer(
-        [
-          "code": "standby", "error": .string(reason.withLock { $0 }),
-          "hint": "call the Weir that is in service, or wait",
-        ], 503)
+        ["code": "standby", "error": "standby", "hint": "call the Weir that is in service, or wait"], 503)
       answer.headers.set("Retry-After", "5")
       return answer
     }
     return router
+  }
+
+  /// The reason names directories, hosts and processes: it is for the service.
+  private func ready(_ request: Request) throws -> Answer {
+    let outsiders = Self.answer(["status": "BAD", "reasons": ["standby"]], 503)
+    guard request.headers["Authorization"] != nil || gate.authenticator.isOpen else { return .now(outsiders) }
+    let answer = try gate.admit(request) { [self] _, caller in
+      guard caller.seesAllJobs else { return .now(outsiders) }
+      return .now(Self.answer(["status": "BAD", "reasons": [.string(reason.withLock { $0 })]], 503))
+    }
+    guard case .later(let operation) = answer else { return answer }
+    return .later { (try? await operation()) ?? outsiders }
   }
 
   private static func answer(_ members: [String: JSONText.Value], _ status: Int = 200) -> Response {

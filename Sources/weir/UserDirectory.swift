@@ -24,26 +24,35 @@ final class UserDirectory: Sendable {
   }
 
   private struct State {
+    var configuration: Configuration
     var users: Users
     var stamp: FileStamp?
     var warning: String?
   }
 
-  private let configuration: Configuration
   private let logger: Logger
   private let state: Mutex<State>
   private let queue = DispatchQueue(label: "weir.users")
 
   /// - Parameter users: what the file said when the settings were read.
   init(_ configuration: Configuration, users: Users, logger: Logger) {
-    self.configuration = configuration
     self.logger = logger
-    state = Mutex(State(users: users, stamp: FileStamp(configuration.path)))
+    state = Mutex(State(configuration: configuration, users: users, stamp: FileStamp(configuration.path)))
+    if let disabled = Self.sentence(users) { logger.warning("\(disabled)") }
   }
+
+  /// Takes what the settings' files say now.
+  func replace(_ configuration: Configuration, users: Users) {
+    let stamp = FileStamp(configuration.path)
+    state.withLock { $0 = State(configuration: configuration, users: users, stamp: stamp) }
+  }
+
+  private var configuration: Configuration { state.withLock { $0.configuration } }
 
   /// The account of a user; nil when the site maps it to none.
   func account(of owner: String) -> String? {
-    switch configuration.mapping {
+    let configuration = configuration
+    return switch configuration.mapping {
     case .file: state.withLock { $0.users.account(of: owner) }
     case .claim: Account.fault(owner) == nil && owner != configuration.observer ? owner : nil
     }
@@ -51,13 +60,17 @@ final class UserDirectory: Sendable {
 
   /// The key that opens an account. Where users name their accounts themselves, the observing account's key may open them too.
   func key(of account: String) -> PrivateKey? {
+    let configuration = configuration
     if account == configuration.observer { return configuration.observerKey }
     let own = state.withLock { $0.users.key(of: account) }
     return own ?? (configuration.mapping == .claim ? configuration.observerKey : nil)
   }
 
-  /// What is wrong with the file as it is now, while an older state of it counts.
-  var warning: String? { state.withLock { $0.warning } }
+  /// What is wrong with the file as it is now: as a whole, while an older state of it counts, or with users in it.
+  var warning: String? {
+    let (warning, users) = state.withLock { ($0.warning, $0.users) }
+    return warning ?? Self.sentence(users)
+  }
 
   /// Looks every other second whether the file has changed.
   /// - Parameter onChange: called after new contents were taken.
@@ -72,6 +85,7 @@ final class UserDirectory: Sendable {
   /// Reads the file if it has changed; a broken one changes nothing but the warning.
   /// - Returns: whether new contents were taken.
   func refresh() -> Bool {
+    let configuration = configuration
     let stamp = FileStamp(configuration.path)
     guard stamp != state.withLock({ $0.stamp }) else { return false }
     var faults: [SettingsFault] = []
@@ -86,14 +100,22 @@ final class UserDirectory: Sendable {
       logger.warning("\(warning)")
     } else {
       logger.notice("the users file was read again", metadata: ["file": "\(configuration.path)"])
+      if let disabled = Self.sentence(users) { logger.warning("\(disabled)") }
     }
     return warning == nil
   }
 
   private static func sentence(_ faults: [SettingsFault]) -> String {
-    "the users file changed and is wrong now, the state before it still counts: "
-      + faults.prefix(5).map(\.sentence).joined(separator: "; ")
-      + (faults.count > 5 ? "; and \(faults.count - 5) faults more" : "")
+    "the users file changed and is wrong now, the state before it still counts: " + some(faults.map(\.sentence))
+  }
+
+  private static func sentence(_ users: Users) -> String? {
+    users.disabled.isEmpty
+      ? nil : "\(users.disabled.count) users cannot be served, correct the users file: " + some(users.disabled)
+  }
+
+  private static func some(_ sentences: [String]) -> String {
+    sentences.prefix(5).joined(separator: "; ") + (sentences.count > 5 ? "; and \(sentences.count - 5) more" : "")
   }
 }
 

@@ -7,16 +7,24 @@ struct Users: Sendable {
   /// By the bytes of the addresses: Swift's own equality takes different spellings of an accent for one.
   private let accounts: [[UInt8]: String]
   private let keys: [String: PrivateKey]
+  /// Why users are not served, one sentence for each wrong entry of the file. The other users are.
+  let disabled: [String]
 
-  static let none = Users(accounts: [:], keys: [:])
+  static let none = Users(accounts: [:], keys: [:], disabled: [])
 
   func account(of mail: String) -> String? { accounts[Array(mail.utf8)] }
   func key(of account: String) -> PrivateKey? { keys[account] }
 
   private struct File: Decodable {
-    let entries: [Entry]
+    let entries: [Line]
 
     enum CodingKeys: String, CodingKey { case entries = "users_id_mapping" }
+
+    /// One entry, or why it is none: others count all the same.
+    struct Line: Decodable {
+      let entry: Result<Entry, any Error>
+      init(from decoder: any Decoder) throws { entry = Result { try Entry(from: decoder) } }
+    }
 
     struct Entry: Decodable {
       let user: String?
@@ -33,7 +41,7 @@ struct Users: Sendable {
     }
   }
 
-  /// Reads the file; each thing that is wrong in it becomes a fault that names the entry.
+  /// Reads the file. A file that cannot be read as a whole is a fault; a wrong entry disables its user.
   static func read(_ path: String, passphrase: String, _ faults: inout [SettingsFault]) -> Users {
     func fault(_ sentence: String) { faults.append(.init(name: "WEIR_USERS_FILE", sentence: "\(path): \(sentence)")) }
     guard let data = FileManager.default.contents(atPath: path) else {
@@ -45,28 +53,53 @@ struct Users: Sendable {
       fault(sentence(for: error))
       return .none
     }
+    var reader = Reader(passphrase: passphrase)
+    for (index, line) in file.entries.enumerated() { reader.read(line, number: index + 1) }
+    return Users(
+      accounts: reader.accounts, keys: reader.keys, disabled: reader.disabled.map { "\(path): \($0)" })
+  }
+
+  /// Takes entry after entry.
+  private struct Reader {
+    let passphrase: String
     var accounts: [[UInt8]: String] = [:]
     var keys: [String: PrivateKey] = [:]
-    for (index, entry) in file.entries.enumerated() {
-      let name = "entry \(index + 1) (\(entry.user ?? entry.mail))"
+    var disabled: [String] = []
+    private var seen: Set<[UInt8]> = []
+
+    init(passphrase: String) { self.passphrase = passphrase }
+
+    mutating func read(_ line: File.Line, number: Int) {
+      let entry: File.Entry
+      do { entry = try line.entry.get() } catch {
+        disabled.append(Users.sentence(for: error))
+        return
+      }
+      let name = "entry \(number) (\(entry.user ?? entry.mail))"
       if let wrong = Account.fault(entry.account) {
-        fault("\(name): mapped_user: \(wrong)")
-        continue
+        disabled.append("\(name): mapped_user: \(wrong)")
+        return
       }
       let mail = Array(entry.mail.utf8)
-      if accounts[mail] != nil { fault("\(name): \(entry.mail) stands in an earlier entry too") }
-      accounts[mail] = entry.account
+      guard seen.insert(mail).inserted else {
+        // Nobody knows which one is meant.
+        accounts[mail] = nil
+        disabled.append("\(name): \(entry.mail) stands in an earlier entry too")
+        return
+      }
       do {
         let key = try PrivateKey(text: entry.key, passphrase: passphrase)
         if let other = keys[entry.account], other.fingerprint != key.fingerprint {
-          fault("\(name): \(entry.account) stands in an earlier entry with another key")
+          disabled.append("\(name): \(entry.account) stands in an earlier entry with another key")
+          return
         }
         keys[entry.account] = key
       } catch {
-        fault("\(name): ssh_private_key_b64: \(error)")
+        disabled.append("\(name): ssh_private_key_b64: \(error)")
       }
+      // Also of one without a key: that the job is his stays known.
+      accounts[mail] = entry.account
     }
-    return Users(accounts: accounts, keys: keys)
   }
 
   private static func sentence(for error: any Error) -> String {

@@ -10,11 +10,13 @@ struct Weir: AsyncParsableCommand {
     abstract: "A downstream scheduler: takes jobs from an upstream platform and runs them where the site says.",
     discussion: "Weir is configured by environment variables; `weir config` shows them.",
     version: version,
-    subcommands: [Serve.self, Config.self, Store.self])
+    subcommands: [Serve.self, Config.self, Store.self, End.self])
 
   static func main() async {
+    // First of all: until then the environment can be read by every process of the same account.
+    Hardening.keepMemoryPrivate()
     // Before there is a second thread, so that all of them inherit it.
-    EndSignals.block()
+    Signals.block()
     await main(nil)
   }
 }
@@ -22,14 +24,17 @@ struct Weir: AsyncParsableCommand {
 /// `weir serve`
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Serve the HTTP API until SIGTERM or SIGINT; calls under way are finished.")
+    abstract: "Serve the HTTP API until SIGTERM or SIGINT; calls under way are finished. SIGHUP reads all files again.")
 
   func run() async throws {
-    Hardening.keepMemoryPrivate()
-    let settings = try loadSettings()
+    let environment = ProcessInfo.processInfo.environment
+    let settings = try loadSettings(environment)
+    Hardening.remove(fromEnvironment: Settings.secretNames)
     // What Weir writes is its own: jobs, host keys, output.
     umask(0o077)
-    do { try await Service.run(settings) } catch let error as StartError { try fail(error.description, status: 1) }
+    do { try await Service.run(settings, environment: environment) } catch let error as StartError {
+      try fail(error.description, status: 1)
+    }
   }
 }
 
@@ -42,13 +47,16 @@ struct Config: ParsableCommand {
   var markdown = false
 
   func run() throws {
-    print(markdown ? Settings.markdown : try loadSettings().listing, terminator: "")
+    if markdown { return print(Settings.markdown, terminator: "") }
+    let settings = try loadSettings(ProcessInfo.processInfo.environment)
+    for sentence in settings.warnings { FileHandle.standardError.write(Data("weir: warning: \(sentence)\n".utf8)) }
+    print(settings.listing, terminator: "")
   }
 }
 
 /// The settings from the environment; with wrong ones, says all that is wrong and exits with 78 (EX_CONFIG).
-private func loadSettings() throws -> Settings {
-  do { return try Settings(environment: ProcessInfo.processInfo.environment) } catch {
+private func loadSettings(_ environment: [String: String]) throws -> Settings {
+  do { return try Settings(environment: environment) } catch {
     try fail("\(error)", status: 78)
   }
 }

@@ -347,9 +347,11 @@ class Cluster:
         self.ids = []
 
     def run(self, *command: str, user: str = None, stdin: str = None) -> str:
+        user = user and self.account(user)
         prefix = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
         done = subprocess.run(
-            [*prefix, *command], env=self.environment, input=stdin, capture_output=True, text=True, timeout=30, cwd="/"
+            [*prefix, *command], env=self.environment, input=stdin, capture_output=True, text=True, timeout=30, cwd="/",
+            errors="replace",
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
@@ -372,8 +374,9 @@ class Cluster:
         ours = {"jarvice_" + name for name in names} | set(ids)
 
         def gone():
-            queue = (line.split(" ", 2) for line in self.run("squeue", "-h", "-o", "%A %T %j").splitlines())
-            left = {id: state for id, state, name in queue if ours & {id, name}}
+            # A name may hold line ends.
+            queue = (line.split(" ", 2) for line in self.run("squeue", "-h", "-o", "%A %T %j").split("\n"))
+            left = {row[0]: row[1] for row in queue if len(row) > 1 and ours & {row[0], row[-1]}}
             if running := [id for id, state in left.items() if state != "COMPLETING"]:
                 subprocess.run(["scancel", *running], env=self.environment, timeout=30)
             return not left
@@ -388,6 +391,14 @@ class Cluster:
             for command in commands
         )
 
+    @property
+    def suffix(self) -> str:
+        """What the names of the accounts end with in this cluster."""
+        return settings()["JARVICE_SLURM_SSH_USER"].removeprefix("jarvice")
+
+    def account(self, user: str) -> str:
+        return user if user.endswith(self.suffix) else user + self.suffix
+
     def logins(self, user: str) -> int:
         return (TESTBED / "log/sshd.log").read_text(errors="replace").count(f"Accepted publickey for {user} ")
 
@@ -395,4 +406,4 @@ class Cluster:
         return int((TESTBED / f"runctld/{daemon}.pid").read_text())
 
     def home(self, user: str = "kirby") -> pathlib.Path:
-        return TESTBED / "home" / user
+        return TESTBED / "home" / self.account(user)

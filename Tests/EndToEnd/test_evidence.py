@@ -95,8 +95,9 @@ class Login:
 
 @pytest.fixture(scope="module")
 def programs(cluster):
-    """It outlives each test, whose jobs may still look there for their gate."""
-    directory = cluster.home("mario") / f"programs-{os.getpid()}"
+    """It outlives each test, whose jobs may still look there for their gate. Not in a home directory, where Weir looks for
+    Slurm's programs last."""
+    directory = TESTBED / f"programs-{os.getpid()}"
     directory.mkdir(mode=0o755)
     yield directory
     shutil.rmtree(directory)

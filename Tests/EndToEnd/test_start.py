@@ -57,15 +57,6 @@ def test_rsa_key_of_the_observer_is_refused_with_the_way_out(new_weir):
     assert "JARVICE_SLURM_SSH_PKEY" in message and "RSA" in message and "ed25519" in message
 
 
-def test_rsa_key_of_a_user_is_refused_by_name(new_weir):
-    weir = new_weir()
-    users = weir.directory / "users.yaml"
-    users.write_text((TESTBED / "etc/users.yaml").read_text().replace(key("mario.ed25519"), key("mario.rsa")))
-    weir.settings["WEIR_USERS_FILE"] = str(users)
-    message = refused(weir)
-    assert "mario" in message and "RSA" in message and "ed25519" in message
-
-
 def test_taken_port_is_said(new_weir):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

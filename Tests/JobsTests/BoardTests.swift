@@ -171,6 +171,7 @@ private struct Place {
     // Asked, and not there: with no patience at all it is lost.
     place.connector.unreachable.withLock { $0 = [:] }
     for _ in 0..<3 { #expect(await place.service.observeOnce()) }
+    await place.service.settleOnce()
     #expect(place.board.job(job.key)?.state == .lost)
     #expect(place.board.job(waiting.key)?.state == .queued)
     await place.end()

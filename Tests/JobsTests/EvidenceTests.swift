@@ -59,6 +59,8 @@ struct EvidenceTests {
 
   @Test("What is not known of an end is added to it, and changes nothing else of it")
   func amendment() async throws {
+    let clock = TestClock()
+    bench.configuration.clock = clock.clock()
     let service = try bench.service()
     let job = try await submitted(service)
     var end = bench.sighting(job, .failed, .failed)
@@ -70,6 +72,7 @@ struct EvidenceTests {
     (end.exitCode, end.signal, end.reason, end.source) = (3, 9, "ended by signal 9", "sacct")
     end.endedAt = Date()
     end.elapsed = 99
+    clock.pass(10)
     bench.connector.observes(end)
     _ = await service.observeOnce()
     let amended = try #require(service.recent(job.key))
@@ -87,24 +90,31 @@ struct EvidenceTests {
     ] as [(TimeInterval, TimeInterval, Bool)])
   func codes(ended: TimeInterval, accounted: TimeInterval, asks: Bool) async throws {
     var job = try await submitted(try bench.service())
-    (job.state, job.ending, job.endedAt) = (.failed, .failed, begin - ended)
-    #expect(job.lacksExitCode(at: begin, accountingSince: begin - accounted) == asks)
+    (job.state, job.ending, job.endedAt) = (.failed, .failed, begin)
+    let now = ContinuousClock.now
+    let timeline = Timeline(known: now - .seconds(ended))
+    #expect(timeline.lacksExitCode(job, at: now, accountingSince: now - .seconds(accounted)) == asks)
   }
 
   @Test("A job that could not be asked about stays as it is, and is lost by a look that asks")
   func unasked() async throws {
+    let clock = TestClock()
+    bench.configuration.clock = clock.clock()
     bench.configuration.lostAfter = 100
     let service = try bench.service()
     let job = try await submitted(service)
-    for (offset, unasked) in [(0, []), (90, []), (120, ["1"])] as [(Double, Set<String>)] {
-      var observation = Observation(time: begin + offset, sightings: [])
+    for unasked in [[], [], ["1"], ["1"], ["1"]] as [Set<String>] {
+      var observation = Observation(time: clock.date, sightings: [])
       observation.unasked = unasked
       bench.connector.change { [observation] in $0.observation = .success(observation) }
       _ = await service.observeOnce()
+      await service.settleOnce()
       #expect(service.recent(job.key)?.state == .queued)
+      clock.pass(40)
     }
-    bench.connector.observes(at: begin + 130)
+    bench.connector.observes(at: clock.date)
     _ = await service.observeOnce()
+    await service.settleOnce()
     #expect(service.recent(job.key)?.state == .lost)
   }
 
@@ -139,26 +149,6 @@ struct EvidenceTests {
     bench.connector.observes(bench.sighting(job, .running))
     _ = await service.observeOnce()
     #expect(service.view(of: try #require(service.recent(job.key))).state == .running)
-  }
-
-  @Test("Time that nobody looked does not count towards a loss")
-  func gapsDoNotCount() async throws {
-    bench.configuration.lostAfter = 100
-    let service = try bench.service()
-    let job = try await submitted(service)
-    for (offset, fails) in [(0, false), (50, false), (60, true), (120, false), (200, false)] as [(Double, Bool)] {
-      bench.connector.observes(at: begin + offset)
-      if fails { bench.connector.change { $0.observation = .failure(.unavailable("down")) } }
-      _ = await service.observeOnce()
-    }
-    #expect(service.recent(job.key)?.state == .queued)
-    bench.connector.change {
-      $0.observation = .success(
-        Observation(time: begin + 221, sightings: [], answers: ["1": "sacct says RUNNING"]))
-    }
-    _ = await service.observeOnce()
-    let lost = try #require(service.recent(job.key))
-    #expect(lost.state == .lost && lost.reason.contains("sacct says RUNNING"))
   }
 
   @Test("An id that a submit answered wrongly is put right by the mark; tasks of an array change nothing")

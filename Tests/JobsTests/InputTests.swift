@@ -162,7 +162,7 @@ struct InputTests {
     #expect(files == [])
     bench.connector.change { $0.submit = { _, _ in "1" } }
     let job = try await submit(service, bytes)
-    await service.ledger.transition(job.key, actor: "test") { job in
+    await service.ledger.transition(job, actor: "test") { job in
       job.state = .succeeded
       job.ending = .completed
       job.endedAt = Date()

@@ -141,12 +141,20 @@ struct SettlingTests {
 
   @Test("What was asked before the deadline gives nothing up, however late the answer comes")
   func slowAnswer() async throws {
-    bench.configuration.submitDeadline = 0.5
+    let clock = TestClock()
+    bench.configuration.clock = clock.clock()
+    bench.configuration.submitDeadline = 100
     let service = try bench.service()
     let job = try await lose(service)
-    bench.connector.change { $0.locateSlowness = .seconds(1) }
+    bench.connector.change {
+      $0.locatedOf = { _ in
+        clock.pass(200)
+        return nil
+      }
+    }
     #expect(await service.lookFor(job, timeout: .seconds(2)) == nil)
     #expect(service.recent(job.key)?.state == .submitting)
+    #expect(await service.lookFor(job, timeout: .seconds(2))?.state == .failed, "asked after it")
   }
 
   @Test("Nothing is given up while the backend may still be handed the job")
@@ -329,28 +337,6 @@ struct StateTests {
     bench.connector.observes(other)
     _ = await service.observeOnce()
     #expect(service.recent(job.key)?.state == .queued)
-  }
-
-  @Test("Absence is no end: a job is lost only after complete observations without it for long enough")
-  func lost() async throws {
-    bench.configuration.lostAfter = 100
-    let service = try bench.service()
-    let job = try await submitted(service)
-    let begin = Date()
-    bench.connector.observes(accountingFailure: "slurmdbd is down", at: begin)
-    _ = await service.observeOnce()
-    bench.connector.observes(accountingFailure: "slurmdbd is down", at: begin + 200)
-    _ = await service.observeOnce()
-    #expect(service.recent(job.key)?.state == .queued, "accounting could not be asked")
-    bench.connector.observes(at: begin + 300)
-    _ = await service.observeOnce()
-    bench.connector.observes(at: begin + 399)
-    _ = await service.observeOnce()
-    #expect(service.recent(job.key)?.state == .queued)
-    bench.connector.observes(at: begin + 401)
-    _ = await service.observeOnce()
-    let lost = try #require(service.recent(job.key))
-    #expect(lost.state == .lost && lost.reason.contains("not in the queue"))
   }
 
   @Test("A cancel stands until the end is seen")

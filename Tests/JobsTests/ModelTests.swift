@@ -18,135 +18,6 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
-/// What really becomes of jobs, of which the service sees only what the backend shows.
-private struct World {
-  struct Job {
-    var id: String
-    var mark: Mark
-    var name: String
-    var state = JobState.queued
-    /// How it ended; a job that is over may be requeued all the same, and end again.
-    var ending: Ending? { didSet { if let ending { endings.insert(ending) } } }
-    var endings: Set<Ending> = []
-    var startedAt: Date?
-    var runs = 1
-    /// Whether the queue still has it, and whether accounting ever will.
-    var inQueue = true
-    var isRecorded = true
-  }
-
-  var now = Date(timeIntervalSince1970: 1_800_000_000)
-  /// By their tokens.
-  var jobs: [String: Job] = [:]
-  var nextID = 1
-  /// What was sent and is still to be taken.
-  var underWay: [(Submission, Mark)] = []
-  var lists = true
-  var accounts = true
-  /// Whether what accounting says of jobs that are over has their marks.
-  var keepsMarks = true
-
-  mutating func accept(_ submission: Submission, _ mark: Mark) -> String {
-    defer { nextID += 1 }
-    jobs[mark.token] = Job(id: "\(nextID)", mark: mark, name: submission.name)
-    return "\(nextID)"
-  }
-
-  /// The backend forgets its queue, and gives its ids out anew.
-  mutating func reset() {
-    for token in jobs.keys { jobs[token]?.inQueue = false }
-    nextID = 1
-  }
-
-  func sighting(_ job: Job, source: String) -> Sighting {
-    Sighting(
-      backendID: job.id, mark: job.mark, name: job.name, account: "kirby", state: job.state, source: source,
-      backendWord: job.state.rawValue, ending: job.ending, exitCode: job.ending == nil || source == "queue" ? nil : 0,
-      startedAt: job.startedAt, endedAt: job.ending == nil ? nil : now)
-  }
-
-  var records: [Sighting] {
-    jobs.values.filter { $0.isRecorded && $0.ending != nil }.map { sighting($0, source: "records") }
-  }
-
-  func observation(of asked: [Jobs.Job]) throws(BackendError) -> Observation {
-    guard lists else { throw .unavailable("the queue is down") }
-    var observation = Observation(
-      time: now, sightings: jobs.values.filter(\.inQueue).map { sighting($0, source: "queue") }.shuffled())
-    let gone = Set(asked.filter { jobs[$0.submissionToken]?.inQueue != true }.compactMap(\.backendID))
-    guard !gone.isEmpty else { return observation }
-    guard accounts else {
-      observation.accountingFailure = "accounting is down"
-      return observation
-    }
-    observation.sightings += records.filter { gone.contains($0.backendID) }.map { record in
-      var record = record
-      if !keepsMarks { record.mark = nil }
-      return record
-    }
-    return observation
-  }
-
-  func locate(_ job: Jobs.Job) throws(BackendError) -> Sighting? {
-    guard lists, accounts else { throw .unavailable("the backend is down") }
-    // When this says that there is none, there is none: the deadline until which a job is looked for sees to it.
-    return jobs[job.submissionToken].map { sighting($0, source: $0.inQueue ? "queue" : "records") }
-  }
-}
-
-/// The backend of such a world.
-private final class WorldConnector: Connector {
-  enum Fate: CaseIterable { case answered, answerLost, neverArrived, refused, late }
-
-  let world = Mutex(World())
-  let fate = Mutex(Fate.answered)
-  let name = "world"
-  var troubles: [String] { [] }
-
-  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
-  func outputPath(of submission: Submission, token: String) -> String? { nil }
-
-  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
-    let fate = fate.withLock { $0 }
-    if fate == .refused { throw .refused("no") }
-    if fate == .neverArrived { throw .interrupted("cut before") }
-    if fate == .late {
-      world.withLock { $0.underWay.append((submission, mark)) }
-      throw .interrupted("sbatch still runs")
-    }
-    let id = world.withLock { $0.accept(submission, mark) }
-    if fate == .answerLost { throw .interrupted("cut after") }
-    return id
-  }
-
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
-    try world.withLock { (world) throws(BackendError) in try world.observation(of: jobs) }
-  }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
-    try world.withLock { (world) throws(BackendError) in try world.locate(job) }
-  }
-  func recall(since: Date) async throws(BackendError) -> [Sighting] {
-    try world.withLock { (world) throws(BackendError) in
-      guard world.accounts else { throw .unavailable("accounting is down") }
-      return world.records
-    }
-  }
-  func cancel(_ job: Job) async throws(BackendError) {
-    try world.withLock { (world) throws(BackendError) in
-      guard world.lists else { throw .unavailable("the queue is down") }
-      guard var target = world.jobs[job.submissionToken], target.inQueue, target.ending == nil else {
-        throw .notFound("gone")
-      }
-      (target.state, target.ending) = (.canceled, .canceled)
-      world.jobs[job.submissionToken] = target
-    }
-  }
-  func release(_ job: Job) async throws(BackendError) {}
-  func describe(_ job: Job) async throws(BackendError) -> String { "" }
-  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
-  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
-}
-
 @Suite("The rules of a job's states hold whatever happens")
 struct ModelTests {
   private static let lostAfter: TimeInterval = 60
@@ -154,7 +25,10 @@ struct ModelTests {
   /// Half of them with submits that are taken late, which must not be given up before; in the others every submit that is
   /// not found is given up at once, and tried again.
   @Test(
-    "Any sequence of answers, failures, requeues, cancels, restarts, ids used anew and lost stores", arguments: 1...12)
+    """
+    Any sequence of answers, failures, requeues, cancels with and without effect, steps of the calendar, restarts, ids \
+    used again, jobs that vanish and turn up, and lost stores
+    """, arguments: 1...12)
   func anySequence(seed: UInt64) async throws {
     let isLate = seed % 2 == 0
     let fates = WorldConnector.Fate.allCases.filter { isLate || $0 != .late }
@@ -162,6 +36,8 @@ struct ModelTests {
     // In memory, since nothing here is about the disk.
     let bench = Bench(in: URL(fileURLWithPath: "/dev/shm"))
     let connector = WorldConnector()
+    let clock = TestClock()
+    bench.configuration.clock = clock.clock()
     connector.world.withLock { $0.keepsMarks = seed % 3 != 0 }
     bench.configuration.lostAfter = Self.lostAfter
     bench.configuration.submitDeadline = isLate ? 1_000_000 : 0
@@ -179,9 +55,13 @@ struct ModelTests {
     var submissions: [Submission] = []
     var reference = Reference()
     var adoptions = 0
-    for step in 0..<500 {
-      connector.world.withLock { $0.now += TimeInterval(Int.random(in: 1...20, using: &random)) }
-      switch Int.random(in: 0..<40, using: &random) / 3 {
+    func pass(_ seconds: TimeInterval) {
+      clock.pass(seconds)
+      connector.world.withLock { ($0.now, $0.calendar) = ($0.now + seconds, clock.date) }
+    }
+    for step in 0..<600 {
+      pass(TimeInterval(Int.random(in: 1...20, using: &random)))
+      switch Int.random(in: 0..<46, using: &random) / 3 {
       case 0:
         let submission = bench.submission("job\(step)")
         submissions.append(submission)
@@ -198,9 +78,25 @@ struct ModelTests {
       case 3: current = try await service()
       case 4:
         connector.world.withLock { ($0.lists, $0.accounts) = (Bool.random(using: &random), .random(using: &random)) }
+      case 14:
+        clock.step([-3600, 120, 3600].randomElement(using: &random) ?? 0)
+        connector.world.withLock { world in
+          // Many vanish, and are shown again.
+          world.isHidden = Bool.random(using: &random)
+          world.ignoresCancels = Bool.random(using: &random)
+        }
+      case 15:
+        connector.world.withLock { world in
+          // What the queue had forgotten is there after all, if nothing has its id.
+          let ids = Set(world.jobs.values.filter(\.inQueue).map(\.id))
+          for (token, job) in world.jobs where !job.inQueue && job.ending == nil && !ids.contains(job.id) {
+            world.jobs[token]?.inQueue = true
+            return
+          }
+        }
       case 5:
         connector.world.withLock { world in
-          (world.lists, world.accounts) = (true, true)
+          (world.lists, world.accounts, world.isHidden) = (true, true, false)
           guard !world.underWay.isEmpty else { return }
           let (submission, mark) = world.underWay.removeFirst()
           _ = world.accept(submission, mark)
@@ -209,7 +105,7 @@ struct ModelTests {
       case 13:
         // The store is lost. What nobody can know any more is not sent again.
         let known = connector.world.withLock { world in
-          (world.lists, world.accounts) = (true, true)
+          (world.lists, world.accounts, world.isHidden) = (true, true, false)
           while !world.underWay.isEmpty {
             let (submission, mark) = world.underWay.removeFirst()
             _ = world.accept(submission, mark)
@@ -230,17 +126,17 @@ struct ModelTests {
       default: connector.world.withLock { Self.go($0.jobs.keys.sorted().randomElement(using: &random), &$0, &random) }
       }
       let time = connector.world.withLock { $0.now }
-      let (complete, shown) = connector.world.withLock { world in
-        (world.lists && world.accounts, Set(world.jobs.values.filter(\.inQueue).map(\.mark.token)))
-      }
+      let (complete, shown) = connector.world.withLock { world in (world.lists && world.accounts, world.shown) }
+      await current.followCancels()
       let inFull = await current.observeOnce()
       await current.settleOnce()
       if inFull, step % 3 == 0,
         let all = try? await connector.observe(current.ledger.table.read { Array($0.jobs.values) })
       {
         // Also what is said of jobs that are over.
-        await current.ledger.apply(
-          all, to: current.ledger.table.read { Set($0.jobs.keys) }, lostAfter: Self.lostAfter, unbroken: true)
+        _ = await current.ledger.apply(
+          all, to: current.ledger.table.read { Set($0.jobs.values.map(\.id)) },
+          began: bench.configuration.clock.now, isUnbroken: true)
       }
       let jobs = current.ledger.table.read { Array($0.jobs.values) }
       try reference.check(
@@ -248,6 +144,19 @@ struct ModelTests {
         at: time, lostAfter: Self.lostAfter, "seed \(seed), step \(step)")
     }
     #expect(reference.over.values.contains { $0.state != .lost } && adoptions > 0, "something ended, and was adopted")
+    // Once all is well again, no cancel is left without effect.
+    connector.world.withLock { world in
+      (world.lists, world.accounts, world.isHidden, world.ignoresCancels) = (true, true, false, false)
+    }
+    for _ in 0..<40 {
+      pass(20)
+      _ = await current.observeOnce()
+      await current.settleOnce()
+      await current.followCancels()
+    }
+    let left = connector.world.withLock { world in Set(world.jobs.values.filter(\.inQueue).map(\.mark.token)) }
+    let canceling = current.ledger.table.read { $0.jobs.values.filter { $0.state == .canceling } }
+    #expect(!canceling.contains { left.contains($0.submissionToken) }, "canceled in vain; seed \(seed)")
   }
 
   /// Something happens to a job.
@@ -290,7 +199,10 @@ private struct Reference {
     for job in jobs {
       let before = last[job.id]
       let truth = world.jobs.values.first { $0.mark.token == job.submissionToken }
-      if let end = over[job.id] {
+      if let end = over[job.id], end.state == .lost, job.state != .lost {
+        #expect(truth != nil && job.reason.hasPrefix("found again") || job.state == .canceling, "corrected; \(place)")
+        over[job.id] = nil
+      } else if let end = over[job.id] {
         // The disk keeps milliseconds.
         let apart = try #require(job.endedAt).timeIntervalSince(try #require(end.endedAt))
         #expect(job.state == end.state && job.ending == end.ending && abs(apart) < 0.01, "immutable; \(place)")
@@ -319,8 +231,11 @@ private struct Reference {
         #expect(job.state == truth.state || job.state == .canceling, "what is seen is shown; \(place)")
         #expect(job.unknownSince == nil, place)
       }
+      if let observed, observed.contains(job.submissionToken), let truth, truth.ending == nil {
+        #expect(job.state != .lost, "what is seen is not lost; \(place)")
+      }
       if observed != nil, complete, job.backendID != nil, let truth, truth.ending != nil,
-        truth.inQueue || truth.isRecorded
+        truth.inQueue && !world.isHidden || truth.isRecorded
       {
         #expect(job.state.isTerminal, "an end that is shown is told; \(place)")
       }

@@ -13,8 +13,13 @@ final class ScriptedConnector: Connector {
     /// How long it takes to look for a job, and how often that was done.
     var locateSlowness = Duration.zero
     var locates = 0
+    /// What each job is found as, where that is not the same of all.
+    var locatedOf: (@Sendable (Job) -> Sighting?)?
+    /// The job that was looked for last, as it was handed over.
+    var lookedFor: Job?
     var recalled: Result<[Sighting], BackendError> = .success([])
     var lastSubmit: TimeInterval = 0
+    var reportsExitCodesLater = false
     var output: [UInt8] = []
     /// How much the job has printed in all.
     var outputSize: Int?
@@ -22,6 +27,7 @@ final class ScriptedConnector: Connector {
     var removedFiles: [JobKey] = []
     var submits = 0
     var cancels = 0
+    var cancelFailure: BackendError?
     var removal: BackendError?
     /// How long an observation takes.
     var slowness = Duration.zero
@@ -35,6 +41,7 @@ final class ScriptedConnector: Connector {
   let name = "scripted"
   var troubles: [String] { [] }
   var takesInputs: Bool { true }
+  var reportsExitCodesLater: Bool { script.withLock { $0.reportsExitCodesLater } }
   var lastSubmit: TimeInterval { script.withLock { $0.lastSubmit } }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
@@ -80,17 +87,39 @@ final class ScriptedConnector: Connector {
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     let (slowness, answer) = script.withLock { script in
       script.locates += 1
-      return (script.locateSlowness, script.located)
+      script.lookedFor = job
+      return (script.locateSlowness, script.locatedOf.map { .success($0(job)) } ?? script.located)
     }
     try? await Task.sleep(for: slowness)
     return try answer.get()
   }
   func recall(since: Date) async throws(BackendError) -> [Sighting] { try script.withLock { $0.recalled }.get() }
-  func cancel(_ job: Job) async throws(BackendError) { change { $0.cancels += 1 } }
+  func cancel(_ job: Job) async throws(BackendError) {
+    change { $0.cancels += 1 }
+    if let failure = script.withLock({ $0.cancelFailure }) { throw failure }
+  }
   func release(_ job: Job) async throws(BackendError) {}
   func describe(_ job: Job) async throws(BackendError) -> String { "" }
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { script.withLock { $0.output } }
   func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
+}
+
+/// Clocks that a test sets, the calendar and the monotonic one apart.
+final class TestClock: Sendable {
+  private let state = Mutex((date: Date(timeIntervalSince1970: 1_800_000_000), at: ContinuousClock.now))
+  var date: Date { state.withLock { $0.date } }
+
+  /// Both clocks go on.
+  func pass(_ seconds: TimeInterval) {
+    state.withLock { ($0.date, $0.at) = ($0.date + seconds, $0.at + .seconds(seconds)) }
+  }
+  /// The calendar alone is set.
+  func step(_ seconds: TimeInterval) { state.withLock { $0.date += seconds } }
+
+  /// - Parameter boot: another one after the machine was started.
+  func clock(boot: String? = "first") -> JobClock {
+    JobClock(boot: boot, date: { self.date }, instant: { self.state.withLock { $0.at } })
+  }
 }
 
 /// A service on a store of its own, which is removed with it.

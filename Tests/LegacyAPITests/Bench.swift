@@ -38,9 +38,9 @@ final class Bench: Sendable {
   /// Runs `body` with a started service, which has looked at the backend once.
   static func run(
     _ connector: any Connector = dummy(), settings: ExecutorSettings = .init(), vaultRoots: [String] = [],
-    adopting: Bool = false, looked: Bool = true, _ body: (Bench) async throws -> Void
+    adopting: Bool = false, looked: Bool = true, clock: JobClock = .system, _ body: (Bench) async throws -> Void
   ) async throws {
-    let bench = try Bench(connector, settings, vaultRoots, adopting)
+    let bench = try Bench(connector, settings, vaultRoots, adopting, clock)
     if looked { await bench.look() }
     do {
       try await body(bench)
@@ -63,14 +63,16 @@ final class Bench: Sendable {
     return DummyConnector(configuration: configuration)
   }
 
-  private init(_ connector: any Connector, _ settings: ExecutorSettings, _ vaultRoots: [String], _ adopting: Bool)
-    throws
-  {
+  private init(
+    _ connector: any Connector, _ settings: ExecutorSettings, _ vaultRoots: [String], _ adopting: Bool,
+    _ clock: JobClock
+  ) throws {
     directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     var configuration = JobService.Configuration()
     configuration.settleTime = .milliseconds(10)
     configuration.lingering = .zero
+    configuration.clock = clock
     if adopting { configuration.adoption = Adoption(secret: Self.secret, accountOf: { _ in "kirby" }) }
     service = JobService(
       store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,

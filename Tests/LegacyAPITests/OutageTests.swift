@@ -1,7 +1,9 @@
 import Foundation
 import Jobs
+import Synchronization
 import Testing
 
+@testable import Jobs
 @testable import LegacyAPI
 
 @Suite("While the backend does not answer")
@@ -28,11 +30,15 @@ struct OutageTests {
     let connector = StagedConnector()
     connector.change { stage in
       (stage.sighting.state, stage.sighting.elapsed, stage.sighting.startedAt) = (.running, 5, Date() - 105)
-      stage.age = 100
     }
-    try await Bench.run(connector) { bench in
+    let passed = Mutex(Duration.zero)
+    let clock = JobClock(date: { Date() }, instant: { .now + passed.withLock { $0 } })
+    try await Bench.run(connector, clock: clock) { bench in
       let job = try await bench.submit()
       await bench.look()
+      passed.withLock { $0 = .seconds(50) }
+      #expect(try await bench.call("/runstatus", job).text.hasPrefix("[[],\"00:00:5"))
+      passed.withLock { $0 = .seconds(100) }
       #expect(try await bench.call("/runstatus", job).text.hasPrefix("[[],\"00:01:4"))
       connector.change { $0.failure = .unavailable("slurmctld is down") }
       await bench.look()

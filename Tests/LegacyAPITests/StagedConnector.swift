@@ -10,8 +10,6 @@ final class StagedConnector: Connector {
     var troubles: [String] = []
     /// What is seen of every job, its id and mark filled in.
     var sighting = Sighting(backendID: "", state: .queued, source: "staged", backendWord: "")
-    /// How old what is seen is, in seconds.
-    var age: TimeInterval = 0
     var output: [UInt8] = []
     var entries: [DirectoryEntry] = []
     var account = "what the backend says"
@@ -46,7 +44,7 @@ final class StagedConnector: Connector {
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     try answer { stage in
       Observation(
-        time: Date() - stage.age,
+        time: Date(),
         sightings: jobs.map { job in
           var sighting = stage.sighting
           sighting.backendID = job.backendID ?? ""

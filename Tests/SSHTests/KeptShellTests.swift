@@ -249,14 +249,23 @@ struct KeptShellTests {
     try await checkWords(TestServer.start(options: ["ForceCommand exec \(shell) -c \"$SSH_ORIGINAL_COMMAND\""]))
   }
 
-  static let kinds = ["dash", "bash --posix", "busybox sh", "zsh --emulate sh", "ksh"].filter { kind in
-    FileManager.default.isExecutableFile(atPath: "/bin/" + kind.prefix { $0 != " " })
+  static let kinds = ["dash", "bash", "busybox", "zsh", "ksh"].filter {
+    FileManager.default.isExecutableFile(atPath: "/bin/\($0)")
+  }
+
+  /// As if /bin/sh were another one.
+  private static func server(whereShellIs kind: String) async throws -> TestServer {
+    let server = try await TestServer.start(options: [
+      "ForceCommand eval \"$(printf %s \"$SSH_ORIGINAL_COMMAND\" | sed \"s#/bin/sh#$HOME/sh#g\")\""
+    ])
+    let link = server.directory.appendingPathComponent("sh").path
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/bin/\(kind)")
+    return server
   }
 
   @Test("Words and standard input arrive unchanged whatever /bin/sh is", arguments: kinds)
   func shells(kind: String) async throws {
-    // As if /bin/sh were another one.
-    let server = try await TestServer.start(options: ["ForceCommand exec \(kind)"])
+    let server = try await Self.server(whereShellIs: kind)
     try await checkWords(server)
     let caller = try Caller(server)
     let bytes = (0..<10_000).map { UInt8($0 % 255) + 1 }
@@ -288,7 +297,8 @@ struct KeptShellTests {
   @Test("An account that may not have a shell gets its commands run one by one")
   func noShell() async throws {
     let server = try await TestServer.start(options: [
-      "ForceCommand case $SSH_ORIGINAL_COMMAND in echo*) eval \"$SSH_ORIGINAL_COMMAND\";; *) echo no; exit 1;; esac"
+      // A kept shell is what asks for no `go`.
+      "ForceCommand case $SSH_ORIGINAL_COMMAND in *'= go'*) eval \"$SSH_ORIGINAL_COMMAND\";; *) echo no; exit 1;; esac"
     ])
     let caller = try Caller(server)
     for _ in 0..<3 { #expect(try await caller.run("echo hello").text == "hello\n") }
@@ -299,11 +309,15 @@ struct KeptShellTests {
   func printfIsNoProgram() async throws {
     // As if /bin/sh were one without its own printf.
     let server = try await TestServer.start(options: [
-      "ForceCommand case $SSH_ORIGINAL_COMMAND in exec*) BASH_ENV=$HOME/env exec bash;;"
-        + " *) eval \"$SSH_ORIGINAL_COMMAND\";; esac"
+      "ForceCommand case $SSH_ORIGINAL_COMMAND in *'= go'*) eval \"$SSH_ORIGINAL_COMMAND\";;"
+        + " *) eval \"$(printf %s \"$SSH_ORIGINAL_COMMAND\" | sed \"s#/bin/sh#$HOME/sh#g\")\";; esac"
     ])
+    let shell = server.directory.appendingPathComponent("sh").path
+    try "#!/bin/dash\n[ $# = 0 ] || exec /bin/dash \"$@\"\nBASH_ENV=$HOME/env exec bash\n".write(
+      toFile: shell, atomically: true, encoding: .utf8)
     try "enable -n printf\n".write(
       to: server.directory.appendingPathComponent("env"), atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: shell)
     let output = try await Caller(server).run("cat", stdin: Array("secret".utf8))
     #expect(output.text == "secret" && server.sessions == 2)
   }
@@ -336,7 +350,7 @@ private struct Caller: Sendable {
     _ script: String, stdin: [UInt8] = [], limits: OutputLimits = .init(), timeout: Duration = .seconds(30)
   ) async throws -> CommandOutput {
     try await pool.run(
-      script, script: script, on: server.destination, key: key, stdin: stdin, limits: limits, timeout: timeout)
+      script, inKeptShell: true, on: server.destination, key: key, stdin: stdin, limits: limits, timeout: timeout)
   }
 
   /// On a channel of its own.

@@ -94,14 +94,14 @@ struct PoolTests {
     let key = try TestKeys.key()
     for _ in 0..<10 {
       // Both kinds: on a channel of its own, and by a kept shell, which is there for the next time.
-      for script in [nil, "echo again"] {
+      for inKeptShell in [false, true] {
         let output = try await pool.run(
-          "echo again", script: script, on: server.destination, key: key, timeout: .seconds(20))
+          "echo again", inKeptShell: inKeptShell, on: server.destination, key: key, timeout: .seconds(20))
         #expect(output.text == "again\n")
       }
       server.kill()
       // It is not known yet, and cannot be made anew.
-      _ = try? await pool.run("true", script: "true", on: server.destination, key: key, timeout: .seconds(20))
+      _ = try? await pool.run("true", inKeptShell: true, on: server.destination, key: key, timeout: .seconds(20))
       try await server.start()
       pool.retryLogins()
     }

@@ -12,7 +12,7 @@ struct PrivateKeyTests {
     #expect(try TestKeys.publicText(name).hasPrefix(key.kind.rawValue + " "))
   }
 
-  @Test("A key survives base64, CRLF, indentation and missing newlines")
+  @Test("A key survives base64, CRLF, indentation, and missing or escaped newlines")
   func forms() async throws {
     let text = try TestKeys.text(.ed25519)
     let fingerprint = try await TestKeys.fingerprint(.ed25519)
@@ -21,6 +21,8 @@ struct PrivateKeyTests {
       text, Data(text.utf8).base64EncodedString(),
       Data(text.utf8).base64EncodedString(options: .lineLength64Characters),
       lines.joined(separator: "\r\n"), lines.joined(separator: "\n    "), lines.joined(separator: " "),
+      lines.joined(separator: #"\n"#) + #"\n"#, "\"" + lines.joined(separator: #"\r\n"#) + "\"", "\u{feff}" + text,
+      Data(text.utf8).base64EncodedString(options: .lineLength64Characters).replacing("\r\n", with: #"\n"#),
     ]
     for form in forms { #expect(try PrivateKey(text: form).fingerprint == fingerprint) }
   }

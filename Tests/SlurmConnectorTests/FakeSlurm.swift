@@ -8,32 +8,47 @@ import Testing
 /// Commands run by the real shell in a home directory of the test's own, where programs of the test's take the place of
 /// Slurm's: for what a real one does not do on demand.
 ///
-/// A line `id|state|comment|name|account` in `queue` is a job in the queue.
+/// A line `id|state|comment|name|account` in `queue` is a job in the queue. A file `locked.ACCOUNT` keeps an account from
+/// logging in, a file `blind.ACCOUNT` from seeing the jobs of others.
 final class FakeSlurm: Runner {
   let home: URL
   let statusLines: [String] = []
-  private var programs: URL { home.appendingPathComponent("bin") }
+  /// Where a site has Slurm's programs: outside the home directory.
+  let programs: URL
+  /// Variables of the account's login files; `@HOME@` and `@SITE@` in a value are the two directories.
+  let environment: [String: String]
 
-  init() throws {
-    home = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
+  init(environment: [String: String] = [:]) throws {
+    let name = "weir-test-\(UUID().uuidString)"
+    home = FileManager.default.temporaryDirectory.appendingPathComponent(name)
+    programs = FileManager.default.temporaryDirectory.appendingPathComponent(name + "-site")
+    let (home, site) = (home.path, programs.path)
+    self.environment = environment.mapValues {
+      $0.replacingOccurrences(of: "@HOME@", with: home).replacingOccurrences(of: "@SITE@", with: site)
+    }
     try FileManager.default.createDirectory(at: programs, withIntermediateDirectories: true)
     try write("", to: "queue")
     try program("sbatch", Self.accepts)
     try program(
       "squeue",
       """
-      for word; do case $word in --format=*) format=${word#--format=};; esac; done
+      states=all
+      for word; do
+        case $word in --format=*) format=${word#--format=};; --states=*) states=${word#*=};; esac
+      done
       while IFS='|' read -r id state comment name account; do
+        case $states in all | *$state*) ;; *) continue;; esac
+        [ ! -e "$HOME/blind.$ACCOUNT" ] || [ "$account" = "$ACCOUNT" ] || continue
         printf '%s\\n' "$format" | sed "s~%A~$id~;s~%T~$state~;s~%k~$comment~;s~%j~$name~;s~%u~$account~"
       done < "$HOME/queue"
       """)
     try program("sacct", "exit 0")
     try program("id", "echo 1000")
     try program("scontrol", "exit 1")
-    try program("scancel", "echo \"$@\" >> \"$HOME/canceled\"")
+    try program("scancel", "echo \"$@\" >> \"$HOME/canceled\"; sed -i \"s/^$1|RUNNING/$1|CANCELLED/\" \"$HOME/queue\"")
   }
 
-  deinit { try? FileManager.default.removeItem(at: home) }
+  deinit { for directory in [home, programs] { try? FileManager.default.removeItem(at: directory) } }
 
   /// A program that takes any job.
   static let accepts = """
@@ -44,9 +59,9 @@ final class FakeSlurm: Runner {
     """
 
   func program(_ name: String, _ text: String) throws {
-    try write("#!/bin/sh\n\(text)\n", to: "bin/" + name)
-    try FileManager.default.setAttributes(
-      [.posixPermissions: 0o755], ofItemAtPath: programs.appendingPathComponent(name).path)
+    let file = programs.appendingPathComponent(name)
+    try Data("#!/bin/sh\n\(text)\n".utf8).write(to: file)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
   }
 
   func write(_ text: String, to path: String) throws {
@@ -61,12 +76,15 @@ final class FakeSlurm: Runner {
     _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration,
     purpose: CommandPurpose
   ) async throws(RunError) -> CommandResult {
+    if text("locked." + account) != nil { throw .noKey(account: account) }
     let (output, errors) = (home.appendingPathComponent("stdout").path, home.appendingPathComponent("stderr").path)
     for file in [output, errors] { _ = FileManager.default.createFile(atPath: file, contents: nil) }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     process.arguments = ["-c", command.text]
-    process.environment = ["HOME": home.path, "PATH": programs.path + ":/usr/bin:/bin"]
+    process.environment = environment.merging(["HOME": home.path, "ACCOUNT": account]) { $1 }.merging(
+      ["PATH": programs.path + ":/usr/bin:/bin"]
+    ) { old, _ in old }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle(forWritingAtPath: output)
     process.standardError = FileHandle(forWritingAtPath: errors)
@@ -77,7 +95,10 @@ final class FakeSlurm: Runner {
       stderr: Array((text("stderr") ?? "").utf8))
   }
 
-  var connector: SlurmConnector { SlurmConnector(runner: self, configuration: .init(observer: "kirby")) }
+  var connector: SlurmConnector { connector(observer: "kirby") }
+  func connector(observer: String) -> SlurmConnector {
+    SlurmConnector(runner: self, configuration: .init(observer: observer))
+  }
 
   let submission = Submission(
     name: "a", number: 1, owner: "kirby@example.com", account: "kirby", nodes: 1, coresPerNode: 1, request: "",
@@ -104,4 +125,14 @@ final class FakeSlurm: Runner {
     _ path: String, as account: String, timeout: Duration?,
     onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
   ) async throws { throw RunError.unavailable("not here") }
+}
+
+/// A row as squeue prints it for ``SqueueTable/format``.
+enum SqueueRow {
+  /// - Parameter columns: comment and name last.
+  static func text(_ columns: [String], mark: String) -> String {
+    let delimiter = MarkedText.delimiter(mark)
+    let plain = columns.dropLast(2).joined(separator: "\u{1f}")
+    return delimiter + ([plain] + columns.suffix(2)).map { $0 + delimiter }.joined() + "\n"
+  }
 }

@@ -44,9 +44,7 @@ struct ParsingTests {
     #expect(meaning.state == state && meaning.ending == ending)
   }
 
-  private func row(_ mark: String, _ columns: [String]) -> String {
-    ([mark] + columns + [mark]).joined(separator: "\u{1f}") + "\n"
-  }
+  private func row(_ mark: String, _ columns: [String]) -> String { SqueueRow.text(columns, mark: mark) }
 
   @Test("Only rows with our mark are read, whatever stands around them")
   func squeue() throws {
@@ -58,9 +56,9 @@ struct ParsingTests {
     var forged = ours
     forged[1] = "COMPLETED"
     let output =
-      "Welcome to the cluster!\n" + row(table.mark, ours) + row("guess", forged)
+      "Welcome to the cluster!\n" + row("guess", forged) + row(table.mark, ours)
       + row(table.mark, ["59", "PENDING", "Priority", "0:00", "1", "N/A", "N/A", "", "mario", "(null)", "other"])
-    let sightings = Squeue.sightings(Array(output.utf8), table)
+    let sightings = try Squeue.sightings(Array(output.utf8), table)
     let sighting = try #require(sightings.first)
     #expect(sightings.count == 1)
     #expect(
@@ -80,7 +78,7 @@ struct ParsingTests {
     let (table, _) = try Squeue.command()
     let output = row(
       table.mark, ["3", "PENDING", reason, "0:00", "1", "N/A", "N/A", "", "kirby", "weir:A", "jarvice_a"])
-    #expect(Squeue.sightings(Array(output.utf8), table).first?.state == .held)
+    #expect(try Squeue.sightings(Array(output.utf8), table).first?.state == .held)
   }
 
   @Test(

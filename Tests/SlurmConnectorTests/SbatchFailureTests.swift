@@ -126,6 +126,8 @@ func systemAccounts(id: Int, isTaken: Bool) throws {
     try Data("#!/bin/sh\n\(text)\n".utf8).write(to: URL(fileURLWithPath: file))
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file)
   }
+  let home = directory.appendingPathComponent("home")
+  try FileManager.default.createDirectory(at: home, withIntermediateDirectories: false)
   let submission = Submission(
     name: "a", number: 1, owner: "kirby@example.com", account: "redis", nodes: 1, coresPerNode: 1, request: "",
     script: "", shownScript: "")
@@ -135,7 +137,7 @@ func systemAccounts(id: Int, isTaken: Bool) throws {
   let (output, errors) = (Pipe(), Pipe())
   process.executableURL = URL(fileURLWithPath: "/bin/sh")
   process.arguments = ["-c", command.text]
-  process.environment = ["PATH": "\(directory.path):/usr/bin:/bin", "HOME": directory.path]
+  process.environment = ["PATH": "\(directory.path):/usr/bin:/bin", "HOME": home.path]
   (process.standardOutput, process.standardError) = (output, errors)
   try process.run()
   process.waitUntilExit()

@@ -64,7 +64,7 @@ struct SettingsTests {
   @Test("What is not set has its standard value")
   func standards() throws {
     let settings = try settings()
-    #expect(settings.connector == "dummy")
+    #expect(settings.connector == .dummy)
     #expect(settings.text("WEIR_BIND_ADDRESS") == "127.0.0.1" && settings.whole("WEIR_PORT") == 5000)
     #expect(settings.text("WEIR_STATE_DIR") == "/home/kirby/.local/state/weir")
     #expect(settings.text("JARVICE_SCHED_LOGLEVEL") == "20")
@@ -101,7 +101,7 @@ struct SettingsTests {
     #expect(try settings(["WAITRESS_PORT": "8080", "WEIR_PORT": ""]).whole("WEIR_PORT") == 8080)
     #expect(try settings(["WAITRESS_PORT": "", "WEIR_PORT": ""]).whole("WEIR_PORT") == 5000)
     #expect(faults("WAITRESS_PORT", "http").map { $0.prefix(14) } == ["WAITRESS_PORT:"], "the name that was set")
-    #expect(try settings(["JARVICE_BAREMETAL_CONNECTOR": "connectors.dummy.connector"]).connector == "dummy")
+    #expect(try settings(["JARVICE_BAREMETAL_CONNECTOR": "connectors.dummy.connector"]).connector == .dummy)
   }
 
   @Test("The state directory is the one asked for, else systemd's first, else below home")

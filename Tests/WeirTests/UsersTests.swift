@@ -48,9 +48,12 @@ struct UsersTests {
     let path = try files.write("users.yaml", text)
     var faults: [SettingsFault] = []
     let users = Users.read(path, passphrase: "", &faults)
-    let prefix = "WEIR_USERS_FILE: \(path): "
+    func fault(_ text: String, _ prefix: String) -> String {
+      text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : "?"
+    }
     return (
-      users, faults.map { $0.description.hasPrefix(prefix) ? String($0.description.dropFirst(prefix.count)) : "?" }
+      users,
+      faults.map { fault($0.description, "WEIR_USERS_FILE: \(path): ") } + users.disabled.map { fault($0, "\(path): ") }
     )
   }
 
@@ -191,6 +194,37 @@ struct UsersTests {
     #expect(faults == ["entry 2 (other): kirby@example.com stands in an earlier entry too"])
   }
 
+  @Test("A wrong entry disables its user alone, and is named with the others that are wrong")
+  func others() throws {
+    let rsa = base64(try Keys.rsa.get())
+    let (users, faults) = try read(
+      "users_id_mapping:\n" + entry(mail: "a@x", account: "luigi", key: rsa) + "  - mail: b@x\n  - 7\n  - [x]\n"
+        + entry(mail: "c@x", account: "root", key: good) + entry(mail: "d@x", account: "peach", key: "x")
+        + entry(mail: "e@x", account: "toad", key: good) + entry(mail: "e@x", account: "yoshi", key: good)
+        + entry(key: good))
+    #expect(users.account(of: "kirby@example.com") == "kirby" && users.key(of: "kirby") != nil)
+    #expect(faults.count == 7, "\(faults)")
+    for (mail, account) in [("b@x", nil), ("c@x", nil), ("e@x", nil), ("a@x", "luigi"), ("d@x", "peach")] {
+      #expect(users.account(of: mail) == account)
+      #expect(account.flatMap { users.key(of: $0) } == nil)
+    }
+  }
+
+  @Test("Users that cannot be served are told of while the service runs, and no more when the file is right")
+  func warnings() throws {
+    let path = try files.write("u.yaml", "users_id_mapping:\n" + entry(account: "root", key: good))
+    var faults: [SettingsFault] = []
+    let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let directory = UserDirectory(
+      .init(path: path), users: Users.read(path, passphrase: "", &faults), logger: quiet)
+    #expect(faults.isEmpty && directory.warning?.contains("entry 1 (kirbystar): mapped_user") == true)
+    _ = try files.write("u.yaml", "users_id_mapping: {\n")
+    #expect(!directory.refresh() && directory.warning?.contains("still counts") == true)
+    _ = try files.write("u.yaml", "users_id_mapping:\n" + entry(key: good))
+    #expect(directory.refresh() && directory.warning == nil)
+    #expect(directory.account(of: "kirby@example.com") == "kirby")
+  }
+
   @Test("Every fault of the file is told at once")
   func allAtOnce() throws {
     let text =
@@ -219,7 +253,7 @@ struct SlurmSettingsTests {
     let files = try Files()
     var environment = try environment(files)
     let settings = try Settings(environment: environment)
-    #expect(settings.connector == "slurm" && settings.userDirectory.observerKey?.kind == .ed25519)
+    #expect(settings.connector == .slurm && settings.userDirectory.observerKey?.kind == .ed25519)
     #expect(settings.users.account(of: "kirby@example.com") == "kirby")
     #expect(!settings.listing.contains("PRIVATE KEY"))
     environment["JARVICE_SLURM_SSH_PKEY"] = base64(try Keys.ed25519.get())

@@ -3,13 +3,14 @@
 # tiny image in it. Idempotent.
 #   docker://127.0.0.1:5055/app:latest      open; plain http, so SINGULARITY_NOHTTPS=1
 #   docker://127.0.0.1:5056/app:latest      the same image for jarvice:secret only
+#   deploy/testbed/apptainer-up.sh
 . "$(dirname "$0")/../lib.sh"
 open_port=${TESTBED_REGISTRY_PORT:-5055} closed_port=${TESTBED_REGISTRY_AUTH_PORT:-5056}
 suite=${TESTBED_APPTAINER_SUITE:-sid}
 case ${1:-} in
   "") ;;
   -h | --help) usage; exit 0 ;;
-  *) usage >&2; exit 64 ;;
+  *) refuse "$1" ;;
 esac
 require_root "the test cluster has several users"
 install_packages patchelf squashfs-tools uidmap ca-certificates busybox-static bash-static docker-registry skopeo \

@@ -6,7 +6,7 @@
 case ${1:-} in
   "" | --purge) ;;
   -h | --help) usage; exit 0 ;;
-  *) usage >&2; exit 64 ;;
+  *) refuse "$1" ;;
 esac
 require_root "the test cluster has several users"
 "$(dirname "$0")/slurm-down.sh" "$@"

@@ -10,7 +10,7 @@ case ${1:-} in
   "") ;;
   --purge) purge=1 ;;
   -h | --help) usage; exit 0 ;;
-  *) usage >&2; exit 64 ;;
+  *) refuse "$1" ;;
 esac
 require_root "the test cluster has several users"
 

@@ -20,7 +20,7 @@ cluster=${TESTBED_CLUSTER:-valhalla} account=nintendo
 case ${1:-} in
   "") ;;
   -h | --help) usage; exit 0 ;;
-  *) usage >&2; exit 64 ;;
+  *) refuse "$1" ;;
 esac
 require_root "the test cluster has several users"
 install_packages munge slurmctld slurmd slurmdbd slurm-client slurmrestd slurm-wlm-basic-plugins \

@@ -8,7 +8,7 @@
 case ${1:-} in
   "" | --without-images) ;;
   -h | --help) usage; exit 0 ;;
-  *) usage >&2; exit 64 ;;
+  *) refuse "$1" ;;
 esac
 require_root "the test cluster has several users"
 here=$(cd "$(dirname "$0")" && pwd)

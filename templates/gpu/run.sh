@@ -12,6 +12,9 @@
 # wrapper, and what belongs to the job is told by the kernel. What has left the session is found by WEIR_JOB_ID in its
 # environment.
 
+# Where sh is bash: functions that login files export stay in the environment for the job, and replace no command here.
+case ${BASH_VERSION+x}$- in x*p*) ;; x*) exec sh -p "$0" "$@" ;; esac
+
 # Words 3 and later of /proc/PID/stat: the second, the program's name, may hold anything, blanks and parentheses too.
 stat_of() {
   stat=

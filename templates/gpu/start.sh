@@ -86,16 +86,26 @@ command -v setsid >/dev/null || {
   setsid=
   trap '' HUP
 }
+# What keeps systemd from ending it with this login; see prepare.sh.
+scope=
+{ read -r scope <"$root/lib/scope"; } 2>/dev/null
+[ -z "$scope" ] || export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
 # In the foreground of a shell in between: & would make the wrapper, and with it the job, deaf to INT and QUIT. That
 # shell is ended by the wrapper when all is well, which is nothing to tell of, and ends with it when not.
-{
+begin() {
   record=$(
     read -r self _ </proc/self/stat
-    $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" "$joined" "$secret" "$root" \
-      "$self" </dev/null 2>trouble
+    $scope $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" "$joined" "$secret" \
+      "$root" "$self" </dev/null 2>trouble
     :
   )
 } 2>/dev/null
+begin
+if [ -z "$record" ] && [ -n "$scope" ] && ! [ -e start ]; then
+  # The manager is gone since. Better without it than not at all.
+  scope=
+  begin
+fi
 if [ -n "$record" ]; then
   echo "started $record"
 elif read -r _ _ word _ 2>/dev/null <start && [ "$word" = void ]; then

@@ -1,10 +1,11 @@
 import Foundation
 import Jobs
+import Synchronization
 
 /// Pretends to run jobs, by the clock alone: for trying Weir, and the upstream's side of it, without a cluster.
 ///
-/// A job waits, runs and ends, well or badly, after the times that the settings say. What becomes of a job follows from
-/// its own record, so that a restart changes nothing.
+/// A job waits, runs and ends, well or badly, after the times that the settings say, measured by the monotonic clock. A
+/// restart goes on with what a job's own record says.
 public struct DummyConnector: Connector {
   public struct Configuration: Sendable {
     /// Seconds a job runs.
@@ -21,6 +22,7 @@ public struct DummyConnector: Connector {
 
   public let name = "dummy"
   private let configuration: Configuration
+  private let ages = Ages()
 
   public init(configuration: Configuration = .init()) { self.configuration = configuration }
 
@@ -32,7 +34,8 @@ public struct DummyConnector: Connector {
   public func outputPath(of submission: Submission, token: String) -> String? { nil }
 
   public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
-    "dummy_" + mark.token
+    ages.begin(mark.token)
+    return "dummy_" + mark.token
   }
 
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
@@ -62,22 +65,25 @@ public struct DummyConnector: Connector {
   public func url(of job: Job) -> String? { configuration.interactive ? "http://localhost:8080" : nil }
 
   private func sighting(of job: Job, at now: Date) -> Sighting? {
-    guard let id = job.backendID else { return nil }
-    let started = job.submittedAt + TimeInterval(configuration.queuedTime)
-    let ended = started + TimeInterval(configuration.runningTime)
+    guard let id = job.backendID, !job.state.isTerminal else { return nil }
+    let (queued, running) = (TimeInterval(configuration.queuedTime), TimeInterval(configuration.runningTime))
+    let age = ages.age(
+      of: job, at: now, least: job.startedAt == nil ? 0 : queued, most: queued + running)
+    let started = job.submittedAt + queued
     func sighting(_ state: JobState, _ ending: Ending? = nil, _ elapsed: TimeInterval = 0) -> Sighting {
-      Sighting(
+      if ending != nil { ages.end(job.submissionToken) }
+      return Sighting(
         backendID: id, mark: Mark(token: job.submissionToken), state: state, source: "dummy",
         backendWord: state.rawValue,
         ending: ending, exitCode: ending == .failed ? 1 : ending == .completed ? 0 : nil,
         nodes: elapsed > 0 ? ["dummy"] : [], elapsed: Int(elapsed), submittedAt: job.submittedAt,
-        startedAt: elapsed > 0 ? started : nil, endedAt: ending == nil ? nil : min(ended, now))
+        startedAt: elapsed > 0 ? started : nil, endedAt: ending == nil ? nil : started + elapsed)
     }
-    let elapsed = max(0, min(now, ended).timeIntervalSince(started))
+    let elapsed = max(0, min(age - queued, running))
     if job.state == .canceling { return sighting(.canceled, .canceled, elapsed) }
     if job.state == .held { return sighting(.held) }
-    if now < started { return sighting(.queued) }
-    if now < ended { return sighting(.running, nil, elapsed) }
+    if age < queued { return sighting(.queued) }
+    if age < queued + running { return sighting(.running, nil, elapsed) }
     return fails(job) ? sighting(.failed, .failed, elapsed) : sighting(.succeeded, .completed, elapsed)
   }
 
@@ -85,5 +91,25 @@ public struct DummyConnector: Connector {
   private func fails(_ job: Job) -> Bool {
     let hash = job.submissionToken.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     return hash % 100 < UInt64(max(0, configuration.failingPercent))
+  }
+}
+
+/// How old the jobs are, by a clock that nobody sets.
+private final class Ages: Sendable {
+  private let begins = Mutex<[String: ContinuousClock.Instant]>([:])
+
+  func begin(_ token: String) { begins.withLock { $0[token] = .now } }
+  func end(_ token: String) { begins.withLock { $0[token] = nil } }
+
+  /// Seconds since a job was submitted; of one that an earlier run took, as its record says, within bounds.
+  func age(of job: Job, at now: Date, least: TimeInterval, most: TimeInterval) -> TimeInterval {
+    let begin = begins.withLock { begins in
+      if let begin = begins[job.submissionToken] { return begin }
+      let age = max(least, min(most, now.timeIntervalSince(job.submittedAt)))
+      let begin = ContinuousClock.now - .seconds(age)
+      begins[job.submissionToken] = begin
+      return begin
+    }
+    return (.now - begin) / .seconds(1)
   }
 }

@@ -155,6 +155,8 @@ struct PrepareAnswer: Sendable, Equatable {
   let architecture: String
   /// Whether its tar reads archives in the format pax.
   let readsPax: Bool
+  /// What an administrator should change there.
+  let warnings: [String]
 
   init(_ output: [UInt8]) throws(MalformedAnswer) {
     var lines = try AnswerLines(output, of: "prepare.sh")
@@ -168,6 +170,7 @@ struct PrepareAnswer: Sendable, Equatable {
     host = String(try lines.value("host"))
     architecture = String(try lines.value("arch"))
     readsPax = try lines.number("pax") == 1
+    warnings = lines.block("warning ")
     try lines.end()
   }
 }

@@ -20,6 +20,8 @@ public final class GPUConnector: Connector {
     public var quarantine: Duration = .seconds(60)
     /// How long an attempt may have begun nothing before it is given up.
     public var claimPatience: Duration = .seconds(30)
+    /// How long after a start servers that cannot be reached are waited for before jobs are started on the others.
+    public var recallPatience: Duration = .seconds(30)
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 
@@ -50,6 +52,9 @@ public final class GPUConnector: Connector {
     self.logger = logger
     if case .thisMachine = place { name = "local" } else { name = "gpu" }
   }
+
+  /// Reads the servers file again soon, its keys with this passphrase.
+  public func reload(passphrase: String) { source.reload(passphrase: passphrase) }
 
   /// What is wrong in a servers file, one sentence each with its line.
   public static func faults(inServersFile path: String, passphrase: String) -> [String] {
@@ -106,7 +111,7 @@ public final class GPUConnector: Connector {
     return source.servers.map { spec in
       let agent = fleet?.agent(spec.name)
       // A GPU that is out of order today may be well tomorrow.
-      let gpus = agent?.status.value.known?.gpus.count
+      let gpus = agent?.gpuStatus.value.known?.gpus.count
       return spec.limits(gpus: spec.gpus == .auto ? gpus : nil, agent?.status.value.facts)
     }
   }
@@ -116,9 +121,13 @@ public final class GPUConnector: Connector {
   /// The row is on disk: that is all there is to it.
   public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { mark.token }
 
-  /// A row that is there was accepted.
+  /// A row that is there was accepted. A job that has a server was looked for there by each sweep.
   public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
+    if let name = job.nodes.first {
+      if let failure = fleet.agent(name)?.status.value.failure { throw .unavailable(failure) }
+      return nil
+    }
     let payload: JobBoard.Payload
     do throws(PayloadError) { payload = try await fleet.payload(of: job) } catch {
       guard case .lost(let reason) = error else { throw .unavailable("\(error)") }
@@ -138,7 +147,6 @@ public final class GPUConnector: Connector {
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
     var observation = Observation(time: Date(), sightings: [])
-    let agents = Dictionary(fleet.agents.value.map { ($0.agent.name, $0.agent.status.value) }, uniquingKeysWith: { $1 })
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
     for job in jobs {
       guard let id = job.backendID else { continue }
@@ -146,7 +154,7 @@ public final class GPUConnector: Connector {
         observation.unchanged.insert(id)
         continue
       }
-      guard let status = agents[name] else {
+      guard let status = fleet.agent(of: job)?.status.value else {
         observation.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
@@ -160,7 +168,7 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
       }
     }
-    observation.sightings = agents.values.flatMap { $0.strangers.values.map(\.sighting) }
+    observation.sightings = fleet.agents.value.flatMap { $0.agent.status.value.strangers.values.map(\.sighting) }
     return observation
   }
 
@@ -183,7 +191,7 @@ public final class GPUConnector: Connector {
 
   /// Tells a job to end. One that waits has nothing to be told; of a server that is away it is remembered.
   public func cancel(_ job: Job) async throws(BackendError) {
-    guard let fleet = fleet.value, let current = fleet.current(job), let agent = fleet.agent(current.nodes.first) else {
+    guard let fleet = fleet.value, let current = fleet.current(job), let agent = fleet.agent(of: current) else {
       return
     }
     do { try await agent.cancel(current) } catch {
@@ -209,7 +217,7 @@ public final class GPUConnector: Connector {
 
   public func describe(_ job: Job) async throws(BackendError) -> String {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
-    if let agent = fleet.agent(job.nodes.first) { return try await agent.describe(job) }
+    if let agent = fleet.agent(of: job) { return try await agent.describe(job) }
     let place = await fleet.place(of: job).map { "\nPlace \($0.place) of \($0.count) in the queue" } ?? ""
     let needs = job.needs ?? Needs()
     return """
@@ -266,7 +274,7 @@ public final class GPUConnector: Connector {
 
   private func agent(of job: Job) throws(BackendError) -> ServerAgent {
     guard let name = job.nodes.first else { throw .refused("the job has no server yet") }
-    guard let agent = fleet.value?.agent(name) else { throw .unavailable("\(name) is not in the servers file") }
+    guard let agent = fleet.value?.agent(of: job) else { throw .unavailable("\(name) is not in the servers file") }
     return agent
   }
 }

@@ -187,7 +187,9 @@ struct Attempt {
       String(submission.timeLimitSeconds ?? 0), String(max(1, grace.components.seconds)),
       submission.isJudgedByOutput ? "1" : "0", submission.joinsOutput ? "1" : "0",
     ]
-    do { return try Command.script(GPUScript.start, arguments) } catch { throw .unavailable("\(error)") }
+    do { return try Command.script(GPUScript.start, arguments, startsJob: true) } catch {
+      throw .unavailable("\(error)")
+    }
   }
 
   /// What start.sh reads from its standard input.

@@ -15,10 +15,6 @@ struct ServerStatus: Sendable {
   var lastLook: ContinuousClock.Instant?
   /// The jobs of which the last look found nothing.
   var missing: Set<JobKey> = []
-  /// What nvidia-smi said last.
-  var reading: NVIDIASMI.Reading?
-  /// Every GPU that it ever said.
-  var known: Inventory?
   /// Jobs that have a directory there and are none of those that were given to it: the store was lost, or they ended.
   var strangers: [AttemptID: Stranger] = [:]
   /// Whether the jobs there have been listed since the server was last reached.

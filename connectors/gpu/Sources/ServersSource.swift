@@ -23,6 +23,16 @@ final class ServersSource: Sendable {
     var servers: [ServerSpec]
     var stamp: FileStamp?
     var warning: String?
+    /// The one that counts now, if it has changed since the start.
+    var passphrase: String?
+  }
+
+  /// Has the file read again with a passphrase.
+  func reload(passphrase: String) {
+    state.change { state in
+      state.passphrase = passphrase
+      state.stamp = nil
+    }
   }
 
   init(_ place: GPUConnector.Place, logger: Logger) throws(ServersFault) {
@@ -79,9 +89,14 @@ final class ServersSource: Sendable {
   private func refresh(_ path: String, _ passphrase: String) -> [ServerSpec]? {
     let stamp = FileStamp(path: path)
     guard stamp != state.value.stamp else { return nil }
+    let passphrase = state.value.passphrase ?? passphrase
     do throws(ServersFile.Invalid) {
       let servers = try ServersFile(path: path, passphrase: passphrase).servers
-      state.change { $0 = State(servers: servers, stamp: stamp, warning: nil) }
+      state.change { state in
+        state.servers = servers
+        state.stamp = stamp
+        state.warning = nil
+      }
       logger.notice("the servers file was read again", metadata: ["file": "\(path)", "servers": "\(servers.count)"])
       return servers
     } catch {

@@ -50,24 +50,13 @@ struct Sbatch {
     return arguments + submission.options.map { "--\($0.name)=\($0.value)" }
   }
 
-  /// The command that submits: from the home directory, after making the directory of the output. Accounts of the system are
-  /// told by their ids, below 1000 or nobody's, whatever a site calls them.
+  /// The command that submits.
   /// - Parameters:
-  ///   - limit: seconds after which it is ended on the cluster. Without that an sbatch that hangs could submit the job long
-  ///     after it was given up here.
-  ///   - isVetted: whether the account's id is known to be none of the system's. Each look costs the program id(1).
+  ///   - limit: seconds after which it is ended on the cluster.
+  ///   - isVetted: whether a submit of the same account has just gone well.
   func command(_ mark: Mark, limit: Int, isVetted: Bool) throws(BackendError) -> Command {
-    try .checkedScript(
-      """
-      if [ -z "$1" ]; then
-        id=$(id -u) || exit
-        if [ "$id" -lt 1000 ] || [ "$id" -eq 65534 ]; then
-          echo "the account has the user id $id, it is one of the system's, which jobs never run as" >&2; exit 1
-        fi
-      fi
-      cd -- "$HOME" && { [ -d "$2" ] || mkdir -p -- "$2"; } && shift 2 && exec timeout -k 1 "$@"
-      """,
-      [isVetted ? "vetted" : "", directory, String(limit)] + arguments(mark))
+    try SlurmCommand.submitting(
+      [isVetted ? "vetted" : "", scratchDirectory, submission.name + ".out", String(limit)] + arguments(mark))
   }
 
   /// The batch script, with the job's own script inside it.
@@ -91,6 +80,7 @@ struct Sbatch {
   /// same words from anything else may be those of a wrapper that failed after slurmctld took the job.
   static func didNothing(_ result: CommandResult) -> Bool {
     guard result.signal == nil, result.stdout.isEmpty else { return false }
+    if result.exitStatus == SlurmCommand.notTried { return true }
     let lines = result.message.split(separator: "\n")
     guard lines.count == 1, let line = lines.first else { return false }
     return result.exitStatus == 127 && line.contains("timeout: ") && line.contains("sbatch")
@@ -100,6 +90,7 @@ struct Sbatch {
   /// What it means that sbatch failed with these words.
   static func failure(_ result: CommandResult) -> BackendError {
     let words = result.message
+    if result.exitStatus == SlurmCommand.notTried { return .refused(words) }
     if result.exitStatus == 127 { return .unavailable("sbatch was not found on the cluster: \(words)") }
     // The request had been sent, and no answer came: slurmctld may have taken the job.
     // Ended by `timeout` (124), by a signal (128 and its number), or nobody knows how. Of itself sbatch ends with 1 or 255.

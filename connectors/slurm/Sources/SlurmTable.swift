@@ -3,76 +3,120 @@ import Foundation
 import Jobs
 import Shell
 
-/// Rows of columns as squeue and sacct print them for us: columns parted by a byte that cannot occur in them, each row
-/// between a mark that nobody can foresee, so that no job's name or comment can pass for a row of its own.
-struct SlurmTable {
+/// Text between marks that nobody can foresee, as Slurm's commands print it for us.
+///
+/// The user of a job chooses its name and its comment, and may put line ends, separators and any other byte into them: so
+/// what belongs together is found by the marks, never by lines.
+enum MarkedText {
   static let separator: Character = "\u{1f}"
   private static let separatorByte: UInt8 = 0x1f
-  let mark: String
-  let columns: [String]
-
-  init(columns: [String]) {
-    self.columns = columns
-    mark = Self.newMark()
-  }
 
   /// What nobody can foresee.
   static func newMark() -> String { String(UInt64.random(in: .min ... .max), radix: 36) }
 
-  /// What stands between the marks in an output, each with a separator before and after it. A user may put separators and
-  /// line ends into the fields of a job, but no mark.
-  static func parts(of output: [UInt8], between mark: String) -> [String] {
-    let mark = Array(mark.utf8)[...]
-    return output.split(separator: separatorByte, omittingEmptySubsequences: false)
-      .split(omittingEmptySubsequences: false) { $0 == mark }
-      .map { String(decoding: Array($0.joined(separator: [separatorByte])), as: UTF8.self) }
+  /// What parts two texts: the mark with a separator before and after it.
+  static func delimiter(_ mark: String) -> String { "\(separator)\(mark)\(separator)" }
+
+  /// The texts between the delimiters in an output, what is before the first and after the last included.
+  static func parts(of output: [UInt8], between mark: String) -> [ArraySlice<UInt8>] {
+    // By bytes: a look at ten thousand jobs is two megabytes, which take 20 ms so, and 110 by characters.
+    let delimiter = Array(delimiter(mark).utf8)
+    var parts: [ArraySlice<UInt8>] = []
+    var (start, position) = (0, 0)
+    while let found = output[position...].firstIndex(of: separatorByte) {
+      guard output[found...].starts(with: delimiter) else {
+        position = found + 1
+        continue
+      }
+      parts.append(output[start..<found])
+      (start, position) = (found + delimiter.count, found + delimiter.count)
+    }
+    parts.append(output[start...])
+    return parts
   }
 
-  /// The rows in what a command printed; anything else there (a login shell's greeting) is passed over.
-  func rows(_ output: [UInt8]) -> [[Substring]] {
-    // By bytes: a look at ten thousand jobs is two megabytes, which take 20 ms so, and 110 by characters.
-    let mark = Array(mark.utf8)[...]
-    return output.split(separator: UInt8(ascii: "\n")).compactMap { line in
-      let fields = line.split(separator: Self.separatorByte, omittingEmptySubsequences: false)
-      guard fields.count == columns.count + 2, fields.first == mark, fields.last == mark else { return nil }
-      return fields[1...columns.count].map { Substring(decoding: $0, as: UTF8.self) }
+  /// The columns of a text in which no user wrote.
+  static func columns(_ text: ArraySlice<UInt8>) -> [String] {
+    text.split(separator: separatorByte, omittingEmptySubsequences: false).map(string)
+  }
+
+  static func string(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
+}
+
+/// Which rows a call of squeue prints.
+struct SqueueTable {
+  let mark = MarkedText.newMark()
+
+  /// The columns in which no user writes; the comment and the name follow, each between marks.
+  private static let columns = ["%A", "%T", "%r", "%M", "%V", "%S", "%e", "%N", "%u"]
+  private static let reason = 2
+
+  var format: String {
+    let delimiter = MarkedText.delimiter(mark)
+    let columns = Self.columns.joined(separator: String(MarkedText.separator))
+    return delimiter + columns + delimiter + "%k" + delimiter + "%j" + delimiter
+  }
+
+  /// The rows in what squeue printed, the columns in their order, comment and name last. What a login shell printed before
+  /// them is passed over.
+  /// - Throws: when that is not made of whole rows.
+  func rows(_ output: [UInt8]) throws(BackendError) -> [[String]] {
+    let parts = MarkedText.parts(of: output, between: mark)
+    // Each row is columns, comment, name, and what stands between it and the next.
+    guard (parts.count - 1).isMultiple(of: 4) else { throw .unavailable("squeue: its answer is cut off") }
+    var rows: [[String]] = []
+    rows.reserveCapacity(parts.count / 4)
+    for start in stride(from: 1, to: parts.count, by: 4) {
+      var columns = MarkedText.columns(parts[start])
+      guard columns.count >= Self.columns.count else { throw .unavailable("squeue: a row of its answer is cut off") }
+      // A reason is text, of a plugin for example.
+      let more = columns.count - Self.columns.count
+      if more > 0 {
+        let reason = columns[Self.reason...Self.reason + more].joined(separator: " ")
+        columns.replaceSubrange(Self.reason...Self.reason + more, with: [reason])
+      }
+      rows.append(columns + [MarkedText.string(parts[start + 1]), MarkedText.string(parts[start + 2])])
     }
+    return rows
   }
 }
 
 /// squeue(1): every job that slurmctld remembers, those that ended within MinJobAge included.
 enum Squeue {
-  static func command(_ filter: [String] = []) throws(BackendError) -> (table: SlurmTable, command: Command) {
-    let table = SlurmTable(columns: ["%A", "%T", "%r", "%M", "%V", "%S", "%e", "%N", "%u", "%k", "%j"])
-    let format = ([table.mark] + table.columns + [table.mark]).joined(separator: String(SlurmTable.separator))
-    let arguments = ["squeue", "--noheader", "--all", "--states=all", "--format=" + format] + filter
-    return (table, try .checked(arguments, environment: environment))
+  static func command(_ filter: [String] = []) throws(BackendError) -> (table: SqueueTable, command: Command) {
+    let table = SqueueTable()
+    let arguments = ["squeue", "--noheader", "--all", "--states=all", "--format=" + table.format] + filter
+    return (table, try SlurmCommand.asking(arguments))
   }
 
-  /// Times as seconds since 1970, whatever the cluster's zone and the account's own settings.
-  static let environment = [("TZ", "UTC"), ("LC_ALL", "C"), ("SLURM_TIME_FORMAT", "%s")]
-
   /// The jobs that bear our names or marks in what squeue printed: the user of one of ours may change either.
-  static func sightings(_ output: [UInt8], _ table: SlurmTable) -> [Sighting] {
-    table.rows(output).compactMap { row in
+  static func sightings(_ output: [UInt8], _ table: SqueueTable) throws(BackendError) -> [Sighting] {
+    try table.rows(output).compactMap { row in
       let (name, mark) = (JobName.upstream(row[10]), Comment.mark(in: row[9]))
-      guard name != nil || mark != nil else { return nil }
-      let word = String(row[1])
+      guard name != nil || mark != nil, SlurmID.isID(row[0]) else { return nil }
+      let word = row[1]
       var meaning = SlurmState.meaning(of: word)
-      if meaning.state == .queued, SlurmReason.isHeld(String(row[2])) { meaning = .init(.held) }
-      let started = meaning.state == .queued || meaning.state == .held ? nil : SlurmTime.date(row[5])
+      if meaning.state == .queued, SlurmReason.isHeld(row[2]) { meaning = .init(.held) }
+      let started = meaning.state == .queued || meaning.state == .held ? nil : SlurmTime.past(row[5])
       let reason =
         meaning.ending.map { SlurmReason.sentence(ending: $0, exitCode: nil, signal: nil, canceledBy: nil) }
-        ?? (meaning.state == .unknown ? "Slurm says \(word)" : SlurmReason.sentence(waiting: String(row[2])))
+        ?? (meaning.state == .unknown ? "Slurm says \(word)" : SlurmReason.sentence(waiting: row[2]))
       var sighting = Sighting(
-        backendID: String(row[0]), mark: mark, name: name, account: String(row[8]),
+        backendID: row[0], mark: mark, name: name, account: row[8],
         state: meaning.state, source: "squeue", backendWord: word, reason: reason, ending: meaning.ending,
-        nodes: HostList.expand(String(row[7])), elapsed: SlurmTime.seconds(row[3]) ?? 0,
-        submittedAt: SlurmTime.date(row[4]), startedAt: started,
-        endedAt: meaning.state.isTerminal ? SlurmTime.date(row[6]) : nil)
+        nodes: HostList.expand(row[7]), elapsed: SlurmTime.seconds(row[3]) ?? 0,
+        submittedAt: SlurmTime.past(row[4]), startedAt: started,
+        endedAt: meaning.state.isTerminal ? SlurmTime.past(row[6]) : nil)
       sighting.isCompleting = SlurmState.isCompleting(word)
       return sighting
     }
+  }
+}
+
+/// A job's id: digits, also for a task of an array and a component of a heterogeneous job.
+enum SlurmID {
+  static func isID(_ text: some StringProtocol) -> Bool {
+    !text.isEmpty && text.utf8.count <= 10 && text.utf8.allSatisfy { (48...57).contains($0) }
   }
 }
 

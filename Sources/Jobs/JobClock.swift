@@ -1,0 +1,54 @@
+import Foundation
+
+/// The two clocks that the engine reads.
+///
+/// The calendar is for people, and for backends that are asked "since when". An administrator or NTP may step it at any
+/// moment, so that no interval that decides something is measured by it: those are measured by the monotonic clock,
+/// which counts while the machine sleeps and which nobody sets.
+public struct JobClock: Sendable {
+  private let readDate: @Sendable () -> Date
+  private let readInstant: @Sendable () -> ContinuousClock.Instant
+  /// Which start of the machine the monotonic clock counts from; nil where that is not known.
+  let boot: String?
+
+  public init(
+    boot: String? = nil, date: @escaping @Sendable () -> Date,
+    instant: @escaping @Sendable () -> ContinuousClock.Instant
+  ) {
+    self.boot = boot
+    readDate = date
+    readInstant = instant
+  }
+
+  /// The time of the calendar, which may be stepped.
+  var date: Date { readDate() }
+  /// The monotonic time.
+  var now: ContinuousClock.Instant { readInstant() }
+
+  /// The machine's own clocks.
+  public static let system = JobClock(
+    boot: try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
+      .trimmingCharacters(in: .whitespacesAndNewlines),
+    date: { Date() }, instant: { ContinuousClock.now })
+
+  /// This moment, in a form that can be stored.
+  var stamp: Stamp? { boot.map { Stamp(boot: $0, instant: now) } }
+
+  /// How long ago a stored moment was; nil when the machine was started since, for then nobody knows.
+  func age(of stamp: Stamp?) -> Duration? {
+    guard let stamp, stamp.boot == boot, stamp.instant <= now else { return nil }
+    return now - stamp.instant
+  }
+}
+
+/// A moment of the monotonic clock that survives a restart of the program, though not of the machine.
+public struct Stamp: Sendable, Codable, Equatable {
+  let boot: String
+  let instant: ContinuousClock.Instant
+}
+
+extension Duration {
+  var inSeconds: TimeInterval {
+    TimeInterval(components.seconds) + TimeInterval(components.attoseconds) / 1_000_000_000_000_000_000
+  }
+}

@@ -1,0 +1,18 @@
+import Foundation
+import GRDB
+
+extension JobStore {
+  /// The latest jobs that ended since then and whose exit code is not known, in the order of their ends.
+  func jobs(withoutExitCodeSince time: Date, limit: Int) throws -> [Job] {
+    let latest = try database.read { db in
+      try JobRow.fetchAll(
+        db,
+        sql: """
+          SELECT * FROM job WHERE endedAt >= ? AND exitCode IS NULL AND backendID IS NOT NULL
+          ORDER BY endedAt DESC LIMIT ?
+          """,
+        arguments: [time.stored, limit])
+    }
+    return latest.compactMap(\.job).reversed()
+  }
+}

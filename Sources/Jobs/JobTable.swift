@@ -1,0 +1,88 @@
+import Synchronization
+
+/// What the service knows of all living jobs and the latest of those that are over, in memory: readers look here and
+/// never wait.
+final class JobTable: Sendable {
+  struct Contents: Sendable {
+    var jobs: [JobKey: Job] = [:]
+    /// Of each of the jobs, when what happened to it.
+    var timelines: [JobKey: Timeline] = [:]
+    /// The list that a job was in before, and until when it is shown there too: who asks for one list after the other sees
+    /// a job that moves meanwhile in one of them, whichever is asked for first.
+    var moved: [JobKey: (from: JobList, until: ContinuousClock.Instant)] = [:]
+    /// Counts the changes, so that what is made from the table can be kept until it changes.
+    var generation: UInt64 = 0
+    /// Why changes cannot be written to disk right now; nil when they can.
+    var storeTrouble: String?
+  }
+
+  /// A closure that is taken out of a mutex as such is wrapped anew each time, and so gets slower with each call.
+  private struct Watcher: Sendable {
+    let body: @Sendable (Job) -> Void
+  }
+
+  private let clock: JobClock
+  private let contents = Mutex(Contents())
+  private let watcher = Mutex<Watcher?>(nil)
+
+  init(clock: JobClock) { self.clock = clock }
+
+  /// Calls it with each job that came or changed, in the order in which that happened.
+  func watch(_ body: @escaping @Sendable (Job) -> Void) {
+    watcher.withLock { $0 = Watcher(body: body) }
+  }
+
+  func read<Result>(_ body: (borrowing Contents) throws -> Result) rethrows -> Result {
+    try contents.withLock { try body($0) }
+  }
+
+  func change(_ body: (inout Contents) -> Void) {
+    contents.withLock {
+      body(&$0)
+      $0.generation &+= 1
+    }
+  }
+
+  /// Shows jobs that were read from the store.
+  func load(_ jobs: [Job]) {
+    change { contents in
+      for job in jobs {
+        contents.jobs[job.key] = job
+        contents.timelines[job.key] = Timeline(read: job, at: clock.now, date: clock.date)
+      }
+    }
+  }
+
+  /// Shows jobs as they are now.
+  /// - Parameters:
+  ///   - seen: what showed them, by their ids, of those that something showed.
+  ///   - lingering: for how long one that moved is shown in its list before, too.
+  func show(
+    _ changes: [(before: Job?, after: Job)], seen: [String: Sighting] = [:], lingering: Duration
+  ) {
+    change { contents in
+      let now = clock.now
+      contents.moved = contents.moved.filter { $0.value.until > now }
+      for (before, after) in changes {
+        contents.jobs[after.key] = after
+        if let before, before.id == after.id {
+          contents.timelines[after.key]?.follow(from: before, to: after, sighting: seen[after.id], at: now)
+        } else {
+          contents.timelines[after.key] = Timeline(known: now)
+        }
+        if let from = before?.list, let to = after.list, from != to {
+          contents.moved[after.key] = (from, now + lingering)
+        }
+      }
+    }
+    if let watcher = watcher.withLock({ $0 }) { for change in changes { watcher.body(change.after) } }
+  }
+
+  func remove(_ keys: some Sequence<JobKey>) {
+    change { contents in
+      for key in keys { (contents.jobs[key], contents.timelines[key]) = (nil, nil) }
+    }
+  }
+
+  func note(storeTrouble: String?) { contents.withLock { $0.storeTrouble = storeTrouble } }
+}

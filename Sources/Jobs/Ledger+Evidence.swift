@@ -1,0 +1,132 @@
+import Foundation
+import Logging
+
+// What was seen of jobs, and what follows from it.
+extension Ledger {
+  /// Takes over what was seen of single jobs, whoever shows them.
+  func apply(_ sightings: [JobKey: Sighting], at time: Date) {
+    let jobs = table.read { contents in sightings.keys.compactMap { contents.jobs[$0] } }
+    take(
+      jobs.compactMap { job in
+        guard let sighting = sightings[job.key], sighting.shows(job), !job.state.isTerminal || job.isCorrectable else {
+          return nil
+        }
+        return .init(before: job, after: job.updated(by: sighting, at: time), sighting: sighting)
+      })
+  }
+
+  /// Takes over what an observation says of the jobs that were asked about; see ``Evidence`` and ``Absences``.
+  /// - Parameters:
+  ///   - asked: the ids of those jobs.
+  ///   - began: when it was asked.
+  ///   - isUnbroken: whether the one before was complete as well.
+  /// - Returns: why it is not believed in what it does not show; nil when it is.
+  func apply(
+    _ observation: Observation, to asked: Set<String>, began: ContinuousClock.Instant, isUnbroken: Bool
+  ) -> String? {
+    if observation.accountingFailure != nil { accountingFailed = began }
+    let jobs = table.read { $0.jobs }
+    let evidence = Evidence(observation, asked: asked)
+    let shown = evidence.changes(of: jobs)
+    let missing = evidence.missing(of: jobs, shown: shown)
+    for change in shown { absences.end(change.before.id) }
+    if !absences.isEmpty { absences.keep(Set(jobs.values.lazy.filter { !$0.state.isTerminal }.map(\.id))) }
+    var absent: [(job: Job, answer: String?)] = []
+    for job in missing {
+      guard let id = job.backendID, !observation.unasked.contains(id) else { continue }
+      if observation.accountingFailure != nil || observation.unreachable[id] != nil {
+        absences.end(job.id)
+      } else {
+        absent.append((job, observation.answers[id]))
+      }
+    }
+    let living = jobs.values.count { !$0.state.isTerminal && asked.contains($0.id) }
+    let fault = absences.note(
+      absent, among: living, began: began, at: observation.time, isUnbroken: isUnbroken)
+    take(
+      shown,
+      and: missing.map { job in
+        var after = job
+        after.unknownSince = job.unknownSince ?? observation.time
+        let isUnasked = job.backendID.map(observation.unasked.contains) ?? false
+        if !isUnasked { after.missingSince = absences.since(job.id) }
+        return (job, after)
+      })
+    return fault
+  }
+
+  private func take(_ shown: [Evidence.Change], and missed: [(before: Job, after: Job)] = []) {
+    let changes = shown.filter { !$0.before.state.isTerminal || $0.before != $0.after }.map { change in
+      guard change.before.state.isTerminal, !change.after.state.isTerminal, let actor = canceledLost[change.before.id]
+      else { return (before: change.before, after: change.after) }
+      var job = change.after
+      job.state = .canceling
+      job.reason = "canceled by \(actor) while it was lost"
+      return (change.before, job)
+    }
+    let seen = Dictionary(shown.map { ($0.before.id, $0.sighting) }, uniquingKeysWith: { $1 })
+    commit(changes + missed, actor: "weir", seen: seen)
+    for (before, after) in changes where before.state.isTerminal && before.state != after.state {
+      logger.warning(
+        "\(after.key): \(before.state.rawValue) was wrong, it is \(after.state.rawValue)",
+        metadata: ["backend": "\(after.backendID ?? "")", "source": "\(after.stateSource)"])
+      canceledLost[after.id] = nil
+    }
+  }
+
+  // MARK: Jobs that polls do not show
+
+  /// The jobs that are to be asked for in another way.
+  var doubtful: [Job] {
+    let ids = Set(absences.doubtful)
+    guard !ids.isEmpty else { return [] }
+    return table.read { contents in contents.jobs.values.filter { ids.contains($0.id) } }
+  }
+
+  /// Takes in that the backend was asked in another way and does not have the job: it is lost if polls have missed it for
+  /// long enough.
+  func believeAbsence(of job: Job, at time: Date) {
+    guard absences.isDue(job.id) else { return absences.confirm(job.id) }
+    let answer = absences.answer(job.id) ?? "no record of it"
+    let since = absences.since(job.id) ?? time
+    transition(job, actor: "weir") { job in
+      job.state = .lost
+      job.stateSource = "weir"
+      job.stateTime = time
+      job.ending = .lost
+      job.endedAt = time
+      job.unknownSince = nil
+      job.reason = "not in the queue since \(since.formatted(.iso8601)), and nothing says how it ended: \(answer)"
+    }
+    absences.end(job.id)
+  }
+
+  /// Takes in what another way to ask shows of a job that polls do not show.
+  func contradictAbsence(of job: Job, by sighting: Sighting, at time: Date) {
+    if sighting.state.isTerminal { return apply([job.key: sighting], at: time) }
+    absences.contradict(job.id)
+    noteDoubt(
+      about: job,
+      "not in the queue, but \(sighting.source) says \(sighting.backendWord.isEmpty ? sighting.state.rawValue : sighting.backendWord)"
+    )
+  }
+
+  /// Says why it is not known what has become of a job that polls do not show.
+  func noteDoubt(about job: Job, _ reason: String) {
+    transition(job, actor: "weir") { job in
+      // Who canceled it stays known.
+      if job.state != .canceling, job.unknownSince != nil { job.reason = reason }
+    }
+  }
+
+  // MARK: Cancels
+
+  /// Notes that the end of a lost job was asked for: it is told to end again if it turns up.
+  func noteCancel(ofLost job: Job, actor: String, at time: Date) throws {
+    canceledLost[job.id] = actor
+    let event = JobEvent(
+      job: job.id, time: time, actor: actor, from: job.state, to: job.state, source: "weir",
+      reason: "canceled by \(actor), though it is \(job.state.rawValue)")
+    try writing { [store] in try store.save([.init(job: job, events: [event])]) }
+  }
+}

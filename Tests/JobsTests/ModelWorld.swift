@@ -1,0 +1,148 @@
+import Foundation
+import Synchronization
+
+@testable import Jobs
+
+/// What really becomes of jobs, of which the service sees only what the backend shows.
+struct World {
+  struct Job {
+    var id: String
+    var mark: Mark
+    var name: String
+    var state = JobState.queued
+    /// How it ended; a job that is over may be requeued all the same, and end again.
+    var ending: Ending? { didSet { if let ending { endings.insert(ending) } } }
+    var endings: Set<Ending> = []
+    var startedAt: Date?
+    var runs = 1
+    /// Whether the queue still has it, and whether accounting ever will.
+    var inQueue = true
+    var isRecorded = true
+  }
+
+  var now = Date(timeIntervalSince1970: 1_800_000_000)
+  /// By their tokens.
+  var jobs: [String: Job] = [:]
+  var nextID = 1
+  /// What was sent and is still to be taken.
+  var underWay: [(Submission, Mark)] = []
+  var lists = true
+  var accounts = true
+  /// Whether what accounting says of jobs that are over has their marks.
+  var keepsMarks = true
+  /// Whether the queue is shown without its jobs, as to an account that may not see those of others.
+  var isHidden = false
+  /// Whether a cancel is answered well and does nothing.
+  var ignoresCancels = false
+  /// Weir's calendar, which is stepped; `now` is the true time.
+  var calendar = Date(timeIntervalSince1970: 1_800_000_000)
+
+  /// The tokens of the jobs that the queue shows.
+  var shown: Set<String> { isHidden ? [] : Set(jobs.values.filter(\.inQueue).map(\.mark.token)) }
+
+  mutating func accept(_ submission: Submission, _ mark: Mark) -> String {
+    defer { nextID += 1 }
+    jobs[mark.token] = Job(id: "\(nextID)", mark: mark, name: submission.name)
+    return "\(nextID)"
+  }
+
+  /// The backend forgets its queue, and gives its ids out anew.
+  mutating func reset() {
+    for token in jobs.keys { jobs[token]?.inQueue = false }
+    nextID = 1
+  }
+
+  func sighting(_ job: Job, source: String) -> Sighting {
+    Sighting(
+      backendID: job.id, mark: job.mark, name: job.name, account: "kirby", state: job.state, source: source,
+      backendWord: job.state.rawValue, ending: job.ending, exitCode: job.ending == nil || source == "queue" ? nil : 0,
+      startedAt: job.startedAt, endedAt: job.ending == nil ? nil : now)
+  }
+
+  var records: [Sighting] {
+    jobs.values.filter { $0.isRecorded && $0.ending != nil }.map { sighting($0, source: "records") }
+  }
+
+  func observation(of asked: [Jobs.Job]) throws(BackendError) -> Observation {
+    guard lists else { throw .unavailable("the queue is down") }
+    let shown = shown
+    var observation = Observation(
+      time: calendar,
+      sightings: jobs.values.filter { shown.contains($0.mark.token) }.map { sighting($0, source: "queue") }.shuffled())
+    let gone = Set(asked.filter { !shown.contains($0.submissionToken) }.compactMap(\.backendID))
+    guard !gone.isEmpty else { return observation }
+    guard accounts else {
+      observation.accountingFailure = "accounting is down"
+      return observation
+    }
+    observation.sightings += records.filter { gone.contains($0.backendID) }.map { record in
+      var record = record
+      if !keepsMarks { record.mark = nil }
+      return record
+    }
+    return observation
+  }
+
+  func locate(_ job: Jobs.Job) throws(BackendError) -> Sighting? {
+    guard lists, accounts else { throw .unavailable("the backend is down") }
+    guard let found = jobs[job.submissionToken] else { return nil }
+    // When this says of a submit in doubt that there is none, there is none: the deadline until which it is looked for
+    // sees to it. What was in the queue may have been forgotten.
+    guard found.inQueue || found.isRecorded || job.backendID == nil else { return nil }
+    return sighting(found, source: found.inQueue ? "queue" : "records")
+  }
+}
+
+/// The backend of such a world.
+final class WorldConnector: Connector {
+  enum Fate: CaseIterable { case answered, answerLost, neverArrived, refused, late }
+
+  let world = Mutex(World())
+  let fate = Mutex(Fate.answered)
+  let name = "world"
+  var troubles: [String] { [] }
+
+  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: Submission, token: String) -> String? { nil }
+
+  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
+    let fate = fate.withLock { $0 }
+    if fate == .refused { throw .refused("no") }
+    if fate == .neverArrived { throw .interrupted("cut before") }
+    if fate == .late {
+      world.withLock { $0.underWay.append((submission, mark)) }
+      throw .interrupted("sbatch still runs")
+    }
+    let id = world.withLock { $0.accept(submission, mark) }
+    if fate == .answerLost { throw .interrupted("cut after") }
+    return id
+  }
+
+  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+    try world.withLock { (world) throws(BackendError) in try world.observation(of: jobs) }
+  }
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+    try world.withLock { (world) throws(BackendError) in try world.locate(job) }
+  }
+  func recall(since: Date) async throws(BackendError) -> [Sighting] {
+    try world.withLock { (world) throws(BackendError) in
+      guard world.accounts else { throw .unavailable("accounting is down") }
+      return world.records
+    }
+  }
+  func cancel(_ job: Job) async throws(BackendError) {
+    try world.withLock { (world) throws(BackendError) in
+      guard world.lists else { throw .unavailable("the queue is down") }
+      guard var target = world.jobs[job.submissionToken], target.inQueue, target.ending == nil else {
+        throw .notFound("gone")
+      }
+      if world.ignoresCancels { return }
+      (target.state, target.ending) = (.canceled, .canceled)
+      world.jobs[job.submissionToken] = target
+    }
+  }
+  func release(_ job: Job) async throws(BackendError) {}
+  func describe(_ job: Job) async throws(BackendError) -> String { "" }
+  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
+  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
+}

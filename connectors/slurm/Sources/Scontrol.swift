@@ -1,0 +1,87 @@
+import ConnectorSupport
+import Foundation
+import Jobs
+import Shell
+
+/// scontrol(1) show job: slurmctld's last word about a job, where there is no accounting. Each answer stands between marks
+/// that nobody can foresee.
+struct Scontrol {
+  let mark = MarkedText.newMark()
+
+  /// Asks about each job by itself, since scontrol takes one id: id, exit status and answer of each.
+  func command(_ ids: [String]) throws(BackendError) -> Command {
+    try SlurmCommand.script(
+      """
+      export TZ=UTC SLURM_TIME_FORMAT=%s; mark=$1; shift; for id; do \
+      text=$(scontrol --oneliner show job "$id" 2>&1); \
+      printf '\\037%s\\037%s\\037%s\\037%s\\037%s\\037\\n' "$mark" "$id" "$?" "$text" "$mark"; done
+      """, [mark] + ids)
+  }
+
+  /// The records in what that printed. A job that slurmctld no longer knows has none.
+  /// - Throws: when slurmctld did not answer for one of them.
+  func records(_ output: [UInt8]) throws(BackendError) -> [SlurmRecord] {
+    var records: [SlurmRecord] = []
+    let parts = MarkedText.parts(of: output, between: mark)
+    // Every other part is between two answers.
+    for part in stride(from: 1, to: parts.count - 1, by: 2).map({ MarkedText.string(parts[$0]) }) {
+      let parts = part.split(separator: MarkedText.separator, maxSplits: 2, omittingEmptySubsequences: false)
+      guard parts.count == 3, SlurmID.isID(parts[0]) else { continue }
+      guard parts[1] == "0" else {
+        if parts[2].contains("Invalid job id") { continue }
+        throw .unavailable("scontrol: \(parts[2].prefix(200))")
+      }
+      records.append(Self.record(id: String(parts[0]), Self.fields(parts[2])))
+    }
+    return records
+  }
+
+  /// `Key=value` pairs; of a key that comes twice the first counts, since what a user may choose comes later.
+  private static func fields(_ text: Substring) -> [Substring: Substring] {
+    text.split(separator: " ").reduce(into: [:]) { fields, word in
+      guard let equals = word.firstIndex(of: "=") else { return }
+      let key = word[..<equals]
+      if fields[key] == nil { fields[key] = word[word.index(after: equals)...] }
+    }
+  }
+
+  private static func record(id: String, _ fields: [Substring: Substring]) -> SlurmRecord {
+    let (code, signal) = SlurmRecord.exit(fields["ExitCode"] ?? "")
+    return SlurmRecord(
+      id: id, name: String(fields["JobName"] ?? ""), word: String(fields["JobState"] ?? ""), exitCode: code,
+      signal: signal, elapsed: SlurmTime.seconds(fields["RunTime"] ?? "") ?? 0,
+      submittedAt: SlurmTime.past(fields["SubmitTime"] ?? ""), startedAt: SlurmTime.past(fields["StartTime"] ?? ""),
+      endedAt: SlurmTime.past(fields["EndTime"] ?? ""), nodes: SlurmRecord.nodes(fields["NodeList"] ?? ""),
+      account: String((fields["UserId"] ?? "").prefix { $0 != "(" }), mark: Comment.mark(in: fields["Comment"] ?? ""),
+      source: "scontrol")
+  }
+}
+
+/// What `scontrol show config` says of the cluster.
+struct SlurmConfiguration {
+  private var values: [Substring: Substring] = [:]
+
+  init(_ text: String) {
+    for line in text.split(separator: "\n") {
+      guard let equals = line.firstIndex(of: "=") else { continue }
+      let key = line[..<equals].prefix { $0 != " " }
+      if values[key] == nil { values[key] = line[line.index(after: equals)...].drop { $0 == " " } }
+    }
+  }
+
+  /// For how long slurmctld remembers a job that is over, in seconds.
+  var minJobAge: TimeInterval {
+    get throws(BackendError) {
+      guard let word = values["MinJobAge"]?.prefix(while: { $0 != " " }), let seconds = MachineNumber.count(word) else {
+        throw .unavailable("scontrol show config does not say MinJobAge")
+      }
+      return TimeInterval(seconds)
+    }
+  }
+
+  /// Whether every account sees every job.
+  var showsAllJobs: Bool {
+    guard let value = values["PrivateData"] else { return false }
+    return !value.split { ", ".contains($0) }.contains { $0 == "jobs" || $0 == "all" }
+  }
+}

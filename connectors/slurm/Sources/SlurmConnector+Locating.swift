@@ -1,0 +1,92 @@
+import Foundation
+import Jobs
+import Shell
+
+/// What a job that is looked for is known by.
+struct SearchedJob: Sendable {
+  let name: String
+  let account: String
+  let submittedAt: Date
+  /// Its id, where that was learnt.
+  let backendID: String?
+  let isShown: @Sendable (Sighting) -> Bool
+
+  init(_ job: Job) {
+    (name, account, submittedAt, backendID) = (job.name, job.account, job.submittedAt, job.backendID)
+    isShown = { $0.shows(job) }
+  }
+
+  /// One that is being submitted.
+  init(_ submission: Submission, token: String, submittedAt: Date) {
+    (name, account, backendID) = (submission.name, submission.account, nil)
+    self.submittedAt = submittedAt
+    isShown = { $0.mark?.token == token && ($0.account ?? submission.account) == submission.account }
+  }
+}
+
+// Finding one job in every record that Slurm keeps.
+extension SlurmConnector {
+  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+    let wanted = SearchedJob(job)
+    let deadline = ContinuousClock.now + timeout
+    do throws(BackendError) {
+      return try await search(for: wanted, as: job.account, timeout: timeout * 2 / 3).found
+    } catch {
+      // Its key may be gone for good. What the observing account finds is there; that it finds nothing counts only if it
+      // is known to see the jobs of that account.
+      let answer = try await search(for: wanted, as: configuration.observer, timeout: deadline - .now)
+      if let found = answer.found { return found }
+      if answer.sawAccount { return nil }
+      guard try await showsAllJobs(timeout: deadline - .now) else { throw error }
+      return nil
+    }
+  }
+
+  /// The job in the queue, in slurmctld's memory, or in the records. Nil means that it was never there, or, of a job whose
+  /// id is known, that nothing shows it any more.
+  /// - Returns: also whether a job of the account was shown at all.
+  func search(
+    for wanted: SearchedJob, as asker: String, timeout: Duration
+  ) async throws(BackendError) -> (found: Sighting?, sawAccount: Bool) {
+    let (deadline, asked) = (ContinuousClock.now + timeout, Date())
+    let queue = try await inQueue(of: wanted.account, as: asker, timeout: timeout)
+    if let found = queue.first(where: wanted.isShown) { return (found, true) }
+    if let id = wanted.backendID,
+      let found = try await controllers([id], as: asker, timeout: deadline - .now).map(\.sighting).first(
+        where: wanted.isShown)
+    {
+      return (found, true)
+    }
+    if let past = try await accounting(filter(for: wanted), as: asker, timeout: deadline - .now) {
+      return (past.map(\.sighting).first(where: wanted.isShown), !queue.isEmpty)
+    }
+    guard wanted.backendID == nil else { return (nil, !queue.isEmpty) }
+    // Without accounting a job that is over is known for as long as slurmctld remembers it.
+    let remembered = try await configuration(as: asker, timeout: deadline - .now).minJobAge
+    guard asked.timeIntervalSince(wanted.submittedAt) < remembered - 5 else {
+      throw .unavailable("this Slurm keeps no accounting, and no longer remembers what ended since the submit")
+    }
+    return (nil, !queue.isEmpty)
+  }
+
+  private func filter(for wanted: SearchedJob) -> [String] {
+    if let id = wanted.backendID { return ["--jobs=" + id] }
+    // The token says which it is; a day, since the cluster's clock may be another.
+    let since = Int(wanted.submittedAt.timeIntervalSince1970) - 86_400
+    return [
+      "--name=" + JobName.slurm(wanted.name), "--user=" + wanted.account, "--starttime=" + SlurmClock.utc(since),
+    ]
+  }
+
+  /// Whether Slurm shows every job to every account.
+  private func showsAllJobs(timeout: Duration) async throws(BackendError) -> Bool {
+    try await configuration(as: configuration.observer, timeout: timeout).showsAllJobs
+  }
+
+  private func configuration(as account: String, timeout: Duration) async throws(BackendError) -> SlurmConfiguration {
+    let result = try await run(
+      SlurmCommand.describing(["scontrol", "show", "config"]), as: account, timeout: timeout)
+    guard result.succeeded else { throw asked(SlurmWords.failure(of: "scontrol", result.message)) }
+    return SlurmConfiguration(result.text)
+  }
+}

@@ -1,0 +1,156 @@
+import ConnectorSupport
+import Foundation
+import Jobs
+import Shell
+
+// Following all jobs at once.
+extension SlurmConnector {
+  public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+    let time = Date()
+    let (table, command) = try Squeue.command()
+    let result = try await run(command, as: configuration.observer, stdoutLimit: 256 << 20, purpose: .observation)
+    guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
+    Checkpoint.reach("observe.queue-read")
+    guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
+    var observation = Observation(time: time, sightings: try Squeue.sightings(result.stdout, table))
+    let gone = Self.missing(of: jobs, in: observation.sightings)
+    if !gone.isEmpty {
+      do throws(BackendError) {
+        let (found, unasked) = try await lastWords(of: gone)
+        observation.unasked = unasked
+        for sighting in found {
+          if sighting.state.isTerminal { observation.sightings.append(sighting) }
+          observation.answers[sighting.backendID] = "\(sighting.source) says \(sighting.backendWord)"
+        }
+      } catch {
+        observation.accountingFailure = error.description
+      }
+    }
+    let left = Self.missing(of: gone, in: observation.sightings).filter { !$0.state.isTerminal }
+    await askOwners(of: left, in: &observation)
+    return observation
+  }
+
+  /// The jobs that are not among those that squeue shows, and those that are over.
+  private static func missing(of jobs: [Job], in sightings: [Sighting]) -> [Job] {
+    let shown = Set(sightings.compactMap { $0.mark?.token })
+    let unmarked = Dictionary(
+      sightings.filter { $0.mark == nil }.map { ($0.backendID, $0) }, uniquingKeysWith: { $1 })
+    return jobs.filter { job in
+      job.state.isTerminal
+        || !shown.contains(job.submissionToken) && !(job.backendID.flatMap { unmarked[$0] }?.shows(job) ?? false)
+    }
+  }
+
+  /// Asks for jobs that the observing account does not see, and that did not end by any record, as one of the accounts that
+  /// they run as: a job that is there says that the observing account lost its right to see it. One account at a time, and
+  /// seldom while nothing is hidden, since it is a command of its own, as a user whose login may be slow.
+  private func askOwners(of jobs: [Job], in observation: inout Observation) async {
+    sight.keep(jobs.compactMap(\.backendID))
+    let (hidden, account) = sight.turn(among: Set(jobs.map(\.account)))
+    observation.unasked.formUnion(
+      jobs.filter { hidden.contains($0.account) && $0.account != account }.compactMap(\.backendID))
+    guard let account else { return }
+    do throws(BackendError) {
+      let shown = try await inQueue(of: account, as: account, timeout: .seconds(5))
+      let found = shown.filter { sighting in jobs.contains(where: sighting.shows) }
+      sight.note(hidden: found.map(\.backendID), of: account)
+      observation.sightings += found
+    } catch {
+      sight.postpone(account)
+      if hidden.contains(account) {
+        observation.unasked.formUnion(jobs.filter { $0.account == account }.compactMap(\.backendID))
+      }
+    }
+  }
+
+  /// What accounting says of jobs that left the queue: one call, unless they are more than a command line can carry.
+  /// Where there is no accounting, slurmctld's last word, and the ids of those that it was not asked about this time.
+  private func lastWords(of jobs: [Job]) async throws(BackendError) -> (found: [Sighting], unasked: Set<String>) {
+    var found: [Sighting] = []
+    var unasked: Set<String> = []
+    for start in stride(from: 0, to: jobs.count, by: 5000) {
+      let some = jobs[start..<min(start + 5000, jobs.count)]
+      let ids = some.compactMap(\.backendID)
+      // More than one of an id where Slurm was reset.
+      let wanted = Dictionary(grouping: some) { $0.backendID ?? "" }
+      let filter = ["--jobs=" + ids.joined(separator: ",")]
+      let all: [SlurmRecord]
+      if let records = try await accounting(filter, as: configuration.observer) {
+        all = records
+      } else {
+        // Each is a request of its own. Any of them may be one that slurmctld does not know, so that chance decides;
+        // what is missing of an end that is known can wait.
+        let turn = some.shuffled().sorted { !$0.state.isTerminal && $1.state.isTerminal }.compactMap(\.backendID)
+        all = try await controllers(Array(turn.prefix(50)), as: configuration.observer)
+        unasked.formUnion(turn.dropFirst(50))
+      }
+      found += all.map(\.sighting).filter { sighting in
+        wanted[sighting.backendID]?.contains(where: sighting.shows) ?? false
+      }
+    }
+    return (found, unasked)
+  }
+
+  /// The records that sacct has; nil where Slurm keeps no accounting.
+  func accounting(
+    _ filter: [String], as account: String, timeout: Duration? = nil
+  ) async throws(BackendError) -> [SlurmRecord]? {
+    let submitLine = dialect.hasSubmitLine
+    let sacct = Sacct(submitLine: submitLine)
+    let result = try await run(
+      sacct.command(filter), as: account, stdoutLimit: 64 << 20, timeout: timeout, purpose: purpose(as: account))
+    if result.succeeded {
+      guard !result.stdoutTruncated else { throw .unavailable("sacct printed more than can be read") }
+      return try sacct.records(result.stdout)
+    }
+    if Sacct.isDisabled(result.message) { return nil }
+    if submitLine, Sacct.lacksSubmitLine(result.message) {
+      dialect.hasSubmitLine = false
+      return try await accounting(filter, as: account, timeout: timeout)
+    }
+    throw asked(SlurmWords.failure(of: "sacct", result.message))
+  }
+
+  /// What slurmctld still knows of jobs.
+  func controllers(
+    _ ids: [String], as account: String, timeout: Duration? = nil
+  ) async throws(BackendError) -> [SlurmRecord] {
+    let scontrol = Scontrol()
+    let result = try await run(
+      scontrol.command(ids), as: account, timeout: timeout, purpose: purpose(as: account))
+    guard result.succeeded else { throw asked(SlurmWords.failure(of: "scontrol", result.message)) }
+    return try scontrol.records(result.stdout)
+  }
+
+  /// The jobs of an account in the queue.
+  func inQueue(of account: String, as asker: String, timeout: Duration) async throws(BackendError) -> [Sighting] {
+    let (table, command) = try Squeue.command(["--user=" + account])
+    let result = try await run(
+      command, as: asker, stdoutLimit: 64 << 20, timeout: timeout, purpose: purpose(as: asker))
+    guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
+    guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
+    return try Squeue.sightings(result.stdout, table).filter { $0.account == account }
+  }
+
+  private func purpose(as account: String) -> CommandPurpose {
+    account == configuration.observer ? .observation : .action
+  }
+
+  public func recall(since: Date) async throws(BackendError) -> [Sighting] {
+    let seconds = Int(since.timeIntervalSince1970)
+    let filter = ["--allusers", "--starttime=" + SlurmClock.utc(seconds)]
+    // Where there is no accounting, what slurmctld remembers is all that there is.
+    let past = try await accounting(filter, as: configuration.observer, timeout: .seconds(60)) ?? []
+    return past.filter { $0.mark != nil }.map(\.sighting).filter(\.state.isTerminal)
+  }
+
+  public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? {
+    guard !backendID.isEmpty, backendID.utf8.count <= 10, backendID.utf8.allSatisfy({ (48...57).contains($0) }) else {
+      return nil
+    }
+    let past = try await accounting(["--jobs=" + backendID], as: configuration.observer) ?? []
+    return past.map(\.sighting).first { $0.name == key.name && $0.mark?.claim?.number == key.number }
+  }
+
+}
