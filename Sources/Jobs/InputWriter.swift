@@ -7,6 +7,7 @@ actor InputWriter {
   private let path: String
   private let limit: Int
   private let limits: ArchiveLimits
+  private let excess: JobError
   private let queue = DispatchSerialExecutor(label: "weir.input")
   private let digest = RunningDigest()
   private var checker: ArchiveChecker?
@@ -19,10 +20,12 @@ actor InputWriter {
   ///   - path: of a file that is not there.
   ///   - limit: bytes of the archive.
   ///   - limits: of what is in it.
-  init(to path: String, limit: Int, limits: ArchiveLimits) {
+  ///   - excess: what is thrown for more bytes, when that is not a refusal of the archive.
+  init(to path: String, limit: Int, limits: ArchiveLimits, excess: JobError? = nil) {
     self.path = path
     self.limit = limit
     self.limits = limits
+    self.excess = excess ?? .refused("the archive has more than \(limit) bytes")
   }
 
   deinit {
@@ -37,7 +40,7 @@ actor InputWriter {
   func write(_ bytes: [UInt8]) throws(JobError) {
     if fd < 0 { try open() }
     size += bytes.count
-    guard size <= limit else { throw .refused("the archive has more than \(limit) bytes") }
+    guard size <= limit else { throw excess }
     do throws(ArchiveFault) { try checker?.read(bytes) } catch { throw .refused(error.description) }
     digest.add(bytes)
     do throws(StoreError) { try Files.write(bytes, to: fd, path) } catch { throw .storage(error.summary) }

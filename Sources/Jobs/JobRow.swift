@@ -161,11 +161,17 @@ extension JobRow {
 
   /// The job of a row that was asked for.
   /// - Throws: ``StoreError`` that names the row, when it is set aside.
-  static func job(_ row: Row?) throws -> Job? {
-    guard let row = row.map(JobRow.init) else { return nil }
-    guard let job = row.job else {
+  static func job(_ row: Row?) throws -> Job? { try row.map { try JobRow($0).readable() } }
+
+  /// The jobs of rows that were asked for; throws like ``job(_:)``.
+  static func jobs(_ db: Database, sql: String, arguments: StatementArguments) throws -> [Job] {
+    try fetchAll(db, sql: sql, arguments: arguments).map { try $0.readable() }
+  }
+
+  private func readable() throws -> Job {
+    guard let job else {
       throw StoreError.unusable(
-        "the record of \(row.sentence); `weir store check` lists all damaged records, put one of a backup in its place")
+        "the record of \(sentence); `weir store check` lists all damaged records, put one of a backup in its place")
     }
     return job
   }

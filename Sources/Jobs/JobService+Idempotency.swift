@@ -1,4 +1,11 @@
 extension JobService {
+  /// What a submit answers, the first time and every time after.
+  public struct Receipt: Sendable, Equatable {
+    public let backendID: String
+    /// The script as it was sent, secrets masked.
+    public let shownScript: String
+  }
+
   /// Whether a job has the key already; throws when that is a job of other content.
   func check(_ key: IdempotencyKey?, for fingerprint: String) async throws(JobError) -> Bool {
     guard let key else { return true }

@@ -28,7 +28,8 @@ extension JobService {
     _ = try preview(submission)
     let room = try await room(of: submission.owner)
     let archive = InputWriter(
-      to: ledger.store.newInputFile(), limit: min(configuration.inputSize, room), limits: configuration.inputLimits)
+      to: ledger.store.newInputFile(), limit: min(configuration.inputSize, room), limits: configuration.inputLimits,
+      excess: room < configuration.inputSize ? configuration.ownerLimits.tooManyBytes(of: submission.owner) : nil)
     while let bytes = try await chunks() { try await archive.write(bytes) }
     var submission = submission
     submission.input = try await archive.finish(entryPoint: submission.entryPoint)

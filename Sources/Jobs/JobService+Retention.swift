@@ -81,6 +81,10 @@ extension JobService {
   func removeOutputs() async {
     let shortest = min(configuration.keepOutput, configuration.keepFiles)
     let pause = Duration.seconds(min(60, max(1, shortest / 2)))
+    // Right after the start no place is ready yet, which would count as a failure to remove.
+    for _ in 0..<50 where observer.status.lastComplete == nil && !Task.isCancelled {
+      try? await Task.sleep(for: .milliseconds(200))
+    }
     while !Task.isCancelled {
       await keepServiceTime()
       await removeDueOutputs()
@@ -108,6 +112,7 @@ extension JobService {
         for job in due where !Task.isCancelled { try await removeFiles(of: job) }
         if due.count < 100 { break }
       }
+      try ledger.store.examineSealAgain()
       let failed = try await ledger.store.failedRemovals(atLeast: Self.failuresToTell)
       retention.note(
         failed.map { "output or files of \($0.count) jobs cannot be removed from the backend: \($0.reason)" })
@@ -165,7 +170,8 @@ extension JobService {
 
   private func event(_ job: Job, _ reason: String) -> JobEvent {
     JobEvent(
-      job: job.id, time: configuration.clock.date, actor: "weir", from: job.state, to: job.state, source: "weir", reason: reason)
+      job: job.id, time: configuration.clock.date, actor: "weir", from: job.state, to: job.state, source: "weir",
+      reason: reason)
   }
 
   /// Seconds until a removal that failed so often is tried again: from a minute to six hours.

@@ -58,13 +58,6 @@ public final class JobService: Sendable {
     public init() {}
   }
 
-  /// What a submit answers, the first time and every time after.
-  public struct Receipt: Sendable, Equatable {
-    public let backendID: String
-    /// The script as it was sent, secrets masked.
-    public let shownScript: String
-  }
-
   let connector: any Connector
   let configuration: Configuration
   let logger: Logger

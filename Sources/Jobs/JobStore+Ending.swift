@@ -50,11 +50,12 @@ extension JobStore {
   private func living(_ reference: JobReference) throws -> Job {
     let jobs = try database.read { db in
       if let key = reference.key {
-        return try Job.filter(Column("name") == key.name && Column("number") == key.number).fetchAll(db)
+        return try JobRow.jobs(
+          db, sql: "SELECT * FROM job WHERE name = ? AND number = ?", arguments: [key.name, key.number])
       }
-      let text = reference.description
-      return try Job.filter(Column("id") == text || Column("submissionToken") == text || Column("backendID") == text)
-        .fetchAll(db)
+      return try JobRow.jobs(
+        db, sql: "SELECT * FROM job WHERE id = :text OR submissionToken = :text OR backendID = :text",
+        arguments: ["text": reference.description])
     }
     let living = jobs.filter { !$0.state.isTerminal }
     guard let job = living.first else {

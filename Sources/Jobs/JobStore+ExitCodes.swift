@@ -5,9 +5,14 @@ extension JobStore {
   /// The latest jobs that ended since then and whose exit code is not known, in the order of their ends.
   func jobs(withoutExitCodeSince time: Date, limit: Int) throws -> [Job] {
     let latest = try database.read { db in
-      try Job.filter(Column("endedAt") >= time && Column("exitCode") == nil && Column("backendID") != nil)
-        .order(Column("endedAt").desc).limit(limit).fetchAll(db)
+      try JobRow.fetchAll(
+        db,
+        sql: """
+          SELECT * FROM job WHERE endedAt >= ? AND exitCode IS NULL AND backendID IS NOT NULL
+          ORDER BY endedAt DESC LIMIT ?
+          """,
+        arguments: [time.stored, limit])
     }
-    return latest.reversed()
+    return latest.compactMap(\.job).reversed()
   }
 }

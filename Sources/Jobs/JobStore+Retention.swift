@@ -225,12 +225,18 @@ extension JobStore {
       return (file: file, size: values?.fileSize ?? 0, date: values?.contentModificationDate ?? .distantPast)
     }
     var total = files.reduce(0) { $0 + $1.size }
+    var removed: [String] = []
     if total > outputLimit {
       for (file, size, _) in files.sorted(by: { $0.date < $1.date }) where total > outputLimit / 10 * 9 {
         unlink(file.path)
         total -= size
+        removed.append(file.lastPathComponent)
       }
     }
     keptBytes.withLock { $0 = total }
+    guard !removed.isEmpty else { return }
+    try database.write { [removed] db in
+      for id in removed { try db.execute(sql: "UPDATE kept SET output = 0 WHERE job = ?", arguments: [id]) }
+    }
   }
 }

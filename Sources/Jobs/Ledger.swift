@@ -11,7 +11,7 @@ actor Ledger {
   nonisolated let table: JobTable
   nonisolated let store: JobStore
   nonisolated let serviceTime: ServiceTime
-  private let clock: JobClock
+  let clock: JobClock
   let logger: Logger
   private let queue = DispatchSerialExecutor(label: "weir.ledger")
   /// What is not on disk yet.
@@ -82,22 +82,6 @@ actor Ledger {
 
   private func noteEnd(of job: Job) {
     if job.isCorrectable { unseen.append(job.key) } else { ended.append(job.key) }
-  }
-
-  /// Repairs what can be repaired of damaged rows, with an event that says what stood there, and tells of all of them.
-  private func tell(ofDamaged rows: [JobRow]) {
-    for row in rows where !row.faults.isEmpty {
-      let fate = row.job == nil ? "set aside, its record stays as it is" : "repaired"
-      logger.error("the store holds a damaged record: \(row.sentence): \(fate)")
-      store.health.note(row.sentence, "the store held a damaged record, \(row.sentence): \(fate)")
-      guard let job = row.job else { continue }
-      let event = JobEvent(
-        job: job.id, time: Date(), actor: "weir", from: job.state, to: job.state, source: "weir",
-        reason: "its record was damaged and repaired: \(row.faults.joined(separator: ", "))")
-      do { try writing { [store] in try store.save([.init(job: job, events: [event])]) } } catch {
-        logger.error("\(job.key): its record cannot be repaired on disk: \(error)")
-      }
-    }
   }
 
   /// The job of that name and number, also one that ended long ago. Waits for nobody who writes.

@@ -34,8 +34,12 @@ public struct OwnerLimits: Sendable, Equatable {
   /// - Parameter bytes: what would be kept for the owner.
   func checkBytes(_ bytes: Int, of owner: String) throws(JobError) {
     guard self.bytes > 0, bytes > self.bytes else { return }
-    throw .limit(
-      "scripts, archives and answers of \(owner) would take \(bytes) bytes, and may take \(self.bytes) (WEIR_OWNER_BYTES); they are removed with the output of ended jobs",
+    throw tooManyBytes(of: owner)
+  }
+
+  func tooManyBytes(of owner: String) -> JobError {
+    .limit(
+      "scripts, archives and answers of \(owner) would take more than the \(bytes) bytes that they may take (WEIR_OWNER_BYTES); they are removed with the output of ended jobs",
       retryAfter: nil)
   }
 

@@ -123,10 +123,7 @@ extension JobStore {
     }
     guard let row else { return nil }
     guard let sealed = Data.fromDatabaseValue(row.sealed), let plain = seal.open(sealed) else {
-      health.note(
-        "decryption",
-        "the script of a waiting job could not be decrypted with seal.key, and such jobs fail; `weir store check` lists them"
-      )
+      try? examineSeal()
       throw PayloadError.lost(
         "its script cannot be decrypted: seal.key is not the key that it was stored with, or the record is damaged")
     }
@@ -136,21 +133,23 @@ extension JobStore {
     return (plain, shown)
   }
 
-  /// Says at the start whether the scripts of waiting jobs can be decrypted, as far as the smallest of them tell.
+  /// Notes whether scripts of waiting jobs cannot be decrypted, as far as the smaller ones tell: at the start, and again
+  /// while there are some.
   func examineSeal() throws {
-    let (count, sealed) = try database.read { db in
-      (
-        try Int.fetchOne(db, sql: "SELECT count(*) FROM payload") ?? 0,
-        try DatabaseValue.fetchAll(db, sql: "SELECT sealed FROM payload WHERE length(sealed) < 65536 LIMIT 16")
-      )
+    let sealed = try database.read { db in
+      try DatabaseValue.fetchAll(db, sql: "SELECT sealed FROM payload WHERE length(sealed) < 65536 LIMIT 1000")
     }
-    guard count > 0 else { return }
-    let isWrong =
-      !sealed.isEmpty && sealed.allSatisfy { Data.fromDatabaseValue($0).flatMap { seal.open($0) } == nil }
-    guard seal.newKeyReason != nil || isWrong else { return }
+    let lost = sealed.count { Data.fromDatabaseValue($0).flatMap { seal.open($0) } == nil }
+    guard lost > 0 else { return health.note(StoreHealth.decryption, nil) }
+    let cause =
+      seal.newKeyReason
+      ?? (lost == sealed.count ? "seal.key is not the key of this database" : "their records or seal.key are damaged")
     health.note(
-      "decryption",
-      "\(seal.newKeyReason ?? "seal.key is not the key of this database"): the scripts of \(count) waiting jobs cannot be decrypted, and these jobs fail; put the seal.key of the same backup in its place while Weir is stopped"
+      StoreHealth.decryption,
+      "the scripts of \(lost) waiting jobs cannot be decrypted, and these jobs fail: \(cause); to save them stop Weir and put the seal.key of the same backup in its place"
     )
   }
+
+  /// The same, where something was found before.
+  func examineSealAgain() throws { if health.isNoted(StoreHealth.decryption) { try examineSeal() } }
 }

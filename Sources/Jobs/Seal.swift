@@ -15,6 +15,8 @@ struct Seal: Sendable {
 
   /// Reads the key. Without a usable one makes a new one; what stood in its place is kept under another name.
   init(path: String) throws(StoreError) {
+    // It may be ours and closed to ourselves.
+    if access(path, R_OK) != 0, errno == EACCES { chmod(path, 0o600) }
     switch Self.read(path) {
     case .key(let key):
       self.key = key

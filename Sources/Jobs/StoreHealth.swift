@@ -2,6 +2,7 @@ import Synchronization
 
 /// What is wrong with the store though it can be used, for administrators: one sentence for each subject.
 final class StoreHealth: Sendable {
+  static let decryption = "decryption"
   private static let limit = 20
 
   private let sentences = Mutex<[String: String]>([:])
@@ -13,6 +14,8 @@ final class StoreHealth: Sendable {
       sentences[subject] = sentence
     }
   }
+
+  func isNoted(_ subject: String) -> Bool { sentences.withLock { $0[subject] != nil } }
 
   var warnings: [String] {
     let all = sentences.withLock { $0.sorted { $0.key < $1.key }.map(\.value) }

@@ -52,6 +52,18 @@ def test_output_that_cannot_be_read_for_a_while_is_not_taken_for_empty(new_weir,
     assert "to be kept" in weir.end(job)[2][0]
 
 
+def test_log_that_was_cut_says_so_in_its_first_line(new_weir, scratch):
+    weir = new_weir(JARVICE_JOB_SCRATCH_DIR=scratch).start()
+    cut, whole = (weir.submit(script(on_the_node(f"seq {count}"))) for count in (12_000, 9_000))
+    lines = weir.end(cut)[2][0].split("\n")
+    size = (scratch / ".jarvice" / f"{cut.name}.out").stat().st_size
+    left_out = int(lines[0].removeprefix("... the first ").split()[0])
+    assert lines[0] == f"... the first {left_out} bytes of the output are left out, the last 10000 lines follow ..."
+    assert len(lines) == 10_001 and left_out == size - len("\n".join(lines[1:])) - 1
+    assert weir.end(cut)[2][0].split("\n") == lines
+    assert "left out" not in weir.end(whole)[2][0]
+
+
 def test_output_in_the_home_directory_is_removed_too(new_weir, cluster):
     weir = new_weir(WEIR_KEEP_OUTPUT=1).start()
     job = weir.submit(HELLO)

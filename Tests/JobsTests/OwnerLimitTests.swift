@@ -68,7 +68,7 @@ struct OwnerLimitTests {
     let service = try bench.service()
     _ = try await service.submit(submission("a", bytes: 600), actor: "service")
     let refused = await refusal { _ = try await service.submit(submission("b", bytes: 600), actor: "service") }
-    #expect(refused?.words.contains("may take 1000 (WEIR_OWNER_BYTES)") == true)
+    #expect(refused?.words.contains("more than the 1000 bytes that they may take (WEIR_OWNER_BYTES)") == true)
     #expect(bench.connector.script.withLock { $0.submits } == 1)
     _ = try await service.submit(submission("c", owner: "mario@example.com", bytes: 600), actor: "service")
     // An archive is refused before its first byte is taken.
@@ -77,6 +77,12 @@ struct OwnerLimitTests {
       _ = try await service.submit(submission("e"), actor: "service") { throw CancellationError() }
     }
     #expect(archive != nil)
+    let grown = await refusal {
+      let large = submission("f", owner: "luigi@example.com")
+      let bytes: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3] + Array(repeating: 0, count: 2000)
+      _ = try await service.submit(large, actor: "service") { bytes }
+    }
+    #expect(grown?.words.contains("WEIR_OWNER_BYTES") == true)
     try await end(service, "a")
     await service.removeDueOutputs()
     _ = try await service.submit(submission("b", bytes: 600), actor: "service")
@@ -177,7 +183,8 @@ struct OwnerLimitTests {
     #expect(try await store.keptBytes(of: "o") == .init(fixed: 1000 + 3 * 105, output: 70))
     let key = try #require(IdempotencyKey(caller: "service", key: "one"))
     #expect(try await store.job(key, limits: .init())?.id == "one")
-    #expect(FileManager.default.fileExists(atPath: scratch.database + ".before-corrections"))
+    let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path)
+    #expect(names.contains { $0.hasPrefix("weir.sqlite.before-") })
   }
 }
 

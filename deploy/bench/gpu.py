@@ -196,6 +196,7 @@ class Weir:
             "PATH": os.environ["PATH"], "HOME": str(directory), "WEIR_STATE_DIR": str(directory / "state"), "WEIR_PORT": "0",
             "WEIR_AUTH": "none", "JARVICE_BAREMETAL_CONNECTOR": "gpu", "WEIR_SERVERS_FILE": str(file),
             "WEIR_SSH_KNOWN_HOSTS": str(servers.known_hosts), "JARVICE_SCHED_LOGLEVEL": str(level),
+            "WEIR_OWNER_WAITING_JOBS": "0",
         }
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([PROGRAM, "serve"], env=environment, stdout=log, stderr=log)

@@ -33,6 +33,7 @@ def serve(state: pathlib.Path) -> tuple:
         "WEIR_STATE_DIR": str(state),
         "WEIR_PORT": "0",
         "WEIR_AUTH": "none",
+        "WEIR_OWNER_WAITING_JOBS": "0",
         "JARVICE_BAREMETAL_CONNECTOR": "dummy",
         "JARVICE_DUMMY_JOB_RUNNING_TIME": "86400",
         "JARVICE_DUMMY_JOB_QUEUED_TIME": "0",
