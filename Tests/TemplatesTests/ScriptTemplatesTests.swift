@@ -30,7 +30,14 @@ private final class Machine {
     """
   static let scontrol = "() { [ \"$*\" = 'show hostnames node[0-1]' ] && printf 'node0\\nnode1\\n'\n}"
 
-  init() throws { try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true) }
+  init() throws {
+    try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
+    for (name, body) in [("srun", Self.srun), ("scontrol", Self.scontrol)] {
+      let file = directory.appendingPathComponent(name)
+      try Data("#!/bin/bash\nrun \(body)\nrun \"$@\"\n".utf8).write(to: file)
+      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+    }
+  }
 
   deinit { try? FileManager.default.removeItem(at: directory) }
 
@@ -51,8 +58,9 @@ private final class Machine {
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
     process.arguments = ["-c", "BATCH=$$ exec /bin/bash \"$1\"", "bash", file.path]
     process.environment = [
-      "BASH_FUNC_srun%%": Self.srun, "BASH_FUNC_scontrol%%": Self.scontrol, "PATH": "/usr/bin:/bin",
-      "TMPDIR": temporary.path, "MACHINE": directory.path,
+      // Functions of the login files, which must not take the place of the programs.
+      "BASH_FUNC_srun%%": "() { exit 9; }", "BASH_FUNC_tee%%": "() { exit 9; }", "BASH_ENV": "/nonexistent/login",
+      "PATH": directory.path + ":/usr/bin:/bin", "TMPDIR": temporary.path, "MACHINE": directory.path,
       "SLURM_NNODES": String(nodes), "SLURM_JOB_ID": "58", "SLURM_JOB_NODELIST": "node[0-1]",
       "SLURM_SUBMIT_DIR": "/home/k irby",
     ].merging(variables) { $1 }

@@ -32,8 +32,9 @@ struct Scontrol {
         throw .unavailable("scontrol: \(parts[2].prefix(200))")
       }
       // Of an array or a heterogeneous job it shows other tasks and components, too.
-      let own = parts[2].firstRange(of: "JobId=\(parts[0]) ")?.lowerBound ?? parts[2].startIndex
-      records.append(Self.record(id: String(parts[0]), Self.fields(parts[2][own...])))
+      let own = parts[2].firstRange(of: "\nJobId=\(parts[0]) ")?.upperBound ?? parts[2].startIndex
+      let isFirst = parts[2].hasPrefix("JobId=\(parts[0]) ")
+      records.append(Self.record(id: String(parts[0]), Self.fields(isFirst ? parts[2] : parts[2][own...])))
     }
     return records
   }
