@@ -21,7 +21,7 @@ work=$repository/.build/fuzz
 mkdir -p "$work"
 
 # All in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
-sources=(Sources/Archives/*.swift Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
+sources=(Sources/Archives/*.swift Sources/HTTP/*.swift Sources/JSON/*.swift Sources/Support/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
 program=$work/fuzz
 if [ -n "$(find Tests/Fuzz "${sources[@]}" -name '*.swift' -newer "$program" 2>&1 | head -1)" ]; then
   say "building"
@@ -31,9 +31,11 @@ if [ -n "$(find Tests/Fuzz "${sources[@]}" -name '*.swift' -newer "$program" 2>&
     find "$repository/.build/checkouts/swift-log/Sources/Logging/" -name '*.swift' -print0 |
       xargs -0 swiftc -swift-version 6 -parse-as-library -O -suppress-warnings -package-name swift-log \
         -module-name Logging -emit-module -emit-library -static -o libLogging.a
-    # Tokens imports JSON, which is in the same module here: an empty one of that name stands in.
-    echo "" >JSON.swift
-    swiftc -swift-version 6 -parse-as-library -module-name JSON -emit-module JSON.swift
+    # JSON and Support are imported, and in the same module here: empty ones of these names stand in.
+    for module in JSON Support; do
+      echo "" >"$module.swift"
+      swiftc -swift-version 6 -parse-as-library -module-name "$module" -emit-module "$module.swift"
+    done
   )
   swiftc -swift-version 6 -parse-as-library -O -sanitize=fuzzer,address -use-ld=lld -module-name WeirFuzz \
     -I "$work" -I Sources/CEpoll -I Sources/CZlib -I Sources/CLibCrypto -I Sources/CLibCurl -I Sources/CLibJWT \
