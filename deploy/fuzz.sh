@@ -40,7 +40,7 @@ outdated() { [ -n "$(find Tests/Fuzz/Claim.swift "${@:2}" -name '*.swift' -newer
 # All in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
 build_clients() {
   local sources=(Tests/Fuzz/Clients/*.swift Sources/Archives/*.swift Sources/HTTP/*.swift Sources/JSON/*.swift
-    Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
+    Sources/Support/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
   outdated "$work/clients" "${sources[@]}" || return 0
   say "building the program of: ${clients[*]}"
   [ -d .build/checkouts/swift-log ] || swift package resolve </dev/null
@@ -49,9 +49,11 @@ build_clients() {
     find "$repository/.build/checkouts/swift-log/Sources/Logging/" -name '*.swift' -print0 |
       xargs -0 swiftc -swift-version 6 -parse-as-library -O -suppress-warnings -package-name swift-log \
         -module-name Logging -emit-module -emit-library -static -o libLogging.a
-    # Tokens imports JSON, which is in the same module here: an empty one of that name stands in.
-    echo "" >JSON.swift
-    swiftc -swift-version 6 -parse-as-library -module-name JSON -emit-module JSON.swift
+    # JSON and Support are imported, and in the same module here: empty ones of these names stand in.
+    for module in JSON Support; do
+      echo "" >"$module.swift"
+      swiftc -swift-version 6 -parse-as-library -module-name "$module" -emit-module "$module.swift"
+    done
   )
   "${fuzzer[@]}" -module-name WeirFuzz -I "$work" "${sources[@]}" "$work/libLogging.a" -o "$work/clients.new"
   mv "$work/clients.new" "$work/clients"
@@ -64,7 +66,7 @@ build_machines() {
   say "building the program of: ${machines[*]}"
   swift build </dev/null
   products=$(swift build --show-bin-path)
-  for module in Jobs Shell SSH ScriptTemplates Templates Archives GRDB Logging Yams CYaml Mustache; do
+  for module in Jobs Support JSON Shell SSH ScriptTemplates Templates Archives GRDB Logging Yams CYaml Mustache; do
     while IFS= read -r object; do objects+=("$object"); done < <(find "$products/$module.build" -name '*.o')
   done
   # The package's name is that of its directory; what is `package` in Jobs is seen by that name only.

@@ -15,7 +15,7 @@ public struct LoadLimits: Sendable, Equatable {
 
 /// Counts what callers have under way, and refuses what is too much: 429 for what one caller has, 503 for what all have.
 ///
-/// The service is never refused: what it asks is the upstream's business. Answers that are made at once, and are short, are
+/// The service is neither refused nor counted: what it asks is the upstream's business. Answers that are made at once, and are short, are
 /// not counted.
 public final class Load: Sendable {
   private struct Use {
@@ -44,14 +44,13 @@ public final class Load: Sendable {
   /// - Parameter name: nil for the service and where nobody is asked who he is.
   func begin(_ name: String?) throws(HTTPError) -> LoadShare {
     let limits = limits
+    guard let name else { return LoadShare(of: self, nil) }
     let outcome = state.withLock { state -> HTTPError? in
-      if let name {
-        guard state.all.requests < limits.requests else { return Self.tooMany }
-        guard state.each[name]?.requests ?? 0 < limits.requestsOfCaller else {
-          return Self.tooMuch("\(limits.requestsOfCaller) requests of one caller may be under way at once")
-        }
-        state.each[name, default: Use()].requests += 1
+      guard state.all.requests < limits.requests else { return Self.tooMany }
+      guard state.each[name]?.requests ?? 0 < limits.requestsOfCaller else {
+        return Self.tooMuch("\(limits.requestsOfCaller) requests of one caller may be under way at once")
       }
+      state.each[name, default: Use()].requests += 1
       state.all.requests += 1
       return nil
     }
@@ -61,16 +60,15 @@ public final class Load: Sendable {
 
   fileprivate func add(_ bytes: Int, _ name: String?) throws(HTTPError) {
     let limits = limits
+    guard let name else { return }
     let outcome = state.withLock { state -> HTTPError? in
-      if let name {
-        guard state.all.bytes + bytes <= limits.answerBytes || state.all.bytes == 0 else { return Self.tooMany }
-        let own = state.each[name]?.bytes ?? 0
-        guard own + bytes <= limits.answerBytesOfCaller || own == 0 else {
-          return Self.tooMuch(
-            "\(limits.answerBytesOfCaller) bytes of answers to one caller may wait to be sent, and \(own) do")
-        }
-        state.each[name, default: Use()].bytes += bytes
+      guard state.all.bytes + bytes <= limits.answerBytes || state.all.bytes == 0 else { return Self.tooMany }
+      let own = state.each[name]?.bytes ?? 0
+      guard own + bytes <= limits.answerBytesOfCaller || own == 0 else {
+        return Self.tooMuch(
+          "\(limits.answerBytesOfCaller) bytes of answers to one caller may wait to be sent, and \(own) do")
       }
+      state.each[name, default: Use()].bytes += bytes
       state.all.bytes += bytes
       return nil
     }
@@ -78,10 +76,11 @@ public final class Load: Sendable {
   }
 
   fileprivate func end(_ bytes: Int, _ name: String?) {
+    guard let name else { return }
     state.withLock { state in
       state.all.requests -= 1
       state.all.bytes -= bytes
-      guard let name, var use = state.each[name] else { return }
+      guard var use = state.each[name] else { return }
       use.requests -= 1
       use.bytes -= bytes
       state.each[name] = use.requests > 0 ? use : nil

@@ -6,8 +6,39 @@ struct CountedBytes {
   var sender: RequestBytes.Sender?
 }
 
-/// What one connection may take from the others.
+/// What one connection may take from the others, and when it has to go for them.
 extension Connection {
+  func evict(_ waiting: Waiting) -> Bool {
+    switch waiting {
+    case .lingering:
+      close()
+      return true
+    case .idle, .idleStranger, .unfinishedHead:
+      // What it waits for may have come, unseen so far.
+      receive()
+      guard self.waiting == waiting else { return false }
+      close()
+      return true
+    case .stalled:
+      guard !isOfKnownSender else { return false }
+      abort()
+      return true
+    }
+  }
+
+  func isOf(_ network: ClientNetwork) -> Bool { self.network == network }
+
+  /// What is waited for, if it is the client; nil otherwise.
+  var waiting: Waiting? {
+    switch phase {
+    case .lingering: .lingering
+    case .receiving where isQuiet: isKnown ? .idle : .idleStranger
+    case .receiving where output.isEmpty && !isHeld: parser.isInBody ? .stalled : .unfinishedHead
+    case .closed: nil
+    default: output.isEmpty ? nil : .stalled
+    }
+  }
+
   /// Buffers below this many bytes are not counted.
   private static let smallBuffer = 4096
 

@@ -48,7 +48,7 @@ final class Connection: Pollable, @unchecked Sendable {
   @exclusivity(unchecked) private(set) var input: [UInt8] = []
   @exclusivity(unchecked) private var inputStart = 0
   /// Some of the input was not even looked at, because its turn had not come.
-  @exclusivity(unchecked) private var isHeld = false
+  @exclusivity(unchecked) private(set) var isHeld = false
   @exclusivity(unchecked) private var interest = EPOLLIN.rawValue
   /// When the head being read has to be complete; `.max` between requests.
   @exclusivity(unchecked) private var headDeadline: Nanoseconds
@@ -123,39 +123,8 @@ final class Connection: Pollable, @unchecked Sendable {
     if isQuiet { close() }
   }
 
-  func evict(_ waiting: Waiting) -> Bool {
-    switch waiting {
-    case .lingering:
-      close()
-      return true
-    case .idle, .idleStranger, .unfinishedHead:
-      // What it waits for may have come, unseen so far.
-      receive()
-      guard self.waiting == waiting else { return false }
-      close()
-      return true
-    case .stalled:
-      guard !isOfKnownSender else { return false }
-      abort()
-      return true
-    }
-  }
-
-  func isOf(_ network: ClientNetwork) -> Bool { self.network == network }
-
-  /// What is waited for, if it is the client; nil otherwise.
-  private var waiting: Waiting? {
-    switch phase {
-    case .lingering: .lingering
-    case .receiving where isQuiet: isKnown ? .idle : .idleStranger
-    case .receiving where output.isEmpty && !isHeld: parser.isInBody ? .stalled : .unfinishedHead
-    case .closed: nil
-    default: output.isEmpty ? nil : .stalled
-    }
-  }
-
   /// Between two requests, with nothing to write.
-  private var isQuiet: Bool {
+  var isQuiet: Bool {
     guard case .receiving = phase else { return false }
     return parser.isIdle && input.isEmpty && output.isEmpty
   }
@@ -184,7 +153,7 @@ final class Connection: Pollable, @unchecked Sendable {
 
   // MARK: Reading
 
-  private func receive() {
+  func receive() {
     let buffer = context.readBuffer
     let count = recv(fd, buffer.baseAddress, buffer.count, 0)
     guard count > 0 else {

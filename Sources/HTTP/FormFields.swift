@@ -3,6 +3,9 @@ public struct FormFields: Sendable {
   /// Values are the bytes that were sent; `filename` is set for an uploaded file.
   public var fields: [(name: String, value: [UInt8], filename: String?)] = []
 
+  /// The most bytes of the fields before a part's value.
+  private static let longestHead = 8192
+
   /// The most fields a form may have.
   static let limit = 1000
 
@@ -68,8 +71,8 @@ public struct FormFields: Sendable {
     var disposition: MediaType?
     while true {
       guard let end = bytes.firstOffset(of: Byte.lineFeed, from: start), end > start,
-        bytes[end - 1] == Byte.carriageReturn
-      else { throw .badRequest("the fields of a multipart part do not end") }
+        bytes[end - 1] == Byte.carriageReturn, end <= longestHead
+      else { throw .badRequest("the fields of a multipart part do not end, or are too long") }
       let line = bytes.slice(start..<(end - 1))
       start = end + 1
       if line.isEmpty { break }

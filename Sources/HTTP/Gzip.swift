@@ -11,7 +11,8 @@ enum Gzip {
   static func isAccepted(by fields: [String]) -> Bool {
     var gzip: Bool?
     var any: Bool?
-    for element in fields.flatMap({ $0.split(separator: ",") }) {
+    // A list of codings is short; of a longer one the rest says nothing.
+    for element in fields.flatMap({ $0.split(separator: ",", maxSplits: 32) }).prefix(32) {
       let coding = MediaType(String(element))
       let isWanted = (coding.parameters["q"].map { Double($0) ?? 0 } ?? 1) > 0
       if coding.name == "gzip" || coding.name == "x-gzip" { gzip = isWanted }
@@ -56,29 +57,95 @@ enum Gzip {
   }
 }
 
+/// A gzip file that is made as its contents come. Used by one task, one call after the other.
+final class GzipStream: @unchecked Sendable {
+  /// zlib keeps its address.
+  private let stream: UnsafeMutablePointer<z_stream>
+
+  /// Nil when zlib has no memory.
+  init?() {
+    stream = .allocate(capacity: 1)
+    stream.initialize(to: z_stream())
+    let size = Int32(MemoryLayout<z_stream>.size)
+    guard deflateInit2_(stream, 5, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, size) == Z_OK else {
+      stream.deallocate()
+      return nil
+    }
+  }
+
+  deinit {
+    deflateEnd(stream)
+    stream.deallocate()
+  }
+
+  /// What comes out for the next bytes; it may be nothing yet.
+  func take(_ bytes: [UInt8], isLast: Bool = false) -> [UInt8] {
+    var input = bytes
+    var output: [UInt8] = []
+    input.withUnsafeMutableBufferPointer { input in
+      stream.pointee.next_in = input.baseAddress
+      stream.pointee.avail_in = UInt32(input.count)
+      repeat {
+        let room = 32_768
+        output += [UInt8](unsafeUninitializedCapacity: room) { piece, count in
+          stream.pointee.next_out = piece.baseAddress
+          stream.pointee.avail_out = UInt32(room)
+          _ = deflate(stream, isLast ? Z_FINISH : Z_NO_FLUSH)
+          count = room - Int(stream.pointee.avail_out)
+        }
+      } while stream.pointee.avail_out == 0
+      stream.pointee.next_in = nil
+    }
+    return output
+  }
+}
+
 extension Response {
   /// Whether the body would be compressed for a client that takes gzip.
   var isCompressible: Bool {
-    guard case .bytes(let bytes) = body, bytes.count >= Gzip.smallest, headers["Content-Encoding"] == nil else {
-      return false
-    }
+    let length =
+      switch body {
+      case .bytes(let bytes): bytes.count
+      case .stream(let length, _): length ?? 0
+      }
+    guard length >= Gzip.smallest, headers["Content-Encoding"] == nil else { return false }
     return Gzip.isWorthwhile(contentType: headers["Content-Type"])
   }
 
-  /// The response with a compressed body.
+  /// The response with a compressed body. One that is streamed has no length then.
   func compressed() -> Response {
-    guard case .bytes(let bytes) = body else { return self }
-    return replacingBody(zipped: Gzip.compress(bytes))
+    switch body {
+    case .bytes(let bytes): return replacingBody(zipped: Gzip.compress(bytes))
+    case .stream(_, let produce):
+      guard let gzip = GzipStream() else { return self }
+      var response = encoded
+      response.body = .stream(length: nil) { writer in
+        let compressing = BodyWriter(
+          send: { bytes in
+            let zipped = gzip.take(bytes)
+            if !zipped.isEmpty { try await writer.write(zipped) }
+          }, notify: writer.notify)
+        try await produce(compressing)
+        try await writer.write(gzip.take([], isLast: true))
+      }
+      return response
+    }
   }
 
-  /// The response with this for its body, if it is shorter. A strong ETag becomes a weak one: it names other bytes
-  /// (RFC 9110 section 8.8.3).
-  func replacingBody(zipped: [UInt8]?) -> Response {
-    guard let zipped, case .bytes(let bytes) = body, zipped.count < bytes.count else { return self }
+  /// With the fields that go with a compressed body. A strong ETag becomes a weak one: it names other bytes (RFC 9110
+  /// section 8.8.3).
+  private var encoded: Response {
     var response = self
-    response.body = .bytes(zipped)
     response.headers.set("Content-Encoding", "gzip")
     if let tag = headers["ETag"], !tag.hasPrefix("W/") { response.headers.set("ETag", "W/" + tag) }
+    return response
+  }
+
+  /// The response with this for its body, if it is shorter.
+  func replacingBody(zipped: [UInt8]?) -> Response {
+    guard let zipped, case .bytes(let bytes) = body, zipped.count < bytes.count else { return self }
+    var response = encoded
+    response.body = .bytes(zipped)
     return response
   }
 }
@@ -92,7 +159,7 @@ final class ZippedBodies {
 
   private static let limit = 4
   /// Bytes of a body that are kept at most.
-  private static let longest = 4_194_304
+  private static let longest = 1_048_576
 
   subscript(plain: [UInt8]) -> [UInt8]? {
     get {

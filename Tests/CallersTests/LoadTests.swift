@@ -1,4 +1,5 @@
 import HTTP
+import Logging
 import Testing
 
 @testable import Callers
@@ -65,5 +66,33 @@ struct LoadTests {
       withExtendedLifetime(share) {}
     }
     #expect(load.requests == 0 && load.bytes == 0 && load.callers == 0)
+  }
+
+  @Test("Behind the gate it is requests that wait which count, and their own senders")
+  func gate() async throws {
+    let authenticator = try Authenticator(
+      serviceKeys: ["upstream:s3cret"], verifier: Token.verifier(), userClaim: "email")
+    let gate = Gate(
+      authenticator: authenticator, load: load { $0.requestsOfCaller = 1 }, logger: Logger(label: "test"))
+    func request(_ authorization: String) throws -> Request {
+      try Request(method: "GET", target: "/", headers: ["Authorization": authorization])
+    }
+    let kirby = "Bearer " + Token.of("kirby@example.com")
+    let mario = "Bearer " + Token.of("mario@example.com")
+    // From then on they are known at once.
+    for token in [kirby, mario] { _ = try await authenticator.caller(authorization: token) }
+    func wait(_ authorization: String) throws -> Answer {
+      try gate.admit(request(authorization)) { _, _ in .later { .text("waited") } }
+    }
+    let first = try wait(kirby)
+    #expect(refusal { _ = try wait(kirby) }?.status.code == 429)
+    // What is answered at once is not counted, and neither are the others refused.
+    _ = try gate.admit(request(kirby)) { _, _ in .now(.text("short")) }
+    let others = [try wait(mario)] + (try (0..<10).map { _ in try wait(basic("upstream:s3cret")) })
+    // It is held by the answer until that is sent.
+    guard case .later(let operation) = first else { return #expect(Bool(false)) }
+    let response = try await operation()
+    #expect(response.lease != nil)
+    withExtendedLifetime(others) {}
   }
 }

@@ -227,8 +227,8 @@ struct ConnectionTests {
   }
 
   @Test(
-    "compressible answers are zipped for clients that take it, and say that they vary", arguments: ["now", "later"],
-    [1000, 10_000])
+    "compressible answers are zipped for clients that take it, and say that they vary",
+    arguments: ["now", "later", "stream"], [1000, 10_000])
   func gzip(_ kind: String, _ count: Int) async throws {
     // Below and above what is compressed on the loop.
     let text = String(repeating: "{\"state\":\"running\"}", count: count)
@@ -239,6 +239,18 @@ struct ConnectionTests {
           var response = Response.json(Array(text.utf8))
           response.headers.append("ETag", "\"1\"")
           return response
+        }
+      }
+      router.on("GET", "/stream") { _ in
+        .later {
+          let bytes = Array(text.utf8)
+          return Response(
+            headers: ["Content-Type": "application/json"],
+            body: .stream(length: bytes.count) { writer in
+              for start in stride(from: 0, to: bytes.count, by: 1000) {
+                try await writer.write(Array(bytes[start..<min(start + 1000, bytes.count)]))
+              }
+            })
         }
       }
     } _: { server in
