@@ -158,7 +158,7 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
-      if let last = status.lastLook, .now - last < patience, status.failure == nil {
+      if status.isCurrent(least: patience) {
         if status.missing.contains(job.key) {
           observation.answers[id] = "\(name) has nothing of it"
         } else {
@@ -272,9 +272,9 @@ public final class GPUConnector: Connector {
     return try await agent.list(path, roots: roots)
   }
 
-  private func agent(of job: Job) throws(BackendError) -> ServerAgent {
+  private func agent(of job: Job) async throws(BackendError) -> ServerAgent {
     guard let name = job.nodes.first else { throw .refused("the job has no server yet") }
-    guard let agent = fleet.value?.agent(of: job) else { throw .unavailable("\(name) is not in the servers file") }
+    guard let agent = await fleet.value?.home(of: job) else { throw .unavailable("\(name) is not in the servers file") }
     return agent
   }
 }

@@ -125,6 +125,8 @@ actor ServerAgent {
         // A look costs at most a fifth of the time.
         pause = max(pause, (.now - began) * 5)
         nextSweep = .now + pause
+        let interval = nextSweep - began
+        status.change { $0.lookInterval = interval }
       }
       if failures > 0 { logger.notice("the server answers again") }
       failures = 0
