@@ -20,6 +20,12 @@ public final class GPUConnector: Connector {
     public var quarantine: Duration = .seconds(60)
     /// How long an attempt may have begun nothing before it is given up.
     public var claimPatience: Duration = .seconds(30)
+    /// Which Weir this is to others that may use the same job roots.
+    public var owner = RootOwner()
+    /// How long the record of another must be unchanged before its job root is taken over.
+    var ownerPatience = RootOwner.Patience()
+    /// How long a server must be neither in the servers file nor to be reached before its jobs are lost.
+    public var lostAfter: Duration = .seconds(600)
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 
@@ -42,6 +48,7 @@ public final class GPUConnector: Connector {
   private let configuration: Configuration
   private let logger: Logger
   private let fleet = Shared<Fleet?>(nil)
+  private let gone = Shared(GoneServers())
 
   /// - Throws: ``ServersFault`` with everything that is wrong in the servers file.
   public init(_ place: Place, configuration: Configuration, logger: Logger) throws(ServersFault) {
@@ -134,10 +141,17 @@ public final class GPUConnector: Connector {
     var observation = Observation(time: Date(), sightings: [])
     let agents = Dictionary(fleet.agents.value.map { ($0.agent.name, $0.agent.status.value) }, uniquingKeysWith: { $1 })
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
+    let present = Set(
+      fleet.agents.value.filter { $0.isListed || $0.agent.status.value.failure == nil }.map(\.agent.name))
+    gone.change { $0.note(Set(jobs.compactMap(\.nodes.first)).subtracting(present)) }
     for job in jobs {
       guard let id = job.backendID else { continue }
       guard let name = job.nodes.first else {
         observation.unchanged.insert(id)
+        continue
+      }
+      if gone.value.isGone(name, for: configuration.lostAfter) {
+        observation.sightings.append(.lost(job, with: name, at: observation.time))
         continue
       }
       guard let status = agents[name] else {
@@ -154,7 +168,7 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
       }
     }
-    observation.sightings = agents.values.flatMap { $0.strangers.values.map(\.sighting) }
+    observation.sightings += agents.values.flatMap { $0.strangers.values.map(\.sighting) }
     return observation
   }
 

@@ -1,3 +1,4 @@
+import ConnectorSupport
 import Foundation
 import Jobs
 import Logging
@@ -37,6 +38,8 @@ actor ServerAgent {
   var starting: Set<JobKey> = []
   /// When a job was last told to end.
   var canceled: [JobKey: ContinuousClock.Instant] = [:]
+  /// Whose the job root is.
+  var rootClaim = RootClaim()
   /// Since when an attempt is seen that has begun nothing.
   var claimed: [AttemptID: ContinuousClock.Instant] = [:]
 
@@ -162,10 +165,10 @@ actor ServerAgent {
   /// Makes the server ready, and lists what runs there.
   private func prepare() async throws(BackendError) {
     let result = try await run(
-      GPUScript.prepare, [spec.value.root, GPUScript.wrapperHash], stdin: Array(GPUScript.wrapper.utf8))
+      GPUScript.prepare, [spec.value.root, GPUScript.wrapperHash, name], stdin: Array(GPUScript.wrapper.utf8))
     let facts = try understood { () throws(MalformedAnswer) in try PrepareAnswer(result.stdout) }
     let skew = facts.now.timeIntervalSince(Date())
-    try await list(root: facts.root)
+    try await list(facts)
     status.change { status in
       status.facts = facts
       status.failure = nil
@@ -177,8 +180,8 @@ actor ServerAgent {
       metadata: ["root": "\(facts.root)", "cpus": "\(facts.cpus)", "memory": "\(facts.memoryMB)"])
   }
 
-  private func list(root: String) async throws(BackendError) {
-    let result = try await run(GPUScript.list, [root], purpose: .observation, limit: 256 << 20)
+  private func list(_ facts: PrepareAnswer) async throws(BackendError) {
+    let result = try await run(GPUScript.list, [facts.root], purpose: .observation, limit: 256 << 20)
     let answer = try understood { () throws(MalformedAnswer) in try ListAnswer(result.stdout) }
     let known = Set(jobs.value.values.map(\.submissionToken))
     var entries: [AttemptID: ListAnswer.Entry] = [:]
@@ -191,7 +194,8 @@ actor ServerAgent {
     for start in stride(from: 0, to: asked.count, by: Self.attemptsPerSweep) {
       let some = Array(asked[start..<min(start + Self.attemptsPerSweep, asked.count)])
       let result = try await run(
-        GPUScript.sweep, [root, "0"] + some.map(\.description), timeout: .seconds(25), purpose: .observation)
+        GPUScript.sweep, [facts.root, "0", facts.machine, "", ""] + some.map(\.description), timeout: .seconds(25),
+        purpose: .observation)
       let states = try understood { () throws(MalformedAnswer) in
         try SweepAnswer(result.stdout, asked: some, asksSMI: false)
       }
@@ -209,7 +213,10 @@ actor ServerAgent {
 
   private func sweepAll(_ began: ContinuousClock.Instant) async throws(BackendError) {
     let jobs = jobs.value.values.filter { !starting.contains($0.key) }
-    let missing = try await sweep(Array(jobs), strangers: status.value.strangers.filter(\.value.isLive).map(\.key))
+    // One that was adopted meanwhile is asked for once.
+    let known = Set(self.jobs.value.values.map(\.attemptID))
+    let strangers = status.value.strangers.filter { $0.value.isLive && !known.contains($0.key) }
+    let missing = try await sweep(Array(jobs), strangers: strangers.map(\.key))
     status.change { status in
       status.lastLook = began
       status.missing = missing
@@ -220,7 +227,7 @@ actor ServerAgent {
   /// - Returns: those of which nothing is there.
   @discardableResult
   private func sweep(_ jobs: [Job], strangers: [AttemptID] = []) async throws(BackendError) -> Set<JobKey> {
-    let root = try root()
+    let facts = try ready()
     let asked = jobs.map(\.attemptID) + strangers
     let asksGPUs = spec.value.gpus != .count(0)
     var missing: Set<JobKey> = []
@@ -229,12 +236,14 @@ actor ServerAgent {
       let some = Array(asked[start..<min(start + Self.attemptsPerSweep, asked.count)])
       let asks = start == 0 && asksGPUs
       let began = Date()
+      let claim = [facts.machine, rootClaim.next(configuration.owner), rootClaim.stale(configuration.ownerPatience)]
       let result = try await run(
-        GPUScript.sweep, [root, asks ? "1" : "0"] + some.map(\.description), timeout: .seconds(25),
+        GPUScript.sweep, [facts.root, asks ? "1" : "0"] + claim + some.map(\.description), timeout: .seconds(25),
         purpose: .observation)
       let answer = try understood { () throws(MalformedAnswer) in
         try SweepAnswer(result.stdout, asked: some, asksSMI: asks)
       }
+      try noteOwner(answer.owner)
       if let output = answer.smi {
         let reading = NVIDIASMI.Reading(output, at: began)
         let known = Inventory(spec.value, reading: reading, previous: status.value.known)
@@ -256,9 +265,10 @@ actor ServerAgent {
     for job in jobs {
       guard let state = answer.attempts[job.attemptID] else { continue }
       if let sighting = sighting(of: job, state, now: answer.now) { sightings[job.key] = sighting }
-      if state == .absent, job.state != .starting, job.state != .canceling { missing.insert(job.key) }
+      if isMissing(job, state) { missing.insert(job.key) }
       follow(job, state)
     }
+    noteDamage(answer)
     let now = ContinuousClock.now
     status.change { status in
       for (id, state) in answer.attempts { status.strangers[id]?.isLive = state.isLive }
@@ -276,6 +286,7 @@ actor ServerAgent {
   private func follow(_ job: Job, _ state: AttemptState) {
     if state != .claimed { claimed[job.attemptID] = nil }
     switch state {
+    case .absent where hasRun(job), .claimed where hasRun(job): break
     case .absent:
       // What was to start it has not come to the server, or not yet.
       if job.state == .canceling || job.state == .starting && status.value.isQuarantined {
@@ -287,7 +298,7 @@ actor ServerAgent {
       let since = claimed[job.attemptID] ?? .now
       claimed[job.attemptID] = since
       if .now - since > configuration.claimPatience || job.state == .canceling { Task { await void(job) } }
-    case .running, .suspended, .orphaned:
+    case .running, .suspended, .orphaned, .damaged:
       if job.state == .canceling, canceled[job.key].map({ .now - $0 > configuration.grace * 2 }) ?? true {
         Task { try? await cancel(job) }
       }
@@ -295,7 +306,7 @@ actor ServerAgent {
       if record.isVoid, job.state == .starting || job.state == .canceling {
         Task { await board.putBack(job, reason: "its start was given up", asNextAttempt: true) }
       }
-    case .rebooted, .vanished: break
+    case .rebooted, .vanished, .gone, .elsewhere: break
     }
   }
 
@@ -310,7 +321,7 @@ actor ServerAgent {
   private func listen() async {
     var pause = Duration.seconds(1)
     while !Task.isCancelled {
-      guard let root = status.value.facts?.root else {
+      guard let facts = status.value.facts else {
         try? await Task.sleep(for: .milliseconds(200))
         continue
       }
@@ -318,7 +329,7 @@ actor ServerAgent {
       do {
         heard = []
         _ = try await runner.value.stream(
-          try Command.script(GPUScript.watch, [root]), as: account, input: .open, timeout: nil,
+          try Command.script(GPUScript.watch, [facts.root, facts.machine]), as: account, input: .open, timeout: nil,
           purpose: .observation
         ) { [weak self] bytes in await self?.hear(bytes) }
       } catch {
@@ -336,7 +347,9 @@ actor ServerAgent {
     while let end = heard.firstIndex(of: UInt8(ascii: "\n")) {
       let words = String(decoding: heard[..<end], as: UTF8.self).split(separator: " ")
       heard.removeSubrange(...end)
-      if words.count == 2, let number = Int(words[1]) { ended.append(.init(job: String(words[0]), number: number)) }
+      if words.count == 2, let number = MachineNumber.count(words[1]) {
+        ended.append(.init(job: String(words[0]), number: number))
+      }
       // What has ended before it was listened to is seen by a sweep.
       if words == ["ready"] { poke() }
     }

@@ -19,6 +19,10 @@ struct ServerStatus: Sendable {
   var reading: NVIDIASMI.Reading?
   /// Every GPU that it ever said.
   var known: Inventory?
+  /// The attempts whose records cannot be understood, and what is known of each.
+  var damaged: [AttemptID: String] = [:]
+  /// Why no job can start there though it answers: its job root belongs to another Weir.
+  var foreignOwner: String?
   /// Jobs that have a directory there and are none of those that were given to it: the store was lost, or they ended.
   var strangers: [AttemptID: Stranger] = [:]
   /// Whether the jobs there have been listed since the server was last reached.
@@ -39,6 +43,7 @@ struct ServerStatus: Sendable {
   func obstacle(at now: ContinuousClock.Instant = .now) -> String? {
     if let failure { return failure }
     guard facts != nil, isListed else { return "it is being made ready" }
+    if let foreignOwner { return foreignOwner }
     if let quarantine, quarantine.until > now { return quarantine.reason }
     return nil
   }
