@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from test_gpu_scripts import A100, SCRIPTS, STAND_IN, Server, processes_with, sections, timed_out, until  # noqa: F401
+from test_gpu_scripts import A100, STAND_IN, Server, processes_with, sections, text_of, timed_out, until  # noqa: F401
 
 
 @pytest.fixture(params=["dash", "bash", "ash", "bare"])
@@ -66,7 +66,7 @@ def test_lines_pass_as_they_are(server):
 
 def test_those_that_hang_are_noted(server):
     """Both, by which the next look knows that it must not start two more. The space for that is taken before."""
-    text = (SCRIPTS / "sweep.sh").read_text().replace("sleep 20 &", "sleep 0.3 &")
+    text = text_of("sweep").replace("sleep 20 &", "sleep 0.3 &")
     (server.bin / "nvidia-smi").unlink()
     tool = server.bin / "nvidia-smi"
     tool.write_text("#!/bin/sh\nexec sleep 30\n")

@@ -63,6 +63,7 @@ extension Fleet {
     let former = makeAgent(found.spec.value.former(at: place))
     agents.change { $0.append(Agent(agent: former, isListed: false)) }
     introduce()
+    wake()
     return former
   }
 

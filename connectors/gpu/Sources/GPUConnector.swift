@@ -20,6 +20,12 @@ public final class GPUConnector: Connector {
     public var quarantine: Duration = .seconds(60)
     /// How long an attempt may have begun nothing before it is given up.
     public var claimPatience: Duration = .seconds(30)
+    /// Which Weir this is to others that may use the same job roots.
+    public var owner = RootOwner()
+    /// How long the record of another must be unchanged before its job root is taken over.
+    var ownerPatience = RootOwner.Patience()
+    /// How long a server must be neither in the servers file nor to be reached before its jobs are lost.
+    public var lostAfter: Duration = .seconds(600)
     /// How long after a start servers that cannot be reached are waited for before jobs are started on the others.
     public var recallPatience: Duration = .seconds(30)
     /// The most bytes of output that are read.
@@ -44,6 +50,7 @@ public final class GPUConnector: Connector {
   private let configuration: Configuration
   private let logger: Logger
   private let fleet = Shared<Fleet?>(nil)
+  private let gone = Shared(GoneServers())
 
   /// - Throws: ``ServersFault`` with everything that is wrong in the servers file.
   public init(_ place: Place, configuration: Configuration, logger: Logger) throws(ServersFault) {
@@ -124,8 +131,8 @@ public final class GPUConnector: Connector {
   /// A row that is there was accepted. A job that has a server was looked for there by each sweep.
   public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
-    if let name = job.nodes.first {
-      if let failure = fleet.agent(name)?.status.value.failure { throw .unavailable(failure) }
+    if !job.nodes.isEmpty {
+      if let failure = fleet.agent(of: job)?.status.value.failure { throw .unavailable(failure) }
       return nil
     }
     let payload: JobBoard.Payload
@@ -148,17 +155,23 @@ public final class GPUConnector: Connector {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
     var observation = Observation(time: Date(), sightings: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
+    let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.isPresent($0) }.map(\.key))
+    gone.change { $0.note(absent) }
     for job in jobs {
       guard let id = job.backendID else { continue }
       guard let name = job.nodes.first else {
         observation.unchanged.insert(id)
         continue
       }
+      if gone.value.isGone(job.key, for: configuration.lostAfter) {
+        observation.sightings.append(.lost(job, with: name, at: observation.time))
+        continue
+      }
       guard let status = fleet.agent(of: job)?.status.value else {
         observation.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
-      if let last = status.lastLook, .now - last < patience, status.failure == nil {
+      if status.isCurrent(least: patience) {
         if status.missing.contains(job.key) {
           observation.answers[id] = "\(name) has nothing of it"
         } else {
@@ -168,7 +181,7 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
       }
     }
-    observation.sightings = fleet.agents.value.flatMap { $0.agent.status.value.strangers.values.map(\.sighting) }
+    observation.sightings += fleet.agents.value.flatMap { $0.agent.status.value.strangers.values.map(\.sighting) }
     return observation
   }
 
@@ -227,7 +240,7 @@ public final class GPUConnector: Connector {
   }
 
   public func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
-    guard !job.nodes.isEmpty else { return [] }
+    guard !job.nodes.isEmpty, !isOutOfReach(job) else { return [] }
     return try await agent(of: job).output(job, stream: "stdout", bytes: configuration.outputLimit, lines: lines)
   }
 
@@ -245,7 +258,7 @@ public final class GPUConnector: Connector {
   ) async throws { try await agent(of: job).files(of: job, matching: globs, onFiles: onFiles) }
 
   public func outputSize(_ job: Job) async throws(BackendError) -> Int? {
-    job.nodes.isEmpty ? nil : try await agent(of: job).outputSize(job, stream: "stdout")
+    job.nodes.isEmpty || isOutOfReach(job) ? nil : try await agent(of: job).outputSize(job, stream: "stdout")
   }
 
   public var keepsFiles: Bool { true }
@@ -257,7 +270,7 @@ public final class GPUConnector: Connector {
   public func removeFiles(_ job: Job) async throws(BackendError) { try await remove(job, keepingWork: false) }
 
   private func remove(_ job: Job, keepingWork: Bool) async throws(BackendError) {
-    if !job.nodes.isEmpty { try await agent(of: job).remove(job, keepingWork: keepingWork) }
+    if !job.nodes.isEmpty, !isOutOfReach(job) { try await agent(of: job).remove(job, keepingWork: keepingWork) }
     guard job.attempt > 1, let fleet = fleet.value else { return }
     for other in fleet.agents.value where other.agent.name != job.nodes.first {
       try await other.agent.remove(job, keepingWork: keepingWork)
@@ -272,9 +285,15 @@ public final class GPUConnector: Connector {
     return try await agent.list(path, roots: roots)
   }
 
-  private func agent(of job: Job) throws(BackendError) -> ServerAgent {
+  /// Whether a job was lost with its server, which is still gone: its output is, too.
+  private func isOutOfReach(_ job: Job) -> Bool {
+    guard job.state == .lost, job.backendWord == Sighting.gone, let fleet = fleet.value else { return false }
+    return !fleet.isPresent(job)
+  }
+
+  private func agent(of job: Job) async throws(BackendError) -> ServerAgent {
     guard let name = job.nodes.first else { throw .refused("the job has no server yet") }
-    guard let agent = fleet.value?.agent(of: job) else { throw .unavailable("\(name) is not in the servers file") }
+    guard let agent = await fleet.value?.home(of: job) else { throw .unavailable("\(name) is not in the servers file") }
     return agent
   }
 }

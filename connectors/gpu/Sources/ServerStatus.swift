@@ -13,8 +13,14 @@ struct ServerStatus: Sendable {
   var skew: TimeInterval = 0
   /// When the last look at all of its jobs began that was answered in full.
   var lastLook: ContinuousClock.Instant?
+  /// From the beginning of that look to that of the next, as long as it will take: looks that cost much are seldom.
+  var lookInterval = Duration.zero
   /// The jobs of which the last look found nothing.
   var missing: Set<JobKey> = []
+  /// The attempts whose records cannot be understood, and what is known of each.
+  var damaged: [AttemptID: String] = [:]
+  /// Why no job can start there though it answers: its job root belongs to another Weir.
+  var foreignOwner: String?
   /// Jobs that have a directory there and are none of those that were given to it: the store was lost, or they ended.
   var strangers: [AttemptID: Stranger] = [:]
   /// Whether the jobs there have been listed since the server was last reached.
@@ -31,10 +37,18 @@ struct ServerStatus: Sendable {
 
   var isQuarantined: Bool { quarantine.map { $0.until > .now } ?? false }
 
+  /// Whether what the last look showed still counts: two may be late before the jobs are unknown.
+  /// - Parameter least: for how long it counts in any case.
+  func isCurrent(least: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
+    guard let lastLook, failure == nil else { return false }
+    return now - lastLook < max(least, lookInterval * 3)
+  }
+
   /// Why no new job can start there; nil when one can.
   func obstacle(at now: ContinuousClock.Instant = .now) -> String? {
     if let failure { return failure }
     guard facts != nil, isListed else { return "it is being made ready" }
+    if let foreignOwner { return foreignOwner }
     if let quarantine, quarantine.until > now { return quarantine.reason }
     return nil
   }

@@ -1,0 +1,42 @@
+import Foundation
+import Jobs
+
+/// Since when the servers of jobs are neither in the servers file nor to be reached. Nobody will ever say what became of
+/// those.
+struct GoneServers: Sendable {
+  private var since: [JobKey: ContinuousClock.Instant] = [:]
+
+  /// Notes of which jobs the servers are gone now.
+  mutating func note(_ jobs: Set<JobKey>, at now: ContinuousClock.Instant = .now) {
+    since = Dictionary(uniqueKeysWithValues: jobs.map { ($0, since[$0] ?? now) })
+  }
+
+  /// Whether a job's server has been gone for that long, without a break.
+  func isGone(_ job: JobKey, for patience: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
+    since[job].map { now - $0 >= patience } ?? false
+  }
+}
+
+extension Fleet {
+  /// Whether a job's server is in the servers file, or answers.
+  nonisolated func isPresent(_ job: Job) -> Bool {
+    guard let agent = agent(of: job) else { return false }
+    return agent.status.value.failure == nil || agents.value.contains { $0.agent === agent && $0.isListed }
+  }
+}
+
+extension Sighting {
+  /// The backend's word of a job whose server is gone.
+  static let gone = "gone"
+
+  /// The end of a job whose server is gone.
+  static func lost(_ job: Job, with server: String, at time: Date) -> Sighting {
+    var sighting = Sighting(
+      backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "servers file",
+      backendWord: gone,
+      reason: "the server is gone: \(server) is not in the servers file and does not answer", ending: .lost,
+      nodes: [server], elapsed: job.elapsed, startedAt: job.startedAt, endedAt: time)
+    sighting.attempt = job.attempt
+    return sighting
+  }
+}
