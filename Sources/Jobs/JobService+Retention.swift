@@ -81,14 +81,15 @@ extension JobService {
   func removeOutputs() async {
     let shortest = min(configuration.keepOutput, configuration.keepFiles)
     let pause = Duration.seconds(min(60, max(1, shortest / 2)))
+    await keepServiceTime()
     // Right after the start no place is ready yet, which would count as a failure to remove.
     for _ in 0..<50 where observer.status.lastComplete == nil && !Task.isCancelled {
       try? await Task.sleep(for: .milliseconds(200))
     }
     while !Task.isCancelled {
-      await keepServiceTime()
       await removeDueOutputs()
       try? await Task.sleep(for: pause)
+      await keepServiceTime()
     }
   }
 
