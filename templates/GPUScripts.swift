@@ -10,6 +10,7 @@ public enum GPUScript {
   public static let signal = text(PackageResources.records_sh + PackageResources.signal_sh, "signal")
   public static let watch = text(PackageResources.watch_sh, "watch")
   public static let list = text(PackageResources.records_sh + PackageResources.list_sh, "list")
+  public static let recall = text(PackageResources.recall_sh, "recall")
   public static let output = text(PackageResources.output_sh, "output")
   public static let describe = text(PackageResources.records_sh + PackageResources.describe_sh, "describe")
   public static let remove = text(PackageResources.records_sh + PackageResources.remove_sh, "remove")

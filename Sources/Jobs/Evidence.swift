@@ -100,7 +100,8 @@ extension Job {
   func updated(by sighting: Sighting, at time: Date) -> Job {
     guard !state.isTerminal else { return amended(by: sighting) }
     if let shown = sighting.attempt, shown != attempt, fingerprint.hasPrefix(Self.adoptedFingerprint) == false {
-      return self
+      // A store that was put back from a backup holds a job for waiting whose later attempt has run.
+      guard shown > attempt, [.queued, .held, .starting, .canceling].contains(state) else { return self }
     }
     var job = self
     let canceling = state == .canceling && !sighting.state.isTerminal

@@ -11,11 +11,14 @@ public struct JobBoard: Sendable {
     public var key: JobKey
     public var machine: String
     public var devices: [Device]
+    /// Where its output will be, as ``Job/outputPath``; nil leaves that as it is.
+    public var outputPath: String?
 
-    public init(key: JobKey, machine: String, devices: [Device]) {
+    public init(key: JobKey, machine: String, devices: [Device], outputPath: String? = nil) {
       self.key = key
       self.machine = machine
       self.devices = devices
+      self.outputPath = outputPath
     }
   }
 
@@ -64,6 +67,7 @@ public struct JobBoard: Sendable {
       job.stateTime = Date()
       job.nodes = [placement.machine]
       job.devices = placement.devices
+      job.outputPath = placement.outputPath ?? job.outputPath
       job.reason = ""
     }
   }
@@ -114,6 +118,11 @@ public struct JobBoard: Sendable {
       job.ending = .canceled
       job.endedAt = Date()
     }
+  }
+
+  /// Notes where a job's output is.
+  public func relocate(_ key: JobKey, to outputPath: String) async {
+    await ledger.transition(key, actor: "weir") { $0.outputPath = outputPath }
   }
 
   /// Takes over what was seen of jobs.

@@ -31,6 +31,7 @@ BOOT = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 serials = itertools.count(1)
+rigs = itertools.count(1)
 
 
 def free_port() -> int:
@@ -92,7 +93,7 @@ class Server:
 
     def __init__(self, rig: "Rig", name: str, gpus: int = 2, shell: str = "/bin/bash", path: str = None):
         self.rig, self.name = rig, name
-        self.account = f"wr{os.getpid()}x{name}"
+        self.account = f"wr{os.getpid()}x{rig.number}{name}"
         self.directory = rig.directory / name
         self.home = self.directory / "home"
         self.smi = self.directory / "smi"
@@ -342,6 +343,8 @@ class Rig:
     def __init__(self):
         assert os.geteuid() == 0, "the servers have accounts of their own, which takes root"
         self.forget_the_dead()
+        # Each module of tests that uses the fixture has a rig of its own, in one process.
+        self.number = next(rigs)
         # Where every account can go, unlike the directories of pytest.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="weir-rig-"))
         self.directory.chmod(0o755)
@@ -381,10 +384,14 @@ class Rig:
                     server = self.KINDS.get(name, Server)(self, name)
                 self.servers[name] = server
                 ports = {server.port, server.entry["port"], server.entry.get("jump", {}).get("port", server.port)}
-                with open(self.known_hosts, "a") as file:
-                    file.writelines(f"[127.0.0.1]:{port} {server.host_key}" for port in ports)
+                self.trust(server, *ports)
                 server.start()
             return self.servers[name]
+
+    def trust(self, server: Server, *ports: int):
+        """Has a server's key known at these ports."""
+        with open(self.known_hosts, "a") as file:
+            file.writelines(f"[127.0.0.1]:{port} {server.host_key}" for port in ports)
 
     def gate(self) -> "Opener":
         return Opener(self.shared / uuid.uuid4().hex)

@@ -193,6 +193,8 @@ struct AnswerTests {
     let answer = try PrepareAnswer(Array(lines.map { $0 + "\n" }.joined().utf8))
     #expect(answer.root == "/home/u/.weir" && answer.now == at(5) && answer.boot == "b" && answer.cpus == 8)
     #expect(answer.memoryMB == 64_000 && answer.host == "alpha" && answer.architecture == "x86_64" && answer.readsPax)
+    let warned = try PrepareAnswer(Array((lines + ["warning a b", ""]).joined(separator: "\n").utf8))
+    #expect(answer.warnings == [] && warned.warnings == ["a b"])
     for missing in lines.indices {
       var lines = lines
       lines.remove(at: missing)

@@ -1,4 +1,4 @@
-import Foundation
+import Jobs
 import Testing
 
 @testable import GPUConnector
@@ -7,7 +7,13 @@ private let a = "GPU-8f6d2c1a-94b3-4a7e-b0c5-2d1e3f4a5b6c"
 private let b = "GPU-0d3c5e7f-1122-4334-9556-77889900aabb"
 private let c = "GPU-11111111-2222-4333-9444-555566667777"
 
-private func at(_ seconds: Double) -> Date { Date(timeIntervalSince1970: seconds) }
+private let epoch = ContinuousClock.now
+private func at(_ seconds: Double) -> ContinuousClock.Instant { epoch + .seconds(seconds) }
+
+/// A job `J` that holds the GPU of that index and UUID.
+private func held(_ index: Int, _ uuid: String? = nil) -> [GPUHold] {
+  [GPUHold(device: Device(index: index, uuid: uuid), job: "J")]
+}
 
 /// What nvidia-smi shows of GPUs with these UUIDs, in the slots 1, 2, ... by default.
 private func reading(
@@ -36,7 +42,7 @@ struct InventoryTests {
   @Test("A GPU that nvidia-smi shows unused is free; a job's is the job's, whatever is seen on it")
   func freeAndAllocated() {
     let seen = reading(a, b, c, apps: "\(b), 7, 5000\nuser 7 ada")
-    let inventory = Inventory(spec(.auto), reading: seen, held: [.uuid(b): "J"])
+    let inventory = Inventory(spec(.auto), reading: seen, held: held(1, b))
     #expect(inventory.gpus.map(\.state) == [.free, .allocated(job: "J"), .free])
     #expect(inventory.free == [0, 2] && inventory.inService == 3)
     #expect(inventory.names([0, 2]) == [.uuid(a), .uuid(c)])
@@ -47,7 +53,7 @@ struct InventoryTests {
   func others() {
     let inventory = Inventory(spec(.auto), reading: reading(a, b, apps: "\(a), 7, 5000\nuser 7 ada"))
     #expect(inventory.gpus.map(\.state) == [.usedByOthers(pid: 7, user: "ada", memory: 5000), .free])
-    #expect(inventory.free == [1] && inventory.inService == 1)
+    #expect(inventory.free == [1])
   }
 
   @Test("Memory in use above the limit counts, with no process to be seen too")
@@ -59,20 +65,24 @@ struct InventoryTests {
   @Test("After a job's end its GPU is free only when a later reading shows nothing on it")
   func release() {
     func state(time: Double, apps: String = "") -> Inventory.State {
-      Inventory(spec(.auto), reading: reading(a, apps: apps, time: time), released: [.uuid(a): at(100)]).gpus[0].state
+      Inventory(
+        spec(.auto), reading: reading(a, apps: apps, time: time),
+        released: [GPURelease(device: Device(index: 0, uuid: a), time: at(100))]
+      ).gpus[0].state
     }
     #expect(state(time: 99) == .unknown && state(time: 100) == .unknown && state(time: 100.1) == .free)
     #expect(state(time: 101, apps: "\(a), 7, 1") == .usedByOthers(pid: 7, user: nil, memory: 1))
-    let waiting = Inventory(spec(.auto), reading: reading(a, time: 99), released: [.index(0): at(100)])
+    let waiting = Inventory(
+      spec(.auto), reading: reading(a, time: 99), released: [GPURelease(device: Device(index: 0), time: at(100))])
     #expect(waiting.free == [] && waiting.inService == 1)
   }
 
   @Test("Before there is a reading nothing is free")
   func noReading() {
     #expect(Inventory(spec(.auto), reading: nil).gpus == [])
-    let counted = Inventory(spec(.count(2)), reading: nil, held: [.index(1): "J"])
+    let counted = Inventory(spec(.count(2)), reading: nil, held: held(1))
     #expect(counted.gpus.map(\.state) == [.unknown, .allocated(job: "J")] && counted.free == [])
-    let named = Inventory(spec(.these([.uuid(a)])), reading: nil, held: [.uuid(a): "J"])
+    let named = Inventory(spec(.these([.uuid(a)])), reading: nil, held: held(0, a))
     #expect(named.gpus.map(\.state) == [.allocated(job: "J")] && named.gpus[0].index == nil)
   }
 
@@ -81,7 +91,7 @@ struct InventoryTests {
     let before = Inventory(spec(.auto), reading: reading(a, b, c))
     let after = Inventory(spec(.auto), reading: reading(a, c, slots: [1, 3]), previous: before)
     #expect(after.gpus.map(\.state) == [.free, .free, .missing("nvidia-smi does not show it")])
-    #expect(after.gpus.map(\.uuid) == [a, c, b] && after.gpus.map(\.index) == [0, 1, nil] && after.inService == 2)
+    #expect(after.gpus.map(\.uuid) == [a, c, b] && after.gpus.map(\.index) == [0, 1, nil])
     let message = "Unable to determine the device handle for GPU0000:02:00.0: GPU is lost"
     let lost = Inventory(
       spec(.auto), reading: reading(a, c, slots: [1, 3], messages: message, status: 15), previous: after)
@@ -92,8 +102,8 @@ struct InventoryTests {
 
   @Test("A job keeps its GPU by UUID when the indices change, also one that is missing")
   func shifted() {
-    let before = Inventory(spec(.auto), reading: reading(a, b), held: [.uuid(b): "J"])
-    let held: [GPUName: String] = [.uuid(b): "J"]
+    let before = Inventory(spec(.auto), reading: reading(a, b), held: held(1, b))
+    let held = held(1, b)
     #expect(
       Inventory(spec(.auto), reading: reading(b, a, slots: [2, 1]), held: held, previous: before).gpus.map(\.state)
         == [.allocated(job: "J"), .free])
@@ -115,14 +125,15 @@ struct InventoryTests {
   func failure() {
     let broken = SMICase(name: "", status: 9, gpus: "no driver").reading(at: at(200))
     let before = Inventory(spec(.auto), reading: reading(a, b))
-    let after = Inventory(spec(.auto), reading: broken, held: [.uuid(b): "J"], previous: before)
+    let after = Inventory(spec(.auto), reading: broken, held: held(1, b), previous: before)
     #expect(after.gpus.map(\.state) == [.failed("no driver"), .allocated(job: "J")])
     #expect(Inventory(spec(.count(1)), reading: broken).gpus.map(\.state) == [.failed("no driver")])
   }
 
   @Test("Without nvidia-smi counts rule, UUIDs are not found, and auto means none")
   func counts() {
-    let counted = Inventory(spec(.count(3)), reading: noTool, held: [.index(1): "J"], released: [.index(0): at(500)])
+    let counted = Inventory(
+      spec(.count(3)), reading: noTool, held: held(1), released: [GPURelease(device: Device(index: 0), time: at(500))])
     #expect(counted.gpus.map(\.state) == [.free, .allocated(job: "J"), .free] && counted.names([2]) == [.index(2)])
     #expect(Inventory(spec(.these([.index(5), .index(2)])), reading: noTool).free == [2, 5])
     #expect(
@@ -149,7 +160,7 @@ struct InventoryTests {
     let inventory = Inventory(
       spec(.these([.uuid(c), .index(0), .index(2), .uuid("GPU-none")])), reading: reading(a, b, c))
     #expect(inventory.gpus.map(\.uuid) == [a, c, "GPU-none"])
-    #expect(inventory.free == [0, 2] && inventory.inService == 2)
+    #expect(inventory.free == [0, 2])
   }
 
   @Test("What a server has now is what the queue places by")
@@ -159,13 +170,13 @@ struct InventoryTests {
     var server = spec(.auto)
     (server.cpus, server.tags) = (16, ["fast"])
     let inventory = Inventory(
-      server, reading: reading(a, b, c, apps: "\(a), 7, 1"), held: [.uuid(b): "J"])
+      server, reading: reading(a, b, c, apps: "\(a), 7, 1"), held: held(1, b))
     let running = [Need(gpus: 1, cores: 4, memoryGB: 8), Need(cores: 2)]
     let capacity = server.capacity(inventory, facts, running: running, isUsable: true)
     #expect(
       capacity.limits
         == ServerLimits(
-          name: "alpha", gpus: 2, cpus: 16, memoryGB: 100, slots: 16, readsPax: true, tags: ["fast"]))
+          name: "alpha", gpus: 3, cpus: 16, memoryGB: 100, slots: 16, readsPax: true, tags: ["fast"]))
     #expect(
       capacity.freeGPUs == [2] && capacity.freeCPUs == 10 && capacity.freeMemoryGB == 92 && capacity.freeSlots == 15)
     server.isEnabled = false

@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 
 @testable import GPUConnector
@@ -17,14 +16,14 @@ struct SMICase: Sendable, CustomTestStringConvertible {
   var seen: [String] = []
   /// Each process as `pid memory user`.
   var processes: [String] = []
-  var lost: [String: String] = [:]
+  var faults: [NVIDIASMI.Message.Subject: String] = [:]
   var failure: String?
   var warnings: [String] = []
   var isInstalled = true
 
   var testDescription: String { name }
 
-  func reading(at time: Date = .distantPast) -> NVIDIASMI.Reading {
+  func reading(at time: ContinuousClock.Instant = .now) -> NVIDIASMI.Reading {
     func lines(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }
     return NVIDIASMI.Reading(
       .init(gpuStatus: status, gpuLines: lines(gpus), appStatus: appStatus, appLines: lines(apps)), at: time)
@@ -119,42 +118,37 @@ struct NVIDIASMITests {
         Unable to determine the device handle for GPU0000:0F:00.0: Unknown Error
         0, \(a), 00000000:07:00.0, NVIDIA A100-SXM4-80GB, 0, 81920, 33, 0
         """, appStatus: 255, apps: "Unable to determine the device handle for GPU0000:0F:00.0: Unknown Error",
-      seen: ["0 0/81920 33 0"], lost: ["0000:0f:00.0": "Unknown Error"]),
+      seen: ["0 0/81920 33 0"], faults: [.bus("0000:0f:00.0"): "Unknown Error"]),
     SMICase(
       name: "a lost GPU instead of the rows", status: 15,
       gpus:
         "Unable to determine the device handle for GPU 0000:65:00.0: GPU is lost.  Reboot the system to recover this GPU",
-      appStatus: 15, lost: ["0000:65:00.0": "GPU is lost.  Reboot the system to recover this GPU"],
+      appStatus: 15, faults: [.bus("0000:65:00.0"): "GPU is lost.  Reboot the system to recover this GPU"],
       failure: "GPU 0000:65:00.0: GPU is lost.  Reboot the system to recover this GPU"),
     SMICase(
       name: "the newer form of a lost GPU", status: 255,
       gpus: "Unable to determine the device handle for GPU0: 0000:65:00.0: Unknown Error\nNo devices were found",
-      appStatus: 6, apps: "No devices were found", lost: ["0000:65:00.0": "Unknown Error"],
-      failure: "GPU 0000:65:00.0: Unknown Error", warnings: ["No devices were found"]),
+      appStatus: 6, apps: "No devices were found", faults: [.bus("0000:65:00.0"): "Unknown Error"],
+      failure: "GPU 0000:65:00.0: Unknown Error"),
     SMICase(
-      name: "no devices", status: 6, gpus: "No devices were found", appStatus: 6, apps: "No devices were found",
-      warnings: ["No devices were found"]),
+      name: "no devices", status: 6, gpus: "No devices were found", appStatus: 6, apps: "No devices were found"),
     SMICase(
-      name: "no driver", status: 9, gpus: noDriver, appStatus: 9, apps: noDriver, failure: noDriver,
-      warnings: [noDriver]),
+      name: "no driver", status: 9, gpus: noDriver, appStatus: 9, apps: noDriver, failure: noDriver),
     SMICase(
       name: "driver and library differ", status: 18,
       gpus: "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 535.54", appStatus: 18,
-      failure: "Failed to initialize NVML: Driver/library version mismatch",
-      warnings: ["Failed to initialize NVML: Driver/library version mismatch", "NVML library version: 535.54"]),
+      failure: "Failed to initialize NVML: Driver/library version mismatch"),
     SMICase(
       name: "no library", status: 12,
       gpus: "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.", appStatus: 12,
-      failure: "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.",
-      warnings: ["NVIDIA-SMI couldn't find libnvidia-ml.so library in your system."]),
+      failure: "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system."),
     SMICase(
       name: "NVML says unknown error", status: 255, gpus: "Failed to initialize NVML: Unknown Error", appStatus: 255,
-      failure: "Failed to initialize NVML: Unknown Error", warnings: ["Failed to initialize NVML: Unknown Error"]),
+      failure: "Failed to initialize NVML: Unknown Error"),
     SMICase(
       name: "a column that a driver does not know", status: 2,
       gpus: "Field \"memory.usedd\" is not a valid field to query.", appStatus: 0,
-      failure: "Field \"memory.usedd\" is not a valid field to query.",
-      warnings: ["Field \"memory.usedd\" is not a valid field to query."]),
+      failure: "Field \"memory.usedd\" is not a valid field to query."),
     SMICase(
       name: "silence", status: 1, appStatus: 1, failure: "nvidia-smi ended with status 1 and said nothing"),
     SMICase(
@@ -169,15 +163,15 @@ struct NVIDIASMITests {
     SMICase(name: "it was killed", status: 137, failure: "nvidia-smi did not answer in time"),
     SMICase(
       name: "it hung over the processes", gpus: "0, \(a), 00000000:07:00.0, NVIDIA A40, 0, 46068, 33, 0",
-      appStatus: 143, failure: "nvidia-smi does not tell the processes: it ended with status 143"),
+      appStatus: 143, failure: "nvidia-smi does not list the processes: nvidia-smi did not answer in time"),
     SMICase(
       name: "the processes are refused", gpus: "0, \(a), 00000000:07:00.0, NVIDIA A40, 0, 46068, 33, 0",
       appStatus: 4, apps: "Insufficient Permissions",
-      failure: "nvidia-smi does not tell the processes: Insufficient Permissions"),
+      failure: "nvidia-smi does not list the processes: Insufficient Permissions"),
     SMICase(
       name: "no processes, in words", gpus: "0, \(a), 00000000:07:00.0, NVIDIA A40, 0, 46068, 33, 0",
       apps: "No running processes found", seen: ["0 0/46068 33 0"]),
-    SMICase(name: "there is none", status: 127, gpus: "sh: nvidia-smi: not found", appStatus: 127, isInstalled: false),
+    SMICase(name: "there is none", status: 127, appStatus: 127, isInstalled: false),
     SMICase(name: "nothing at all, and no error"),
   ]
 
@@ -186,7 +180,7 @@ struct NVIDIASMITests {
     let reading = smi.reading()
     #expect(reading.gpus.map(\.text) == smi.seen)
     #expect(reading.apps.map(\.text) == smi.processes)
-    #expect(reading.lost == smi.lost && reading.failure == smi.failure && reading.warnings == smi.warnings)
+    #expect(reading.faults == smi.faults && reading.failure == smi.failure && reading.warnings == smi.warnings)
     #expect(reading.isInstalled == smi.isInstalled)
   }
 

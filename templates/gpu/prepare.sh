@@ -50,9 +50,30 @@ for awk in mawk awk; do
   fi
 done
 # What jobs find: the account's umask, and that awk if there is one.
+# Where systemd ends all that a login leaves behind (KillUserProcesses=yes), a job is started in a scope of the
+# account's own manager. That one must linger, or it ends with the last login and takes its scopes with it.
+scope='' warning=''
+if command -v loginctl >/dev/null && command -v systemd-run >/dev/null; then
+  user=$(id -un)
+  kills=$(loginctl show-user --property=KillUserProcesses 2>/dev/null </dev/null)
+  if [ "$kills" != KillUserProcesses=no ]; then
+    words="systemd-run --user --scope --quiet --collect"
+    cause="the account does not linger: run 'loginctl enable-linger $user' there"
+    if [ "$(loginctl show-user "$user" --property=Linger 2>/dev/null </dev/null)" = Linger=yes ]; then
+      cause="'$words' does not work for the account"
+      export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
+      # shellcheck disable=SC2086 # words are wanted
+      if timeout 5 $words true </dev/null >/dev/null 2>&1; then scope=$words; fi
+    fi
+    if [ -z "$scope" ] && [ "$kills" = KillUserProcesses=yes ]; then
+      warning="systemd ends jobs when Weir's connection ends (KillUserProcesses=yes), and $cause"
+    fi
+  fi
+fi
 newline='
 '
-{ put "$own/lib/umask" "$mask$newline" && put "$own/lib/awk" "$tells$newline"; } || die "$fault"
+{ put "$own/lib/umask" "$mask$newline" && put "$own/lib/awk" "$tells$newline" &&
+  put "$own/lib/scope" "$scope$newline"; } || die "$fault"
 
 # What was put there for a start that never came.
 find inputs -name '*-*' -prune -mtime +1 -exec rm -rf {} +
@@ -73,3 +94,4 @@ echo "host $host"
 echo "arch $(uname -m)"
 echo "pax $pax"
 echo "machine $machine"
+[ -z "$warning" ] || echo "warning $warning"

@@ -45,8 +45,8 @@ fi
 
 umask 077
 directory=$root/jobs/$id/attempt-$attempt
-if ! mkdir -p "$directory/work"; then
-  echo "The job's directory cannot be made in $root/jobs." >&2
+if ! reason=$(mkdir -p "$directory/work" 2>&1); then
+  echo "The job's directory cannot be made in $root/jobs: ${reason##*: }." >&2
   exit 73
 fi
 # Whoever makes this file has the attempt: with `set -C`, > makes no file that is there (O_EXCL).
@@ -85,6 +85,12 @@ write_files() {
 failed() {
   reason=
   { read -r reason <"$directory/trouble"; } 2>/dev/null
+  if [ -z "$reason" ]; then
+    # Most often the disk is full, of which a file of this disk says nothing.
+    reason=$({ head -c 4096 /dev/zero >"$root/lib/probe.$$"; } 2>&1)
+    rm -f "$root/lib/probe.$$"
+    reason=${reason##*: }
+  fi
   [ -e "$directory/start" ] || rm -rf "$directory"
   set -- "$root/jobs/$id"/attempt-*
   [ -d "$1" ] || rm -rf "$root/jobs/$id"
@@ -101,16 +107,26 @@ command -v setsid >/dev/null || {
   setsid=
   trap '' HUP
 }
+# What keeps systemd from ending it with this login; see prepare.sh.
+scope=
+{ read -r scope <"$root/machines/$machine/lib/scope"; } 2>/dev/null
+[ -z "$scope" ] || export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
 # In the foreground of a shell in between: & would make the wrapper, and with it the job, deaf to INT and QUIT. That
 # shell is ended by the wrapper when all is well, which is nothing to tell of, and ends with it when not.
-{
+begin() {
   record=$(
     read -r self _ </proc/self/stat
-    WEIR_GUARDS=$id $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" "$joined" \
-      "$secret" "$root/machines/$machine" "$self" </dev/null 2>trouble
+    WEIR_GUARDS=$id $scope $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" \
+      "$joined" "$secret" "$root/machines/$machine" "$self" </dev/null 2>trouble
     :
   )
 } 2>/dev/null
+begin
+if [ -z "$record" ] && [ -n "$scope" ] && ! [ -e start ]; then
+  # The manager is gone since. Better without it than not at all.
+  scope=
+  begin
+fi
 if [ -n "$record" ]; then
   echo "started $record"
 elif read -r _ _ word _ 2>/dev/null <start && [ "$word" = void ]; then

@@ -22,8 +22,8 @@
 # A job can write its own records. So it has ended only when neither its wrapper lives nor a process of it.
 #
 # and with SMI=1 what nvidia-smi says, in sections `smi-gpus STATUS`, `smi-apps STATUS` and `smi-end`; status 124 is a
-# nvidia-smi that does not answer. In the second, `user PID NAME` says whose the processes are, `job PID ID` of which
-# job.
+# nvidia-smi that does not answer, 125 a disk that did not take what it said. In the second, `user PID NAME` says whose
+# the processes are, `job PID ID` of which job.
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 smi=$2 machine='' owner='' stale='' own=.
 shift 2
@@ -250,14 +250,58 @@ if ! command -v nvidia-smi >/dev/null; then
 fi
 
 # A driver that is broken makes nvidia-smi hang where not even KILL ends it. So it is waited for until a signal says
-# that it takes too long, and one that hangs still is not joined by another.
+# that it takes too long, and one that hangs still is not joined by another. The space to note one that hangs is taken
+# before, since the disk may be full then.
 read -r self _ </proc/self/stat
 trap 'late=1' USR1
-ask() {
-  late='' status=124
-  if { read -r hung since <lib/smi.hung; } 2>/dev/null && is_alive "$hung" "$since"; then return; fi
-  nvidia-smi "$@" --format=csv,noheader,nounits </dev/null >"lib/smi.$self" 2>&1 &
+late='' gpus=124 apps=124
+
+is_hung() {
+  if [ -h lib/smi.hung ] || ! [ -f lib/smi.hung ]; then return 1; fi
+  while read -r hung since; do
+    if [ -n "$since" ] && is_alive "$hung" "$since"; then return; fi
+  done <lib/smi.hung
+  return 1
+}
+
+# begin NAME QUERY: into `query`, its process. Both run at once: where the driver is loaded for each call, one alone
+# takes seconds. What it prints is bounded.
+begin() {
+  (
+    ulimit -f 1024
+    exec nvidia-smi "$2" --format=csv,noheader,nounits
+  ) </dev/null >"lib/smi.$1.$self" 2>&1 &
   query=$!
+}
+
+# end PROCESS NAME: into `status`. What cannot be written to the end was not written before either.
+end() {
+  status=124
+  [ -z "$late" ] || return
+  wait "$1"
+  status=$?
+  if [ -n "$late" ]; then
+    status=124
+  elif ! echo >>"lib/smi.$2.$self"; then
+    status=125
+  fi 2>/dev/null
+}
+
+# who PROCESS: its number and the tick of its start, if it lives
+who() {
+  stat=
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+  kill -s KILL "$1" 2>/dev/null
+  # shellcheck disable=SC2086 # words are wanted
+  set -- "$1" ${stat##*') '}
+  echo "$1 ${21}"
+}
+
+ask() {
+  begin gpus --query-gpu=index,uuid,pci.bus_id,name,memory.used,memory.total,temperature.gpu,utilization.gpu
+  first=$query
+  begin apps --query-compute-apps=gpu_uuid,pid,used_memory
+  second=$query
   (
     # KILL, for between its fork and its exec a sleep forgets what else it gets.
     trap 'kill -s KILL "$!" 2>/dev/null; exit' TERM
@@ -266,33 +310,41 @@ ask() {
     kill -s USR1 "$self"
   ) >/dev/null 2>&1 &
   timer=$!
-  wait "$query"
-  status=$?
+  end "$first" gpus
+  gpus=$status
+  end "$second" apps
+  apps=$status
   if [ -n "$late" ]; then
-    status=124 stat=
-    { read -r stat <"/proc/$query/stat"; } 2>/dev/null
-    kill -s KILL "$query" 2>/dev/null
-    # shellcheck disable=SC2086 # words are wanted
-    set -- ${stat##*') '}
-    echo "$query ${20}" >lib/smi.hung
+    printf '%-63s\n' "$(who "$first")" "$(who "$second")" 1<>lib/smi.hung
   else
     kill "$timer" 2>/dev/null
   fi
 }
+
+# say NAME STATUS: without the carriage returns that some print
+return=$(printf '\r')
 say() {
-  echo "$1 $status"
-  [ "$status" = 124 ] || while IFS= read -r line || [ -n "$line" ]; do echo "$line"; done <"lib/smi.$self"
+  echo "smi-$1 $2"
+  [ "$2" -lt 124 ] || [ "$2" -gt 125 ] || return 0
+  while IFS= read -r line || [ -n "$line" ]; do
+    [ -z "$line" ] || printf '%s\n' "${line%"$return"}"
+  done <"lib/smi.$1.$self"
 }
 
-ask --query-gpu=index,uuid,pci.bus_id,name,memory.used,memory.total,temperature.gpu,utilization.gpu
-say smi-gpus
-ask --query-compute-apps=gpu_uuid,pid,used_memory
-say smi-apps
-if [ "$status" = 0 ]; then
+if is_hung; then
+  :
+elif { printf '%-63s\n' '' '' 1<>lib/smi.hung; } 2>/dev/null; then
+  ask 2>/dev/null
+else
+  gpus=125 apps=125
+fi
+say gpus "$gpus"
+say apps "$apps"
+if [ "$apps" -lt 124 ]; then
   set --
   while IFS=', ' read -r uuid pid _; do
     case $uuid$pid in GPU-*[!0-9]) ;; GPU-* | MIG-*) [ ! -d "/proc/$pid" ] || set -- "$@" "/proc/$pid" ;; esac
-  done <"lib/smi.$self"
+  done <"lib/smi.apps.$self"
   if [ $# -gt 0 ]; then
     # shellcheck disable=SC2012 # stat(1) is not POSIX; these names are plain
     ls -ld -- "$@" 2>/dev/null | while read -r _ _ user line; do echo "user ${line##*/proc/} $user"; done
@@ -305,4 +357,4 @@ if [ "$status" = 0 ]; then
   fi
 fi
 echo smi-end
-rm -f "lib/smi.$self"
+rm -f "lib/smi.gpus.$self" "lib/smi.apps.$self"

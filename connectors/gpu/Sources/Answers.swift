@@ -171,6 +171,8 @@ struct PrepareAnswer: Sendable, Equatable {
   let readsPax: Bool
   /// What it is called in its job root, which other machines may use too.
   let machine: String
+  /// What an administrator should change there.
+  let warnings: [String]
 
   init(_ output: [UInt8]) throws(MalformedAnswer) {
     var lines = try AnswerLines(output, of: "prepare.sh")
@@ -189,6 +191,7 @@ struct PrepareAnswer: Sendable, Equatable {
     guard machine.wholeMatch(of: /[A-Za-z0-9._-]{1,64}@[A-Za-z0-9._-]{1,80}/) != nil else {
       throw lines.malformed(last)
     }
+    warnings = lines.block("warning ")
     try lines.end()
   }
 }

@@ -7,21 +7,34 @@ extension Fleet {
 
   /// What is wrong with single servers and GPUs, a sentence each.
   nonisolated var troubles: [String] {
-    agents.value.flatMap { entry -> [String] in
-      let agent = entry.agent
-      let status = agent.status.value
-      guard status.isTried, agent.spec.value.isEnabled, entry.isListed || !agent.jobs.value.isEmpty else { return [] }
-      let damaged = status.damageWords.map { ["\(agent.name): \($0)"] } ?? []
-      if let obstacle = status.obstacle() { return ["\(agent.name): \(obstacle)"] + damaged }
-      var troubles = agent.inventory.gpus.compactMap { gpu in
-        gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
+    recallTroubles
+      + agents.value.flatMap { entry -> [String] in
+        let agent = entry.agent
+        let status = agent.status.value
+        guard status.isTried, agent.spec.value.isEnabled, entry.isListed || !agent.jobs.value.isEmpty else { return [] }
+        let damaged = status.damageWords.map { ["\(agent.name): \($0)"] } ?? []
+        if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] + damaged }
+        var troubles = agent.inventory.gpus.compactMap { gpu in
+          gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
+        }
+        troubles += (status.facts?.warnings ?? []).map { "\(agent.name): \($0)" }
+        troubles += (agent.gpuStatus.value.reading?.warnings ?? []).map { "\(agent.name): nvidia-smi: \($0)" }
+        troubles += damaged
+        if abs(status.skew) > 30 {
+          troubles.append("\(agent.name): its clock differs from ours by \(Int(status.skew)) s; jobs bear its times")
+        }
+        return troubles
       }
-      troubles += damaged
-      if abs(status.skew) > 30 {
-        troubles.append("\(agent.name): its clock differs from ours by \(Int(status.skew)) s; jobs bear its times")
-      }
-      return troubles
-    }
+  }
+
+  /// Why no job is started yet; nothing in the first moments.
+  private nonisolated var recallTroubles: [String] {
+    guard recall.isSlow else { return [] }
+    let names = agents.value.filter { $0.isListed && !$0.agent.isReady }.map(\.agent.name)
+    return [
+      "no job is started yet: \(names.joined(separator: ", ")) must be asked first for jobs that ran before this start;"
+        + " if a server is not reached, it is no longer waited for \(recall.seconds) s after the start"
+    ]
   }
 
   /// Why no job can start at all; nil when one could.
@@ -33,14 +46,26 @@ extension Fleet {
   }
 }
 
+extension Fleet.Agent {
+  /// The server's name, with the place if that is not, or not any more, the one of the servers file.
+  fileprivate var title: String {
+    let place = isListed ? nil : agent.spec.value.place
+    return agent.name + (place.map { " at \($0)" } ?? "")
+  }
+}
+
 extension Inventory.GPU {
   /// Why it is not given out though no job of ours holds it; nil when it could be.
   var trouble: String? {
     switch state {
     case .free, .allocated, .unknown: nil
-    case .usedByOthers(let pid?, let user, _):
+    case .usedByOthers(let pid?, _, _, let job?):
+      "in use by process \(pid) of job \(job), which does not hold it"
+    case .usedByOthers(let pid?, let user, _, nil):
       "in use by process \(pid)\(user.map { " of \($0)" } ?? ""), which is no job of Weir's"
-    case .usedByOthers(nil, _, let memory):
+    // A job that has just ended may have left it: the driver is still freeing it.
+    case .usedByOthers(nil, nil, _, nil) where unfitFor < Inventory.settling: nil
+    case .usedByOthers(nil, _, let memory, _):
       "\(memory.map { "\($0) MiB of its memory are" } ?? "it is") in use by others"
     case .missing(let reason), .failed(let reason): reason
     }

@@ -17,27 +17,28 @@ actor Fleet {
 
   nonisolated let board: JobBoard
   private let configuration: GPUConnector.Configuration
-  private let makeRunner: @Sendable (ServerSpec) -> any Runner
-  private let logger: Logger
+  let makeRunner: @Sendable (ServerSpec) -> any Runner
+  let logger: Logger
+  nonisolated let recall: FleetRecall
   private nonisolated let changes = Shared<[Job]>([])
   private nonisolated let signal: AsyncStream<Void>
   private nonisolated let raise: AsyncStream<Void>.Continuation
-  /// In the order of preference, those that are leaving at the end.
+  /// In the order of preference, those that are leaving, and earlier places, at the end.
   nonisolated let agents = Shared<[Agent]>([])
 
   struct Agent: Sendable {
     let agent: ServerAgent
-    /// Whether it stands in the servers file.
+    /// Whether the servers file names it, in this place.
     var isListed: Bool
   }
 
   private var queue = PlacementQueue()
   private var waiting: [String: JobKey] = [:]
-  /// Where each job is that has a server.
-  private var places: [JobKey: String] = [:]
+  /// Who looks after each job that has a server.
+  private var homes: [JobKey: ServerAgent] = [:]
   private var newAgents: [ServerAgent] = []
-  /// Since when servers that are gone from the file have no jobs.
-  private var drained: [String: ContinuousClock.Instant] = [:]
+  /// Since when servers that are gone from the file, or earlier places, have no jobs.
+  private var drained: [ObjectIdentifier: ContinuousClock.Instant] = [:]
 
   init(
     board: JobBoard, configuration: GPUConnector.Configuration, logger: Logger,
@@ -47,6 +48,7 @@ actor Fleet {
     self.configuration = configuration
     self.logger = logger
     self.makeRunner = makeRunner
+    recall = FleetRecall(patience: configuration.recallPatience)
     (signal, raise) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
@@ -55,6 +57,7 @@ actor Fleet {
     board.watch { [weak self] job in self?.note(job) }
     for job in board.living { note(job) }
     await withDiscardingTaskGroup { group in
+      group.addTask { await self.recall.afterPatience { self.wake() } }
       for await _ in signal {
         for work in await pass() {
           switch work {
@@ -76,34 +79,10 @@ actor Fleet {
 
   // MARK: Servers
 
-  /// Makes the servers those of the file. One that is gone from it is looked after until its last job is over, and for
-  /// an hour more, in which its jobs' output is asked for.
-  func use(_ specs: [ServerSpec]) {
-    var agents = agents.value
-    let names = Set(specs.map(\.name))
-    for index in agents.indices { agents[index].isListed = names.contains(agents[index].agent.name) }
-    var ordered: [Agent] = []
-    for spec in specs {
-      if let known = agents.first(where: { $0.agent.name == spec.name }) {
-        known.agent.use(spec, makeRunner: makeRunner)
-        ordered.append(known)
-      } else {
-        ordered.append(Agent(agent: makeAgent(spec), isListed: true))
-      }
-    }
-    ordered += agents.filter { !$0.isListed }
-    let all = ordered
-    self.agents.change { $0 = all }
-    wake()
-  }
-
-  private func makeAgent(_ spec: ServerSpec) -> ServerAgent {
+  func makeAgent(_ spec: ServerSpec) -> ServerAgent {
     let agent = ServerAgent(
-      spec, runner: makeRunner(spec), board: board, configuration: configuration, logger: logger
+      spec, runner: makeRunner(spec), board: board, recall: recall, configuration: configuration, logger: logger
     ) { [weak self] in self?.wake() }
-    for (key, name) in places where name == spec.name {
-      if let job = board.job(key) { agent.jobs.change { $0[key] = job } }
-    }
     newAgents.append(agent)
     return agent
   }
@@ -115,11 +94,13 @@ actor Fleet {
   // MARK: Placing
 
   private func pass() async -> [Work] {
-    var work: [Work] = newAgents.map { .serve($0) }
-    newAgents = []
+    var work: [Work] = []
     await takeChanges()
+    await followMoves()
     retire()
-    guard !queue.isEmpty else { return work }
+    work += newAgents.map { .serve($0) }
+    newAgents = []
+    guard await recalled(), !queue.isEmpty else { return work }
     let agents = agents.value
     let placements = queue.plan(agents.map { $0.agent.capacity(isOpen: $0.isListed) })
     guard !placements.isEmpty else { return work }
@@ -127,7 +108,8 @@ actor Fleet {
       guard let key = waiting[placement.job],
         let agent = agents.first(where: { $0.agent.name == placement.server })?.agent
       else { return nil }
-      return .init(key: key, machine: placement.server, devices: agent.devices(placement.gpus))
+      let path = agent.spec.value.place?.outputPath(server: placement.server, token: placement.job)
+      return .init(key: key, machine: placement.server, devices: agent.devices(placement.gpus), outputPath: path)
     }
     for placement in placements { forget(placement.job) }
     Checkpoint.reach("place.planned")
@@ -140,14 +122,14 @@ actor Fleet {
     for job in placed {
       Checkpoint.reach("place.written")
       await take(job)
-      if let agent = agent(job.nodes.first) { work.append(.start(job, on: agent)) }
+      if let agent = homes[job.key] { work.append(.start(job, on: agent)) }
     }
     // There may be more that can start now: a plan is made of what was known before it was written.
     wake()
     return work
   }
 
-  private func takeChanges() async {
+  func takeChanges() async {
     for job in changes.change({ jobs in
       defer { jobs = [] }
       return jobs
@@ -156,11 +138,16 @@ actor Fleet {
 
   private func retire() {
     let leavers = agents.value.filter { !$0.isListed && $0.agent.jobs.value.isEmpty }
-    drained = Dictionary(uniqueKeysWithValues: leavers.map { ($0.agent.name, drained[$0.agent.name] ?? .now) })
+    drained = Dictionary(
+      uniqueKeysWithValues: leavers.map { entry in
+        let id = ObjectIdentifier(entry.agent)
+        return (id, drained[id] ?? .now)
+      })
     for leaver in leavers {
-      guard let since = drained[leaver.agent.name], .now - since > .seconds(3600) else { continue }
+      guard let since = drained[ObjectIdentifier(leaver.agent)], .now - since > .seconds(3600) else { continue }
       leaver.agent.retire()
       agents.change { $0.removeAll { $0.agent === leaver.agent } }
+      introduce()
     }
   }
 
@@ -170,15 +157,18 @@ actor Fleet {
   }
 
   /// Takes in what has become of a job.
-  private func take(_ job: Job) async {
+  func take(_ job: Job) async {
     // A later change of it may be here already.
     let job = board.job(job.key) ?? job
-    let place = job.state.isTerminal ? nil : job.nodes.first
-    if let old = places[job.key], old != place { agent(old)?.jobs.change { $0[job.key] = nil } }
-    places[job.key] = place
-    if let place {
+    let home = job.state.isTerminal ? nil : home(of: job)
+    if let old = homes[job.key], old !== home {
+      let left = old.jobs.change { $0.removeValue(forKey: job.key) }
+      for agent in [old] + old.neighbors.value { agent.release(left?.devices ?? []) }
+    }
+    homes[job.key] = home
+    if !job.state.isTerminal, !job.nodes.isEmpty {
       forget(job.id)
-      agent(place)?.jobs.change { $0[job.key] = job }
+      home?.jobs.change { $0[job.key] = job }
     } else if job.state == .queued {
       if !queue.contains(job.id) {
         queue.insert(job.id, priority: job.priority, need: Need(job.needs, [], job.input))
@@ -186,7 +176,8 @@ actor Fleet {
       }
     } else {
       forget(job.id)
-      if job.state == .canceling { await board.endUnplaced(job.key) }
+      // It may run on a server that has not been listed yet.
+      if job.state == .canceling, recall.isFinished { await board.endUnplaced(job.key) }
     }
   }
 

@@ -26,6 +26,8 @@ public final class GPUConnector: Connector {
     var ownerPatience = RootOwner.Patience()
     /// How long a server must be neither in the servers file nor to be reached before its jobs are lost.
     public var lostAfter: Duration = .seconds(600)
+    /// How long after a start servers that cannot be reached are waited for before jobs are started on the others.
+    public var recallPatience: Duration = .seconds(30)
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 
@@ -113,7 +115,7 @@ public final class GPUConnector: Connector {
     return source.servers.map { spec in
       let agent = fleet?.agent(spec.name)
       // A GPU that is out of order today may be well tomorrow.
-      let gpus = agent?.status.value.known?.gpus.count
+      let gpus = agent?.gpuStatus.value.known?.gpus.count
       return spec.limits(gpus: spec.gpus == .auto ? gpus : nil, agent?.status.value.facts)
     }
   }
@@ -139,26 +141,24 @@ public final class GPUConnector: Connector {
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
     var observation = Observation(time: Date(), sightings: [])
-    let agents = Dictionary(fleet.agents.value.map { ($0.agent.name, $0.agent.status.value) }, uniquingKeysWith: { $1 })
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
-    let present = Set(
-      fleet.agents.value.filter { $0.isListed || $0.agent.status.value.failure == nil }.map(\.agent.name))
-    gone.change { $0.note(Set(jobs.compactMap(\.nodes.first)).subtracting(present)) }
+    let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.isPresent($0) }.map(\.key))
+    gone.change { $0.note(absent) }
     for job in jobs {
       guard let id = job.backendID else { continue }
       guard let name = job.nodes.first else {
         observation.unchanged.insert(id)
         continue
       }
-      if gone.value.isGone(name, for: configuration.lostAfter) {
+      if gone.value.isGone(job.key, for: configuration.lostAfter) {
         observation.sightings.append(.lost(job, with: name, at: observation.time))
         continue
       }
-      guard let status = agents[name] else {
+      guard let status = fleet.agent(of: job)?.status.value else {
         observation.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
-      if let last = status.lastLook, .now - last < patience, status.failure == nil {
+      if status.isCurrent(least: patience) {
         if status.missing.contains(job.key) {
           observation.answers[id] = "\(name) has nothing of it"
         } else {
@@ -168,7 +168,7 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
       }
     }
-    observation.sightings += agents.values.flatMap { $0.strangers.values.map(\.sighting) }
+    observation.sightings += fleet.agents.value.flatMap { $0.agent.status.value.strangers.values.map(\.sighting) }
     return observation
   }
 
@@ -191,7 +191,7 @@ public final class GPUConnector: Connector {
 
   /// Tells a job to end. One that waits has nothing to be told; of a server that is away it is remembered.
   public func cancel(_ job: Job) async throws(BackendError) {
-    guard let fleet = fleet.value, let current = fleet.current(job), let agent = fleet.agent(current.nodes.first) else {
+    guard let fleet = fleet.value, let current = fleet.current(job), let agent = fleet.agent(of: current) else {
       return
     }
     do { try await agent.cancel(current) } catch {
@@ -217,7 +217,7 @@ public final class GPUConnector: Connector {
 
   public func describe(_ job: Job) async throws(BackendError) -> String {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
-    if let agent = fleet.agent(job.nodes.first) { return try await agent.describe(job) }
+    if let agent = fleet.agent(of: job) { return try await agent.describe(job) }
     let place = await fleet.place(of: job).map { "\nPlace \($0.place) of \($0.count) in the queue" } ?? ""
     let needs = job.needs ?? Needs()
     return """
@@ -262,14 +262,12 @@ public final class GPUConnector: Connector {
   /// Whether a job was lost with its server, which is still gone: its output is, too.
   private func isOutOfReach(_ job: Job) -> Bool {
     guard job.state == .lost, job.backendWord == Sighting.gone, let fleet = fleet.value else { return false }
-    return fleet.agents.value.allSatisfy {
-      $0.agent.name != job.nodes.first || !$0.isListed && $0.agent.status.value.failure != nil
-    }
+    return !fleet.isPresent(job)
   }
 
-  private func agent(of job: Job) throws(BackendError) -> ServerAgent {
+  private func agent(of job: Job) async throws(BackendError) -> ServerAgent {
     guard let name = job.nodes.first else { throw .refused("the job has no server yet") }
-    guard let agent = fleet.value?.agent(name) else { throw .unavailable("\(name) is not in the servers file") }
+    guard let agent = await fleet.value?.home(of: job) else { throw .unavailable("\(name) is not in the servers file") }
     return agent
   }
 }

@@ -1,18 +1,27 @@
 import Foundation
 import Jobs
 
-/// Since when servers are neither in the servers file nor to be reached. Nobody will ever say what became of their jobs.
+/// Since when the servers of jobs are neither in the servers file nor to be reached. Nobody will ever say what became of
+/// those.
 struct GoneServers: Sendable {
-  private var since: [String: ContinuousClock.Instant] = [:]
+  private var since: [JobKey: ContinuousClock.Instant] = [:]
 
-  /// Notes which servers are gone now, of those on which there are jobs.
-  mutating func note(_ names: Set<String>, at now: ContinuousClock.Instant = .now) {
-    since = Dictionary(uniqueKeysWithValues: names.map { ($0, since[$0] ?? now) })
+  /// Notes of which jobs the servers are gone now.
+  mutating func note(_ jobs: Set<JobKey>, at now: ContinuousClock.Instant = .now) {
+    since = Dictionary(uniqueKeysWithValues: jobs.map { ($0, since[$0] ?? now) })
   }
 
-  /// Whether a server has been gone for that long, without a break.
-  func isGone(_ name: String, for patience: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
-    since[name].map { now - $0 >= patience } ?? false
+  /// Whether a job's server has been gone for that long, without a break.
+  func isGone(_ job: JobKey, for patience: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
+    since[job].map { now - $0 >= patience } ?? false
+  }
+}
+
+extension Fleet {
+  /// Whether a job's server is in the servers file, or answers.
+  nonisolated func isPresent(_ job: Job) -> Bool {
+    guard let agent = agent(of: job) else { return false }
+    return agent.status.value.failure == nil || agents.value.contains { $0.agent === agent && $0.isListed }
   }
 }
 

@@ -14,11 +14,16 @@ actor ServerAgent {
   nonisolated let name: String
   nonisolated let spec: Shared<ServerSpec>
   nonisolated let status = Shared(ServerStatus())
+  nonisolated let gpuStatus = Shared(GPUStatus())
   /// The jobs that it was given and that are not over, as they were when they last changed.
   nonisolated let jobs = Shared<[JobKey: Job]>([:])
 
+  /// The agents of other places of the same server.
+  nonisolated let neighbors = Shared<[ServerAgent]>([])
+
   nonisolated let runner: Shared<any Runner>
   let board: JobBoard
+  let recall: FleetRecall
   let configuration: GPUConnector.Configuration
   let logger: Logger
   /// Called when something may have become free, or may be used again.
@@ -26,11 +31,15 @@ actor ServerAgent {
 
   private nonisolated let isRetired = Shared(false)
   private nonisolated let wakeup = Wakeup()
+  nonisolated let gpuWakeup = Wakeup()
   /// The attempts that are said to have ended and have not been looked at since.
   private nonisolated let hints = Shared<Set<AttemptID>>([])
   /// Those of them whose start has not been answered yet.
   var earlyHints: Set<AttemptID> = []
-  private var heard: [UInt8] = []
+  private var notices = EndNotices()
+  private var lookPause: LookPause
+  /// When all jobs are to be looked at again.
+  private var nextSweep = ContinuousClock.now
   private var failures = 0
   var startFailures = 0
   var quarantines = 0
@@ -44,15 +53,17 @@ actor ServerAgent {
   var claimed: [AttemptID: ContinuousClock.Instant] = [:]
 
   init(
-    _ spec: ServerSpec, runner: any Runner, board: JobBoard, configuration: GPUConnector.Configuration,
-    logger: Logger, onChange: @escaping @Sendable () -> Void
+    _ spec: ServerSpec, runner: any Runner, board: JobBoard, recall: FleetRecall,
+    configuration: GPUConnector.Configuration, logger: Logger, onChange: @escaping @Sendable () -> Void
   ) {
     name = spec.name
     self.spec = Shared(spec)
     self.runner = Shared(runner)
     self.board = board
+    self.recall = recall
     self.configuration = configuration
     self.onChange = onChange
+    lookPause = LookPause(upTo: configuration.sweepInterval)
     var logger = logger
     logger[metadataKey: "server"] = "\(spec.name)"
     self.logger = logger
@@ -64,6 +75,7 @@ actor ServerAgent {
   func serve() async {
     await withDiscardingTaskGroup { group in
       group.addTask { await self.listen() }
+      group.addTask { await self.watchGPUs() }
       while !Task.isCancelled, !isRetired.value { await look() }
       group.cancelAll()
     }
@@ -72,6 +84,7 @@ actor ServerAgent {
   /// Has it looked after no longer.
   nonisolated func retire() {
     isRetired.change { $0 = true }
+    neighbors.change { $0 = [] }
     poke()
   }
 
@@ -99,31 +112,38 @@ actor ServerAgent {
   private func look() async {
     let began = ContinuousClock.now
     var pause = configuration.sweepInterval
+    var isVain = false
     do throws(BackendError) {
       if status.value.facts == nil { try await prepare() }
       let ended = takeHints()
-      if let last = status.value.lastLook, !ended.isEmpty, began - last < configuration.sweepInterval * 2 {
+      if !ended.isEmpty, began < nextSweep {
         let jobs = jobs.value.values.filter { ended.contains($0.attemptID) }
-        try await sweep(jobs)
-        lookAgainSoon(at: jobs.flatMap(\.devices))
-        pause = max(.zero, configuration.sweepInterval - (.now - last))
+        if !jobs.isEmpty { try await sweep(jobs) }
+        isVain = !jobs.contains { board.job($0.key)?.state.isTerminal ?? true }
+        pause = max(.zero, nextSweep - .now)
       } else {
         try await sweepAll(began)
         // A look costs at most a fifth of the time.
         pause = max(pause, (.now - began) * 5)
+        nextSweep = .now + pause
+        let interval = nextSweep - began
+        status.change { $0.lookInterval = interval }
       }
       if failures > 0 { logger.notice("the server answers again") }
       failures = 0
     } catch {
       guard !Task.isCancelled else { return }
       lost(error.description)
+      nextSweep = .now
       pause = min(.seconds(30), .seconds(1) * (1 << min(failures, 5)))
       pause = pause * Double.random(in: 0.75...1)
     }
     status.change { $0.isTried = true }
     onChange()
+    let least = lookPause.next(cost: .now - began, isVain: isVain)
+    try? await Task.sleep(for: least)
     guard hints.value.isEmpty else { return }
-    await wakeup.sleep(for: pause)
+    await wakeup.sleep(for: max(.zero, pause - least))
   }
 
   /// The attempts that are said to have ended. What ends before its start was answered is looked at once that is.
@@ -136,17 +156,6 @@ actor ServerAgent {
     let early = all.intersection(starting.compactMap { jobs.value[$0]?.attemptID })
     earlyHints.formUnion(early)
     return all.subtracting(early)
-  }
-
-  /// What a job has just left may take the driver a moment to let go of.
-  private func lookAgainSoon(at devices: [Device]) {
-    guard !devices.isEmpty else { return }
-    let free = Set(inventory.free)
-    guard devices.contains(where: { !free.contains($0.index) }) else { return }
-    Task {
-      try? await Task.sleep(for: .milliseconds(300))
-      poke()
-    }
   }
 
   func lost(_ words: String) {
@@ -175,6 +184,7 @@ actor ServerAgent {
       status.skew = skew
       status.isListed = true
     }
+    renewReading()
     logger.info(
       "the server is ready",
       metadata: ["root": "\(facts.root)", "cpus": "\(facts.cpus)", "memory": "\(facts.memoryMB)"])
@@ -183,10 +193,13 @@ actor ServerAgent {
   private func list(_ facts: PrepareAnswer) async throws(BackendError) {
     let result = try await run(GPUScript.list, [facts.root], purpose: .observation, limit: 256 << 20)
     let answer = try understood { () throws(MalformedAnswer) in try ListAnswer(result.stdout) }
-    let known = Set(jobs.value.values.map(\.submissionToken))
+    let known = Dictionary(jobs.value.values.map { ($0.submissionToken, $0.attempt) }, uniquingKeysWith: max)
     var entries: [AttemptID: ListAnswer.Entry] = [:]
-    for entry in answer.entries where !known.contains(entry.job) {
-      if let attempt = entry.attempt { entries[AttemptID(job: entry.job, number: attempt.number)] = entry }
+    for entry in answer.entries {
+      // Of a store that is older than the server, the latest attempt is not known.
+      if let attempt = entry.attempt, attempt.number > known[entry.job] ?? 0 {
+        entries[AttemptID(job: entry.job, number: attempt.number)] = entry
+      }
     }
     let asked = Array(entries.keys)
     let now = ContinuousClock.now
@@ -209,7 +222,7 @@ actor ServerAgent {
   }
 
   /// As many as fit on one command line.
-  private static let attemptsPerSweep = 1500
+  static let attemptsPerSweep = 1500
 
   private func sweepAll(_ began: ContinuousClock.Instant) async throws(BackendError) {
     let jobs = jobs.value.values.filter { !starting.contains($0.key) }
@@ -223,35 +236,24 @@ actor ServerAgent {
     }
   }
 
-  /// Looks at some jobs in one command, or as few as a command line allows, and at the GPUs with the first.
+  /// Looks at some jobs in one command, or as few as a command line allows.
   /// - Returns: those of which nothing is there.
   @discardableResult
   private func sweep(_ jobs: [Job], strangers: [AttemptID] = []) async throws(BackendError) -> Set<JobKey> {
     let facts = try ready()
     let asked = jobs.map(\.attemptID) + strangers
-    let asksGPUs = spec.value.gpus != .count(0)
     var missing: Set<JobKey> = []
     var start = 0
     repeat {
       let some = Array(asked[start..<min(start + Self.attemptsPerSweep, asked.count)])
-      let asks = start == 0 && asksGPUs
-      let began = Date()
       let claim = [facts.machine, rootClaim.next(configuration.owner), rootClaim.stale(configuration.ownerPatience)]
       let result = try await run(
-        GPUScript.sweep, [facts.root, asks ? "1" : "0"] + claim + some.map(\.description), timeout: .seconds(25),
+        GPUScript.sweep, [facts.root, "0"] + claim + some.map(\.description), timeout: .seconds(25),
         purpose: .observation)
       let answer = try understood { () throws(MalformedAnswer) in
-        try SweepAnswer(result.stdout, asked: some, asksSMI: asks)
+        try SweepAnswer(result.stdout, asked: some, asksSMI: false)
       }
       try noteOwner(answer.owner)
-      if let output = answer.smi {
-        let reading = NVIDIASMI.Reading(output, at: began)
-        let known = Inventory(spec.value, reading: reading, previous: status.value.known)
-        status.change { status in
-          status.reading = reading
-          status.known = known
-        }
-      }
       missing.formUnion(await take(answer, jobs))
       start += some.count
     } while start < asked.count
@@ -270,11 +272,13 @@ actor ServerAgent {
     }
     noteDamage(answer)
     let now = ContinuousClock.now
+    let before = strangers
     status.change { status in
       for (id, state) in answer.attempts { status.strangers[id]?.isLive = state.isLive }
       // By now they have been adopted, or will not be.
       status.strangers = status.strangers.filter { $0.value.isLive || now - $0.value.seen < .seconds(60) }
     }
+    release(before.filter { strangers[$0.key] == nil }.values.flatMap { $0.sighting.devices ?? [] })
     let known = Set(self.jobs.value.values.map(\.attemptID))
     for id in claimed.keys where !known.contains(id) { claimed[id] = nil }
     for key in canceled.keys where self.jobs.value[key] == nil { canceled[key] = nil }
@@ -286,6 +290,7 @@ actor ServerAgent {
   private func follow(_ job: Job, _ state: AttemptState) {
     if state != .claimed { claimed[job.attemptID] = nil }
     switch state {
+    case .absent where !recall.isFinished: break
     case .absent where hasRun(job), .claimed where hasRun(job): break
     case .absent:
       // What was to start it has not come to the server, or not yet.
@@ -327,7 +332,7 @@ actor ServerAgent {
       }
       let began = ContinuousClock.now
       do {
-        heard = []
+        notices = EndNotices()
         _ = try await runner.value.stream(
           try Command.script(GPUScript.watch, [facts.root, facts.machine]), as: account, input: .open, timeout: nil,
           purpose: .observation
@@ -341,21 +346,16 @@ actor ServerAgent {
     }
   }
 
-  private func hear(_ bytes: [UInt8]) {
-    heard += bytes
-    var ended: [AttemptID] = []
-    while let end = heard.firstIndex(of: UInt8(ascii: "\n")) {
-      let words = String(decoding: heard[..<end], as: UTF8.self).split(separator: " ")
-      heard.removeSubrange(...end)
-      if words.count == 2, let number = MachineNumber.count(words[1]) {
-        ended.append(.init(job: String(words[0]), number: number))
-      }
-      // What has ended before it was listened to is seen by a sweep.
-      if words == ["ready"] { poke() }
+  /// While this takes time the server's words wait, so that a flood of them keeps nothing busy.
+  private func hear(_ bytes: [UInt8]) async {
+    let (isReady, ended) = notices.read(bytes)
+    if !ended.isEmpty {
+      let known = ended.intersection(jobs.value.values.map(\.attemptID))
+      hints.change { $0.formUnion(known) }
+      if !known.isEmpty { poke() }
     }
-    if heard.count > 4096 { heard = [] }
-    guard !ended.isEmpty else { return }
-    hints.change { $0.formUnion(ended) }
-    poke()
+    // What has ended before it was listened to is seen by a sweep.
+    if isReady { poke() }
+    try? await Task.sleep(for: .milliseconds(10) * (bytes.count / 4096 + 1))
   }
 }

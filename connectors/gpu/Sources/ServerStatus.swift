@@ -13,12 +13,10 @@ struct ServerStatus: Sendable {
   var skew: TimeInterval = 0
   /// When the last look at all of its jobs began that was answered in full.
   var lastLook: ContinuousClock.Instant?
+  /// From the beginning of that look to that of the next, as long as it will take: looks that cost much are seldom.
+  var lookInterval = Duration.zero
   /// The jobs of which the last look found nothing.
   var missing: Set<JobKey> = []
-  /// What nvidia-smi said last.
-  var reading: NVIDIASMI.Reading?
-  /// Every GPU that it ever said.
-  var known: Inventory?
   /// The attempts whose records cannot be understood, and what is known of each.
   var damaged: [AttemptID: String] = [:]
   /// Why no job can start there though it answers: its job root belongs to another Weir.
@@ -38,6 +36,13 @@ struct ServerStatus: Sendable {
   }
 
   var isQuarantined: Bool { quarantine.map { $0.until > .now } ?? false }
+
+  /// Whether what the last look showed still counts: two may be late before the jobs are unknown.
+  /// - Parameter least: for how long it counts in any case.
+  func isCurrent(least: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
+    guard let lastLook, failure == nil else { return false }
+    return now - lastLook < max(least, lookInterval * 3)
+  }
 
   /// Why no new job can start there; nil when one can.
   func obstacle(at now: ContinuousClock.Instant = .now) -> String? {

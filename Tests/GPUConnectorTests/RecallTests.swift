@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+@testable import GPUConnector
+@testable import Jobs
+
+private let one = "01J00000000000000000000001"
+private let two = "01J00000000000000000000002"
+
+private func bytes(_ lines: String...) -> [UInt8] { Array(lines.map { $0 + "\n" }.joined().utf8) }
+
+@Suite("Jobs that a restored store holds for waiting")
+struct RecallTests {
+  @Test("The answer names those that were removed, of those that were asked for")
+  func answer() throws {
+    #expect(try RecallAnswer([], asked: [one]).removed.isEmpty)
+    #expect(try RecallAnswer(bytes("removed \(two)"), asked: [one, two]).removed == [two])
+    for lines in [bytes("removed \(two)"), bytes("removed"), bytes("x"), Array("removed \(one)".utf8)] {
+      #expect(throws: MalformedAnswer.self) { try RecallAnswer(lines, asked: [one]) }
+    }
+  }
+
+  @Test("A later attempt than the store knows counts while the job waits, and never an earlier one")
+  func attempts() {
+    var job = Job(
+      id: one, name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: one,
+      fingerprint: "", backendID: one, state: .queued, stateSource: "queue", stateTime: Date(), reason: "", nodes: [],
+      elapsed: 0, submittedAt: Date())
+    job.attempt = 2
+    var sighting = Sighting(
+      backendID: one, mark: Mark(token: one), state: .running, source: "sweep", backendWord: "running", nodes: ["beta"])
+    for state in [JobState.queued, .held, .starting] {
+      job.state = state
+      for (attempt, isTaken) in [(1, false), (2, true), (3, true)] {
+        sighting.attempt = attempt
+        let after = job.updated(by: sighting, at: Date())
+        #expect((after.state == .running && after.attempt == attempt) == isTaken, "\(state) \(attempt)")
+      }
+    }
+    // One that is seen to run is this one.
+    (job.state, sighting.attempt) = (.running, 3)
+    #expect(job.updated(by: sighting, at: Date()) == job)
+  }
+
+  @Test("Servers that cannot be reached are waited for so long, and no longer")
+  func patience() async {
+    let recall = FleetRecall(patience: .milliseconds(20))
+    #expect(!recall.isFinished)
+    await recall.afterPatience {}
+    #expect(!recall.isPatient && !recall.isFinished)
+    recall.finish()
+    #expect(recall.isFinished)
+  }
+}
