@@ -3,17 +3,17 @@ import Shell
 /// The scripts that are run on GPU servers, from `gpu/`. What each takes and prints stands at its head.
 public enum GPUScript {
   public static let prepare = text(PackageResources.prepare_sh, "prepare")
-  public static let start = text(PackageResources.start_sh, "start")
-  public static let sweep = text(PackageResources.sweep_sh, "sweep")
-  public static let cancel = text(PackageResources.cancel_sh, "cancel")
-  public static let void = text(PackageResources.void_sh, "void")
-  public static let signal = text(PackageResources.signal_sh, "signal")
+  public static let start = text(PackageResources.records_sh + PackageResources.start_sh, "start")
+  public static let sweep = text(PackageResources.records_sh + PackageResources.sweep_sh, "sweep")
+  public static let cancel = text(PackageResources.records_sh + PackageResources.cancel_sh, "cancel")
+  public static let void = text(PackageResources.records_sh + PackageResources.void_sh, "void")
+  public static let signal = text(PackageResources.records_sh + PackageResources.signal_sh, "signal")
   public static let watch = text(PackageResources.watch_sh, "watch")
-  public static let list = text(PackageResources.list_sh, "list")
+  public static let list = text(PackageResources.records_sh + PackageResources.list_sh, "list")
   public static let recall = text(PackageResources.recall_sh, "recall")
   public static let output = text(PackageResources.output_sh, "output")
-  public static let describe = text(PackageResources.describe_sh, "describe")
-  public static let remove = text(PackageResources.remove_sh, "remove")
+  public static let describe = text(PackageResources.records_sh + PackageResources.describe_sh, "describe")
+  public static let remove = text(PackageResources.records_sh + PackageResources.remove_sh, "remove")
   public static let input = text(PackageResources.input_sh, "input")
   public static let results = text(PackageResources.results_sh, "results")
   public static let files = text(PackageResources.files_sh, "files")
@@ -22,7 +22,8 @@ public enum GPUScript {
   public static let entryPoint = String(decoding: PackageResources.entrypoint_sh, as: UTF8.self)
 
   /// What runs a job on a server; put there once.
-  public static let wrapper = String(decoding: PackageResources.run_sh, as: UTF8.self)
+  public static let wrapper = String(
+    decoding: PackageResources.records_sh + PackageResources.run_sh, as: UTF8.self)
 
   /// By which a server that has this very wrapper is known: its FNV-1a hash.
   public static let wrapperHash: String = {

@@ -217,6 +217,8 @@ struct Service {
     var configuration = GPUConnector.Configuration()
     configuration.sweepInterval = .seconds(settings.whole("WEIR_POLL_INTERVAL"))
     configuration.grace = .seconds(settings.whole("WEIR_CANCEL_GRACE"))
+    configuration.lostAfter = .seconds(settings.whole("WEIR_LOST_AFTER"))
+    configuration.owner = try RootOwner(stateDirectory: settings.text("WEIR_STATE_DIR"))
     do { return try GPUConnector(place, configuration: configuration, logger: logger) } catch {
       throw StartError(description: "WEIR_SERVERS_FILE: \(error)")
     }

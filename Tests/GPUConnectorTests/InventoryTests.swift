@@ -165,7 +165,7 @@ struct InventoryTests {
 
   @Test("What a server has now is what the queue places by")
   func capacity() throws {
-    let lines = ["root /r", "now 5", "boot b", "cpus 64", "memory 102400", "host h", "arch x", "pax 1"]
+    let lines = ["root /r", "now 5", "boot b", "cpus 64", "memory 102400", "host h", "arch x", "pax 1", "machine m@h"]
     let facts = try PrepareAnswer(Array(lines.map { $0 + "\n" }.joined().utf8))
     var server = spec(.auto)
     (server.cpus, server.tags) = (16, ["fast"])

@@ -18,6 +18,7 @@ private final class Machine: Sendable {
     var configuration = GPUConnector.Configuration()
     configuration.sweepInterval = .milliseconds(500)
     configuration.grace = .seconds(1)
+    configuration.ownerPatience = .init(time: .seconds(1), sweeps: 3)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let connector = try GPUConnector(
       .thisMachine(root: directory.path + "/root", gpus: gpus), configuration: configuration, logger: logger)

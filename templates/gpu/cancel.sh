@@ -1,14 +1,31 @@
 #!/bin/sh
-# Ends an attempt of a job, or sees to it that it never begins. Arguments: ROOT ID ATTEMPT GRACE.
+# Ends an attempt of a job, or sees to it that it never begins. Arguments: ROOT ID ATTEMPT GRACE HASH MACHINE, of which
+# prepare.sh and sweep.sh tell more.
 # Prints `asked`: TERM is on its way to all of the job's processes, KILL comes after GRACE seconds to those still
-# there, and `exit` is written when none is left; `over`: it has ended; `void`: it will not begin; `absent`.
+# there, and `exit` is written when none is left; `over`: it has ended; `void`: it will not begin; `absent`;
+# `elsewhere`: it is another machine's.
+# shellcheck disable=SC2034,SC2154 # shared with records.sh
 umask 077
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
-if ! cd "jobs/$2/attempt-$3" 2>/dev/null; then
-  echo absent
+root=$PWD id=$2 attempt=jobs/$2/attempt-$3 is_wrapper=
+wrapper_text=$root/lib/run-$5.sh
+[ -f "$wrapper_text" ] || exit 73
+if [ -h "$attempt" ] || ! cd "$attempt" 2>/dev/null; then
+  find_left
+  if [ -z "$left" ]; then
+    echo absent
+    exit
+  fi
+  # Its directory is not where it was; how it ends is written down all the same.
+  [ ! -h "$attempt" ] || rm -f "$attempt"
+  mkdir -p "$attempt" && cd "$attempt" || exit 73
+fi
+if ! is_here "$6"; then
+  echo elsewhere
   exit
 fi
-if ! [ -e start ]; then
+find_left
+if [ -z "$left" ] && [ ! -e start ] && [ ! -h start ] && [ ! -e session ] && ! wrapper_is_alive; then
   # As in void.sh: whoever makes `start` has the attempt.
   rm -f ".void.$$"
   printf '%s\n' "0 0 void $(date +%s)" >".void.$$" && { ln ".void.$$" start 2>/dev/null || [ -e start ]; }
@@ -16,24 +33,26 @@ if ! [ -e start ]; then
   rm -f ".void.$$"
   [ "$status" = 0 ] || exit 73
 fi
-# shellcheck disable=SC2094 # it was written by somebody
-read -r start <start || start="0 0 unknown 0"
-case $start in
-*' void '*)
-  [ -e exit ] || { printf '%s\n' "-1 0 canceled ${start##* }" >".void.$$" && mv -f ".void.$$" exit; } || exit 73
-  echo void
-  exit
-  ;;
-esac
-if [ -e exit ] || [ -e over ]; then
+if [ -z "$left" ]; then
+  find_unsound start .start
+  read_start ''
+  case $start in
+  *' void '*)
+    [ -e exit ] || { printf '%s\n' "-1 0 canceled ${start##* }" >".void.$$" && mv -f ".void.$$" exit; } || exit 73
+    echo void
+    exit
+    ;;
+  esac
+fi
+if is_over || { [ -z "$left" ] && ! wrapper_is_alive && { [ -e exit ] || [ -e over ]; }; }; then
   echo over
   exit
 fi
 again=
 [ ! -e cancel ] || again=again
 # The mark first: a job that is just beginning finds it.
-true >cancel && read -r wrapper <.wrapper || exit 73
+[ -e cancel ] || [ -h cancel ] || true >cancel || exit 73
 setsid=setsid
 command -v setsid >/dev/null || setsid=
-$setsid sh "$wrapper" end "$PWD" "$2" "$4" cancel $again </dev/null >/dev/null 2>&1 9<&- &
+$setsid sh "$wrapper_text" end "$PWD" "$2" "$4" cancel "$again" "$root/machines/$6" </dev/null >/dev/null 2>&1 9<&- &
 echo asked

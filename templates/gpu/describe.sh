@@ -1,5 +1,6 @@
 #!/bin/sh
 # What there is to say of an attempt, for people. Arguments: ROOT ID ATTEMPT.
+# shellcheck disable=SC2034,SC2154 # shared with records.sh
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 if ! cd "jobs/$2/attempt-$3" 2>/dev/null; then
   echo "There is no attempt $3 of the job $2 in $PWD."
@@ -7,14 +8,21 @@ if ! cd "jobs/$2/attempt-$3" 2>/dev/null; then
 fi
 echo "Directory: $PWD"
 
+find_unsound start session place over exit trouble machine
 # first TITLE FILE: its first line
 first() {
   line=
-  [ ! -s "$2" ] || read -r line <"$2"
+  case $newline$unsound$newline in *"$newline$2$newline"*)
+    echo "$1: damaged"
+    return
+    ;;
+  esac
+  [ ! -s "$2" ] || [ ! -r "$2" ] || read -r line <"$2"
   [ -z "$line" ] || printf '%s\n' "$1: $line"
 }
 first 'Started (process, ticks, boot, time)' start
 first 'Session (process, ticks)' session
+first 'Machine' machine
 first 'Place' place
 [ ! -e suspended ] || echo 'Suspended: yes'
 [ ! -e cancel ] || echo 'Cancel asked for: yes'
@@ -24,12 +32,12 @@ first 'Ended (code, signal, cause, time)' exit
 first 'Trouble' trouble
 
 size() {
-  [ ! -e "$1" ] || printf '%s: %s bytes\n' "$1" "$(($(wc -c <"$1")))"
+  [ ! -f "$1" ] || printf '%s: %s bytes\n' "$1" "$(($(wc -c <"$1")))"
 }
 size stdout
 size stderr
 for stream in stderr stdout; do
-  if [ -s "$stream" ]; then
+  if [ -f "$stream" ] && [ -s "$stream" ]; then
     echo "The last lines of $stream:"
     tail -c 4096 "$stream" | tail -n 10
     echo

@@ -3,5 +3,5 @@
 # Arguments: ROOT ID ATTEMPT STREAM BYTES LINES, STREAM being stdout or stderr.
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 file=jobs/$2/attempt-$3/$4
-[ -e "$file" ] || exit 0
+[ -f "$file" ] || exit 0
 tail -c "$5" "$file" | tail -n "$6"

@@ -2,88 +2,54 @@
 # The wrapper of a job on a server: runs it, sees it end with all that it started, and writes down how. It needs nobody
 # after its start; what others want to know of it or do to it goes through the files of the attempt's directory.
 #
-#   sh run-HASH.sh run DIR ID LIMIT GRACE JUDGED JOINED SECRET ROOT GOBETWEEN    the wrapper, begun by start.sh
+#   sh run-HASH.sh run DIR ID LIMIT GRACE JUDGED JOINED SECRET SUPPORT GOBETWEEN   the wrapper, begun by start.sh
 #   sh run-HASH.sh job|epilogue                    inside the job's session: becomes the script
-#   sh run-HASH.sh end DIR ID GRACE CAUSE [again]  ends the job: TERM, KILL after GRACE seconds, until nothing is left
-#   sh run-HASH.sh left DIR ID                     prints the job's living processes
-#   sh run-HASH.sh signal DIR ID SIGNAL...         sends each signal to each of them; prints how many there are
+#   sh run-HASH.sh end DIR ID GRACE CAUSE SUPPORT [again]
+#                                                  ends the job: TERM, KILL after GRACE seconds, until nothing is left
+#
+# SUPPORT is the directory of what belongs to this machine alone, since several may share the job root. records.sh
+# stands before this script.
 #
 # There are two sessions: the wrapper's, with its timer, and the job's. So `kill 0` in a script does not hit the
 # wrapper, and what belongs to the job is told by the kernel. What has left the session is found by WEIR_JOB_ID in its
 # environment.
+# shellcheck disable=SC2154 # set by records.sh
 
-# Words 3 and later of /proc/PID/stat: the second, the program's name, may hold anything, blanks and parentheses too.
-stat_of() {
-  stat=
-  { read -r stat <"/proc/$1/stat"; } 2>/dev/null
-  stat=${stat##*') '}
-}
-
-# Whether process $1 lives and is the one that was started at tick $2 of its boot: numbers of processes come back.
-is_alive() {
-  stat_of "$1"
-  # shellcheck disable=SC2086 # words are wanted
-  set -- "$2" $stat
-  case ${2:-Z} in [ZX]) return 1 ;; esac
-  [ "$1" = "${21}" ]
-}
-
-wrapper_is_alive() {
-  { read -r wrapper ticks boot _ <start; } 2>/dev/null || return 1
-  read -r this_boot </proc/sys/kernel/random/boot_id
-  [ "$boot" = "$this_boot" ] && is_alive "$wrapper" "$ticks"
-}
-
-# Into `left`: the job's processes that live. The number of its session counts while the wrapper or the session's leader
-# is there to vouch for it; after that it may have come back for somebody else's. With $1=young only among processes of
-# higher numbers than the wrapper's, which is far quicker where many run.
-find_left() {
-  pattern="WEIR_JOB_ID=$id"
-  { read -r leader since <session; } 2>/dev/null || leader=0
-  if [ "$leader" != 0 ] && { [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; }; then
-    pattern="$pattern|^[0-9]+ \\(.*\\) [^ZX] [0-9]+ [0-9]+ $leader "
-  fi
-  left='' files='/proc/[0-9]*/stat /proc/[0-9]*/environ'
-  if [ "$1" = young ]; then
-    files=
-    for file in /proc/[0-9]*; do
-      [ "${file#/proc/}" -le "$$" ] || files="$files $file/stat $file/environ"
-    done
-    [ -n "$files" ] || return 0
-  fi
-  # shellcheck disable=SC2013,SC2086 # paths without blanks
-  for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
-    file=${file#/proc/}
-    case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
+# What else may stand there would take a record into itself, or to another place.
+make_way() {
+  for file do
+    if [ -h "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then rm -rf "$file"; fi
   done
-}
-
-send() {
-  # shellcheck disable=SC2086 # words are wanted
-  [ -z "$left" ] || kill -s "$1" $left 2>/dev/null
-}
-
-# Fifths of a second, where sleep takes them: POSIX has whole ones only.
-nap() {
-  if sleep 0.2 2>/dev/null; then naps=$((naps + 1)); else sleep 1 && naps=$((naps + 5)); fi
 }
 
 # $1 code, $2 signal, $3 cause, $4 the time if that is known. The space for it was taken at the start, so that a full
 # disk cannot hide how a job ended.
 write_exit() {
-  until printf '%-63s\n' "$1 $2 $3 ${4:-$(date +%s)}" 1<>.exit && mv -f .exit exit; do
+  until
+    chmod u+rwx .
+    make_way exit .exit
+    printf '%-63s\n' "$1 $2 $3 ${4:-$(date +%s)}" 1<>.exit && mv -f .exit exit
+  do
     [ -d "$dir" ] || exit 1
     sleep 5
   done 2>/dev/null
 }
 
-# An end that is told by whoever listens, so that nobody has to ask for it.
+# An end that is told by whoever listens, so that nobody has to ask for it. While the wrapper lives nobody believes what
+# is written, so that its end is waited for.
 tell() {
-  [ -p "$root/ends" ] || return 0
+  [ -p "$support/ends" ] || return 0
   # A FIFO that is opened for both never blocks, and while it is, opening it for writing does not either. Once that one
   # alone is left, a write without a reader fails, and one that waits for a slow reader ends with the reader.
   # shellcheck disable=SC2094 # that is the point
-  (exec 4<>"$root/ends" 5>"$root/ends" 4>&- && printf '%s %s\n' "$id" "${dir##*/attempt-}" >&5) 2>/dev/null &
+  (
+    turns=0
+    while [ -n "$is_wrapper" ] && [ "$turns" -lt 1000 ] && is_alive "$$" "$own_ticks"; do
+      turns=$((turns + 1))
+      [ "$turns" -lt 900 ] || nap
+    done
+    exec 4<>"$support/ends" 5>"$support/ends" 4>&- && printf '%s %s\n' "$id" "${dir##*/attempt-}" >&5
+  ) 2>/dev/null &
 }
 
 # Says who sees to the end of a job that has lost its wrapper: until it is written down, the job is not just gone.
@@ -92,25 +58,26 @@ note_ending() {
   stat_of "$self"
   # shellcheck disable=SC2086 # words are wanted
   set -- "$self" $stat
+  make_way .ending
   echo "$1 ${21}" >".ending.$1" && mv -f ".ending.$1" .ending
 }
-
-is_over() { [ -e over ] || [ -e exit ] || ! [ -d "$dir" ]; }
 
 # Ends the job from outside the wrapper, which goes on to see it gone and to write it down. $1 grace, $2 cause: cancel
 # or timelimit. $3: the job has had its TERM, which may mean something else to it the second time.
 end() {
-  true >"$2"
+  word=$2
+  [ "$word" != cancel ] || word=canceled
+  [ -e "$2" ] || [ -h "$2" ] || true >"$2"
   find_left
   is_over && return
   # Without a wrapper and without processes there is nothing to end, and nothing is known of the end there was.
   [ -n "$left" ] || wrapper_is_alive || return
   note_ending
   [ -n "$3" ] || send TERM
-  rm -f suspended
+  rm -rf suspended
   send CONT
-  naps=0
-  until is_over || [ "$naps" -ge $(($1 * 5)) ]; do
+  set_deadline "$1"
+  until is_over || ! is_in_time; do
     # Without the wrapper nobody else sees the job's end.
     wrapper_is_alive || { find_left && [ -n "$left" ]; } || break
     nap
@@ -122,10 +89,9 @@ end() {
     if [ -n "$left" ]; then
       send KILL
     elif ! wrapper_is_alive; then
-      is_over && return
-      cause=$2
-      [ "$cause" != cancel ] || cause=canceled
-      write_exit -1 0 "$cause"
+      find_unsound exit over
+      # The wrapper may have been faster.
+      read_exit exit || read_exit over || write_exit -1 0 "$word"
       tell
       return
     fi
@@ -140,7 +106,7 @@ end() {
 run_part() {
   export WEIR_PART="$1" WEIR_WRAPPER="$$"
   awk=
-  { read -r awk <"$root/lib/awk"; } 2>/dev/null
+  { read -r awk <"$support/lib/awk"; } 2>/dev/null
   if [ -n "$awk" ]; then
     # A shell says 137 for `exit 137` and for a KILL alike. The system() of this server's awk tells them apart: see
     # prepare.sh. The command is in the foreground, for & would make the job deaf to INT and QUIT.
@@ -186,16 +152,18 @@ run_part() {
 }
 
 # Sees to it that nothing is left of what has just ended: TERM, KILL after $1 seconds. A job that is being canceled, or
-# is past its time limit, has had its TERM.
+# is past its time limit, has had its TERM. Into `waited`: whether something was left.
 finish() {
-  naps=0
+  waited=
   if [ "$young" = 1 ]; then find_left young; else find_left; fi
-  if [ -e over ] || ! { [ -e cancel ] || [ -e timelimit ]; }; then
+  if [ -n "$is_site" ] || ! { [ -e cancel ] || [ -e timelimit ]; }; then
     send TERM
     send CONT
   fi
+  set_deadline "$1"
   while [ -n "$left" ]; do
-    [ "$naps" -lt $(($1 * 5)) ] || send KILL
+    waited=1
+    is_in_time || send KILL
     nap
     find_left
   done
@@ -208,28 +176,49 @@ kill_left() {
   done
 }
 
-# After $1 seconds runs the rest of its arguments, unless `timer` is ended before. It outlives the wrapper if it must.
+# After $1 seconds runs the rest of its arguments, unless it is ended before, by end_timer; $2: the descriptor by which
+# that is told from what others send it. It outlives the wrapper if it must.
 set_timer() {
   (
     # KILL, for between its fork and its exec a sleep forgets what else it gets.
-    trap 'kill -s KILL "$!" 2>/dev/null; exit' TERM
-    sleep "$1" &
-    wait "$!"
-    trap - TERM
-    shift
+    trap 'kill -s KILL "$!" 2>/dev/null; [ ! -e "/proc/$$/fd/$2" ] || exit' TERM
+    trap : HUP INT QUIT PIPE USR1 USR2
+    set_deadline "$1"
+    while is_in_time; do
+      rest=$(((deadline - now) / 100))
+      if [ "$rest" = 0 ]; then
+        nap
+        continue
+      fi
+      # One that is longer would not notice for how long the machine has slept.
+      [ "$rest" -le 60 ] || rest=60
+      sleep "$rest" &
+      wait "$!"
+    done
+    trap : TERM
+    shift 2
     is_wrapper=
     "$@"
   ) 9<&- &
   timer=$!
 }
 
+# $1: the descriptor, 7 or 8. It stays open, for the timer may look at it late.
+end_timer() {
+  if [ "$1" = 7 ]; then exec 7</dev/null; else exec 8</dev/null; fi
+  kill "$timer" 2>/dev/null
+}
+
+# Whether the job's output can be read and written to: a FIFO in its place would hold the wrapper.
+has_output() { [ -f stdout ] && [ ! -h stdout ]; }
+
 # Whether the output says that all went well. "/bin/echo JARVICE_CMD_SUCCESS" is the command as `set -x` shows it, not
 # the verdict. Lines may be as long as the disk is large, and tools that read lines would hold them in memory: so they
 # are folded, and in another place the second time, in case the word was just there. (BusyBox folds nothing so wide.)
 is_success() {
+  has_output || return 1
   # As it mostly is: a line of its own among the last.
-  word=JARVICE_CMD_SUCCESS newline='
-'
+  word=JARVICE_CMD_SUCCESS
   case $(tail -c 4096 stdout 2>/dev/null) in
   "$word" | *"$newline$word" | *"$newline$word$newline"*) return ;;
   esac
@@ -247,11 +236,12 @@ job | epilogue)
   weir_part=$1 weir_id=$WEIR_ID weir_script=$WEIR_SCRIPT
   if [ -n "$WEIR_JOINED" ]; then exec </dev/null >>stdout 2>&1; else exec </dev/null >>stdout 2>>stderr; fi
   { read -r weir_mask <"$WEIR_ROOT/lib/umask"; } 2>/dev/null && umask "$weir_mask"
-  unset WEIR_WRAPPER WEIR_RUN WEIR_PART WEIR_ROOT WEIR_ID WEIR_SCRIPT WEIR_SETSID WEIR_JOINED
+  unset WEIR_WRAPPER WEIR_RUN WEIR_PART WEIR_ROOT WEIR_ID WEIR_SCRIPT WEIR_SETSID WEIR_JOINED WEIR_GUARDS
   stat_of "$$"
   # shellcheck disable=SC2086 # words are wanted
   set -- $stat
   # Without setsid(1) the session is somebody else's.
+  make_way session
   if [ "$4" = "$$" ]; then echo "$$ ${20}" >session; else echo "0 0" >session; fi
   # A cancel looks for processes after it has made its mark: it either finds this one, or is found here.
   [ "$weir_part" = epilogue ] || ! [ -e cancel ] || kill -s KILL "$$"
@@ -289,11 +279,15 @@ job | epilogue)
   exec sh "$weir_script"
   ;;
 end | left | signal)
-  mode=$1 dir=$2 id=$3 root=${2%/jobs/*} is_wrapper=
+  mode=$1 dir=$2 id=$3 is_wrapper=
   cd "$dir" || exit
   shift 3
   case $mode in
-  end) end "$@" ;;
+  end)
+    support=$4
+    trap : HUP INT QUIT PIPE TERM
+    end "$@"
+    ;;
   left)
     find_left
     echo "${left# }"
@@ -308,9 +302,11 @@ end | left | signal)
   esac
   exit 0
   ;;
+run) ;;
+*) exit 64 ;;
 esac
 
-dir=$2 id=$3 limit=$4 grace=$5 judged=$6 joined=$7 secret=$8 root=$9
+dir=$2 id=$3 limit=$4 grace=$5 judged=$6 joined=$7 secret=$8 support=$9
 shift 9
 gobetween=$1 is_wrapper=1
 cd "$dir" || exit
@@ -320,8 +316,9 @@ trap : HUP INT QUIT PIPE TERM
 stat_of "$$"
 # shellcheck disable=SC2086 # words are wanted
 set -- $stat
+own_ticks=${20}
 read -r boot </proc/sys/kernel/random/boot_id
-record="$$ ${20} $boot $(date +%s)"
+record="$$ $own_ticks $boot $(date +%s)"
 printf '%s\n' "$0" >.wrapper && printf '%-63s\n' '' >.exit && printf '%s\n' "$record" >.start || exit
 # Whoever makes `start` has the attempt: if that was void.sh or cancel.sh, nothing is run.
 ln .start start 2>/dev/null || exit
@@ -334,43 +331,41 @@ if [ "$PPID" = "$gobetween" ]; then
   kill -s KILL "$PPID" 2>/dev/null
 fi
 
-export WEIR_RUN="$0" WEIR_ROOT="$root" WEIR_ID="$id" WEIR_SCRIPT="$dir/script" WEIR_JOINED='' WEIR_SETSID=''
+export WEIR_RUN="$0" WEIR_ROOT="$support" WEIR_ID="$id" WEIR_SCRIPT="$dir/script" WEIR_JOINED='' WEIR_SETSID=''
 [ "$secret" = 0 ] || WEIR_SCRIPT=/proc/self/fd/9
 [ "$joined" = 0 ] || WEIR_JOINED=1
 if command -v setsid >/dev/null; then WEIR_SETSID=setsid; fi
 
-timer=
-[ "$limit" = 0 ] || set_timer "$limit" end "$grace" timelimit
+timer='' is_site=''
+[ "$limit" = 0 ] || set_timer "$limit" 7 end "$grace" timelimit
 run_part job
 # Once it is ending the job it goes on until nothing is left.
-[ -z "$timer" ] || [ -e timelimit ] || kill "$timer" 2>/dev/null
+[ -z "$timer" ] || [ -e timelimit ] || end_timer 7
 exec 9<&-
 finish "$grace"
+# Nobody ends the job any more: see is_over.
+exec 6</dev/null
 # A job ends when the last of it does.
-[ "$naps" = 0 ] || ended=
+[ -z "$waited" ] || ended=
 
 cause=exited
 [ "$code" != -1 ] || cause=signaled
 [ ! -e timelimit ] || cause=timelimit
 [ ! -e cancel ] || cause=canceled
 if [ "$judged" = 1 ] && [ "$cause" = exited ]; then
-  if is_success; then
-    code=0
-    echo "JARVICE Job completed OK" >>stdout
-  else
-    code=1
-    echo "JARVICE Job failed, investigate logs" >>stdout
-  fi
+  code=1 verdict="JARVICE Job failed, investigate logs"
+  if is_success; then code=0 verdict="JARVICE Job completed OK"; fi
+  if has_output; then echo "$verdict" >>stdout; fi
 fi
 if [ -s epilogue ]; then
-  # From here on nobody ends the job any more: what runs now is the site's.
-  ended=${ended:-$(date +%s)}
+  is_site=1 ended=${ended:-$(date +%s)}
+  make_way over
   echo "$code $signal $cause $ended" >over
   export WEIR_EXIT_CODE="$code" WEIR_EXIT_SIGNAL="$signal" WEIR_EXIT_CAUSE="$cause"
   how="$code $signal $cause $ended"
-  set_timer 60 kill_left
+  set_timer 60 8 kill_left
   run_part epilogue
-  kill "$timer" 2>/dev/null
+  end_timer 8
   finish 5
   # shellcheck disable=SC2086 # words are wanted
   set -- $how

@@ -1,21 +1,33 @@
 #!/bin/sh
-# Sends a signal to all processes of a job, but not to its wrapper. Arguments: ROOT ID ATTEMPT SIGNAL, the signal's name
-# without SIG. STOP also marks the job as suspended, CONT takes the mark away.
-# Prints `done COUNT`, `over` if the job has ended or `absent` if there is none.
+# Sends a signal to all processes of a job, but not to its wrapper. Arguments: ROOT ID ATTEMPT SIGNAL MACHINE, the
+# signal's name without SIG. STOP also marks the job as suspended, CONT takes the mark away. Prints `done COUNT`, `over`
+# if the job has ended or `absent` if there is none.
+# shellcheck disable=SC2034,SC2154 # shared with records.sh
 umask 077
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
-if ! cd "jobs/$2/attempt-$3" 2>/dev/null || ! [ -e start ]; then
+id=$2 is_wrapper=
+if [ -h "jobs/$2/attempt-$3" ] || ! cd "jobs/$2/attempt-$3" 2>/dev/null || ! is_here "$5"; then
   echo absent
   exit
 fi
-if [ -e exit ] || [ -e over ]; then
+find_left
+if [ -z "$left" ] && ! wrapper_is_alive; then
+  if [ -e exit ] || [ -e over ]; then
+    echo over
+    exit
+  elif [ ! -e start ]; then
+    echo absent
+    exit
+  fi
+elif is_over; then
   echo over
   exit
 fi
-read -r wrapper <.wrapper || exit 73
 case $4 in
-STOP) true >suspended || exit 73 ;;
-CONT) rm -f suspended ;;
+STOP) [ -e suspended ] || [ -h suspended ] || true >suspended || exit 73 ;;
+CONT) rm -rf suspended ;;
 esac
-count=$(sh "$wrapper" signal "$PWD" "$2" "$4") || exit 73
-echo "done $count"
+send "$4"
+# shellcheck disable=SC2086 # words are wanted
+set -- $left
+echo "done $#"

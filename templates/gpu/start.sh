@@ -4,15 +4,19 @@
 #   exists                         somebody has this attempt already; nothing was done
 #   void                           it was given up before it began; nothing runs, and nothing will
 #   removed                        the job was removed
+#   owned HOST                     the job root belongs to another Weir, which runs on HOST; nothing was done
 # If it cannot be, nothing is left of it: a sentence on standard error, and status 73.
 #
-# Arguments: ROOT HASH ID ATTEMPT SECRET LIMIT GRACE JUDGED JOINED. Standard input: shell text that sets job,
-# environment, preamble, epilogue, place, script, shown and input, then complete=1. As arguments these would be seen by
-# everybody on the server, and be bounded by 128 KB. With SECRET=1 `shown` is the script as it may stay on disk,
-# without its secrets; `input` is what input.sh has unpacked for this very try, if anything.
+# Arguments: ROOT HASH ID ATTEMPT SECRET LIMIT GRACE JUDGED JOINED MACHINE OWNER, the last two as sweep.sh takes them.
+# Standard input: shell text that sets job, environment, preamble, epilogue, place, script, shown and input, then
+# complete=1. As arguments these would be seen by everybody on the server, and be bounded by 128 KB. With SECRET=1
+# `shown` is the script as it may stay on disk, without its secrets; `input` is what input.sh has unpacked for this very
+# try, if anything.
 unset WEIR_JOB_ID job environment preamble epilogue place script shown input complete
 secret=$5 limit=$6 grace=$7 judged=$8 joined=$9 id=$3 attempt=$4 hash=$2
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
+shift 9
+machine=$1 owner=$2
 root=$PWD
 # A pipe can be opened by name, which saves a process; the socket that some sshd have there cannot.
 # shellcheck disable=SC1091 # made by Weir
@@ -25,6 +29,17 @@ if [ "$complete" != 1 ]; then
 fi
 if [ -e "removed/$id" ]; then
   echo removed
+  exit
+fi
+
+# A start that was long under way must not come to a root that is another's by now.
+find_unsound "owners/${machine#*@}"
+read_record "owners/${machine#*@}"
+# shellcheck disable=SC2086,SC2154 # words are wanted; records.sh
+if [ -n "$owner" ] && ! owns $owner; then
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $record
+  echo "owned ${2:--}"
   exit
 fi
 
@@ -59,7 +74,7 @@ take_input() {
 write_files() {
   cd "$directory" && take_input && { [ -s ../job ] || put ../job "$job"; } &&
     put environment "$environment" && put preamble "$preamble" && put epilogue "$epilogue" && put place "$place" &&
-    true >stdout && true >stderr && true >trouble || return
+    put machine "$machine" && true >stdout && true >stderr && true >trouble || return
   if [ "$secret" = 1 ]; then
     put script "$shown" && printf '%s' "$script" >.secret && exec 9<.secret && rm .secret
   else
@@ -72,8 +87,8 @@ failed() {
   { read -r reason <"$directory/trouble"; } 2>/dev/null
   if [ -z "$reason" ]; then
     # Most often the disk is full, of which a file of this disk says nothing.
-    reason=$({ head -c 4096 /dev/zero >"$root/lib/probe.$$"; } 2>&1)
-    rm -f "$root/lib/probe.$$"
+    reason=$({ head -c 4096 /dev/zero >"$root/machines/$machine/lib/probe.$$"; } 2>&1)
+    rm -f "$root/machines/$machine/lib/probe.$$"
     reason=${reason##*: }
   fi
   [ -e "$directory/start" ] || rm -rf "$directory"
@@ -94,15 +109,16 @@ command -v setsid >/dev/null || {
 }
 # What keeps systemd from ending it with this login; see prepare.sh.
 scope=
-{ read -r scope <"$root/lib/scope"; } 2>/dev/null
+{ read -r scope <"$root/machines/$machine/lib/scope"; } 2>/dev/null
+[ -z "$scope" ] || scope='systemd-run --user --scope --quiet --collect'
 [ -z "$scope" ] || export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
 # In the foreground of a shell in between: & would make the wrapper, and with it the job, deaf to INT and QUIT. That
 # shell is ended by the wrapper when all is well, which is nothing to tell of, and ends with it when not.
 begin() {
   record=$(
     read -r self _ </proc/self/stat
-    $scope $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" "$joined" "$secret" \
-      "$root" "$self" </dev/null 2>trouble
+    WEIR_GUARDS=$id $scope $setsid sh "$root/lib/run-$hash.sh" run "$directory" "$id" "$limit" "$grace" "$judged" \
+      "$joined" "$secret" "$root/machines/$machine" "$self" </dev/null 2>trouble
     :
   )
 } 2>/dev/null

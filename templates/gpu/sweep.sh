@@ -1,7 +1,12 @@
 #!/bin/sh
-# What became of many attempts of jobs, in one command and without a fork for each. Arguments: ROOT SMI ID/ATTEMPT...
-# Prints `now EPOCH` and `boot BOOT`, then for each attempt a line `ID ATTEMPT STATE ...`, where START stands for the
-# start record, PID TICKS BOOT EPOCH:
+# What became of many attempts of jobs, in one command and without a fork for each. Arguments: ROOT SMI [MACHINE OWNER
+# STALE] ID/ATTEMPT... MACHINE is what prepare.sh calls this machine. OWNER is who asks, ID HOST PLACE COUNT: where the
+# root is nobody's, ours, or was last said to be another's by the words STALE, it is said to be ours; empty to leave
+# that.
+#
+# Prints `now EPOCH`, `boot BOOT` and `owner RECORD`, which is whose the root now is, or `-` if that is damaged, `none`
+# if it cannot be written. Then for each attempt a line `ID ATTEMPT STATE ...`, where START stands for the start record,
+# PID TICKS BOOT EPOCH, or 0 0 WORD 0 where only the rest is known:
 #   absent                  there is none
 #   claimed                 it was taken, and has not begun yet
 #   running START
@@ -11,86 +16,234 @@
 #   rebooted START          the server was started anew under it
 #   orphaned START PID,PID  the wrapper was killed, processes of the job live; - while what ends it lives
 #   vanished START          the wrapper was killed, nothing is left
+#   gone                    it has begun, nothing of it is left, and its records are gone
+#   damaged WHAT PID,PID    WHAT of its records is not as it must be; these processes of it live, or -
+#   elsewhere MACHINE       it is another machine's, of which nothing can be said here
+# A job can write its own records. So it has ended only when neither its wrapper lives nor a process of it.
+#
 # and with SMI=1 what nvidia-smi says, in sections `smi-gpus STATUS`, `smi-apps STATUS` and `smi-end`; status 124 is a
 # nvidia-smi that does not answer, 125 a disk that did not take what it said. In the second, `user PID NAME` says whose
 # the processes are, `job PID ID` of which job.
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
-root=$PWD smi=$2
+smi=$2 machine='' owner='' stale='' own=.
 shift 2
+case ${1-} in *@*)
+  machine=$1 owner=$2 stale=$3 own=machines/$1
+  shift 3
+  ;;
+esac
+[ -d "$own/lib" ] || exit 73
+umask 077
 read -r boot </proc/sys/kernel/random/boot_id
 echo "now $(date +%s)"
 echo "boot $boot"
 
-# $1 directory; into `start` and `end`: the records, empty if there are none.
-read_records() {
-  start='' end=''
-  if [ -e "$1/exit" ]; then read -r end <"$1/exit"; fi
-  if [ -e "$1/start" ]; then
-    # A file that was made at once with its text and is empty has lost it when the server broke down.
-    read -r start <"$1/start" || start="0 0 unknown 0"
-  fi
-} 2>/dev/null
-
-# The wrapper that the words of the start record stand for.
-is_alive() {
-  stat=
-  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+# Into `record`: whose the root is on this machine.
+claim_root() {
+  file=owners/${machine#*@}
+  find_unsound "$file"
+  read_record "$file"
+  status=$?
+  [ "$status" != 2 ] || record=-
   # shellcheck disable=SC2086 # words are wanted
-  set -- "$2" ${stat##*') '}
-  case $2 in [ZX]) return 1 ;; esac
-  [ "$1" = "${21}" ]
+  if [ "$status" = 1 ]; then
+    { printf '%s\n' "$owner" >"$own/owner.$$" && ln "$own/owner.$$" "$file"; } 2>/dev/null
+    rm -f "$own/owner.$$"
+    read_record "$file" || record=none
+  elif owns $owner || [ "$record" = "$stale" ]; then
+    [ "$status" = 0 ] || rm -rf "$file"
+    { printf '%s\n' "$owner" >"$own/owner.$$" && mv -f "$own/owner.$$" "$file" && record=$owner; } 2>/dev/null ||
+      rm -f "$own/owner.$$"
+  fi
+}
+record=unasked
+[ -z "$owner" ] || claim_root
+echo "owner $record"
+
+# Into `files`: what may be read of the attempts $@.
+list_records() {
+  files=
+  for job do
+    place=jobs/${job%/*}/attempt-${job##*/}
+    files="$files $place/start $place/.start $place/exit $place/over $place/.ending $place/session $place/machine"
+  done
 }
 
-# shellcheck disable=SC2086 # records are words
+# $1 directory. Into `state`: what can be said of an attempt without looking for its processes; else it is empty, and
+# `fault` says what is wrong with its directory.
 look() {
-  if ! [ -d "$1" ]; then
-    state=absent
-    return
-  fi
-  read_records "$1"
-  if [ -n "$start" ] && [ -z "$end" ] && is_alive $start; then
+  state='' fault='' start='' start_status=1
+  if [ -h "${1%/*}" ] || [ -h "$1" ]; then
+    fault='link'
+  elif ! [ -d "$1" ]; then
+    fault=absent
+  elif ! { [ -r "$1" ] && [ -x "$1" ]; }; then
+    fault=directory
+  elif read_start "$1/" && is_wrapper_of "$start"; then
     state="running $start"
-    [ ! -e "$1/suspended" ] || state="suspended $start"
+    if [ -e "$1/suspended" ] && { ! read_record "$1/session" || is_stopped "${record%% *}"; }; then
+      state="suspended $start"
+    fi
+  fi
+}
+
+# Whether the process $1 is stopped; one that cannot be looked at may be.
+is_stopped() {
+  stat_of "$1"
+  case $stat in [Tt]* | '') ;; *) return 1 ;; esac
+}
+
+# Into `marks`: which process is of which job, and of which the wrapper, by what they found in their environment.
+find_marks() {
+  marks=$(LC_ALL=C grep -aoEs 'WEIR_(JOB_ID|GUARDS)=[0-9A-Z]{26}' /proc/[0-9]*/environ /dev/null)
+}
+
+# Into `left`: the living processes of the job $1, whose directory is $2, with commas. The wrapper is among them where
+# no start record says that it is gone.
+find_processes() {
+  left=
+  case $marks in *"=$1"*)
+    for mark in $marks; do
+      case $mark in
+      *GUARDS="$1") [ "$start_status" != 0 ] || continue ;;
+      *="$1") ;;
+      *) continue ;;
+      esac
+      mark=${mark#/proc/}
+      case $left, in *",${mark%%/*},"*) ;; *) left=$left,${mark%%/*} ;; esac
+    done
+    ;;
+  esac
+  # shellcheck disable=SC2086 # records are words
+  if read_record "$2/session" && is_alive $record; then
+    case $left, in *",${record%% *},"*) ;; *) left=$left,${record%% *} ;; esac
+  fi
+  left=${left#,}
+}
+
+# $1 id, $2 directory, after `look`: what its processes say, then its records.
+judge() {
+  find_processes "$1" "$2"
+  if [ -n "$left" ]; then
+    case $start_status$start in
+    *' void '*) state="damaged start $left" ;;
+    0*) state="orphaned $start $left" ;;
+    *) state="damaged $(damage "$fault") $left" ;;
+    esac
     return
   fi
-  # It may have ended between the two looks; and if that happened during its epilogue, how it did is known already.
-  read_records "$1"
-  if [ -z "$end" ] && [ -e "$1/over" ]; then read -r over <"$1/over"; else over=; fi
-  case $start in
-  '') state=claimed ;;
-  *' void '*)
-    state="ended $start ${end:--1 0 canceled ${start##* }}"
+  case $fault in
+  absent) state=absent ;;
+  link) state=gone ;;
+  directory) state="damaged directory -" ;;
+  *) judge_records "$2" ;;
+  esac
+}
+
+damage() {
+  case $1 in
+  '') echo start ;;
+  absent | link) echo directory ;;
+  *) echo "$1" ;;
+  esac
+}
+
+is_empty() { [ -f "$1" ] && [ ! -h "$1" ] && [ -r "$1" ] && [ ! -s "$1" ]; }
+
+# $1 directory of an attempt of which nothing lives.
+judge_records() {
+  if [ -n "$machine" ] && read_record "$1/machine" && [ "$record" != "$machine" ]; then
+    state="elsewhere $record"
+    return
+  fi
+  # shellcheck disable=SC2086 # records are words
+  if read_record "$1/.ending" && is_alive $record && [ "$start_status" = 0 ]; then
+    # Whoever ends it writes that down a moment later.
+    state="orphaned $start -"
+    return
+  fi
+  # What has begun was not given up before, whoever says so now.
+  case $start_status$start in 1 | *' void '*)
+    # shellcheck disable=SC2086 # records are words
+    if [ -e "$1/session" ] && read_record "$1/.start" && is_start $record; then start=$record start_status=0; fi
     ;;
-  *" $boot "*)
-    state="ended $start ${end:-$over}"
-    if [ -z "$end" ]; then
-      { read -r wrapper <"$1/.wrapper" && left=$(sh "$wrapper" left "$root/$1" "$2"); } || exit 73
-      if [ -z "$left$over" ] && { read -r ender since <"$1/.ending"; } 2>/dev/null; then
-        # Whoever ends it writes that down a moment later.
-        if is_alive "$ender" "$since"; then left=-; else read_records "$1"; fi
-      fi
-      set -- $left
-      if [ $# != 0 ]; then
-        state="orphaned $start $(IFS=, && echo "$*")"
-      elif [ -n "$end" ]; then
-        state="ended $start $end"
-      elif [ -z "$over" ]; then
-        state="vanished $start"
-      fi
-    fi
+  esac
+  read_exit "$1/exit"
+  end_status=$? end=$record
+  if [ "$end_status" = 1 ]; then
+    # How a job ended is known before its epilogue, which the server may not have survived.
+    read_exit "$1/over"
+    end_status=$? end=$record
+    [ "$end_status" != 2 ] || end=over
+  elif [ "$end_status" = 2 ]; then
+    end='exit'
+  fi
+  # A file that was made at once with its text and is empty has lost it when the server broke down.
+  if [ "$start_status" = 2 ] && is_empty "$1/start"; then start_status=0 start="0 0 unknown 0"; fi
+  case $start_status$end_status in
+  *2)
+    state="damaged $end -"
+    [ "$start_status" != 2 ] || state="damaged start -"
     ;;
-  *)
-    state="rebooted $start"
-    [ -z "${end:-$over}" ] || state="ended $start ${end:-$over}"
+  00) state="ended $start $end" ;;
+  10) state="ended 0 0 gone 0 $end" ;;
+  20) state="ended 0 0 damaged 0 $end" ;;
+  21) state="damaged start -" ;;
+  11)
+    state=claimed
+    [ ! -e "$1/session" ] || state=gone
+    ;;
+  01)
+    case $start in
+    *' void '*) state="ended $start -1 0 canceled ${start##* }" ;;
+    *" $boot "*) state="vanished $start" ;;
+    *) state="rebooted $start" ;;
+    esac
     ;;
   esac
 }
 
-for job do
-  look "jobs/${job%/*}/attempt-${job##*/}" "${job%/*}"
-  echo "${job%/*} ${job##*/} $state"
-done
+# The attempts $@, none of which has a blank in it; into `later`: those that are to be judged.
+look_at() {
+  list_records "$@"
+  # shellcheck disable=SC2086 # paths without blanks
+  find_unsound $files
+  for job do
+    place=jobs/${job%/*}/attempt-${job##*/}
+    look "$place"
+    if [ -z "$state" ] && [ -n "$marks" ]; then judge "${job%/*}" "$place"; fi
+    if [ -n "$state" ]; then echo "${job%/*} ${job##*/} $state"; else later="$later $job"; fi
+  done
+}
+
+# As many at once as find(1) can be told of. What lives is seen at the first look; for the others all processes are
+# looked through, once. They are marked before their records are read: what has ended in between has written that down.
+in_parts() {
+  part='' count=0
+  for job do
+    part="$part $job" count=$((count + 1))
+    if [ "$count" = 500 ]; then
+      # shellcheck disable=SC2086 # attempts are words
+      look_at $part
+      part='' count=0
+    fi
+  done
+  # shellcheck disable=SC2086 # attempts are words
+  [ -z "$part" ] || look_at $part
+}
+
+marks='' later=''
+in_parts "$@"
+if [ -n "$later" ]; then
+  find_marks
+  marks="$marks
+none" asked=$later later=''
+  # shellcheck disable=SC2086 # attempts are words
+  in_parts $asked
+fi
 [ "$smi" = 1 ] || exit 0
+# What is written from here on is of this machine alone.
+cd "$own" || exit 73
 if ! command -v nvidia-smi >/dev/null; then
   printf '%s\n' 'smi-gpus 127' 'smi-apps 127' smi-end
   exit

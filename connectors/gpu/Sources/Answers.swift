@@ -1,3 +1,4 @@
+import ConnectorSupport
 import Foundation
 
 /// An answer of one of our scripts that is not as it must be. Nothing of it counts then: a half-read answer could make a
@@ -39,8 +40,14 @@ struct AnswerLines {
 
   mutating func number(_ word: String) throws(MalformedAnswer) -> Int {
     let value = try value(word)
-    guard let number = Int(digits: value) else { throw malformed("\(word) \(value)") }
+    guard let number = MachineNumber.count(value) else { throw malformed("\(word) \(value)") }
     return number
+  }
+
+  mutating func time(_ word: String) throws(MalformedAnswer) -> Date {
+    let value = try value(word)
+    guard let time = MachineNumber.time(value) else { throw malformed("\(word) \(value)") }
+    return time
   }
 
   /// The rests of the next lines that begin so.
@@ -54,11 +61,12 @@ struct AnswerLines {
   }
 
   /// `<id> <n> <state>`
-  mutating func attempt() throws(MalformedAnswer) -> (id: AttemptID, state: AttemptState) {
+  /// - Parameter now: by the server's clock.
+  mutating func attempt(now: Date) throws(MalformedAnswer) -> (id: AttemptID, state: AttemptState) {
     let line = next()
     let fields = line?.split(separator: " ", omittingEmptySubsequences: false) ?? []
-    guard fields.count > 2, JobID.isOne(fields[0]), let number = Int(digits: fields[1]), number > 0,
-      let state = AttemptState(fields.dropFirst(2))
+    guard fields.count > 2, JobID.isOne(fields[0]), let number = MachineNumber.count(fields[1]), number > 0,
+      let state = AttemptState(fields.dropFirst(2), now: now)
     else { throw malformed(line) }
     return (AttemptID(job: String(fields[0]), number: number), state)
   }
@@ -81,6 +89,8 @@ struct SweepAnswer: Sendable, Equatable {
   /// By the server's clock.
   let now: Date
   let boot: String
+  /// Whose the job root is; see ``RootOwner``.
+  let owner: String
   let attempts: [AttemptID: AttemptState]
   /// What nvidia-smi said; nil when it was not asked.
   let smi: NVIDIASMI.Output?
@@ -90,13 +100,14 @@ struct SweepAnswer: Sendable, Equatable {
   ///   - asksSMI: whether nvidia-smi was asked too.
   init(_ output: [UInt8], asked: some Collection<AttemptID>, asksSMI: Bool) throws(MalformedAnswer) {
     var lines = try AnswerLines(output, of: "sweep.sh")
-    now = Date(timeIntervalSince1970: TimeInterval(try lines.number("now")))
+    now = try lines.time("now")
     boot = String(try lines.value("boot"))
+    owner = String(try lines.value("owner"))
     var attempts: [AttemptID: AttemptState] = [:]
     let expected = Set(asked)
     while attempts.count < expected.count {
       let line = lines.first
-      let (id, state) = try lines.attempt()
+      let (id, state) = try lines.attempt(now: now)
       guard expected.contains(id), attempts.updateValue(state, forKey: id) == nil else { throw lines.malformed(line) }
     }
     self.attempts = attempts
@@ -117,6 +128,8 @@ struct ListAnswer: Sendable, Equatable {
 
   struct Attempt: Sendable, Equatable {
     let number: Int
+    /// The machine that it says it is of; nil where jobs were started before that was written.
+    var machine: String?
     /// The lines of what Weir wrote of its place.
     let place: [String]
   }
@@ -134,7 +147,8 @@ struct ListAnswer: Sendable, Equatable {
       if lines.first?.hasPrefix("attempt ") == true {
         let number = try lines.number("attempt")
         guard number > 0 else { throw lines.malformed("attempt \(number)") }
-        entry.attempt = Attempt(number: number, place: lines.block("+ "))
+        let machine = lines.first?.hasPrefix("machine ") == true ? String(try lines.value("machine")) : nil
+        entry.attempt = Attempt(number: number, machine: machine, place: lines.block("+ "))
       }
       entries.append(entry)
     }
@@ -155,6 +169,8 @@ struct PrepareAnswer: Sendable, Equatable {
   let architecture: String
   /// Whether its tar reads archives in the format pax.
   let readsPax: Bool
+  /// What it is called in its job root, which other machines may use too.
+  let machine: String
   /// What an administrator should change there.
   let warnings: [String]
 
@@ -163,13 +179,18 @@ struct PrepareAnswer: Sendable, Equatable {
     let first = lines.first
     root = String(try lines.value("root"))
     guard root.hasPrefix("/") else { throw lines.malformed(first) }
-    now = Date(timeIntervalSince1970: TimeInterval(try lines.number("now")))
+    now = try lines.time("now")
     boot = String(try lines.value("boot"))
     cpus = try lines.number("cpus")
     memoryMB = try lines.number("memory")
     host = String(try lines.value("host"))
     architecture = String(try lines.value("arch"))
     readsPax = try lines.number("pax") == 1
+    let last = lines.first
+    machine = String(try lines.value("machine"))
+    guard machine.wholeMatch(of: /[A-Za-z0-9._-]{1,64}@[A-Za-z0-9._-]{1,80}/) != nil else {
+      throw lines.malformed(last)
+    }
     warnings = lines.block("warning ")
     try lines.end()
   }
@@ -184,8 +205,13 @@ enum StartAnswer: Sendable, Equatable {
   case removed
   /// The attempt never ran, and never will.
   case void
+  /// Something of the attempt lives, or may, whatever its records say.
+  case busy
+  /// The job root belongs to another Weir, which runs on that host.
+  case owned(host: String)
 
-  init(_ output: [UInt8], of script: String = "start.sh") throws(MalformedAnswer) {
+  /// - Parameter now: by our clock, from which the server's may differ.
+  init(_ output: [UInt8], of script: String = "start.sh", now: Date = Date()) throws(MalformedAnswer) {
     var lines = try AnswerLines(output, of: script)
     let line = lines.next()
     let fields = line?.split(separator: " ", omittingEmptySubsequences: false) ?? []
@@ -193,8 +219,10 @@ enum StartAnswer: Sendable, Equatable {
     case ("exists", 1): self = .exists
     case ("removed", 1): self = .removed
     case ("void", 1): self = .void
+    case ("busy", 1): self = .busy
+    case ("owned", 2): self = .owned(host: String(fields[1]))
     case ("started", _):
-      guard let record = StartRecord(fields.dropFirst()) else { throw lines.malformed(line) }
+      guard let record = StartRecord(fields.dropFirst(), now: now) else { throw lines.malformed(line) }
       self = .started(record)
     default: throw lines.malformed(line)
     }
@@ -205,7 +233,7 @@ enum StartAnswer: Sendable, Equatable {
 /// What cancel.sh says: one word.
 enum CancelAnswer: String, Sendable, OneWord {
   static let script = "cancel.sh"
-  case asked, over, absent, void
+  case asked, over, absent, void, elsewhere
 }
 
 /// What remove.sh says: one word.

@@ -12,10 +12,12 @@ extension Fleet {
         let agent = entry.agent
         let status = agent.status.value
         guard status.isTried, agent.spec.value.isEnabled, entry.isListed || !agent.jobs.value.isEmpty else { return [] }
-        if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] }
+        let damaged = status.damageWords.map { ["\(agent.name): \($0)"] } ?? []
+        if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] + damaged }
         var troubles = agent.inventory.gpus.compactMap { gpu in
           gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
         }
+        troubles += damaged
         troubles += (status.facts?.warnings ?? []).map { "\(agent.name): \($0)" }
         troubles += (agent.gpuStatus.value.reading?.warnings ?? []).map { "\(agent.name): nvidia-smi: \($0)" }
         if abs(status.skew) > 30 {

@@ -22,6 +22,12 @@ public final class GPUConnector: Connector {
     public var claimPatience: Duration = .seconds(30)
     /// How long after a start servers that cannot be reached are waited for before jobs are started on the others.
     public var recallPatience: Duration = .seconds(30)
+    /// Which Weir this is to others that may use the same job roots.
+    public var owner = RootOwner()
+    /// How long the record of another must be unchanged before its job root is taken over.
+    var ownerPatience = RootOwner.Patience()
+    /// How long a server must be neither in the servers file nor to be reached before its jobs are lost.
+    public var lostAfter: Duration = .seconds(600)
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 
@@ -44,6 +50,7 @@ public final class GPUConnector: Connector {
   private let configuration: Configuration
   private let logger: Logger
   private let fleet = Shared<Fleet?>(nil)
+  private let gone = Shared(GoneServers())
 
   /// - Throws: ``ServersFault`` with everything that is wrong in the servers file.
   public init(_ place: Place, configuration: Configuration, logger: Logger) throws(ServersFault) {
@@ -135,10 +142,19 @@ public final class GPUConnector: Connector {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
     var observation = Observation(time: Date(), sightings: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
+    let present = Set(
+      fleet.agents.value.filter { $0.isListed || $0.agent.status.value.failure == nil }.map(\.agent.identity))
+    let homes = Set(jobs.compactMap { job in job.nodes.first.map { fleet.agent(of: job)?.identity ?? $0 } })
+    gone.change { $0.note(homes.subtracting(present)) }
     for job in jobs {
       guard let id = job.backendID else { continue }
       guard let name = job.nodes.first else {
         observation.unchanged.insert(id)
+        continue
+      }
+      let home = fleet.agent(of: job)?.identity ?? name
+      if gone.value.isGone(home, for: configuration.lostAfter) {
+        observation.sightings.append(.lost(job, with: home, at: observation.time))
         continue
       }
       guard let status = fleet.agent(of: job)?.status.value else {
@@ -155,7 +171,7 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
       }
     }
-    observation.sightings = fleet.agents.value.flatMap { $0.agent.status.value.strangers.values.map(\.sighting) }
+    observation.sightings += fleet.agents.value.flatMap { $0.agent.status.value.strangers.values.map(\.sighting) }
     return observation
   }
 

@@ -1,3 +1,4 @@
+import ConnectorSupport
 import Foundation
 
 /// One run of a job on a server.
@@ -16,22 +17,30 @@ struct StartRecord: Sendable, Equatable {
   /// When the process began, in clock ticks since the system did.
   let startTime: UInt64
   let boot: String
-  /// By the server's clock.
-  let time: Date
+  /// By the server's clock; nil when the record is lost and only the rest of the attempt is known.
+  let time: Date?
+
+  /// One of which nothing is known.
+  static let lost = StartRecord()
+
+  private init() { (pid, startTime, boot, time) = (0, 0, "lost", nil) }
 
   /// Whether the attempt was voided: nothing of it ever ran, or will.
   var isVoid: Bool { boot == "void" }
 
-  /// `<pid> <start time> <boot id> <epoch>`
-  init?(_ fields: some Collection<Substring>) {
+  /// `<pid> <start time> <boot id> <epoch>`, or `0 0 <word> 0` for a record that is lost.
+  /// - Parameter now: by the server's clock.
+  init?(_ fields: some Collection<Substring>, now: Date) {
     let fields = Array(fields)
-    guard fields.count == 4, let pid = Int(digits: fields[0]), let startTime = UInt64(digits: fields[1]),
-      !fields[2].isEmpty, let seconds = Int(digits: fields[3])
+    guard fields.count == 4, let pid = MachineNumber.count(fields[0]), let startTime = UInt64(digits: fields[1]),
+      !fields[2].isEmpty
     else { return nil }
+    let time = MachineNumber.recorded(fields[3], now: now)
+    guard time != nil || pid == 0 && fields[3] == "0" else { return nil }
     self.pid = pid
     self.startTime = startTime
     boot = String(fields[2])
-    time = Date(timeIntervalSince1970: TimeInterval(seconds))
+    self.time = time
   }
 }
 
@@ -50,16 +59,25 @@ struct ExitRecord: Sendable, Equatable {
   let time: Date
 
   /// `<code> <signal> <cause> <epoch>`, -1 for no code and 0 for no signal.
-  init?(_ fields: some Collection<Substring>) {
+  /// - Parameter now: by the server's clock.
+  init?(_ fields: some Collection<Substring>, now: Date) {
     let fields = Array(fields)
-    guard fields.count == 4, let code = fields[0] == "-1" ? -1 : Int(digits: fields[0]), code < 256,
-      let signal = Int(digits: fields[1]), let cause = Cause(rawValue: String(fields[2])),
-      let seconds = Int(digits: fields[3])
+    guard fields.count == 4, let code = fields[0] == "-1" ? -1 : MachineNumber.count(fields[0], upTo: 255),
+      let signal = MachineNumber.count(fields[1], upTo: 255), let cause = Cause(rawValue: String(fields[2])),
+      let time = MachineNumber.recorded(fields[3], now: now)
     else { return nil }
     self.code = code < 0 ? nil : code
     self.signal = signal == 0 ? nil : signal
     self.cause = cause
-    time = Date(timeIntervalSince1970: TimeInterval(seconds))
+    self.time = time
+  }
+}
+
+extension MachineNumber {
+  /// The time of a record: as it is, or `now` where it lies further ahead than clocks differ, as after a clock was set
+  /// back.
+  fileprivate static func recorded(_ text: Substring, now: Date) -> Date? {
+    time(text).map { $0.timeIntervalSince(now) > 86_400 ? now : $0 }
   }
 }
 
@@ -78,28 +96,48 @@ enum AttemptState: Sendable, Equatable {
   case orphaned(StartRecord, pids: [Int])
   /// All of it is gone, without a word of how it ended.
   case vanished(StartRecord)
+  /// It has begun, nothing of it lives, and its records are gone.
+  case gone
+  /// One of its records is not as it must be, and these processes of it live: nothing else is known.
+  case damaged(String, pids: [Int])
+  /// It is another machine's, of which this one knows nothing.
+  case elsewhere(machine: String)
 
-  /// The word for it, and its records.
-  init?(_ fields: some Collection<Substring>) {
-    let rest = fields.dropFirst()
-    switch fields.first {
+  /// The word for it, and its records; nil for any other word. Records that are not as they must be are damaged: a job
+  /// can write to its own.
+  /// - Parameter now: by the server's clock.
+  init?(_ fields: some Collection<Substring>, now: Date) {
+    guard let word = fields.first, Self.words.contains(word) else { return nil }
+    self = Self(word, fields.dropFirst(), now) ?? .damaged("records", pids: [])
+  }
+
+  private static let words: Set<Substring> = [
+    "absent", "claimed", "running", "suspended", "ended", "rebooted", "orphaned", "vanished", "gone", "damaged",
+    "elsewhere",
+  ]
+
+  private init?(_ word: Substring, _ rest: some Collection<Substring>, _ now: Date) {
+    switch word {
     case "absent" where rest.isEmpty: self = .absent
     case "claimed" where rest.isEmpty: self = .claimed
+    case "gone" where rest.isEmpty: self = .gone
+    case "elsewhere":
+      guard rest.count == 1, let machine = rest.first else { return nil }
+      self = .elsewhere(machine: String(machine))
+    case "damaged":
+      guard rest.count == 2, let record = rest.first, let pids = Self.pids(rest.dropFirst().first) else { return nil }
+      self = .damaged(String(record), pids: pids)
     case "ended":
-      guard let start = StartRecord(rest.prefix(4)), let exit = ExitRecord(rest.dropFirst(4)) else { return nil }
+      guard let start = StartRecord(rest.prefix(4), now: now), let exit = ExitRecord(rest.dropFirst(4), now: now)
+      else { return nil }
       self = .ended(start, exit)
     case "orphaned":
-      let pids = rest.dropFirst(4).map { $0.split(separator: ",", omittingEmptySubsequences: false) }
-      guard let start = StartRecord(rest.prefix(4)), pids.count == 1 else { return nil }
-      if pids[0] == ["-"] {
-        self = .orphaned(start, pids: [])
-        break
-      }
-      let numbers = pids[0].compactMap { Int(digits: $0) }
-      guard numbers.count == pids[0].count else { return nil }
-      self = .orphaned(start, pids: numbers)
-    case let word?:
-      guard let start = StartRecord(rest) else { return nil }
+      guard rest.count == 5, let start = StartRecord(rest.prefix(4), now: now),
+        let pids = Self.pids(rest.dropFirst(4).first)
+      else { return nil }
+      self = .orphaned(start, pids: pids)
+    default:
+      guard let start = StartRecord(rest, now: now) else { return nil }
       switch word {
       case "running": self = .running(start)
       case "suspended": self = .suspended(start)
@@ -107,8 +145,15 @@ enum AttemptState: Sendable, Equatable {
       case "vanished": self = .vanished(start)
       default: return nil
       }
-    case nil: return nil
     }
+  }
+
+  /// `12,13`, or `-` for none.
+  private static func pids(_ text: Substring?) -> [Int]? {
+    guard let text, text != "-" else { return text.map { _ in [] } }
+    let words = text.split(separator: ",", omittingEmptySubsequences: false)
+    let pids = words.compactMap { MachineNumber.count($0) }
+    return pids.count == words.count ? pids : nil
   }
 }
 

@@ -14,7 +14,8 @@ extension ServerAgent {
     let grace = String(max(1, configuration.grace.components.seconds))
     let answer: CancelAnswer
     do throws(BackendError) {
-      answer = try await act(GPUScript.cancel, job, [grace]) { output throws(MalformedAnswer) in
+      answer = try await act(GPUScript.cancel, job, [grace, GPUScript.wrapperHash, try ready().machine]) {
+        output throws(MalformedAnswer) in
         try CancelAnswer(output)
       }
     } catch {
@@ -22,14 +23,14 @@ extension ServerAgent {
       throw error
     }
     switch answer {
-    case .asked: break
+    case .asked, .elsewhere: break
     case .over, .absent, .void: poke()
     }
   }
 
   /// Sends a signal to all processes of a job.
   func signal(_ job: Job, _ signal: String) async throws(BackendError) {
-    let answer = try await act(GPUScript.signal, job, [signal]) { output throws(MalformedAnswer) in
+    let answer = try await act(GPUScript.signal, job, [signal, try ready().machine]) { output throws(MalformedAnswer) in
       try SignalAnswer(output)
     }
     poke()
@@ -41,7 +42,9 @@ extension ServerAgent {
   }
 
   func remove(_ job: Job) async throws(BackendError) {
-    let result = try await run(GPUScript.remove, [try root(), job.submissionToken])
+    let facts = try ready()
+    if let owner = status.value.foreignOwner { throw .unavailable("\(name): \(owner)") }
+    let result = try await run(GPUScript.remove, [facts.root, job.submissionToken, facts.machine])
     let answer = try understood { () throws(MalformedAnswer) in try RemoveAnswer(result.stdout) }
     if answer == .busy { throw .refused("\(name): something of the job still runs") }
   }
@@ -85,12 +88,15 @@ extension ServerAgent {
   /// The account that jobs run as there.
   var account: String { spec.value.login?.user ?? LocalRunner.account }
 
-  func root() throws(BackendError) -> String {
-    guard let root = status.value.facts?.root else {
+  /// What was found on the server.
+  func ready() throws(BackendError) -> PrepareAnswer {
+    guard let facts = status.value.facts else {
       throw .unavailable("\(name): \(status.value.failure ?? "is being made ready")")
     }
-    return root
+    return facts
   }
+
+  func root() throws(BackendError) -> String { try ready().root }
 
   /// Runs one of our scripts; it succeeds, or it is an error.
   func run(

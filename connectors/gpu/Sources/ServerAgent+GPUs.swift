@@ -50,12 +50,12 @@ extension ServerAgent {
   /// at a GPU that a job has just left: what the driver frees late is seen soon.
   func watchGPUs() async {
     while !Task.isCancelled {
-      guard hasGPUs, let root = status.value.facts?.root else {
+      guard hasGPUs, let facts = status.value.facts else {
         await gpuWakeup.sleep(for: .seconds(1))
         continue
       }
       let began = ContinuousClock.now
-      await readGPUs(root, began)
+      await readGPUs(facts, began)
       onChange()
       let cost = .now - began
       let isSettling = gpuStatus.value.isSettling(inventory)
@@ -64,10 +64,11 @@ extension ServerAgent {
     }
   }
 
-  private func readGPUs(_ root: String, _ began: ContinuousClock.Instant) async {
+  private func readGPUs(_ facts: PrepareAnswer, _ began: ContinuousClock.Instant) async {
     var reading = NVIDIASMI.Reading(time: began)
     do throws(BackendError) {
-      let result = try await run(GPUScript.sweep, [root, "1"], timeout: .seconds(30), purpose: .observation)
+      let result = try await run(
+        GPUScript.sweep, [facts.root, "1", facts.machine, "", ""], timeout: .seconds(30), purpose: .observation)
       let answer = try understood { () throws(MalformedAnswer) in
         try SweepAnswer(result.stdout, asked: [], asksSMI: true)
       }

@@ -19,7 +19,7 @@ extension ServerAgent {
   private func tryToStart(_ job: Job) async -> Bool {
     // One that is to be canceled may have been sent before this Weir was started: a sweep tells.
     guard job.state == .starting else { return false }
-    guard let root = status.value.facts?.root else {
+    guard let facts = status.value.facts else {
       await board.putBack(job, reason: "\(name): \(status.value.failure ?? "is not ready")", asNextAttempt: false)
       return true
     }
@@ -30,7 +30,7 @@ extension ServerAgent {
     }
     Checkpoint.reach("start.begun")
     let input: String
-    do throws(StagingError) { input = try await stage(job, payload, root: root) } catch {
+    do throws(StagingError) { input = try await stage(job, payload, root: facts.root) } catch {
       // A cancel in the meantime is followed by the next look.
       guard isStillWanted(job) else { return false }
       switch error {
@@ -41,7 +41,9 @@ extension ServerAgent {
       }
       return true
     }
-    let attempt = Attempt(job: job, payload: payload, spec: spec.value, root: root, input: input)
+    let attempt = Attempt(
+      job: job, payload: payload, spec: spec.value, root: facts.root, machine: facts.machine, input: input,
+      owner: rootClaim.next(configuration.owner))
     let result: CommandResult
     do throws(RunError) {
       result = try await runner.value.run(
@@ -73,12 +75,16 @@ extension ServerAgent {
     switch answer {
     case .started(let record):
       (startFailures, quarantines) = (0, 0)
-      let sighting = sighting(of: job, .running(record), now: record.time)
+      let sighting = sighting(of: job, .running(record), now: record.time ?? Date())
       await board.report(sighting.map { [job.key: $0] } ?? [:], at: Date())
       Checkpoint.reach("start.written")
       if board.job(job.key)?.state == .canceling { Task { try? await cancel(job) } }
       return true
-    case .exists: return false
+    case .exists, .busy: return false
+    case .owned(let host):
+      await board.putBack(job, reason: "\(name): its job root is in use by Weir on \(host)", asNextAttempt: false)
+      poke()
+      return true
     case .void:
       await board.putBack(job, reason: "\(name): its start was given up", asNextAttempt: true)
       return true
@@ -133,11 +139,13 @@ extension ServerAgent {
 
   /// Gives an attempt up that has begun nothing, so that nothing of it ever can.
   func void(_ job: Job) async {
-    guard starting.insert(job.key).inserted else { return }
+    guard status.value.foreignOwner == nil, starting.insert(job.key).inserted else { return }
     defer { starting.remove(job.key) }
     let answer: StartAnswer
     do throws(BackendError) {
-      let result = try await run(GPUScript.void, [try root(), job.submissionToken, String(job.attempt)])
+      let facts = try ready()
+      let result = try await run(
+        GPUScript.void, [facts.root, job.submissionToken, String(job.attempt), facts.machine])
       answer = try understood { () throws(MalformedAnswer) in try StartAnswer(result.stdout, of: "void.sh") }
     } catch {
       return logger.warning("\(job.key): its start cannot be given up yet: \(error)")
@@ -145,10 +153,11 @@ extension ServerAgent {
     switch answer {
     case .void: await board.putBack(job, reason: "\(name): its start was given up", asNextAttempt: true)
     case .started(let record):
-      if let sighting = sighting(of: job, .running(record), now: record.time) {
+      if let sighting = sighting(of: job, .running(record), now: record.time ?? Date()) {
         await board.report([job.key: sighting], at: Date())
       }
     case .exists, .removed: poke()
+    case .busy, .owned: logger.warning("\(job.key): its start cannot be given up: something of it lives")
     }
   }
 }
@@ -159,8 +168,11 @@ struct Attempt {
   let payload: JobBoard.Payload
   let spec: ServerSpec
   let root: String
+  let machine: String
   /// Where its unpacked archive is, below `inputs`; empty without one.
   let input: String
+  /// Who starts it; see ``RootOwner``.
+  let owner: String
 
   private var submission: Submission { payload.submission }
 
@@ -170,7 +182,7 @@ struct Attempt {
     let arguments = [
       root, GPUScript.wrapperHash, job.submissionToken, String(job.attempt), hasSecrets ? "1" : "0",
       String(submission.timeLimitSeconds ?? 0), String(max(1, grace.components.seconds)),
-      submission.isJudgedByOutput ? "1" : "0", submission.joinsOutput ? "1" : "0",
+      submission.isJudgedByOutput ? "1" : "0", submission.joinsOutput ? "1" : "0", machine, owner,
     ]
     do { return try Command.script(GPUScript.start, arguments) } catch { throw .unavailable("\(error)") }
   }

@@ -1,3 +1,4 @@
+import ConnectorSupport
 import Foundation
 import Jobs
 import Logging
@@ -46,6 +47,8 @@ actor ServerAgent {
   var starting: Set<JobKey> = []
   /// When a job was last told to end.
   var canceled: [JobKey: ContinuousClock.Instant] = [:]
+  /// Whose the job root is.
+  var rootClaim = RootClaim()
   /// Since when an attempt is seen that has begun nothing.
   var claimed: [AttemptID: ContinuousClock.Instant] = [:]
 
@@ -171,10 +174,10 @@ actor ServerAgent {
   /// Makes the server ready, and lists what runs there.
   private func prepare() async throws(BackendError) {
     let result = try await run(
-      GPUScript.prepare, [spec.value.root, GPUScript.wrapperHash], stdin: Array(GPUScript.wrapper.utf8))
+      GPUScript.prepare, [spec.value.root, GPUScript.wrapperHash, name], stdin: Array(GPUScript.wrapper.utf8))
     let facts = try understood { () throws(MalformedAnswer) in try PrepareAnswer(result.stdout) }
     let skew = facts.now.timeIntervalSince(Date())
-    try await list(root: facts.root)
+    try await list(facts)
     status.change { status in
       status.facts = facts
       status.failure = nil
@@ -187,8 +190,8 @@ actor ServerAgent {
       metadata: ["root": "\(facts.root)", "cpus": "\(facts.cpus)", "memory": "\(facts.memoryMB)"])
   }
 
-  private func list(root: String) async throws(BackendError) {
-    let result = try await run(GPUScript.list, [root], purpose: .observation, limit: 256 << 20)
+  private func list(_ facts: PrepareAnswer) async throws(BackendError) {
+    let result = try await run(GPUScript.list, [facts.root], purpose: .observation, limit: 256 << 20)
     let answer = try understood { () throws(MalformedAnswer) in try ListAnswer(result.stdout) }
     let known = Dictionary(jobs.value.values.map { ($0.submissionToken, $0.attempt) }, uniquingKeysWith: max)
     var entries: [AttemptID: ListAnswer.Entry] = [:]
@@ -204,7 +207,8 @@ actor ServerAgent {
     for start in stride(from: 0, to: asked.count, by: Self.attemptsPerSweep) {
       let some = Array(asked[start..<min(start + Self.attemptsPerSweep, asked.count)])
       let result = try await run(
-        GPUScript.sweep, [root, "0"] + some.map(\.description), timeout: .seconds(25), purpose: .observation)
+        GPUScript.sweep, [facts.root, "0", facts.machine, "", ""] + some.map(\.description), timeout: .seconds(25),
+        purpose: .observation)
       let states = try understood { () throws(MalformedAnswer) in
         try SweepAnswer(result.stdout, asked: some, asksSMI: false)
       }
@@ -222,7 +226,10 @@ actor ServerAgent {
 
   private func sweepAll(_ began: ContinuousClock.Instant) async throws(BackendError) {
     let jobs = jobs.value.values.filter { !starting.contains($0.key) }
-    let missing = try await sweep(Array(jobs), strangers: status.value.strangers.filter(\.value.isLive).map(\.key))
+    // One that was adopted meanwhile is asked for once.
+    let known = Set(self.jobs.value.values.map(\.attemptID))
+    let strangers = status.value.strangers.filter { $0.value.isLive && !known.contains($0.key) }
+    let missing = try await sweep(Array(jobs), strangers: strangers.map(\.key))
     status.change { status in
       status.lastLook = began
       status.missing = missing
@@ -233,17 +240,20 @@ actor ServerAgent {
   /// - Returns: those of which nothing is there.
   @discardableResult
   private func sweep(_ jobs: [Job], strangers: [AttemptID] = []) async throws(BackendError) -> Set<JobKey> {
-    let root = try root()
+    let facts = try ready()
     let asked = jobs.map(\.attemptID) + strangers
     var missing: Set<JobKey> = []
     var start = 0
     repeat {
       let some = Array(asked[start..<min(start + Self.attemptsPerSweep, asked.count)])
+      let claim = [facts.machine, rootClaim.next(configuration.owner), rootClaim.stale(configuration.ownerPatience)]
       let result = try await run(
-        GPUScript.sweep, [root, "0"] + some.map(\.description), timeout: .seconds(25), purpose: .observation)
+        GPUScript.sweep, [facts.root, "0"] + claim + some.map(\.description), timeout: .seconds(25),
+        purpose: .observation)
       let answer = try understood { () throws(MalformedAnswer) in
         try SweepAnswer(result.stdout, asked: some, asksSMI: false)
       }
+      try noteOwner(answer.owner)
       missing.formUnion(await take(answer, jobs))
       start += some.count
     } while start < asked.count
@@ -257,9 +267,10 @@ actor ServerAgent {
     for job in jobs {
       guard let state = answer.attempts[job.attemptID] else { continue }
       if let sighting = sighting(of: job, state, now: answer.now) { sightings[job.key] = sighting }
-      if state == .absent, job.state != .starting, job.state != .canceling { missing.insert(job.key) }
+      if isMissing(job, state) { missing.insert(job.key) }
       follow(job, state)
     }
+    noteDamage(answer)
     let now = ContinuousClock.now
     let before = strangers
     status.change { status in
@@ -280,6 +291,7 @@ actor ServerAgent {
     if state != .claimed { claimed[job.attemptID] = nil }
     switch state {
     case .absent where !recall.isFinished: break
+    case .absent where hasRun(job), .claimed where hasRun(job): break
     case .absent:
       // What was to start it has not come to the server, or not yet.
       if job.state == .canceling || job.state == .starting && status.value.isQuarantined {
@@ -291,7 +303,7 @@ actor ServerAgent {
       let since = claimed[job.attemptID] ?? .now
       claimed[job.attemptID] = since
       if .now - since > configuration.claimPatience || job.state == .canceling { Task { await void(job) } }
-    case .running, .suspended, .orphaned:
+    case .running, .suspended, .orphaned, .damaged:
       if job.state == .canceling, canceled[job.key].map({ .now - $0 > configuration.grace * 2 }) ?? true {
         Task { try? await cancel(job) }
       }
@@ -299,7 +311,7 @@ actor ServerAgent {
       if record.isVoid, job.state == .starting || job.state == .canceling {
         Task { await board.putBack(job, reason: "its start was given up", asNextAttempt: true) }
       }
-    case .rebooted, .vanished: break
+    case .rebooted, .vanished, .gone, .elsewhere: break
     }
   }
 
@@ -314,7 +326,7 @@ actor ServerAgent {
   private func listen() async {
     var pause = Duration.seconds(1)
     while !Task.isCancelled {
-      guard let root = status.value.facts?.root else {
+      guard let facts = status.value.facts else {
         try? await Task.sleep(for: .milliseconds(200))
         continue
       }
@@ -322,7 +334,7 @@ actor ServerAgent {
       do {
         notices = EndNotices()
         _ = try await runner.value.stream(
-          try Command.script(GPUScript.watch, [root]), as: account, input: .open, timeout: nil,
+          try Command.script(GPUScript.watch, [facts.root, facts.machine]), as: account, input: .open, timeout: nil,
           purpose: .observation
         ) { [weak self] bytes in await self?.hear(bytes) }
       } catch {

@@ -17,6 +17,10 @@ struct ServerStatus: Sendable {
   var lookInterval = Duration.zero
   /// The jobs of which the last look found nothing.
   var missing: Set<JobKey> = []
+  /// The attempts whose records cannot be understood, and what is known of each.
+  var damaged: [AttemptID: String] = [:]
+  /// Why no job can start there though it answers: its job root belongs to another Weir.
+  var foreignOwner: String?
   /// Jobs that have a directory there and are none of those that were given to it: the store was lost, or they ended.
   var strangers: [AttemptID: Stranger] = [:]
   /// Whether the jobs there have been listed since the server was last reached.
@@ -44,6 +48,7 @@ struct ServerStatus: Sendable {
   func obstacle(at now: ContinuousClock.Instant = .now) -> String? {
     if let failure { return failure }
     guard facts != nil, isListed else { return "it is being made ready" }
+    if let foreignOwner { return foreignOwner }
     if let quarantine, quarantine.until > now { return quarantine.reason }
     return nil
   }

@@ -1,3 +1,4 @@
+import ConnectorSupport
 import Foundation
 import Jobs
 
@@ -10,8 +11,8 @@ extension AttemptState {
   /// Whether something of it runs, or may begin to.
   var isLive: Bool {
     switch self {
-    case .claimed, .running, .suspended, .orphaned: true
-    case .absent, .ended, .rebooted, .vanished: false
+    case .claimed, .running, .suspended, .orphaned, .damaged: true
+    case .absent, .ended, .rebooted, .vanished, .gone, .elsewhere: false
     }
   }
 }
@@ -20,18 +21,34 @@ extension ServerAgent {
   /// What a state of an attempt means for its job; nil when it says nothing yet.
   /// - Parameter now: by the server's clock.
   nonisolated func sighting(of job: Job, _ state: AttemptState, now: Date) -> Sighting? {
-    var sighting = sighting(state, now: now)
-    sighting?.backendID = job.submissionToken
-    sighting?.mark = Mark(token: job.submissionToken)
-    sighting?.attempt = job.attempt
+    var state = state
+    // What was seen to run was not given up before it began, whoever wrote so.
+    if case .ended(let start, let exit) = state, start.isVoid, job.startedAt != nil { state = .ended(.lost, exit) }
+    guard var sighting = sighting(state, now: now) else { return nil }
+    sighting.backendID = job.submissionToken
+    sighting.mark = Mark(token: job.submissionToken)
+    sighting.attempt = job.attempt
+    // When it began is known already where its record is lost.
+    if sighting.startedAt == nil, let started = job.startedAt {
+      sighting.startedAt = started
+      sighting.elapsed = max(0, Int((sighting.endedAt ?? now).timeIntervalSince(started)))
+    }
     return sighting
   }
 
   private nonisolated func sighting(_ state: AttemptState, now: Date) -> Sighting? {
     var sighting = Sighting(backendID: "", state: .running, source: "sweep", backendWord: "running", nodes: [name])
-    let record: StartRecord
+    var record: StartRecord?
     switch state {
-    case .absent, .claimed: return nil
+    case .absent, .claimed, .gone: return nil
+    case .damaged(let file, let pids):
+      (sighting.state, sighting.backendWord) = (.unknown, "damaged")
+      sighting.reason = Self.words(file, pids)
+    case .elsewhere(let machine):
+      (sighting.state, sighting.backendWord) = (.unknown, "elsewhere")
+      sighting.reason =
+        "\(name) does not know it: its records are of the machine \(machine), "
+        + "and \(name) is now \(status.value.facts?.machine ?? "another")"
     case .running(let start): record = start
     case .suspended(let start):
       record = start
@@ -49,7 +66,7 @@ extension ServerAgent {
       (sighting.exitCode, sighting.signal) = (exit.code, exit.signal)
       (sighting.ending, sighting.reason) = exit.meaning
       sighting.endedAt = exit.time
-      sighting.elapsed = max(0, Int(exit.time.timeIntervalSince(start.time)))
+      sighting.elapsed = start.time.map { max(0, Int(exit.time.timeIntervalSince($0))) } ?? 0
     case .rebooted(let start):
       record = start
       (sighting.ending, sighting.backendWord) = (.nodeFailure, "rebooted")
@@ -63,10 +80,10 @@ extension ServerAgent {
     }
     if let ending = sighting.ending {
       sighting.state = ending.state
-    } else {
-      sighting.elapsed = max(0, Int(now.timeIntervalSince(record.time)))
+    } else if let time = record?.time {
+      sighting.elapsed = max(0, Int(now.timeIntervalSince(time)))
     }
-    sighting.startedAt = record.time
+    sighting.startedAt = record?.time
     return sighting
   }
 
@@ -74,21 +91,28 @@ extension ServerAgent {
   /// - Parameter now: by the server's clock.
   nonisolated func sighting(of entry: ListAnswer.Entry, _ state: AttemptState, now: Date) -> Sighting? {
     guard let attempt = entry.attempt, var sighting = sighting(state, now: now) else { return nil }
+    switch state {
+    // Of which machine it was, nobody can say; several may share the job root.
+    case .rebooted where attempt.machine == nil: return nil
+    case .elsewhere: return nil
+    default: break
+    }
     let about = Self.values(entry.about)
     let place = Self.values(attempt.place)
-    let indices = place["gpus"]?.split(separator: ",").compactMap { Int($0) } ?? []
+    let indices = place["gpus"]?.split(separator: ",").compactMap { MachineNumber.count($0, upTo: 1023) } ?? []
     let uuids = place["uuids"]?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
     sighting.backendID = entry.job
     sighting.mark = about["mark"].flatMap { Mark($0) }
     sighting.name = about["name"]
     sighting.account = about["account"]
-    sighting.submittedAt = about["submitted"].flatMap(TimeInterval.init).map(Date.init(timeIntervalSince1970:))
+    sighting.submittedAt = about["submitted"].flatMap { MachineNumber.pastTime($0) }
     sighting.attempt = attempt.number
     sighting.devices = indices.enumerated().map { position, index in
       Device(index: index, uuid: position < uuids.count && !uuids[position].isEmpty ? uuids[position] : nil)
     }
     sighting.needs = Needs(
-      gpus: indices.count, cores: place["cores"].flatMap { Int($0) } ?? 0, memory: place["memory"].flatMap { Int($0) })
+      gpus: indices.count, cores: place["cores"].flatMap { MachineNumber.count($0, upTo: 65_536) } ?? 0,
+      memory: place["memory"].flatMap { MachineNumber.count($0, upTo: 1_048_576) })
     // A mark that was copied to another directory is not that directory's.
     guard sighting.mark?.token == entry.job || sighting.mark == nil else { return nil }
     return sighting

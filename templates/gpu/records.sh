@@ -1,0 +1,193 @@
+# What the other scripts of this directory share: it stands before each of them, and before the wrapper's. Reading the
+# records of an attempt, and finding its processes.
+#
+# A job runs as the account that its records belong to, so anything may stand in a record's place: a FIFO, a link to a
+# device, 300 MB without a line end. Records are read by read_record alone, which opens nothing but a regular file of a
+# few hundred bytes.
+
+# What a wrapper knows of itself.
+own_ticks='' this_boot=''
+newline='
+'
+
+# Into `unsound`: those of these files that are no regular files, or larger than a record: $blocks halves of 1,024
+# bytes.
+blocks=2
+find_unsound() {
+  unsound=$(LC_ALL=C find "$@" -prune ! '(' -type f -size "-$((blocks + 1))" ')' 2>/dev/null)
+}
+
+# Into `record`: the one line of the file $1, one of those that find_unsound was called with. Status 1: there is no such
+# file; 2: it is damaged.
+read_record() {
+  record=
+  [ -e "$1" ] || [ -h "$1" ] || return 1
+  [ -f "$1" ] && [ ! -h "$1" ] || return 2
+  case $newline$unsound$newline in *"$newline$1$newline"*) return 2 ;; esac
+  { read -r record <"$1" || [ -n "$record" ]; } 2>/dev/null || return 2
+  # Nothing else is ever written to one, so that its words may be taken apart without quotes.
+  case $record in '' | *[!0-9A-Za-z\ _.,:@-]*)
+    record=
+    return 2
+    ;;
+  esac
+}
+
+# Words 3 and later of /proc/PID/stat: the second, the program's name, may hold anything: blanks, parentheses, line
+# ends.
+stat_of() {
+  stat=
+  { while IFS= read -r line; do stat="$stat$line "; done <"/proc/$1/stat"; } 2>/dev/null
+  stat=${stat##*') '}
+}
+
+# Whether process $1 lives and is the one that was started at tick $2 of its boot: numbers of processes come back.
+is_alive() {
+  stat_of "$1"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- "$2" $stat
+  case ${2:-Z} in [ZX]) return 1 ;; esac
+  [ "$1" = "${21}" ]
+}
+
+# Whether these words are a start record, PID TICKS BOOT EPOCH.
+is_start() {
+  [ $# = 4 ] && [ ${#1} -le 10 ] && [ ${#2} -le 18 ] && [ ${#4} -le 12 ] || return 1
+  case $1$2$4 in *[!0-9]*) return 1 ;; esac
+}
+
+# Whether these words are an exit record, CODE SIGNAL CAUSE EPOCH.
+is_exit() {
+  [ $# = 4 ] && [ ${#1} -le 3 ] && [ ${#2} -le 3 ] && [ ${#4} -le 12 ] || return 1
+  case ${1#-1}$2$4 in *[!0-9]*) return 1 ;; esac
+  case $3 in exited | signaled | canceled | timelimit) ;; *) return 1 ;; esac
+}
+
+# As read_record, of a file that holds how an attempt ended.
+read_exit() {
+  read_record "$1" || return
+  # shellcheck disable=SC2086 # words are wanted
+  is_exit $record || return 2
+}
+
+# The records of the attempt whose directory is $1, ending in /, or the current one. Into `start`: who its wrapper is,
+# PID TICKS BOOT EPOCH; the wrapper keeps a second name for that file. Status 1: there is none; 2: it is damaged.
+read_start() {
+  read_record "$1start"
+  start_status=$? start=$record
+  # shellcheck disable=SC2086 # words are wanted
+  [ "$start_status" != 0 ] || is_start $start || start_status=2
+  if [ "$start_status" != 0 ] && read_record "$1.start" && is_wrapper_of "$record"; then
+    start=$record start_status=0
+  fi
+  return "$start_status"
+}
+
+# Whether the wrapper lives that the start record $1 names. Into `wrapper`: its process.
+is_wrapper_of() {
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $1
+  is_start "$@" || return 1
+  wrapper=$1
+  [ -n "$this_boot" ] || read -r this_boot </proc/sys/kernel/random/boot_id
+  [ "$3" = "$this_boot" ] && is_alive "$1" "$2"
+}
+
+wrapper_is_alive() {
+  if [ -n "$own_ticks" ]; then
+    wrapper=$$
+    is_alive "$$" "$own_ticks"
+    return
+  fi
+  find_unsound start .start
+  read_start '' && is_wrapper_of "$start"
+}
+
+# Whether what there is of the attempt in the current directory is of the machine $1, or of a wrapper that lives here: a
+# home may be shared by several. Into `elsewhere`: of which it is.
+is_here() {
+  find_unsound machine
+  read_record machine
+  elsewhere=$record
+  [ -z "$elsewhere" ] || [ "$elsewhere" = "$1" ] || wrapper_is_alive
+}
+
+# Into `left`: the job's processes that live. The number of its session counts while the wrapper or the session's leader
+# is there to vouch for it; after that it may have come back for somebody else's. With $1=young only among processes of
+# higher numbers than the wrapper's, which is far quicker where many run; with $1=guarded the wrapper too. Of a line of
+# stat what follows the program's name is known by its many numbers: no name has room for them.
+# shellcheck disable=SC2154 # `id` and `is_wrapper` are set by who asks
+find_left() {
+  pattern="WEIR_JOB_ID=$id" leader=0
+  [ "$1" != guarded ] || pattern="WEIR_(JOB_ID|GUARDS)=$id"
+  find_unsound session
+  # shellcheck disable=SC2086 # words are wanted
+  if read_record session; then
+    set -- "$1" $record
+    leader=$2 since=$3
+  fi
+  case $leader in 0 | *[!0-9]*) ;; *)
+    if [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; then
+      pattern="$pattern|\\) [^ZX] -?[0-9]+ -?[0-9]+ $leader( -?[0-9]+){15,} *\$"
+    fi
+    ;;
+  esac
+  left='' files='/proc/[0-9]*/stat /proc/[0-9]*/environ'
+  if [ "$1" = young ]; then
+    files=
+    for file in /proc/[0-9]*; do
+      [ "${file#/proc/}" -le "$$" ] || files="$files $file/stat $file/environ"
+    done
+    [ -n "$files" ] || return 0
+  fi
+  # shellcheck disable=SC2013,SC2086 # paths without blanks
+  for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
+    file=${file#/proc/}
+    case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
+  done
+}
+
+send() {
+  # shellcheck disable=SC2086 # words are wanted
+  [ -z "$left" ] || kill -s "$1" $left 2>/dev/null
+}
+
+# Whether the wrapper says that nothing of the job is left to be ended, and that what runs now is the site's. It says so
+# by a descriptor that it opens: what stands in the files any job could have written.
+is_over() { wrapper_is_alive && [ -e "/proc/$wrapper/fd/6" ]; }
+
+# Into `now`: hundredths of a second of the clock that nobody sets. Whoever waits for something looks at it: that a
+# sleep has ended says nothing, since a job may end every sleep there is.
+look_at_clock() {
+  now=
+  { read -r now _ </proc/uptime; } 2>/dev/null
+  case $now in
+  *[0-9].[0-9][0-9]) now=${now%.*}${now#*.} ;;
+  *) now=$(date +%s)00 ;;
+  esac
+  while :; do case $now in 0?*) now=${now#0} ;; *) break ;; esac done
+}
+
+# Into `deadline`: the time in $1 seconds, which may have a fraction.
+set_deadline() {
+  look_at_clock
+  part=${1#"${1%%.*}"}
+  part=${part#.}00
+  deadline=$((now + ${1%%.*} * 100 + 1${part%"${part#??}"} - 100))
+}
+
+is_in_time() {
+  look_at_clock
+  [ "$now" -lt "$deadline" ]
+}
+
+# A fifth of a second, where sleep takes that: POSIX has whole ones only.
+nap() { sleep 0.2 2>/dev/null || sleep 1; }
+
+# Whether the owner record in `record`, ID HOST PLACE COUNT, is of the Weir that the words of $1 to $4 stand for: it has
+# that id on that host; or that place, the state directory of which it holds the lock: who had it before is gone.
+owns() {
+  # shellcheck disable=SC2086 # words are wanted
+  set -- "$1 $2" "$3" $record
+  [ $# = 6 ] && { [ "$1" = "$3 $4" ] || [ "$2" = "$5" ]; }
+}
