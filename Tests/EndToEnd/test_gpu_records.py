@@ -184,6 +184,7 @@ def test_an_end_that_cannot_be_read(weir, rig):
         "rm ../.exit; mkfifo ../.exit", "rm ../.exit; mkdir ../.exit", "rm ../.exit; ln -s /dev/full ../.exit",
         "chmod 500 ..", "rm ../stdout; mkfifo ../stdout; exit 0", "rm ../session; mkfifo ../session",
         "mkfifo ../over", "mkfifo ../cancel", "mkfifo ../.ending",
+        "set -- $(sed 's/.*) //' /proc/1/stat); echo 1 ${20} >../session",
     ]  # fmt: skip
     jobs = [weir.run_job(trick, gpus=0) for trick in tricks]
     codes = {trick: weir.end(job)[0] for trick, job in zip(tricks, jobs)}
@@ -443,25 +444,22 @@ def test_a_root_belongs_to_one_weir(new_weir, rig):
 
 
 def test_jobs_of_a_server_that_is_gone(new_weir, rig):
-    """Out of the servers file and out of reach for WEIR_LOST_AFTER: what became of its jobs nobody will say. One that is
-    only out of reach may come back, and so may one that answers."""
+    """Out of the servers file and out of reach for WEIR_LOST_AFTER: what became of its jobs nobody will say."""
     server, other = rig.server("zeta"), rig.server("delta")
-    weir = new_weir(server, other, WEIR_LOST_AFTER=4).start()
+    weir = new_weir(server, other, WEIR_LOST_AFTER=10).start()
     doomed, _ = running(weir, rig, gpus=1)
     canceled, _ = running(weir, rig, gpus=1)
     server.stop()
     try:
         assert weir.post("/terminate", canceled.args).json() is True
         wait_until(lambda: "zeta: " in weir.warnings())
-        began = time.monotonic()
-        wait_until(lambda: time.monotonic() > began + 5)
-        assert {doomed.name, canceled.name} <= weir.listed().keys()
         weir.use(other)
+        began = time.monotonic()
         for job in (doomed, canceled):
-            code, _, (_, word) = weir.end(job, 20)
+            code, _, (_, word) = weir.end(job, 30)
             assert code == -9 and "LOST" in word
             assert "the server is gone" in row(weir, job)[1]
-        assert time.monotonic() - began > 8
+        assert time.monotonic() - began > 9
     finally:
         server.end_all()
         server.start()

@@ -112,13 +112,24 @@ is_here() {
   [ -z "$elsewhere" ] || [ "$elsewhere" = "$1" ] || wrapper_is_alive
 }
 
+# Whether `leader` and `since` can be a session of the job: it is ours, and no older than the wrapper where that is
+# known. Else a job that writes there of somebody else's would never end, since that one's processes cannot be.
+is_session() {
+  [ -z "$own_ticks" ] || [ "$since" -ge "$own_ticks" ] || return
+  stat_of "$leader"
+  [ -z "$stat" ] || { is_alive "$leader" "$since" && kill -s 0 "$leader" 2>/dev/null; } || is_dying
+}
+
+# A leader that has ended and is not yet waited for.
+is_dying() { case $stat in [ZX]*) ;; *) return 1 ;; esac }
+
 # Into `left`: the job's processes that live. The number of its session counts while the wrapper or the session's leader
 # is there to vouch for it; after that it may have come back for somebody else's. With $1=young only among processes of
 # higher numbers than the wrapper's, which is far quicker where many run; with $1=guarded the wrapper too. Of a line of
 # stat what follows the program's name is known by its many numbers: no name has room for them.
 # shellcheck disable=SC2154 # `id` and `is_wrapper` are set by who asks
 find_left() {
-  pattern="WEIR_JOB_ID=$id" leader=0
+  pattern="WEIR_JOB_ID=$id" leader=0 since=0
   [ "$1" != guarded ] || pattern="WEIR_(JOB_ID|GUARDS)=$id"
   find_unsound session
   # shellcheck disable=SC2086 # words are wanted
@@ -126,8 +137,8 @@ find_left() {
     set -- "$1" $record
     leader=$2 since=$3
   fi
-  case $leader in 0 | *[!0-9]*) ;; *)
-    if [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; then
+  case $leader$since in 0* | *[!0-9]*) ;; *)
+    if is_session && { [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; }; then
       pattern="$pattern|\\) [^ZX] -?[0-9]+ -?[0-9]+ $leader( -?[0-9]+){15,} *\$"
     fi
     ;;

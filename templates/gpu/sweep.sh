@@ -115,7 +115,7 @@ find_processes() {
     ;;
   esac
   # shellcheck disable=SC2086 # records are words
-  if read_record "$2/session" && is_alive $record; then
+  if read_record "$2/session" && is_alive $record && kill -s 0 "${record%% *}" 2>/dev/null; then
     case $left, in *",${record%% *},"*) ;; *) left=$left,${record%% *} ;; esac
   fi
   left=${left#,}

@@ -230,7 +230,7 @@ public final class GPUConnector: Connector {
   }
 
   public func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
-    guard !job.nodes.isEmpty else { return [] }
+    guard !job.nodes.isEmpty, !isOutOfReach(job) else { return [] }
     return try await agent(of: job).output(job, stream: "stdout", bytes: configuration.outputLimit, lines: lines)
   }
 
@@ -249,7 +249,7 @@ public final class GPUConnector: Connector {
 
   /// Removes the job's directory. What a put-back attempt left on another server goes with it.
   public func removeOutput(_ job: Job) async throws(BackendError) {
-    if !job.nodes.isEmpty { try await agent(of: job).remove(job) }
+    if !job.nodes.isEmpty, !isOutOfReach(job) { try await agent(of: job).remove(job) }
     guard job.attempt > 1, let fleet = fleet.value else { return }
     for other in fleet.agents.value where other.agent.name != job.nodes.first { try await other.agent.remove(job) }
   }
@@ -260,6 +260,13 @@ public final class GPUConnector: Connector {
     let agent = fleet.value?.agents.value.first { $0.agent.status.value.obstacle() == nil }?.agent
     guard let agent else { throw .unavailable("no server can be used") }
     return try await agent.list(path, roots: roots)
+  }
+
+  /// Whether a job was lost with its server, which is still gone: its output is, too.
+  private func isOutOfReach(_ job: Job) -> Bool {
+    guard job.state == .lost, job.backendWord == Sighting.gone, let fleet = fleet.value else { return false }
+    let agent = fleet.agent(of: job)
+    return fleet.agents.value.allSatisfy { $0.agent !== agent || !$0.isListed && $0.agent.status.value.failure != nil }
   }
 
   private func agent(of job: Job) async throws(BackendError) -> ServerAgent {
