@@ -20,14 +20,14 @@ public final class GPUConnector: Connector {
     public var quarantine: Duration = .seconds(60)
     /// How long an attempt may have begun nothing before it is given up.
     public var claimPatience: Duration = .seconds(30)
+    /// How long after a start servers that cannot be reached are waited for before jobs are started on the others.
+    public var recallPatience: Duration = .seconds(30)
     /// Which Weir this is to others that may use the same job roots.
     public var owner = RootOwner()
     /// How long the record of another must be unchanged before its job root is taken over.
     var ownerPatience = RootOwner.Patience()
     /// How long a server must be neither in the servers file nor to be reached before its jobs are lost.
     public var lostAfter: Duration = .seconds(600)
-    /// How long after a start servers that cannot be reached are waited for before jobs are started on the others.
-    public var recallPatience: Duration = .seconds(30)
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
 
@@ -142,16 +142,19 @@ public final class GPUConnector: Connector {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
     var observation = Observation(time: Date(), sightings: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
-    let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.isPresent($0) }.map(\.key))
-    gone.change { $0.note(absent) }
+    let present = Set(
+      fleet.agents.value.filter { $0.isListed || $0.agent.status.value.failure == nil }.map(\.agent.identity))
+    let homes = Set(jobs.compactMap { job in job.nodes.first.map { fleet.agent(of: job)?.identity ?? $0 } })
+    gone.change { $0.note(homes.subtracting(present)) }
     for job in jobs {
       guard let id = job.backendID else { continue }
       guard let name = job.nodes.first else {
         observation.unchanged.insert(id)
         continue
       }
-      if gone.value.isGone(job.key, for: configuration.lostAfter) {
-        observation.sightings.append(.lost(job, with: name, at: observation.time))
+      let home = fleet.agent(of: job)?.identity ?? name
+      if gone.value.isGone(home, for: configuration.lostAfter) {
+        observation.sightings.append(.lost(job, with: home, at: observation.time))
         continue
       }
       guard let status = fleet.agent(of: job)?.status.value else {
@@ -262,7 +265,8 @@ public final class GPUConnector: Connector {
   /// Whether a job was lost with its server, which is still gone: its output is, too.
   private func isOutOfReach(_ job: Job) -> Bool {
     guard job.state == .lost, job.backendWord == Sighting.gone, let fleet = fleet.value else { return false }
-    return !fleet.isPresent(job)
+    let agent = fleet.agent(of: job)
+    return fleet.agents.value.allSatisfy { $0.agent !== agent || !$0.isListed && $0.agent.status.value.failure != nil }
   }
 
   private func agent(of job: Job) async throws(BackendError) -> ServerAgent {

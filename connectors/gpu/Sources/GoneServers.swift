@@ -1,27 +1,18 @@
 import Foundation
 import Jobs
 
-/// Since when the servers of jobs are neither in the servers file nor to be reached. Nobody will ever say what became of
-/// those.
+/// Since when servers are neither in the servers file nor to be reached. Nobody will ever say what became of their jobs.
 struct GoneServers: Sendable {
-  private var since: [JobKey: ContinuousClock.Instant] = [:]
+  private var since: [String: ContinuousClock.Instant] = [:]
 
-  /// Notes of which jobs the servers are gone now.
-  mutating func note(_ jobs: Set<JobKey>, at now: ContinuousClock.Instant = .now) {
-    since = Dictionary(uniqueKeysWithValues: jobs.map { ($0, since[$0] ?? now) })
+  /// Notes which servers are gone now, of those on which there are jobs.
+  mutating func note(_ names: Set<String>, at now: ContinuousClock.Instant = .now) {
+    since = Dictionary(uniqueKeysWithValues: names.map { ($0, since[$0] ?? now) })
   }
 
-  /// Whether a job's server has been gone for that long, without a break.
-  func isGone(_ job: JobKey, for patience: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
-    since[job].map { now - $0 >= patience } ?? false
-  }
-}
-
-extension Fleet {
-  /// Whether a job's server is in the servers file, or answers.
-  nonisolated func isPresent(_ job: Job) -> Bool {
-    guard let agent = agent(of: job) else { return false }
-    return agent.status.value.failure == nil || agents.value.contains { $0.agent === agent && $0.isListed }
+  /// Whether a server has been gone for that long, without a break.
+  func isGone(_ name: String, for patience: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
+    since[name].map { now - $0 >= patience } ?? false
   }
 }
 
@@ -35,7 +26,7 @@ extension Sighting {
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "servers file",
       backendWord: gone,
       reason: "the server is gone: \(server) is not in the servers file and does not answer", ending: .lost,
-      nodes: [server], elapsed: job.elapsed, startedAt: job.startedAt, endedAt: time)
+      nodes: job.nodes, elapsed: job.elapsed, startedAt: job.startedAt, endedAt: time)
     sighting.attempt = job.attempt
     return sighting
   }
