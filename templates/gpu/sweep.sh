@@ -257,7 +257,7 @@ trap 'late=1' USR1
 late='' gpus=124 apps=124
 
 is_hung() {
-  [ -e lib/smi.hung ] || return
+  if [ -h lib/smi.hung ] || ! [ -f lib/smi.hung ]; then return 1; fi
   while read -r hung since; do
     if [ -n "$since" ] && is_alive "$hung" "$since"; then return; fi
   done <lib/smi.hung
