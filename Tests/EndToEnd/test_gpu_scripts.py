@@ -845,9 +845,11 @@ def test_sweep_of_500_jobs_is_one_look(one_server):
         for name in ("start", "exit") if original is ended else ("start",):
             shutil.copy(original.directory / name, attempt.directory)
         attempts.append(attempt)
-    began = time.monotonic()
+    began = os.times()
     states = server.sweep(*attempts)
-    seconds = time.monotonic() - began
+    took = os.times()
+    # Of the processor, since others may be using it.
+    seconds = took.children_user + took.children_system - began.children_user - began.children_system
     assert [states[attempt.name][0] for attempt in attempts] == ["ended", "running"] * 250
     assert seconds < 1
     trace = server.home / "trace"
