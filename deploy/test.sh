@@ -73,7 +73,7 @@ swift_tests() {
 fuzzing() {
   local status=0
   say "fuzzing"
-  deploy/fuzz.sh 5 </dev/null 2>&1 | tee "$output" || status=$?
+  deploy/fuzz.sh 3 </dev/null 2>&1 | tee "$output" || status=$?
   count "$(lines '^[a-z]+ +[0-9]+ +[0-9]+ ')" "$(lines 's\] [a-z]+: a finding;')" "$status"
 }
 

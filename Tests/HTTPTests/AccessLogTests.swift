@@ -285,13 +285,24 @@ struct AccessLogTests {
     let records = Records()
     var limits = Limits()
     limits.connections = 1
-    try await run(records, limits: limits) { server in
+    let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+    let (goOn, go) = AsyncStream.makeStream(of: Void.self)
+    try await TestServer.run(limits: limits, records: records) { router in
+      router.on("GET", "/slow") { _ in
+        .later {
+          begin.yield()
+          for await _ in goOn { break }
+          return .text("done")
+        }
+      }
+    } _: { server in
       let busy = try Client(port: server.port)
       defer { busy.close() }
-      try busy.send("GET /la")
-      try await Task.sleep(for: .milliseconds(50))
+      try busy.send("GET /slow \(ended)\r\n")
+      for await _ in begun { break }
       #expect(try await blocking { try Client(port: server.port).reply().status } == 503)
       #expect(try await records.first(1).map(\.status) == [503])
+      go.yield()
     }
   }
 }

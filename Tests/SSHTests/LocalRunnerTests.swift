@@ -144,7 +144,7 @@ struct LocalRunnerTests {
     let count = home.appendingPathComponent("count").path
     await #expect(throws: Enough.self) {
       _ = try await runner.stream(
-        .script("while :; do head -c 65536 /dev/zero; echo x >> \"$1\"; done", [count]), as: me
+        .script("while head -c 65536 /dev/zero; do echo x >> \"$1\"; done", [count]), as: me
       ) { _ in
         try await Task.sleep(for: .milliseconds(500))
         throw Enough()

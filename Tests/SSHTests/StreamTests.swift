@@ -56,7 +56,7 @@ struct StreamTests {
     let count = server.directory.appendingPathComponent("count").path
     let task = Task {
       try await pool.stream(
-        "while :; do head -c 1000000 /dev/zero; echo x >> \(count); done", on: server.destination,
+        "while head -c 1000000 /dev/zero; do echo x >> \(count); done", on: server.destination,
         key: key
       ) { _ in
         try await Task.sleep(for: .seconds(4))

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What the other scripts of this directory share: it stands before each of them, and before the wrapper's. Reading the
 # records of an attempt, and finding its processes.
 #

@@ -25,7 +25,9 @@ func sweepProperty(_ input: [UInt8]) {
 
 /// What list.sh says of the directories of jobs.
 func listProperty(_ input: [UInt8]) {
-  for output in [input, bytes(["job \(healthy)", "= name a", "= \(text(input))", "attempt 1", "+ gpus \(text(input))"])] {
+  for output in [
+    input, bytes(["job \(healthy)", "= name a", "= \(text(input))", "attempt 1", "+ gpus \(text(input))"]),
+  ] {
     guard let answer = try? ListAnswer(output) else { continue }
     for entry in answer.entries { claim(JobID.isOne(entry.job), "a job that is none") }
   }
@@ -35,12 +37,14 @@ func listProperty(_ input: [UInt8]) {
 func smiProperty(_ input: [UInt8]) {
   let status = Int(input.first ?? 0)
   let halves = input.dropFirst().split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
-  let lines = halves.map { half in text(Array(half)).split(separator: "\n", omittingEmptySubsequences: false).map(String.init) }
+  let lines = halves.map { half in
+    text(Array(half)).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+  }
   let gpu = "0, GPU-00000000-0000-0000-0000-000000000000, 00000000:01:00.0, NVIDIA H100, 10, 81559, 30, 5"
   let apps = lines.dropFirst().first ?? []
   for gpuLines in [lines.first ?? [], [gpu] + (lines.first ?? [])] {
     let reading = NVIDIASMI.Reading(
-      NVIDIASMI.Output(gpuStatus: status, gpuLines: gpuLines, appStatus: status, appLines: apps), at: Date())
+      NVIDIASMI.Output(gpuStatus: status, gpuLines: gpuLines, appStatus: status, appLines: apps), at: .now)
     for gpu in reading.gpus {
       claim((0...MachineNumber.largestCount).contains(gpu.index), "the index \(gpu.index)")
       for number in [gpu.memoryUsed, gpu.memoryTotal, gpu.temperature, gpu.utilization].compactMap({ $0 }) {

@@ -9,7 +9,9 @@ func claimBounded(_ report: Sighting) {
     let seconds = time.timeIntervalSince1970
     claim(seconds >= 0 && seconds <= TimeInterval(MachineNumber.lastSecond), "a time of \(seconds) s")
   }
-  claim(report.state.isTerminal == (report.ending != nil), "\(report.state) with the ending \(String(describing: report.ending))")
+  claim(
+    report.state.isTerminal == (report.ending != nil),
+    "\(report.state) with the ending \(String(describing: report.ending))")
   claim(report.exitCode.map { abs($0) <= MachineNumber.largestCount } ?? true, "the exit code is out of bounds")
   claim(report.signal.map { abs($0) <= MachineNumber.largestCount } ?? true, "the signal is out of bounds")
 }
@@ -64,11 +66,13 @@ func squeueProperty(_ input: [UInt8]) {
     }
     return row + "\n"
   }
-  let reports = Squeue.sightings(Array(output.joined().utf8), table)
+  guard let reports = try? Squeue.sightings(Array(output.joined().utf8), table) else {
+    return claim(false, "the answer of squeue is refused")
+  }
   reports.forEach(claimBounded)
   claimHealthy(reports, .running)
   // What no format made is no report of a job, and no trap.
-  Squeue.sightings(input, table).forEach(claimBounded)
+  ((try? Squeue.sightings(input, table)) ?? []).forEach(claimBounded)
 }
 
 /// sacct prints each field of `--format` with the delimiter behind it, and a line end behind the last.
@@ -111,7 +115,7 @@ func scontrolProperty(_ input: [UInt8]) {
   reports.forEach(claimBounded)
   claimHealthy(reports, .succeeded)
   ((try? scontrol.records(input)) ?? []).map(\.sighting).forEach(claimBounded)
-  _ = try? Scontrol.minJobAge(String(decoding: input, as: UTF8.self))
+  _ = try? SlurmConfiguration(String(decoding: input, as: UTF8.self)).minJobAge
 }
 
 /// A list of nodes becomes bounded names, without a trap and in bounded time.

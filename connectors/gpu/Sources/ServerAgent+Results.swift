@@ -1,3 +1,4 @@
+import ConnectorSupport
 import Jobs
 import ScriptTemplates
 import Shell
@@ -91,7 +92,7 @@ private final class Head: Sendable {
   /// `<size> <seconds> <path>`
   func file(_ record: ArraySlice<UInt8>) throws -> JobFile {
     let fields = record.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
-    guard fields.count == 3, let size = Int(String(decoding: fields[0], as: UTF8.self)),
+    guard fields.count == 3, let size = MachineNumber.count(String(decoding: fields[0], as: UTF8.self), upTo: .max),
       let seconds = Double(String(decoding: fields[1], as: UTF8.self)), abs(seconds) < 1e15
     else { throw fault(String(decoding: record, as: UTF8.self)) }
     return JobFile(path: Array(fields[2]), size: size, modified: Int(seconds.rounded(.down)))

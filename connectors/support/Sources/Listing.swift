@@ -55,7 +55,7 @@ package enum Listing {
     return output.split(separator: 0).compactMap { record in
       let fields = record.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
       guard fields.count == 4, let seconds = Double(String(decoding: fields[1], as: UTF8.self)),
-        let size = Int(String(decoding: fields[2], as: UTF8.self)), abs(seconds) < 1e15
+        let size = MachineNumber.count(String(decoding: fields[2], as: UTF8.self), upTo: .max), abs(seconds) < 1e15
       else { return nil }
       return DirectoryEntry(
         kind: fields[0].elementsEqual("d".utf8) ? .directory : .file,
