@@ -8,7 +8,7 @@ extension Setting {
       meaning: "Seconds for which /running and /queued serve the last complete list while the backend does not answer."),
     Setting(
       name: "WEIR_LOST_AFTER", group: .jobs, form: .whole(10...604_800), standard: "600",
-      meaning: 
+      meaning:
         "Seconds for which complete polls without a break, three at least, must miss a job before it becomes lost, and only if no other way to ask shows it."),
     Setting(
       name: "WEIR_SUBMIT_DEADLINE", group: .jobs, form: .whole(30...86_400), standard: "60",

@@ -242,9 +242,10 @@ def processor_time(pid: int) -> float:
 def test_a_flood_of_ends_keeps_nothing_busy(new_weir, rig):
     """A job says again and again that it has ended; others' ends are seen all the same."""
     weir = new_weir("alpha").start()
-    ends = "../../../../ends"
+    ends = "../../../../machines/*/ends"
+    wait_until(lambda: [*rig.server("alpha").root(weir).glob("machines/*/ends")])
     for text in ('yes "$WEIR_JOB_ID 1"', "yes ready", "tr '\\0' x </dev/zero"):
-        flood = weir.run_job(f"exec 7<>{ends}; exec {text} >&7")
+        flood = weir.run_job(f"set -- {ends}; exec 7<>$1; exec {text} >&7")
         weir.await_running(flood)
         before, began = processor_time(weir.process.pid), time.monotonic()
         time.sleep(1.5)

@@ -845,9 +845,11 @@ def test_sweep_of_500_jobs_is_one_look(one_server):
         for name in ("start", "exit") if original is ended else ("start",):
             shutil.copy(original.directory / name, attempt.directory)
         attempts.append(attempt)
-    began = time.monotonic()
+    began = os.times()
     states = server.sweep(*attempts)
-    seconds = time.monotonic() - began
+    took = os.times()
+    # Of the processor, since others may be using it.
+    seconds = took.children_user + took.children_system - began.children_user - began.children_system
     assert [states[attempt.name][0] for attempt in attempts] == ["ended", "running"] * 250
     assert seconds < 1
     trace = server.home / "trace"
@@ -999,7 +1001,7 @@ def test_nvidia_smi_that_hangs(one_server, gpus):
 
 def test_scripts_are_clean():
     scripts = sorted(SCRIPTS.glob("*.sh"))
-    assert len(scripts) == 17
+    assert len(scripts) == 18
     checked = subprocess.run(["shellcheck", "-s", "sh", *scripts, STAND_IN], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
     for script in scripts:

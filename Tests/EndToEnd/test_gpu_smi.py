@@ -27,7 +27,7 @@ def server(request, tmp_path):
 def full(server) -> list:
     with open(server.root / "fill", "wb") as file:
         subprocess.run(["head", "-c", "1000000", "/dev/zero"], stdout=file, stderr=subprocess.DEVNULL)
-    answer = sections(server.run("sweep", 1))
+    answer = sections(server.run("sweep", 1, server.machine, "", ""))
     (server.root / "fill").unlink()
     return answer
 
@@ -35,17 +35,17 @@ def full(server) -> list:
 def test_a_full_disk(server):
     """Nothing that was cut off is passed on, whether the disk was full before the first call or later."""
     assert full(server) == [["smi-gpus 125"], ["smi-apps 125"]]
-    assert sections(server.run("sweep", 1)) == [["smi-gpus 0", A100], ["smi-apps 0"]]
+    assert sections(server.run("sweep", 1, server.machine, "", "")) == [["smi-gpus 0", A100], ["smi-apps 0"]]
     assert full(server) == [["smi-gpus 125"], ["smi-apps 125"]]
-    assert sections(server.run("sweep", 1))[0] == ["smi-gpus 0", A100]
-    assert not list((server.root / "lib").glob("smi.*.*"))
+    assert sections(server.run("sweep", 1, server.machine, "", ""))[0] == ["smi-gpus 0", A100]
+    assert not list((server.support / "lib").glob("smi.*.*"))
 
 
 @pytest.mark.parametrize("server", ["dash"], indirect=True)
 def test_both_queries_run_at_once(server):
     (server.state / "slow").write_text("3")
     began = time.monotonic()
-    assert sections(server.run("sweep", 1))[0] == ["smi-gpus 0", A100]
+    assert sections(server.run("sweep", 1, server.machine, "", ""))[0] == ["smi-gpus 0", A100]
     assert time.monotonic() - began < 5.5
 
 
@@ -58,9 +58,9 @@ def test_lines_pass_as_they_are(server):
     tool = server.bin / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\ncat {lines}\nexit 14\n")
     tool.chmod(0o755)
-    assert sections(server.run("sweep", 1)) == [["smi-gpus 14", *odd], ["smi-apps 14", *odd]]
+    assert sections(server.run("sweep", 1, server.machine, "", "")) == [["smi-gpus 14", *odd], ["smi-apps 14", *odd]]
     tool.write_text("#!/bin/sh\nexec head -c 3000000 /dev/zero\n")
-    status = sections(server.run("sweep", 1))[0][0]
+    status = sections(server.run("sweep", 1, server.machine, "", ""))[0][0]
     assert status.split()[1] in ("1", "125", "153"), status
 
 
@@ -71,8 +71,8 @@ def test_those_that_hang_are_noted(server):
     tool = server.bin / "nvidia-smi"
     tool.write_text("#!/bin/sh\nexec sleep 30\n")
     tool.chmod(0o755)
-    assert sections(server.run("sweep", 1, text=text)) == [["smi-gpus 124"], ["smi-apps 124"]]
-    noted = (server.root / "lib/smi.hung").read_text().split()
+    assert sections(server.run("sweep", 1, server.machine, "", "", text=text)) == [["smi-gpus 124"], ["smi-apps 124"]]
+    noted = (server.support / "lib/smi.hung").read_text().split()
     assert len(noted) == 4 and all(word.isdigit() for word in noted), noted
 
 

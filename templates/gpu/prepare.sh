@@ -63,7 +63,7 @@ if command -v loginctl >/dev/null && command -v systemd-run >/dev/null; then
       cause="'$words' does not work for the account"
       export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
       # shellcheck disable=SC2086 # words are wanted
-      if timeout 5 $words true </dev/null >/dev/null 2>&1; then scope=$words; fi
+      if timeout 5 $words true </dev/null >/dev/null 2>&1; then scope=yes; fi
     fi
     if [ -z "$scope" ] && [ "$kills" = KillUserProcesses=yes ]; then
       warning="systemd ends jobs when Weir's connection ends (KillUserProcesses=yes), and $cause"

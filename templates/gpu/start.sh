@@ -87,8 +87,8 @@ failed() {
   { read -r reason <"$directory/trouble"; } 2>/dev/null
   if [ -z "$reason" ]; then
     # Most often the disk is full, of which a file of this disk says nothing.
-    reason=$({ head -c 4096 /dev/zero >"$root/lib/probe.$$"; } 2>&1)
-    rm -f "$root/lib/probe.$$"
+    reason=$({ head -c 4096 /dev/zero >"$root/machines/$machine/lib/probe.$$"; } 2>&1)
+    rm -f "$root/machines/$machine/lib/probe.$$"
     reason=${reason##*: }
   fi
   [ -e "$directory/start" ] || rm -rf "$directory"
@@ -110,6 +110,7 @@ command -v setsid >/dev/null || {
 # What keeps systemd from ending it with this login; see prepare.sh.
 scope=
 { read -r scope <"$root/machines/$machine/lib/scope"; } 2>/dev/null
+[ -z "$scope" ] || scope='systemd-run --user --scope --quiet --collect'
 [ -z "$scope" ] || export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
 # In the foreground of a shell in between: & would make the wrapper, and with it the job, deaf to INT and QUIT. That
 # shell is ended by the wrapper when all is well, which is nothing to tell of, and ends with it when not.

@@ -87,3 +87,8 @@ extension Fleet {
     }
   }
 }
+
+extension ServerAgent {
+  /// The server's name and its place.
+  nonisolated var identity: String { name + (spec.value.place.map { " at \($0)" } ?? "") }
+}
