@@ -9,7 +9,8 @@ extension Setting {
     Setting(
       name: "WEIR_LOST_AFTER", group: .jobs, form: .whole(10...604_800), standard: "600",
       meaning:
-        "Seconds for which complete polls without a break, three at least, must miss a job before it becomes lost, and only if no other way to ask shows it."),
+        "Seconds for which complete polls without a break, three at least, must miss a job before it becomes lost, and only if no other way to ask shows it."
+    ),
     Setting(
       name: "WEIR_SUBMIT_DEADLINE", group: .jobs, form: .whole(30...86_400), standard: "60",
       meaning:
