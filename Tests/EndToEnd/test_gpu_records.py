@@ -229,6 +229,7 @@ def test_records_of_a_running_job_are_removed(weir, rig):
     server = rig.server("delta")
     purges = ["start", "start .start", "start .start session .wrapper .exit", "start .start session .wrapper .exit machine"]
     jobs = [running(weir, rig, "echo $$ >pid", gpus=1) for _ in purges]
+    wait_until(lambda: all((server.attempt(weir, job) / "work/pid").exists() for job, _ in jobs))
     for (job, _), names in zip(jobs, purges):
         for name in names.split():
             (server.attempt(weir, job) / name).unlink(missing_ok=True)
@@ -309,7 +310,9 @@ def test_names_of_processes(weir, rig):
     output = weir.output(job)
     assert not is_alive(int(output.split()[0]))
     job, gate = running(weir, rig)
-    leader = (server.attempt(weir, job) / "session").read_text().split()[0]
+    # A job counts as running from its wrapper's start on.
+    session = server.attempt(weir, job) / "session"
+    leader = wait_until(lambda: session.exists() and session.read_text().split())[0]
     others = []
     try:
         for name in (f") S 1 1 {leader} ", f") S 1 1 {leader}\\n", f"\\n1 () S 1 1 {leader}"):
