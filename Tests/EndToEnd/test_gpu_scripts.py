@@ -1001,7 +1001,7 @@ def test_nvidia_smi_that_hangs(one_server, gpus):
 
 def test_scripts_are_clean():
     scripts = sorted(SCRIPTS.glob("*.sh"))
-    assert len(scripts) == 18
+    assert len(scripts) == 19
     checked = subprocess.run(["shellcheck", "-s", "sh", *scripts, STAND_IN], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
     for script in scripts:

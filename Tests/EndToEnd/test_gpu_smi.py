@@ -20,8 +20,10 @@ def server(request, tmp_path):
     server.environment["NVIDIA_SMI_STATE"] = str(server.state)
     (server.state / "gpus").write_text(f"{A100}\n")
     yield server
-    until(lambda: not processes_with(str(tmp_path)), 3, "processes are left")
-    subprocess.run(["umount", server.root], check=True)
+    try:
+        until(lambda: not processes_with(str(tmp_path)), 3, "processes are left")
+    finally:
+        subprocess.run(["umount", "-l", server.root], check=True)
 
 
 def full(server) -> list:

@@ -19,7 +19,6 @@ extension Fleet {
         var troubles = agent.inventory.gpus.compactMap { gpu in
           gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
         }
-        troubles += damaged
         troubles += (status.facts?.warnings ?? []).map { "\(agent.name): \($0)" }
         troubles += (agent.gpuStatus.value.reading?.warnings ?? []).map { "\(agent.name): nvidia-smi: \($0)" }
         troubles += damaged

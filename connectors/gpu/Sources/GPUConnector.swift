@@ -164,7 +164,8 @@ public final class GPUConnector: Connector {
         continue
       }
       if gone.value.isGone(job.key, for: configuration.lostAfter) {
-        observation.sightings.append(.lost(job, with: name, at: observation.time))
+        let server = fleet.agent(of: job)?.identity ?? name
+        observation.sightings.append(.lost(job, with: server, at: observation.time))
         continue
       }
       guard let status = fleet.agent(of: job)?.status.value else {
