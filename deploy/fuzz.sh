@@ -69,15 +69,15 @@ build_machines() {
   for module in Jobs Support JSON Shell SSH ScriptTemplates Templates Archives GRDB Logging Yams CYaml Mustache; do
     while IFS= read -r object; do objects+=("$object"); done < <(find "$products/$module.build" -name '*.o')
   done
-  # The package's name is that of its directory; what is `package` in Jobs is seen by that name only.
-  name=$(basename "$repository")
+  # What is `package` in Jobs is seen by the package's name only, which swift build derives from its directory's.
+  name=$(sed -n '/"-module-name","Jobs"/s/.*"-package-name","\([^"]*\)".*/\1/p' .build/debug.yaml | head -1)
   mkdir -p "$work/stand-ins"
   (
     cd "$work/stand-ins"
     echo "" >ConnectorSupport.swift
     swiftc -swift-version 6 -parse-as-library -module-name ConnectorSupport -emit-module ConnectorSupport.swift
   )
-  "${fuzzer[@]}" -module-name WeirMachineFuzz -package-name "${name,,}" -I "$work/stand-ins" -I "$products/Modules" \
+  "${fuzzer[@]}" -module-name WeirMachineFuzz -package-name "$name" -I "$work/stand-ins" -I "$products/Modules" \
     -I .build/checkouts/GRDB.swift/Sources/GRDBSQLite -I .build/checkouts/Yams/Sources/CYaml/include "${sources[@]}" "${objects[@]}" -lssh2 -lcrypto -lz -lsqlite3 \
     -o "$work/machines.new"
   mv "$work/machines.new" "$work/machines"
