@@ -108,7 +108,9 @@ public final class Gate: Sendable {
 
   /// Counts a request for a user, of the one that makes it in his name.
   /// - Throws: 429 when too much is under way for that user.
-  public func share(for owner: String) throws(HTTPError) -> LoadShare { try callersLoad.begin(owner) }
+  public func share(for owner: String) throws(HTTPError) -> LoadShare {
+    try callersLoad.begin(owner, isOfService: true)
+  }
 
   /// Who sends a request, as far as that is known at once.
   public func sender(of request: Request) -> RequestSender {

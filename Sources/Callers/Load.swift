@@ -41,12 +41,14 @@ public final class Load: Sendable {
   var callers: Int { state.withLock { $0.each.count } }
 
   /// Counts a request of a caller until the share is released.
-  /// - Parameter name: nil for the service and where nobody is asked who he is.
-  func begin(_ name: String?) throws(HTTPError) -> LoadShare {
+  /// - Parameters:
+  ///   - name: nil for the service and where nobody is asked who he is.
+  ///   - isOfService: whether the service makes it for that user: what others have under way does not refuse it.
+  func begin(_ name: String?, isOfService: Bool = false) throws(HTTPError) -> LoadShare {
     let limits = limits
     guard let name else { return LoadShare(of: self, nil) }
     let outcome = state.withLock { state -> HTTPError? in
-      guard state.all.requests < limits.requests else { return Self.tooMany }
+      guard isOfService || state.all.requests < limits.requests else { return Self.tooMany }
       guard state.each[name]?.requests ?? 0 < limits.requestsOfCaller else {
         return Self.tooMuch("\(limits.requestsOfCaller) requests of one caller may be under way at once")
       }

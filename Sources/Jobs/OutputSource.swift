@@ -100,6 +100,12 @@ public struct OutputSource: Sendable {
 }
 
 extension JobService {
+  /// The kept copy of output that was answered before; nil when there is none.
+  public func answeredOutputSource(of job: Job) async throws(JobError) -> OutputSource? {
+    guard let kept = try await keptSource(of: job), kept.isAnswered else { return nil }
+    return kept.source
+  }
+
   /// The same as ``finalOutput(_:)``, read from the kept copy bit by bit once there is one.
   public func finalOutputSource(of job: Job) async throws(JobError) -> OutputSource {
     if !job.state.isTerminal, try await toldEnd(of: job) == nil { throw .notOver(job.key, job.state) }

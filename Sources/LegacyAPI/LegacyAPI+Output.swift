@@ -11,7 +11,13 @@ extension LegacyAPI {
   private static let longOutput = 65_536
 
   func exitStatus(of job: Job, _ caller: Caller) async throws -> Response {
-    let output = try await outputTurns(of: caller).run(caller.name) { try await service.finalOutputSource(of: job) }
+    let kept = try await service.answeredOutputSource(of: job)
+    let output: OutputSource
+    if let kept {
+      output = kept
+    } else {
+      output = try await readingOutput(of: job, caller) { try await service.finalOutputSource(of: job) }
+    }
     // The upstream has acted on the first answer.
     let told = try await service.toldEnd(of: job)
     let ending = told?.ending ?? job.ending
@@ -20,7 +26,7 @@ extension LegacyAPI {
       of: [
         .int(ending?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
         [.string(""), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
-      ], filledWith: OutputText(output), caller, key: "\(job.id) \(output.count)")
+      ], filledWith: OutputText(output), caller, key: output.heldBytes == 0 ? "\(job.id) \(output.count)" : nil)
   }
 
   /// What is answered to a submit: the script is shown, which is up to six times as long in JSON.
@@ -55,9 +61,7 @@ extension LegacyAPI {
   }
 
   func tail(of job: Job, lines: Int, _ caller: Caller) async throws -> Response {
-    let output = try await outputTurns(of: caller).run(caller.name) {
-      try await service.tailSource(of: job, lines: lines)
-    }
+    let output = try await readingOutput(of: job, caller) { try await service.tailSource(of: job, lines: lines) }
     let type = "text/plain; charset=utf-8"
     if output.count <= Self.longOutput {
       return Response(headers: ["Content-Type": type], body: .bytes(try output.bytes(in: 0..<output.count)))

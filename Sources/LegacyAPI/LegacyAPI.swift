@@ -30,7 +30,7 @@ public struct LegacyAPI: Sendable {
   let lengths = AnswerLengths()
   /// The output of a job is taken from the backend as a whole.
   private let usersOutput = Turns(most: 8, ofOne: 2)
-  private let servicesOutput = Turns(most: 8, ofOne: 8)
+  private let servicesOutput = Turns(most: 16, ofOne: 4)
 
   public init(
     service: JobService, gate: Gate, accountOf: @escaping AccountOf,
@@ -139,8 +139,16 @@ public struct LegacyAPI: Sendable {
     .array(jobs.map { [.string($0.name), .string($0.id)] })
   }
 
-  /// When the output of a job may be read for a caller.
-  func outputTurns(of caller: Caller) -> Turns { caller == .service ? servicesOutput : usersOutput }
+  /// Reads a job's output from the backend when it is its turn: few at once for one user, and for the service few of one
+  /// machine or account, so that one that does not answer holds up no other.
+  func readingOutput<Output>(
+    of job: Job, _ caller: Caller, _ read: () async throws -> Output
+  ) async throws -> Output {
+    switch caller {
+    case .service, .anybody: try await servicesOutput.run(job.nodes.first ?? job.account, read)
+    case .admin, .user: try await usersOutput.run(caller.name, read)
+    }
+  }
 
   // MARK: Submitting
 

@@ -38,11 +38,13 @@ struct ScriptLines {
   /// A sentence for each name that looks like one of those that are read, and is none of them; ten at most.
   var warnings: [String] {
     var names: [String] = []
-    var isCut = false
+    var (looked, isCut) = (0, false)
     forEach { line in
-      guard !isCut, let (name, _) = Self.parts(of: line), Self.isName(name), !names.contains(name),
+      guard !isCut, looked < Self.mostNames, let (name, _) = Self.parts(of: line), Self.isName(name),
+        !names.contains(name),
         !Self.known.contains(name), !Self.sentOnly.contains(name)
       else { return }
+      looked += 1
       guard name.hasPrefix("JOBOBJ_") || NearMiss.of(name, among: Self.sortedNames) != nil else { return }
       if names.count < 10 { names.append(name) } else { isCut = true }
     }
@@ -94,6 +96,8 @@ struct ScriptLines {
   }
 
   private static let longestName = 64
+  /// Lines of unknown names that are compared with the known ones.
+  private static let mostNames = 1000
 
   private static func isName(_ text: String) -> Bool {
     text.utf8.allSatisfy { byte in

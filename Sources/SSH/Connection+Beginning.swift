@@ -55,7 +55,8 @@ extension Connection {
     defer { discard(channel, isLeased: isLeased) }
     var started = false
     do throws(Interruption) {
-      try await waitForMark(mark, on: channel, by: deadline)
+      // A stream may go on for ever; login files may not.
+      try await waitForMark(mark, on: channel, by: min(deadline, .now + .seconds(60)))
       started = true
       try await sendAll(Array("go\n".utf8), to: channel, by: deadline)
       return try await body(self, channel, mark)

@@ -37,9 +37,9 @@ public struct Command: Sendable, Equatable {
     return LogText.line(words.joined(separator: " "))
   }
 
-  /// The longest ``text``, in bytes: Linux passes no longer argument to a program (MAX_ARG_STRLEN, execve(2)).
-  /// What is longer belongs on standard input.
-  public static let maximumLength = 128 * 1024 - 1
+  /// The longest ``text``, in bytes. Linux passes at most 128 KiB as one argument to a program (MAX_ARG_STRLEN, execve(2)),
+  /// and what is sent over SSH has marks around the text. What is longer belongs on standard input.
+  public static let maximumLength = 127 * 1024
 
   /// - Parameters:
   ///   - arguments: the program, looked up in the account's PATH, and its arguments, taken literally.
@@ -121,7 +121,7 @@ public enum CommandError: Error, Sendable, Equatable, CustomStringConvertible {
     case .empty: "A command needs a program."
     case .containsNUL: "An argument of a command must not contain a NUL byte."
     case .invalidVariableName(let name): "\"\(name)\" is no name of an environment variable."
-    case .tooLong(let bytes): "A command of \(bytes) bytes is too long: at most \(Command.maximumLength) are possible."
+    case .tooLong(let bytes): "a command of \(bytes) bytes exceeds the limit of \(Command.maximumLength) bytes"
     }
   }
 }

@@ -43,8 +43,8 @@ final class UserDirectory: Sendable {
 
   /// Takes what the settings' files say now.
   func replace(_ configuration: Configuration, users: Users) {
-    let stamp = FileStamp(configuration.path)
-    state.withLock { $0 = State(configuration: configuration, users: users, stamp: stamp) }
+    // The file may have changed since it was read: the next look reads it again.
+    state.withLock { $0 = State(configuration: configuration, users: users, stamp: nil) }
   }
 
   private var configuration: Configuration { state.withLock { $0.configuration } }

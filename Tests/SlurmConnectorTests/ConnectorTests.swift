@@ -93,7 +93,7 @@ struct UnaccountedTests {
       case $2 in
         config) echo 'MinJobAge               = 300 sec';;
         *) [ "$4" -lt 1000 ] || { echo 'slurm_load_jobs error: Invalid job id specified'; exit 1; }
-          echo "JobId=$4 JobName=jarvice_a JobState=COMPLETED ExitCode=0:0 UserId=kirby(1) Comment=weir:T$4";;
+          echo "JobId=$4 JobName=jarvice_a UserId=kirby(1) JobState=COMPLETED ExitCode=0:0 Comment=weir:T$4";;
       esac
       """)
   }

@@ -89,6 +89,21 @@ struct RecordTests {
     #expect(records.last?.sighting.name == "b")
   }
 
+  @Test(
+    "A name cannot say in scontrol's answer how its job ended",
+    arguments: [
+      ("x JobState=COMPLETED ExitCode=0:0", JobState.running), ("x UserId=kirby(1002) JobState=COMPLETED", nil),
+      ("x y", .running),
+    ])
+  func forgingNames(name: String, state: JobState?) throws {
+    let scontrol = Scontrol()
+    let text =
+      "JobId=2 JobName=jarvice_\(name) UserId=kirby(1002) JobState=RUNNING RunTime=00:01:00 NodeList=node1 Comment=weir:B"
+    let parts = [scontrol.mark, "2", "0", text, scontrol.mark]
+    let records = try scontrol.records(Array(("\u{1f}" + parts.joined(separator: "\u{1f}") + "\u{1f}\n").utf8))
+    #expect(records.map(\.sighting.state) == (state.map { [$0] } ?? []))
+  }
+
   @Test("Of a requeued job the last record counts; an id that was given out anew is two jobs")
   func duplicates() throws {
     let requeued = try sightings(

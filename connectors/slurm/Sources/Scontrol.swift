@@ -34,18 +34,31 @@ struct Scontrol {
       // Of an array or a heterogeneous job it shows other tasks and components, too.
       let own = parts[2].firstRange(of: "\nJobId=\(parts[0]) ")?.upperBound ?? parts[2].startIndex
       let isFirst = parts[2].hasPrefix("JobId=\(parts[0]) ")
-      records.append(Self.record(id: String(parts[0]), Self.fields(isFirst ? parts[2] : parts[2][own...])))
+      guard let fields = Self.fields(isFirst ? parts[2] : parts[2][own...]) else { continue }
+      records.append(Self.record(id: String(parts[0]), fields))
     }
     return records
   }
 
-  /// `Key=value` pairs; of a key that comes twice the first counts, since what a user may choose comes later.
-  private static func fields(_ text: Substring) -> [Substring: Substring] {
-    text.split(separator: " ").reduce(into: [:]) { fields, word in
-      guard let equals = word.firstIndex(of: "=") else { return }
+  /// `Key=value` pairs of one job; of a key that comes twice the first counts.
+  ///
+  /// A user chooses the job's name, which stands before `UserId`, and the comment, which stands behind everything that
+  /// decides. So pairs are read from `UserId` on. Nil when that comes twice: nothing says which of the two is Slurm's.
+  private static func fields(_ text: Substring) -> [Substring: Substring]? {
+    // Of a heterogeneous or array job the other parts follow.
+    let own = text.firstRange(of: "\nJobId=").map { text[..<$0.lowerBound] } ?? text
+    let users = own.ranges(of: " UserId=")
+    guard users.count < 2 else { return nil }
+    var fields: [Substring: Substring] = [:]
+    if let user = users.first, let name = own[..<user.lowerBound].firstRange(of: " JobName=") {
+      fields["JobName"] = own[name.upperBound..<user.lowerBound]
+    }
+    for word in own[(users.first?.lowerBound ?? own.startIndex)...].split(separator: " ") {
+      guard let equals = word.firstIndex(of: "=") else { continue }
       let key = word[..<equals]
       if fields[key] == nil { fields[key] = word[word.index(after: equals)...] }
     }
+    return fields
   }
 
   private static func record(id: String, _ fields: [Substring: Substring]) -> SlurmRecord {

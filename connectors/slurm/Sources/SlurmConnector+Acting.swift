@@ -53,6 +53,7 @@ extension SlurmConnector {
       cd -- "$HOME" && cd -- "$directory" || exit
       file=./${1##*/}
       [ -e "$file" ] || [ -L "$file" ] || exit 0
+      if [ ! -f "$file" ]; then echo "$1 is not a regular file" >&2; exit 1; fi
       if [ ! -O . ] && [ ! -O "$file" ]; then echo "$1 is another user's file" >&2; exit 1; fi
       exec 4>&1
       status=$({ { tail -c "$2" < "$file"; echo "$?" >&3; } | tail -n "$3" >&4; } 3>&1) && exit "$status"
