@@ -131,10 +131,14 @@ extension Caller {
 }
 
 extension Response {
-  /// Bytes that stay in memory until they are sent. Of a stream that is what its producer holds, which it says itself.
+  /// Bytes that stay in memory until they are sent. Of a stream that is what its producer holds, which it says itself, and
+  /// what is on its way to a slow reader.
   fileprivate var waitingBytes: Int {
-    if case .bytes(let bytes) = body { bytes.count } else { heldBytes }
+    if case .bytes(let bytes) = body { bytes.count } else { heldBytes + Self.onItsWay }
   }
+
+  /// A piece of a stream, escaped, and the buffers that it passes.
+  private static let onItsWay = 256 << 10
 
   /// A response of which less waits than a socket takes at once.
   fileprivate var isShort: Bool { waitingBytes <= 65_536 && !isStream }

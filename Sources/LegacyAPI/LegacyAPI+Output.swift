@@ -47,7 +47,7 @@ extension LegacyAPI {
     if text.source.count <= Self.longOutput {
       return .json(head + (try text.escaped()) + tail)
     }
-    let length = try await heavyWork.run(caller.name) { [lengths] in
+    let length = try await heavyWork(of: caller).run(caller.name) { [lengths] in
       if let known = key.flatMap({ lengths[$0] }) { return known }
       let length = try text.escapedCount()
       if let key { lengths[key] = length }

@@ -26,7 +26,8 @@ public struct LegacyAPI: Sendable {
   let submitBytes: Int
   private let lists = ListCache()
   /// Reading a large submission takes its time, and several times its size for a moment.
-  let heavyWork = HeavyWork()
+  private let usersWork = HeavyWork()
+  private let servicesWork = HeavyWork()
   let lengths = AnswerLengths()
   /// The output of a job is taken from the backend as a whole.
   private let usersOutput = Turns(most: 8, ofOne: 2)
@@ -139,6 +140,14 @@ public struct LegacyAPI: Sendable {
     .array(jobs.map { [.string($0.name), .string($0.id)] })
   }
 
+  /// Where large work for a caller is done: that of users holds up nothing of the service's.
+  func heavyWork(of caller: Caller) -> HeavyWork {
+    switch caller {
+    case .service, .anybody: servicesWork
+    case .admin, .user: usersWork
+    }
+  }
+
   /// Reads a job's output from the backend when it is its turn: few at once for one user, and for the service few of one
   /// machine or account, so that one that does not answer holds up no other.
   func readingOutput<Output>(
@@ -174,7 +183,7 @@ public struct LegacyAPI: Sendable {
   private func reading<Part: Sendable>(
     _ request: Request, of caller: Caller, _ body: @escaping @Sendable () throws -> Part
   ) async throws -> Part {
-    request.body.count <= Self.smallBody ? try body() : try await heavyWork.run(caller.name, body)
+    request.body.count <= Self.smallBody ? try body() : try await heavyWork(of: caller).run(caller.name, body)
   }
 
   /// The header Idempotency-Key. A caller's keys are its own: no user's name is taken for the service's.
