@@ -125,8 +125,9 @@ actor ServerAgent {
         pause = max(.zero, nextSweep - .now)
       } else {
         try await sweepAll(began)
-        // A look costs at most a fifth of the time.
-        pause = max(pause, (.now - began) * 5)
+        // A look costs at most a fifth of the time, but each renews the owner record, which others take over once it is
+        // unchanged for a minute.
+        pause = min(max(pause, (.now - began) * 5), .seconds(20))
         nextSweep = .now + pause
         let interval = nextSweep - began
         status.change { $0.lookInterval = interval }
