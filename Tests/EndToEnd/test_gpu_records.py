@@ -256,6 +256,7 @@ FORGERIES = {
     "an ender": 'kill -9 $(cut -d" " -f1 ../start); echo "1 1" >../.ending',
     "a suspension": "touch ../suspended",
     "a void": 'rm ../start; echo "0 0 void 5" >../start',
+    "a machine": "echo x@y >../machine",
     "a directory elsewhere": "mv .. ../../../moved-$WEIR_JOB_ID",
     "a link": "d=$(cd .. && pwd); mv $d ${d%/*}/moved; ln -s moved $d",
 }

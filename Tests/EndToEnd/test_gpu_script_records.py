@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+import uuid
 
 from test_gpu_scripts import is_alive, one_server, processes_with, roots, server, timed_out, until  # noqa: F401
 
@@ -67,13 +68,19 @@ def test_damaged_records(server):  # noqa: F811
 
 def test_an_attempt_of_another_machine(server):  # noqa: F811
     """Nothing is said of it, done to it, or taken from it; but what lives here is here, whatever this machine is called."""
-    over, lives, begun = server.start("true"), server.start("exec sleep 60"), server.attempt()
-    over.end()
-    until(lambda: not is_alive(over.wrapper))
+    over, forged = server.start("true"), server.start("echo castor@elsewhere-1 >../machine")
+    lives, begun = server.start("exec sleep 60"), server.attempt()
+    for attempt in (over, forged):
+        attempt.end()
+        until(lambda: not is_alive(attempt.wrapper))
+    pid, ticks, _, began = over.record()
+    (over.directory / "start").write_text(f"{pid} {ticks} {uuid.uuid4()} {began}\n")
     begun.directory.mkdir(parents=True)
     for attempt in (over, lives, begun):
         (attempt.directory / "machine").write_text("castor@elsewhere-1")
-    states = server.sweep(over, lives, begun)
+    states = server.sweep(over, forged, lives, begun)
+    # A job can write there, too.
+    assert states[forged.name][0] == "ended" and forged.cancel() == "over"
     assert states[over.name] == states[begun.name] == ["elsewhere", "castor@elsewhere-1"]
     assert states[lives.name] == ["running", *lives.record()]
     assert server.run("void", begun.job, 1, server.machine) == "busy\n"

@@ -216,7 +216,9 @@ actor ServerAgent {
         try SweepAnswer(result.stdout, asked: some, asksSMI: false)
       }
       for (id, state) in states.attempts {
-        guard let entry = entries[id], let sighting = sighting(of: entry, state, now: states.now) else { continue }
+        guard let entry = entries[id],
+          let sighting = sighting(of: entry, state, machine: facts.machine, now: states.now)
+        else { continue }
         strangers[id] = .init(sighting: sighting, isLive: state.isLive, seen: now)
       }
     }
