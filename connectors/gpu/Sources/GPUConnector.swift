@@ -174,7 +174,7 @@ public final class GPUConnector: Connector {
       }
       if status.isCurrent(least: patience) {
         if status.missing.contains(job.key) {
-          observation.answers[id] = "\(name) has nothing of it"
+          observation.answers[id] = status.damaged[job.attemptID] ?? "\(name) has nothing of it"
         } else {
           observation.unchanged.insert(id)
         }
