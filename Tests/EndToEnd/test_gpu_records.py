@@ -196,6 +196,14 @@ def test_an_end_that_cannot_be_read(weir, rig):
     assert codes == ends
 
 
+def test_a_job_without_a_readable_end_is_lost(weir):
+    """It is unknown at first; with nobody left to write its end it does not hold its GPU for ever."""
+    job = weir.run_job('kill -9 $(cut -d" " -f1 ../start); echo rubbish >../exit', gpus=1)
+    code, _, (_, word) = weir.end(job, 60)
+    assert code == -9 and "LOST" in word
+    assert "its record 'exit' on the server is damaged" in row(weir, job)[1]
+
+
 def test_numbers_in_records_are_bounded(weir, rig):
     """What a record says of a time that cannot be, or of more than any machine has, ends no Weir: not when it is looked at,
     and not when the jobs are listed at the next start."""
@@ -211,7 +219,7 @@ def test_numbers_in_records_are_bounded(weir, rig):
         (attempt / "exit").write_text(end + "\n")
         gate.open()
         jobs.append(job)
-    wait_until(lambda: [state(weir, job) for job in jobs] == ["unknown"] * 4)
+        wait_until(lambda: state(weir, job) == "unknown")
     weir.kill()
     for file in (weir.directory / "state").glob("weir.sqlite*"):
         file.unlink()
@@ -256,6 +264,7 @@ FORGERIES = {
     "an ender": 'kill -9 $(cut -d" " -f1 ../start); echo "1 1" >../.ending',
     "a suspension": "touch ../suspended",
     "a void": 'rm ../start; echo "0 0 void 5" >../start',
+    "a machine": "echo x@y >../machine",
     "a directory elsewhere": "mv .. ../../../moved-$WEIR_JOB_ID",
     "a link": "d=$(cd .. && pwd); mv $d ${d%/*}/moved; ln -s moved $d",
 }
@@ -329,12 +338,11 @@ def test_names_of_processes(weir, rig):
 def test_timers_go_by_the_clock(weir, rig):
     """A job that ends every sleep and every shell of the account that hears TERM ends no other job, and no time limit."""
     calm, gate = running(weir, rig)
-    limited = weir.submit(job_text("while :; do :; done", gpus=0, wall="00:00:07"))
+    limited = weir.submit(job_text("while :; do :; done", gpus=0, wall="00:00:30"))
     weir.await_running(limited)
-    began = time.monotonic()
     reaper = weir.run_job("for i in 1 2 3 4 5; do pkill -x sleep; pkill -9 -x sleep; sleep 0.3; done; true")
     weir.end(reaper)
-    assert time.monotonic() - began < 7 and {state(weir, calm), state(weir, limited)} == {"running"}
+    assert {state(weir, calm), state(weir, limited)} == {"running"}
     code, _, (_, word) = weir.end(limited)
     assert code == -9 and " TO " in word
     gate.open()

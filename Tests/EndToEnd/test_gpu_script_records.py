@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+import uuid
 
 from test_gpu_scripts import is_alive, one_server, processes_with, roots, server, timed_out, until  # noqa: F401
 
@@ -59,6 +60,7 @@ def test_damaged_records(server):  # noqa: F811
     # A wrapper that cannot be told apart from others is waited for by what it found in its environment.
     assert {state[-2] for state in states.values()} == {"canceled"}
     for attempt, end in zip(ended, ends):
+        assert attempt.cancel() == "over" and attempt.state()[-4:-1] == ["-1", "0", "canceled"]
         replaced(attempt.directory / "exit", " ".join(end) + "\n")
         assert attempt.state() == ["ended", *attempt.record(), *end]
     healthy.cancel(grace=0)
@@ -67,13 +69,19 @@ def test_damaged_records(server):  # noqa: F811
 
 def test_an_attempt_of_another_machine(server):  # noqa: F811
     """Nothing is said of it, done to it, or taken from it; but what lives here is here, whatever this machine is called."""
-    over, lives, begun = server.start("true"), server.start("exec sleep 60"), server.attempt()
-    over.end()
-    until(lambda: not is_alive(over.wrapper))
+    over, forged = server.start("true"), server.start("echo castor@elsewhere-1 >../machine")
+    lives, begun = server.start("exec sleep 60"), server.attempt()
+    for attempt in (over, forged):
+        attempt.end()
+        until(lambda: not is_alive(attempt.wrapper))
+    pid, ticks, _, began = over.record()
+    (over.directory / "start").write_text(f"{pid} {ticks} {uuid.uuid4()} {began}\n")
     begun.directory.mkdir(parents=True)
     for attempt in (over, lives, begun):
         (attempt.directory / "machine").write_text("castor@elsewhere-1")
-    states = server.sweep(over, lives, begun)
+    states = server.sweep(over, forged, lives, begun)
+    # A job can write there, too.
+    assert states[forged.name][0] == "ended" and forged.cancel() == "over"
     assert states[over.name] == states[begun.name] == ["elsewhere", "castor@elsewhere-1"]
     assert states[lives.name] == ["running", *lives.record()]
     assert server.run("void", begun.job, 1, server.machine) == "busy\n"
@@ -82,6 +90,18 @@ def test_an_attempt_of_another_machine(server):  # noqa: F811
     assert server.run("remove", over.job, server.machine) == "removed\n" and (over.directory / "exit").exists()
     assert lives.cancel(grace=0) == "asked" and lives.end()[2] == "canceled"
     assert not (begun.directory / "start").exists()
+
+
+def test_what_stands_in_the_place_of_a_script(server):  # noqa: F811
+    """Making a root ready, and a start, wait for nothing that a job has put there."""
+    files = [server.root / "lib/run-HASH.sh", *(server.support / "lib" / name for name in ("umask", "awk", "scope"))]
+    for kind in ("fifo", "directory", "link"):
+        for file in files[1:]:
+            replaced(file, kind=kind)
+        assert server.start("exit 3").end()[0] == 3
+        replaced(files[0], kind=kind)
+        server.prepare()
+        assert all(file.is_file() and not file.is_symlink() for file in files)
 
 
 def test_who_owns_the_root(server):  # noqa: F811

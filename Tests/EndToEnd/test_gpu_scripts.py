@@ -26,8 +26,8 @@ def timed_out():
 
 def text_of(script: str) -> str:
     """A script as it is sent: what it shares with others stands before it."""
-    shared = "" if script in ("prepare", "watch", "output", "input", "results", "files") else (SCRIPTS / "records.sh").read_text()
-    return shared + (SCRIPTS / f"{script}.sh").read_text()
+    alone = script in ("prepare", "watch", "output", "input", "results", "files", "recall", "size")
+    return ("" if alone else (SCRIPTS / "records.sh").read_text()) + (SCRIPTS / f"{script}.sh").read_text()
 
 
 def new_id() -> str:

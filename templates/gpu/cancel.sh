@@ -44,9 +44,31 @@ if [ -z "$left" ]; then
     ;;
   esac
 fi
-if is_over || { [ -z "$left" ] && ! wrapper_is_alive && { [ -e exit ] || [ -e over ]; }; }; then
+if is_over; then
   echo over
   exit
+fi
+# Whether nothing of it lives and its records cannot be read, so that nobody will say how it ended.
+is_damaged() {
+  find_unsound start .start exit over
+  for end in exit over; do
+    read_exit "$end"
+    case $? in 0) return 1 ;; 2) return 0 ;; esac
+  done
+  read_start ''
+  # An empty one was lost when the server broke down.
+  [ "$start_status" = 2 ] && { [ -s start ] || [ ! -f start ]; }
+}
+if [ -z "$left" ] && ! wrapper_is_alive; then
+  find_left guarded
+  if [ -z "$left" ] && is_damaged; then
+    rm -rf exit ".void.$$"
+    { printf '%s\n' "-1 0 canceled $(date +%s)" >".void.$$" && mv -f ".void.$$" exit; } || exit 73
+  fi
+  if [ -z "$left" ] && { [ -e exit ] || [ -e over ]; }; then
+    echo over
+    exit
+  fi
 fi
 again=
 [ ! -e cancel ] || again=again

@@ -17,6 +17,7 @@ CDPATH='' cd || die "The account has no home directory."
 # Others may have been able to look in until now, where the directory was not made here.
 chmod 700 . lib jobs removed inputs machines owners || die "The job root $1 on this server belongs to another account."
 host=$(uname -n)
+id=''
 for file in /etc/machine-id /var/lib/dbus/machine-id; do
   { read -r id <"$file"; } 2>/dev/null && break
 done
@@ -28,6 +29,8 @@ mkdir -p "$own/lib" || die "$fault"
 # put FILE TEXT: nothing is written, which a full disk would not take, where it is there already. A job may have written
 # to it, too.
 put() {
+  # Reading a FIFO would never end.
+  if [ -h "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then rm -rf "$1"; fi
   printf %s "$2" | cmp -s - "$1" && return
   printf %s "$2" >"$own/lib/new.$$" && mv -f "$own/lib/new.$$" "$1" && return
   rm -f "$own/lib/new.$$"

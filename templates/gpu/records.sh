@@ -104,13 +104,23 @@ wrapper_is_alive() {
   read_start '' && is_wrapper_of "$start"
 }
 
-# Whether what there is of the attempt in the current directory is of the machine $1, or of a wrapper that lives here: a
-# home may be shared by several. Into `elsewhere`: of which it is.
+# Whether what there is of the attempt in the current directory is of the machine $1: a home may be shared by several. A
+# job can write any name there, so what began in this boot is here.
 is_here() {
-  find_unsound machine
-  read_record machine
-  elsewhere=$record
-  [ -z "$elsewhere" ] || [ "$elsewhere" = "$1" ] || wrapper_is_alive
+  is_alone "$1" && return
+  find_unsound machine start .start
+  ! read_record machine || [ "$record" = "$1" ] || wrapper_is_alive || { read_start '' && is_of_this_boot "$start"; }
+}
+
+# Whether the machine $1 has no other beside it in its Weir: it is the one that Weir runs on.
+is_alone() {
+  case $1 in local@*) ;; *) return 1 ;; esac
+}
+
+# Whether the start record $1 is of this boot.
+is_of_this_boot() {
+  [ -n "$this_boot" ] || read -r this_boot </proc/sys/kernel/random/boot_id
+  case " $1 " in *" $this_boot "*) ;; *) return 1 ;; esac
 }
 
 # Whether `leader` and `since` can be a session of the job: it is ours, and no older than the wrapper where that is

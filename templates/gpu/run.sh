@@ -18,6 +18,8 @@
 # Where sh is bash: functions that login files export stay in the environment for the job, and replace no command here.
 case ${BASH_VERSION+x}$- in x*p*) ;; x*) exec sh -p "$0" "$@" ;; esac
 
+is_file() { [ -f "$1" ] && [ ! -h "$1" ]; }
+
 # What else may stand there would take a record into itself, or to another place.
 make_way() {
   for file do
@@ -109,7 +111,7 @@ end() {
 run_part() {
   export WEIR_PART="$1" WEIR_WRAPPER="$$"
   awk=
-  { read -r awk <"$support/lib/awk"; } 2>/dev/null
+  if is_file "$support/lib/awk"; then { read -r awk <"$support/lib/awk"; } 2>/dev/null; fi
   if [ -n "$awk" ]; then
     # A shell says 137 for `exit 137` and for a KILL alike. The system() of this server's awk tells them apart: see
     # prepare.sh. The command is in the foreground, for & would make the job deaf to INT and QUIT.
@@ -213,7 +215,7 @@ end_timer() {
 }
 
 # Whether the job's output can be read and written to: a FIFO in its place would hold the wrapper.
-has_output() { [ -f stdout ] && [ ! -h stdout ]; }
+has_output() { is_file stdout; }
 
 # Whether the output says that all went well. "/bin/echo JARVICE_CMD_SUCCESS" is the command as `set -x` shows it, not
 # the verdict. Lines may be as long as the disk is large, and tools that read lines would hold them in memory: so they
@@ -238,7 +240,7 @@ job | epilogue)
   # What is sourced here may set any variable, so those still needed have names that it will not use.
   weir_part=$1 weir_id=$WEIR_ID weir_script=$WEIR_SCRIPT
   if [ -n "$WEIR_JOINED" ]; then exec </dev/null >>stdout 2>&1; else exec </dev/null >>stdout 2>>stderr; fi
-  { read -r weir_mask <"$WEIR_ROOT/lib/umask"; } 2>/dev/null && umask "$weir_mask"
+  is_file "$WEIR_ROOT/lib/umask" && { read -r weir_mask <"$WEIR_ROOT/lib/umask"; } 2>/dev/null && umask "$weir_mask"
   unset WEIR_WRAPPER WEIR_RUN WEIR_PART WEIR_ROOT WEIR_ID WEIR_SCRIPT WEIR_SETSID WEIR_JOINED WEIR_GUARDS
   stat_of "$$"
   # shellcheck disable=SC2086 # words are wanted

@@ -108,8 +108,8 @@ command -v setsid >/dev/null || {
   trap '' HUP
 }
 # What keeps systemd from ending it with this login; see prepare.sh.
-scope=
-{ read -r scope <"$root/machines/$machine/lib/scope"; } 2>/dev/null
+scope='' file=$root/machines/$machine/lib/scope
+if [ -f "$file" ] && [ ! -h "$file" ]; then { read -r scope <"$file"; } 2>/dev/null; fi
 [ -z "$scope" ] || scope='systemd-run --user --scope --quiet --collect'
 [ -z "$scope" ] || export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
 # In the foreground of a shell in between: & would make the wrapper, and with it the job, deaf to INT and QUIT. That

@@ -152,10 +152,6 @@ is_empty() { [ -f "$1" ] && [ ! -h "$1" ] && [ -r "$1" ] && [ ! -s "$1" ]; }
 
 # $1 directory of an attempt of which nothing lives.
 judge_records() {
-  if [ -n "$machine" ] && read_record "$1/machine" && [ "$record" != "$machine" ]; then
-    state="elsewhere $record"
-    return
-  fi
   # shellcheck disable=SC2086 # records are words
   if read_record "$1/.ending" && is_alive $record && [ "$start_status" = 0 ]; then
     # Whoever ends it writes that down a moment later.
@@ -168,6 +164,12 @@ judge_records() {
     if [ -e "$1/session" ] && read_record "$1/.start" && is_start $record; then start=$record start_status=0; fi
     ;;
   esac
+  # A job can write any name there: what began in this boot is here.
+  if ! { [ "$start_status" = 0 ] && is_of_this_boot "$start"; } && [ -n "$machine" ] && ! is_alone "$machine" &&
+    read_record "$1/machine" && [ "$record" != "$machine" ]; then
+    state="elsewhere $record"
+    return
+  fi
   read_exit "$1/exit"
   end_status=$? end=$record
   if [ "$end_status" = 1 ]; then

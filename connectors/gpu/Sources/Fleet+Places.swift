@@ -6,11 +6,12 @@ extension Fleet {
   /// Makes the servers those of the file. One that is gone from it, or an earlier place of one, is looked after until its
   /// last job is over, and for an hour more, in which its jobs' output is asked for.
   func use(_ specs: [ServerSpec]) async {
+    for spec in specs { for entry in formerAgents(of: spec) { await keepPlaces(of: entry.agent) } }
+    // From here on nothing is waited for: an agent that was made meanwhile would be lost.
     let known = agents.value
     var ordered: [Agent] = []
     for spec in specs {
-      let former = known.filter { $0.agent.name == spec.name && $0.agent.spec.value.place != spec.place }
-      for entry in former { await keepPlaces(of: entry.agent) }
+      let former = formerAgents(of: spec)
       if let same = known.first(where: { $0.agent.name == spec.name && $0.agent.spec.value.place == spec.place }) {
         same.agent.use(spec, makeRunner: makeRunner)
         ordered.append(Agent(agent: same.agent, isListed: true))
@@ -30,6 +31,11 @@ extension Fleet {
     introduce()
     for job in board.living where !job.nodes.isEmpty { await take(job) }
     wake()
+  }
+
+  /// The agents of other places of a server.
+  private func formerAgents(of spec: ServerSpec) -> [Agent] {
+    agents.value.filter { $0.agent.name == spec.name && $0.agent.spec.value.place != spec.place }
   }
 
   /// Writes down where the jobs of an agent are that were placed by an earlier release.

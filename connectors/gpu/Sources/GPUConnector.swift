@@ -174,7 +174,7 @@ public final class GPUConnector: Connector {
       }
       if status.isCurrent(least: patience) {
         if status.missing.contains(job.key) {
-          observation.answers[id] = "\(name) has nothing of it"
+          observation.answers[id] = status.damaged[job.attemptID] ?? "\(name) has nothing of it"
         } else {
           observation.unchanged.insert(id)
         }
@@ -271,11 +271,20 @@ public final class GPUConnector: Connector {
   public func removeFiles(_ job: Job) async throws(BackendError) { try await remove(job, keepingWork: false) }
 
   private func remove(_ job: Job, keepingWork: Bool) async throws(BackendError) {
-    if !job.nodes.isEmpty, !isOutOfReach(job) { try await agent(of: job).remove(job, keepingWork: keepingWork) }
-    guard job.attempt > 1, let fleet = fleet.value else { return }
-    for other in fleet.agents.value where other.agent.name != job.nodes.first {
-      try await other.agent.remove(job, keepingWork: keepingWork)
+    var agents: [ServerAgent] = []
+    if !job.nodes.isEmpty, !isOutOfReach(job) { agents.append(try await agent(of: job)) }
+    if job.attempt > 1, let fleet = fleet.value {
+      // What no file names and nobody reaches may never come back.
+      agents += fleet.agents.value.filter { $0.isListed || $0.agent.status.value.failure == nil }.map(\.agent)
+        .filter { $0.name != job.nodes.first }
     }
+    var failure: BackendError?
+    for agent in agents {
+      do throws(BackendError) { try await agent.remove(job, keepingWork: keepingWork) } catch {
+        failure = failure ?? error
+      }
+    }
+    if let failure { throw failure }
   }
 
   public func list(

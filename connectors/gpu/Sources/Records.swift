@@ -108,8 +108,15 @@ enum AttemptState: Sendable, Equatable {
   /// - Parameter now: by the server's clock.
   init?(_ fields: some Collection<Substring>, now: Date) {
     guard let word = fields.first, Self.words.contains(word) else { return nil }
-    self = Self(word, fields.dropFirst(), now) ?? .damaged("records", pids: [])
+    let living = Self.overWords.contains(word) ? [] : [Self.unnamed]
+    self = Self(word, fields.dropFirst(), now) ?? .damaged("records", pids: living)
   }
+
+  /// Stands for a process that lives and whose number cannot be read.
+  static let unnamed = 0
+
+  /// Those that are said only once no process lives.
+  private static let overWords: Set<Substring> = ["ended", "rebooted", "vanished"]
 
   private static let words: Set<Substring> = [
     "absent", "claimed", "running", "suspended", "ended", "rebooted", "orphaned", "vanished", "gone", "damaged",

@@ -9,6 +9,8 @@ extension ServerAgent {
     case .gone: true
     case .absent: hasRun(job) || ![.starting, .canceling].contains(job.state)
     case .claimed: hasRun(job)
+    // Nobody will write down how it ended.
+    case .damaged(_, let pids): pids.isEmpty
     default: false
     }
   }

@@ -125,8 +125,9 @@ actor ServerAgent {
         pause = max(.zero, nextSweep - .now)
       } else {
         try await sweepAll(began)
-        // A look costs at most a fifth of the time.
-        pause = max(pause, (.now - began) * 5)
+        // A look costs at most a fifth of the time, but each renews the owner record, which others take over once it is
+        // unchanged for a minute.
+        pause = min(max(pause, (.now - began) * 5), .seconds(20))
         nextSweep = .now + pause
         let interval = nextSweep - began
         status.change { $0.lookInterval = interval }
@@ -215,7 +216,9 @@ actor ServerAgent {
         try SweepAnswer(result.stdout, asked: some, asksSMI: false)
       }
       for (id, state) in states.attempts {
-        guard let entry = entries[id], let sighting = sighting(of: entry, state, now: states.now) else { continue }
+        guard let entry = entries[id],
+          let sighting = sighting(of: entry, state, machine: facts.machine, now: states.now)
+        else { continue }
         strangers[id] = .init(sighting: sighting, isLive: state.isLive, seen: now)
       }
     }

@@ -88,10 +88,18 @@ extension ServerAgent {
   }
 
   /// What a directory on the server shows of a job that the store may not know.
-  /// - Parameter now: by the server's clock.
-  nonisolated func sighting(of entry: ListAnswer.Entry, _ state: AttemptState, now: Date) -> Sighting? {
+  /// - Parameters:
+  ///   - machine: what the server is called in its job root.
+  ///   - now: by the server's clock.
+  nonisolated func sighting(
+    of entry: ListAnswer.Entry, _ state: AttemptState, machine: String, now: Date
+  ) -> Sighting? {
     guard let attempt = entry.attempt, var sighting = sighting(state, now: now) else { return nil }
+    // Containers on one kernel have one boot, and none of them can tell the ends of another's jobs.
+    let isSaidElsewhere = attempt.machine.map { $0 != machine } ?? false
     switch state {
+    case .damaged(_, let pids) where isSaidElsewhere && pids.isEmpty: return nil
+    case _ where isSaidElsewhere && !state.isLive: return nil
     // Of which machine it was, nobody can say; several may share the job root.
     case .rebooted where attempt.machine == nil: return nil
     case .elsewhere: return nil
