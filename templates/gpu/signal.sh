@@ -23,6 +23,13 @@ elif is_over; then
   echo over
   exit
 fi
+# A moment after its start a wrapper lives without a process of its job.
+tries=5
+while [ -z "$left" ] && [ "$tries" != 0 ] && wrapper_is_alive && ! is_over; do
+  nap
+  tries=$((tries - 1))
+  find_left
+done
 case $4 in
 STOP) [ -e suspended ] || [ -h suspended ] || true >suspended || exit 73 ;;
 CONT) rm -rf suspended ;;
