@@ -100,11 +100,12 @@ actor Ledger {
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
       reason: job.reason)
-    let due = job.state.isTerminal ? serviceTime.now + unclaimedOutput : nil
+    let time = serviceTime.now
+    let due = job.state.isTerminal ? time + unclaimedOutput : nil
     try writing {
       try store.insert(
         job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due,
-        limits: limits)
+        limits: limits, serviceTime: time)
     }
     // It took the place of an earlier try, of which nothing more is to be written.
     unsaved[job.key] = nil

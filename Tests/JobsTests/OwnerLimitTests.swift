@@ -142,6 +142,22 @@ struct OwnerLimitTests {
     #expect(left == 2, "old keys are removed")
   }
 
+  @Test("A key ages while Weir runs, not by a step of the calendar")
+  func keyAge() async throws {
+    let clock = TestClock()
+    bench.configuration.clock = clock.clock()
+    bench.connector.change { $0.submit = { _, token in token } }
+    let service = try bench.service()
+    let key = IdempotencyKey(caller: "service", key: "1")
+    _ = try await service.submit(submission("a"), actor: "service", idempotencyKey: key)
+    clock.step(700_000)
+    await #expect(throws: JobError.idempotencyConflict(JobKey(name: "a", number: 1))) {
+      try await service.submit(submission("b"), actor: "service", idempotencyKey: key)
+    }
+    clock.pass(700_000)
+    _ = try await service.submit(submission("b"), actor: "service", idempotencyKey: key)
+  }
+
   @Test("0 is no limit")
   func unlimited() async throws {
     bench.configuration.ownerLimits = .unlimited
@@ -182,7 +198,7 @@ struct OwnerLimitTests {
     let store = try JobStore(directory: scratch.path)
     #expect(try await store.keptBytes(of: "o") == .init(fixed: 1000 + 3 * 105, output: 70))
     let key = try #require(IdempotencyKey(caller: "service", key: "one"))
-    #expect(try await store.job(key, limits: .init())?.id == "one")
+    #expect(try await store.job(key, limits: .init(), at: Date())?.id == "one")
     let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path)
     #expect(names.contains { $0.hasPrefix("weir.sqlite.before-") })
   }
