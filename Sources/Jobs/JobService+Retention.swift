@@ -113,7 +113,7 @@ extension JobService {
         for job in due where !Task.isCancelled { try await removeFiles(of: job) }
         if due.count < 100 { break }
       }
-      try ledger.store.examineSealAgain()
+      try await ledger.store.examineSealAgain()
       let failed = try await ledger.store.failedRemovals(atLeast: Self.failuresToTell)
       retention.note(
         failed.map { "output or files of \($0.count) jobs cannot be removed from the backend: \($0.reason)" })
