@@ -2,10 +2,18 @@ import Foundation
 import GRDB
 
 /// An end that was answered by /exitstatus and corrected afterwards.
-public struct ToldEnd: Sendable, Equatable, Codable, FetchableRecord {
+public struct ToldEnd: Sendable, Equatable {
   public let ending: Ending
   /// Seconds.
   public let elapsed: Int
+
+  /// Nil when the row is damaged.
+  fileprivate init?(_ row: Row) {
+    guard let ending = String.fromDatabaseValue(row["ending"]).flatMap(Ending.init(rawValue:)),
+      let elapsed = Int.fromDatabaseValue(row["elapsed"]), (0...StoredBounds.count).contains(elapsed)
+    else { return nil }
+    (self.ending, self.elapsed) = (ending, elapsed)
+  }
 }
 
 extension JobStore {
