@@ -266,7 +266,7 @@ struct KeptFilesTests {
       let answer = String(decoding: try await service.finalOutput(job), as: UTF8.self)
       #expect(answer.split(separator: "\n").first.map(String.init) == first && answer.hasSuffix(output), "\(name)")
       #expect(String(decoding: try await service.finalOutput(job), as: UTF8.self) == answer)
-      #expect(String(decoding: try await service.tail(job, lines: 3), as: UTF8.self) == output)
+      #expect(String(decoding: try await service.tailSource(of: job, lines: 3).bytes(), as: UTF8.self) == output)
     }
   }
 
@@ -283,6 +283,7 @@ struct KeptFilesTests {
     let copy = bench.directory.path + "/output/" + job.id
     unlink(copy)
     if isDirectory { mkdir(copy, 0o700) }
+    #expect(try await service.finalOutputSource(of: ended).bytes() == Array("out".utf8))
     #expect(try await service.finalOutput(ended) == Array("out".utf8))
   }
 }
