@@ -24,18 +24,8 @@ extension JobService {
   }
 
   private func noteCancel(of job: Job, _ actor: String) async {
-    let time = configuration.clock.date
-    guard !job.state.isTerminal else {
-      do { try await ledger.noteCancel(ofLost: job, actor: actor, at: time) } catch {
-        logger.warning("\(job.key): the cancel is not written down: \(error)")
-      }
-      return
-    }
-    await ledger.transition(job, actor: actor) { job in
-      job.state = .canceling
-      job.stateSource = "weir"
-      job.stateTime = time
-      job.reason = "canceled by \(actor)"
+    do { try await ledger.noteCancel(of: job, actor: actor, at: configuration.clock.date) } catch {
+      logger.warning("\(job.key): the cancel is not written down: \(error)")
     }
   }
 

@@ -154,7 +154,7 @@ public final class JobStore: Sendable {
           try db.execute(
             sql: """
               INSERT INTO retention (job, due) VALUES (?, ?)
-              ON CONFLICT (job) DO UPDATE SET due = excluded.due WHERE due IS NULL AND expiredAt IS NULL
+              ON CONFLICT (job) DO UPDATE SET due = excluded.due WHERE due IS NULL
               """, arguments: [change.job.id, due.stored])
           try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [change.job.id])
           if db.changesCount > 0 {
