@@ -270,8 +270,8 @@ struct KeptFilesTests {
     }
   }
 
-  @Test("A copy of output that cannot be read is fetched again", arguments: [true, false])
-  func unreadable(isDirectory: Bool) async throws {
+  @Test("A copy of output that cannot be read is fetched again", arguments: ["gone", "directory", "pipe"])
+  func unreadable(place: String) async throws {
     let service = try bench.service()
     bench.connector.change { $0.output = Array("out".utf8) }
     _ = try await service.submit(bench.submission(), actor: "test")
@@ -282,7 +282,8 @@ struct KeptFilesTests {
     _ = try await service.finalOutput(ended)
     let copy = bench.directory.path + "/output/" + job.id
     unlink(copy)
-    if isDirectory { mkdir(copy, 0o700) }
+    if place == "directory" { mkdir(copy, 0o700) }
+    if place == "pipe" { mkfifo(copy, 0o600) }
     #expect(try await service.finalOutputSource(of: ended).bytes() == Array("out".utf8))
     #expect(try await service.finalOutput(ended) == Array("out".utf8))
   }
