@@ -15,8 +15,10 @@ public struct IdempotencyKey: Sendable, Equatable {
   }
 
   /// The job that was submitted with it, if any.
-  /// - Parameter limits: say for how long it counts.
-  func job(limits: OwnerLimits, _ db: Database) throws -> Job? {
+  /// - Parameters:
+  ///   - limits: say for how long it counts.
+  ///   - time: the service time.
+  func job(limits: OwnerLimits, at time: Date, _ db: Database) throws -> Job? {
     try JobRow.job(
       Row.fetchOne(
         db,
@@ -24,17 +26,17 @@ public struct IdempotencyKey: Sendable, Equatable {
           SELECT job.* FROM idempotencyKey JOIN job ON job.id = idempotencyKey.job
           WHERE caller = ? AND key = ? AND createdAt > ?
           """,
-        arguments: [caller, key, limits.oldestKey]))
+        arguments: [caller, key, limits.oldestKey(at: time)]))
   }
 
   /// Gives it to a job.
   /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has it; ``JobError/limit(_:retryAfter:)``.
-  func bind(to job: Job, limits: OwnerLimits, _ db: Database) throws {
-    if let known = try self.job(limits: limits, db) {
+  func bind(to job: Job, limits: OwnerLimits, at time: Date, _ db: Database) throws {
+    if let known = try self.job(limits: limits, at: time, db) {
       guard known.id == job.id else { throw JobError.idempotencyConflict(known.key) }
       return
     }
-    try db.execute(sql: "DELETE FROM idempotencyKey WHERE createdAt <= ?", arguments: [limits.oldestKey])
+    try db.execute(sql: "DELETE FROM idempotencyKey WHERE createdAt <= ?", arguments: [limits.oldestKey(at: time)])
     func count(_ column: String, _ value: String) throws -> Int {
       try Int.fetchOne(
         db, sql: "SELECT count(*) FROM idempotencyKey WHERE \(column) = ?", arguments: [value]) ?? 0
@@ -43,17 +45,17 @@ public struct IdempotencyKey: Sendable, Equatable {
     try limits.checkKeys(ofOwner: count("owner", job.owner), job.owner)
     try db.execute(
       sql: "INSERT INTO idempotencyKey (caller, key, job, owner, createdAt) VALUES (?, ?, ?, ?, ?)",
-      arguments: [caller, key, job.id, job.owner, Date().stored])
+      arguments: [caller, key, job.id, job.owner, time.stored])
   }
 }
 
 extension JobStore {
   /// The job that was submitted with a key, if any.
-  func job(_ key: IdempotencyKey, limits: OwnerLimits) async throws -> Job? {
-    try await database.read { db in try key.job(limits: limits, db) }
+  func job(_ key: IdempotencyKey, limits: OwnerLimits, at time: Date) async throws -> Job? {
+    try await database.read { db in try key.job(limits: limits, at: time, db) }
   }
 
-  func bind(_ key: IdempotencyKey, to job: Job, limits: OwnerLimits) throws {
-    try database.write { db in try key.bind(to: job, limits: limits, db) }
+  func bind(_ key: IdempotencyKey, to job: Job, limits: OwnerLimits, at time: Date) throws {
+    try database.write { db in try key.bind(to: job, limits: limits, at: time, db) }
   }
 }

@@ -64,6 +64,8 @@ struct JobRow {
 }
 
 extension JobRow {
+  static var columnNames: [String] { columns.map(\.name) }
+
   private struct Column: Sendable {
     let name: String
     let form: Form
@@ -85,6 +87,7 @@ extension JobRow {
       Column(name: "devices", form: .json([Device].self), isRepairable: false),
       Column(name: "needs", form: .json(Needs?.self), isRepairable: false),
       Column(name: "input", form: .json(JobInput?.self), isRepairable: false),
+      Column(name: "submittedStamp", form: .json(Stamp?.self)),
       Column(name: "state", form: .word(JobState.allCases.map(\.rawValue), isOptional: false)),
       Column(name: "ending", form: .word(Ending.allCases.map(\.rawValue), isOptional: true)),
       Column(name: "stateSource", form: .text(isOptional: false), substitute: "weir"),

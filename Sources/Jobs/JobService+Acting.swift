@@ -24,18 +24,8 @@ extension JobService {
   }
 
   private func noteCancel(of job: Job, _ actor: String) async {
-    let time = configuration.clock.date
-    guard !job.state.isTerminal else {
-      do { try await ledger.noteCancel(ofLost: job, actor: actor, at: time) } catch {
-        logger.warning("\(job.key): the cancel is not written down: \(error)")
-      }
-      return
-    }
-    await ledger.transition(job, actor: actor) { job in
-      job.state = .canceling
-      job.stateSource = "weir"
-      job.stateTime = time
-      job.reason = "canceled by \(actor)"
+    do { try await ledger.noteCancel(of: job, actor: actor, at: configuration.clock.date) } catch {
+      logger.warning("\(job.key): the cancel is not written down: \(error)")
     }
   }
 
@@ -92,15 +82,6 @@ extension JobService {
     do { return try await connector.describe(job) } catch { throw JobError(error) }
   }
 
-  /// The last lines of a job's output, as it is now.
-  public func tail(_ job: Job, lines: Int) async throws(JobError) -> [UInt8] {
-    try requireBackendID(job)
-    if job.state.isTerminal, try await toldEnd(of: job) == nil, let kept = try await kept(job).output {
-      return lastLines(kept, lines)
-    }
-    do { return try await connector.output(job, lines: lines) } catch { throw JobError(error) }
-  }
-
   /// What lies in a directory of the backend; see ``Connector/list(_:account:roots:)``.
   public func entries(
     of path: String, account: String?, roots: [String]
@@ -113,18 +94,5 @@ extension JobService {
 
   func requireBackendID(_ job: Job) throws(JobError) {
     if job.backendID == nil { throw .unsettled(job.key, why: "it is not known yet whether the backend has it") }
-  }
-
-  private func lastLines(_ bytes: [UInt8], _ lines: Int) -> [UInt8] {
-    var start = bytes.count
-    var found = bytes.last == UInt8(ascii: "\n") ? -1 : 0
-    while start > 0 {
-      if bytes[start - 1] == UInt8(ascii: "\n") {
-        found += 1
-        if found == lines { break }
-      }
-      start -= 1
-    }
-    return Array(bytes[start...])
   }
 }

@@ -10,7 +10,8 @@ extension JobService {
   func check(_ key: IdempotencyKey?, for fingerprint: String) async throws(JobError) -> Bool {
     guard let key else { return true }
     let known: Job?
-    do { known = try await ledger.store.job(key, limits: configuration.ownerLimits) } catch {
+    do { known = try await ledger.store.job(key, limits: configuration.ownerLimits, at: ledger.serviceTime.now) } catch
+    {
       throw .storage(StoreError(error).summary)
     }
     guard let known else { return false }
@@ -22,9 +23,9 @@ extension JobService {
   func bind(_ key: IdempotencyKey?, to jobKey: JobKey) async throws(JobError) {
     guard let key, let job = try await find(jobKey) else { return }
     do {
-      let limits = configuration.ownerLimits
-      guard try await ledger.store.job(key, limits: limits)?.id != job.id else { return }
-      try await ledger.writing { [store = ledger.store] in try store.bind(key, to: job, limits: limits) }
+      let (limits, time) = (configuration.ownerLimits, ledger.serviceTime.now)
+      guard try await ledger.store.job(key, limits: limits, at: time)?.id != job.id else { return }
+      try await ledger.writing { [store = ledger.store] in try store.bind(key, to: job, limits: limits, at: time) }
     } catch {
       throw error as? JobError ?? .storage(StoreError(error).summary)
     }

@@ -42,7 +42,7 @@ extension JobService {
     var checked: [ResultGlob] = []
     for glob in globs { checked.append(try ResultGlob(glob)) }
     guard !job.nodes.isEmpty else { throw .notStarted(job.key, job.state) }
-    if let retention = try await retention(of: job),
+    if job.state.isTerminal, let retention = try await retention(of: job),
       !retention.hasFiles(at: ledger.serviceTime.now, keptFor: configuration.keepFiles)
     {
       throw .expired(job.key, job.state)

@@ -27,14 +27,9 @@ extension JobService {
     Checkpoint.reach("output.read", if: known == nil)
     let now = configuration.clock.date
     do {
-      output = try await ledger.keep(output: output, of: job.id)
-      let due = ledger.serviceTime.now + configuration.keepOutput
-      let limit = configuration.ownerLimits.bytes
-      let isInTime = try await ledger.writing { [store = ledger.store, size = output.count] in
-        let isInTime = try store.answered(job.id, size: size, at: now, due: due)
-        try store.makeRoom(of: job.owner, besides: job.id, limit: limit)
-        return isInTime
-      }
+      let isInTime: Bool
+      (output, isInTime) = try await ledger.answer(
+        output, of: job, at: now, limit: configuration.ownerLimits.bytes, keptFor: configuration.keepOutput)
       Checkpoint.reach("output.noted")
       guard isInTime else { throw JobError.expired(job.key, job.state) }
     } catch let error as JobError {
@@ -113,7 +108,7 @@ extension JobService {
         for job in due where !Task.isCancelled { try await removeFiles(of: job) }
         if due.count < 100 { break }
       }
-      try ledger.store.examineSealAgain()
+      try await ledger.store.examineSealAgain()
       let failed = try await ledger.store.failedRemovals(atLeast: Self.failuresToTell)
       retention.note(
         failed.map { "output or files of \($0.count) jobs cannot be removed from the backend: \($0.reason)" })

@@ -6,7 +6,7 @@ extension JobService {
   /// How long a job may be seen running after it was canceled until the cancel is sent again, the first time.
   private static let cancelPatience = Duration.seconds(5)
 
-  /// Sends cancels again that had no effect: an action is done when it is seen to be. A connector whose jobs wait here
+  /// Sends cancels again that had no effect, all at once, so that a shell that hangs holds up no other: an action is done when it is seen to be. A connector whose jobs wait here
   /// does so itself.
   func followCancels() async {
     guard !connector.queuesHere else { return }
@@ -18,14 +18,19 @@ extension JobService {
         return seen - timeline.entered >= Self.cancelPatience && !timeline.isCompleting
       }
     }
-    for job in cancels.due(open, first: Self.cancelPatience, limit: 8) {
-      do throws(BackendError) {
-        logger.notice("\(job.key): canceled and still seen: the cancel is sent again")
-        try await connector.cancel(job)
-        observer.poke()
-      } catch {
-        logger.warning("\(job.key): the cancel could not be sent again: \(error)")
-      }
+    let due = cancels.due(open, first: Self.cancelPatience, limit: 8)
+    await withDiscardingTaskGroup { group in
+      for job in due { group.addTask { await self.cancelAgain(job) } }
+    }
+  }
+
+  private func cancelAgain(_ job: Job) async {
+    do throws(BackendError) {
+      logger.notice("\(job.key): canceled and still seen: the cancel is sent again")
+      try await connector.cancel(job)
+      observer.poke()
+    } catch {
+      logger.warning("\(job.key): the cancel could not be sent again: \(error)")
     }
   }
 

@@ -124,8 +124,8 @@ extension JobStore {
       while let row = try rows.next(), faults.count < 200 {
         let wrong = columns.filter { !$0.1.accepts(row[$0.0]) }.map(\.0)
         if !wrong.isEmpty {
-          let job = String.fromDatabaseValue(row["job"]) ?? "?"
-          faults.append("\(table) of the job with the id \(job): \(wrong.joined(separator: ", ")) is damaged")
+          let job = row.hasColumn("job") ? " of the job with the id \(String.fromDatabaseValue(row["job"]) ?? "?")" : ""
+          faults.append("\(table)\(job): \(wrong.joined(separator: ", ")) is damaged")
         }
       }
     }
@@ -136,10 +136,18 @@ extension JobStore {
   private static let others: [(String, [(String, JobRow.Form)])] = [
     (
       "retention",
-      ["due", "answeredAt", "expiredAt"].map { ($0, .time(isOptional: true)) } + [
+      ["due", "answeredAt", "expiredAt", "filesSince"].map { ($0, .time(isOptional: true)) } + [
         ("failures", .whole(0...StoredBounds.count, isOptional: false)), ("failure", .text(isOptional: true)),
       ]
     ),
+    (
+      "toldEnd",
+      [
+        ("ending", .word(Ending.allCases.map(\.rawValue), isOptional: false)),
+        ("elapsed", .whole(0...StoredBounds.count, isOptional: false)),
+      ]
+    ),
+    ("serviceTime", [("time", .time(isOptional: false))]),
     (
       "jobEvent",
       [

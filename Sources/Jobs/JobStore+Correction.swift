@@ -2,10 +2,18 @@ import Foundation
 import GRDB
 
 /// An end that was answered by /exitstatus and corrected afterwards.
-public struct ToldEnd: Sendable, Equatable, Codable, FetchableRecord {
+public struct ToldEnd: Sendable, Equatable {
   public let ending: Ending
   /// Seconds.
   public let elapsed: Int
+
+  /// Nil when the row is damaged.
+  fileprivate init?(_ row: Row) {
+    guard let ending = String.fromDatabaseValue(row["ending"]).flatMap(Ending.init(rawValue:)),
+      let elapsed = Int.fromDatabaseValue(row["elapsed"]), (0...StoredBounds.count).contains(elapsed)
+    else { return nil }
+    (self.ending, self.elapsed) = (ending, elapsed)
+  }
 }
 
 extension JobStore {
@@ -21,7 +29,29 @@ extension JobStore {
   /// What was answered of a job's end before it was corrected; nil when nothing was.
   func toldEnd(of id: String) async throws -> ToldEnd? {
     try await database.read { db in
-      try ToldEnd.fetchOne(db, sql: "SELECT ending, elapsed FROM toldEnd WHERE job = ?", arguments: [id])
+      try Row.fetchOne(db, sql: "SELECT ending, elapsed FROM toldEnd WHERE job = ?", arguments: [id])
+        .flatMap(ToldEnd.init)
+    }
+  }
+
+  /// The same, for a caller that may block: whether an end was answered that was corrected afterwards.
+  func hasToldEnd(of id: String) throws -> Bool {
+    try database.read { db in try Self.hasToldEnd(of: id, db) }
+  }
+
+  private static func hasToldEnd(of id: String, _ db: Database) throws -> Bool {
+    try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM toldEnd WHERE job = ?)", arguments: [id]) == true
+  }
+
+  /// Adds an event to a job that is in the state which the event names; to another none.
+  func note(_ event: JobEvent) throws {
+    try database.write { db in
+      let isSame = try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT 1 FROM job WHERE id = ? AND state = ?)",
+        arguments: [event.job, event.to.rawValue])
+      guard isSame == true else { return }
+      var event = event.bounded()
+      try event.insert(db)
     }
   }
 
@@ -35,11 +65,12 @@ extension JobStore {
         INSERT OR IGNORE INTO toldEnd (job, ending, elapsed)
         SELECT job, ?, ? FROM retention WHERE job = ? AND answeredAt IS NOT NULL
         """, arguments: [(end.ending ?? .lost).rawValue, end.elapsed, job.id])
-    if try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM toldEnd WHERE job = ?)", arguments: [job.id]) != true {
+    if try !Self.hasToldEnd(of: job.id, db) {
       unlink(outputFile(job.id))
+      try db.execute(sql: "UPDATE kept SET output = 0 WHERE job = ?", arguments: [job.id])
     }
     guard !job.state.isTerminal else { return }
     try db.execute(sql: "DELETE FROM retention WHERE job = ? AND answeredAt IS NULL", arguments: [job.id])
-    try db.execute(sql: "UPDATE retention SET due = NULL WHERE job = ?", arguments: [job.id])
+    try db.execute(sql: "UPDATE retention SET due = NULL, filesSince = NULL WHERE job = ?", arguments: [job.id])
   }
 }

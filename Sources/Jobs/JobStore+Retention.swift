@@ -136,6 +136,7 @@ extension JobStore {
         sql: """
           SELECT job.* FROM retention JOIN job ON job.id = retention.job
           WHERE filesSince <= ? AND filesSince >= '1970' AND typeof(filesSince) = 'text' AND due IS NULL
+            AND NOT (\(Schema.isLiving))
           ORDER BY filesSince LIMIT ?
           """,
         arguments: [time.stored, limit])

@@ -102,10 +102,11 @@ public final class JobStore: Sendable {
   ///   - payload: what the job will be run by, for a connector whose jobs wait here.
   ///   - outputDue: when its output goes, of a job that is over already.
   ///   - limits: what its owner may have; nil for a job that the backend has already.
+  ///   - serviceTime: from which on the key counts.
   /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key; ``JobError/limit(_:retryAfter:)``.
   func insert(
     _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
-    outputDue: Date? = nil, limits: OwnerLimits? = nil
+    outputDue: Date? = nil, limits: OwnerLimits? = nil, serviceTime: Date
   ) throws {
     let job = job.bounded()
     let sealed = try payload.map { Data(try seal.close($0)) }
@@ -134,7 +135,7 @@ public final class JobStore: Sendable {
       try Self.count(
         KeptBytes(script: sealed?.count ?? 0, answer: shownScript.utf8.count, input: job.input?.size ?? 0), of: job, db)
       try limits?.checkBytes(Self.keptBytes(of: job.owner, db).fixed, of: job.owner)
-      if let idempotencyKey { try idempotencyKey.bind(to: job, limits: limits ?? .unlimited, db) }
+      if let idempotencyKey { try idempotencyKey.bind(to: job, limits: limits ?? .unlimited, at: serviceTime, db) }
     }
   }
 
@@ -153,7 +154,7 @@ public final class JobStore: Sendable {
           try db.execute(
             sql: """
               INSERT INTO retention (job, due) VALUES (?, ?)
-              ON CONFLICT (job) DO UPDATE SET due = excluded.due WHERE due IS NULL AND expiredAt IS NULL
+              ON CONFLICT (job) DO UPDATE SET due = excluded.due WHERE due IS NULL
               """, arguments: [change.job.id, due.stored])
           try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [change.job.id])
           if db.changesCount > 0 {

@@ -121,12 +121,24 @@ extension Ledger {
 
   // MARK: Cancels
 
-  /// Notes that the end of a lost job was asked for: it is told to end again if it turns up.
-  func noteCancel(ofLost job: Job, actor: String, at time: Date) throws {
-    canceledLost[job.id] = actor
+  /// Notes that the end of a job was asked for. Of a lost one that is an event, once: it is canceled again if it turns up.
+  ///
+  /// What counts is the job as it is now: its end may have been corrected while the backend was asked.
+  func noteCancel(of job: Job, actor: String, at time: Date) throws {
+    let now = current(job) ?? job
+    guard now.state.isTerminal else {
+      transition(now, actor: actor) { job in
+        job.state = .canceling
+        job.stateSource = "weir"
+        job.stateTime = time
+        job.reason = "canceled by \(actor)"
+      }
+      return
+    }
+    guard now.isCorrectable, canceledLost.updateValue(actor, forKey: now.id) == nil else { return }
     let event = JobEvent(
-      job: job.id, time: time, actor: actor, from: job.state, to: job.state, source: "weir",
-      reason: "canceled by \(actor), though it is \(job.state.rawValue)")
-    try writing { [store] in try store.save([.init(job: job, events: [event])]) }
+      job: now.id, time: time, actor: actor, from: now.state, to: now.state, source: "weir",
+      reason: "canceled by \(actor), though it is \(now.state.rawValue)")
+    try writing { [store] in try store.note(event) }
   }
 }

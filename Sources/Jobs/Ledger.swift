@@ -100,11 +100,12 @@ actor Ledger {
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
       reason: job.reason)
-    let due = job.state.isTerminal ? serviceTime.now + unclaimedOutput : nil
+    let time = serviceTime.now
+    let due = job.state.isTerminal ? time + unclaimedOutput : nil
     try writing {
       try store.insert(
         job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due,
-        limits: limits)
+        limits: limits, serviceTime: time)
     }
     // It took the place of an earlier try, of which nothing more is to be written.
     unsaved[job.key] = nil
@@ -140,7 +141,7 @@ actor Ledger {
   }
 
   /// That very job as it is now; nil when another has its name and number by now.
-  private nonisolated func current(_ job: Job) -> Job? {
+  nonisolated func current(_ job: Job) -> Job? {
     table.read { $0.jobs[job.key] }.flatMap { $0.id == job.id ? $0 : nil }
   }
 
@@ -334,8 +335,25 @@ extension Ledger {
 
   // MARK: Output
 
-  func keep(output: [UInt8], of id: String) throws -> [UInt8] {
-    try writing { [store] in try store.keep(output: output, of: id) }
+  /// Keeps the output that is to be answered of a job that is over, and notes that it is.
+  ///
+  /// Corrections are made here as well, so that the end is either answered or corrected first.
+  /// - Returns: the output that is answered, and whether it had not expired.
+  /// - Throws: a ``JobError`` when the end was corrected while the backend was asked, and was not answered before.
+  func answer(
+    _ output: [UInt8], of job: Job, at now: Date, limit: Int, keptFor seconds: TimeInterval
+  ) throws -> (output: [UInt8], isInTime: Bool) {
+    if job.state.isTerminal, let known = current(job), known.ending != job.ending, try !store.hasToldEnd(of: job.id) {
+      guard known.state.isTerminal else { throw JobError.notOver(job.key, known.state) }
+      throw JobError.unavailable("how job \(job.key) ended was corrected just now; ask again")
+    }
+    let due = serviceTime.now + seconds
+    return try writing { [store] in
+      let kept = try store.keep(output: output, of: job.id)
+      let isInTime = try store.answered(job.id, size: kept.count, at: now, due: due)
+      try store.makeRoom(of: job.owner, besides: job.id, limit: limit)
+      return (kept, isInTime)
+    }
   }
 }
 

@@ -29,7 +29,7 @@ public struct OutputSource: Sendable {
 
   /// - Returns: nil when there is no such file.
   init?(file path: String) throws(StoreError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
     guard descriptor >= 0 else {
       if errno == ENOENT { return nil }
       throw .unusable("\(path): \(String(cString: strerror(errno)))")
@@ -37,6 +37,7 @@ public struct OutputSource: Sendable {
     let file = File(descriptor)
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .unusable("\(path): \(String(cString: strerror(errno)))") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .unusable("\(path): not a regular file") }
     place = .file(file)
     count = status.st_size
   }
@@ -65,6 +66,9 @@ public struct OutputSource: Sendable {
       return bytes
     }
   }
+
+  /// All of it, for what is known to be short.
+  public func bytes() throws(JobError) -> [UInt8] { try bytes(in: 0..<count) }
 
   /// Calls `body` with one piece after the other.
   public func forEachPiece(_ body: ([UInt8]) async throws -> Void) async throws {
@@ -118,16 +122,21 @@ extension JobService {
   /// The last lines of a job's output, as it is now.
   public func tailSource(of job: Job, lines: Int) async throws(JobError) -> OutputSource {
     try requireBackendID(job)
-    if job.state.isTerminal, let kept = try await keptSource(of: job) { return try kept.source.last(lines) }
+    // What was answered of an end that was corrected is not all that the job has printed.
+    if job.state.isTerminal, try await toldEnd(of: job) == nil, let kept = try await keptSource(of: job) {
+      return try kept.source.last(lines)
+    }
     do { return OutputSource(try await connector.output(job, lines: lines)) } catch { throw JobError(error) }
   }
 
-  /// The kept output of a job that is over, and whether it was asked for before; nil when there is none.
+  /// The kept output of a job that is over, and whether it was asked for before; nil when there is none, and
+  /// when the copy cannot be read: then the backend is asked again.
   private func keptSource(of job: Job) async throws(JobError) -> (source: OutputSource, isAnswered: Bool)? {
     do {
       let retention = try await ledger.store.retention(of: job.id)
       guard retention?.expiredAt == nil else { throw JobError.expired(job.key, job.state) }
-      return try OutputSource(file: ledger.store.outputFile(job.id)).map { ($0, retention?.answeredAt != nil) }
+      guard let source = (try? OutputSource(file: ledger.store.outputFile(job.id))) ?? nil else { return nil }
+      return (source, retention?.answeredAt != nil)
     } catch let error as JobError {
       throw error
     } catch {

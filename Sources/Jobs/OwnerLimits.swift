@@ -21,7 +21,8 @@ public struct OwnerLimits: Sendable, Equatable {
   }
 
   /// Keys that are not newer than this count no more.
-  var oldestKey: Date { keyAge == 0 ? Date(timeIntervalSince1970: 0) : (Date() - keyAge).stored }
+  /// - Parameter time: the service time.
+  func oldestKey(at time: Date) -> Date { keyAge == 0 ? Date(timeIntervalSince1970: 0) : (time - keyAge).stored }
 
   /// - Parameter waiting: how many of the owner's jobs wait already.
   func checkWaiting(_ waiting: Int, of owner: String) throws(JobError) {

@@ -123,7 +123,12 @@ extension JobStore {
     }
     guard let row else { return nil }
     guard let sealed = Data.fromDatabaseValue(row.sealed), let plain = seal.open(sealed) else {
-      try? examineSeal()
+      if !health.isNoted(StoreHealth.decryption) {
+        health.note(
+          StoreHealth.decryption,
+          "the script of a waiting job cannot be decrypted, and the job fails: seal.key is not the key of this database, or the record is damaged"
+        )
+      }
       throw PayloadError.lost(
         "its script cannot be decrypted: seal.key is not the key that it was stored with, or the record is damaged")
     }
@@ -135,21 +140,34 @@ extension JobStore {
 
   /// Notes whether scripts of waiting jobs cannot be decrypted, as far as the smaller ones tell: at the start, and again
   /// while there are some.
-  func examineSeal() throws {
-    let sealed = try database.read { db in
-      try DatabaseValue.fetchAll(db, sql: "SELECT sealed FROM payload WHERE length(sealed) < 65536 LIMIT 1000")
-    }
-    let lost = sealed.count { Data.fromDatabaseValue($0).flatMap { seal.open($0) } == nil }
-    guard lost > 0 else { return health.note(StoreHealth.decryption, nil) }
-    let cause =
-      seal.newKeyReason
-      ?? (lost == sealed.count ? "seal.key is not the key of this database" : "their records or seal.key are damaged")
-    health.note(
-      StoreHealth.decryption,
-      "the scripts of \(lost) waiting jobs cannot be decrypted, and these jobs fail: \(cause); to save them stop Weir and put the seal.key of the same backup in its place"
-    )
-  }
+  func examineSeal() throws { note(try database.read { [seal] db in try Self.undecryptable(db, seal) }) }
 
   /// The same, where something was found before.
-  func examineSealAgain() throws { if health.isNoted(StoreHealth.decryption) { try examineSeal() } }
+  func examineSealAgain() async throws {
+    guard health.isNoted(StoreHealth.decryption) else { return }
+    note(try await database.read { [seal] db in try Self.undecryptable(db, seal) })
+  }
+
+  private static func undecryptable(_ db: Database, _ seal: Seal) throws -> (lost: Int, all: Int) {
+    let sealed = try DatabaseValue.fetchCursor(
+      db, sql: "SELECT sealed FROM payload WHERE length(sealed) < 65536 LIMIT 1000")
+    var (lost, all) = (0, 0)
+    while let value = try sealed.next() {
+      all += 1
+      if Data.fromDatabaseValue(value).flatMap({ seal.open($0) }) == nil { lost += 1 }
+    }
+    return (lost, all)
+  }
+
+  private func note(_ count: (lost: Int, all: Int)) {
+    guard count.lost > 0 else { return health.note(StoreHealth.decryption, nil) }
+    let cause =
+      seal.newKeyReason
+      ?? (count.lost == count.all
+        ? "seal.key is not the key of this database" : "their records or seal.key are damaged")
+    health.note(
+      StoreHealth.decryption,
+      "the scripts of \(count.lost) waiting jobs cannot be decrypted, and these jobs fail: \(cause); to save them stop Weir and put the seal.key of the same backup in its place"
+    )
+  }
 }

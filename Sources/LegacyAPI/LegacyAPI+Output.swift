@@ -64,7 +64,7 @@ extension LegacyAPI {
     let output = try await readingOutput(of: job, caller) { try await service.tailSource(of: job, lines: lines) }
     let type = "text/plain; charset=utf-8"
     if output.count <= Self.longOutput {
-      return Response(headers: ["Content-Type": type], body: .bytes(try output.bytes(in: 0..<output.count)))
+      return Response(headers: ["Content-Type": type], body: .bytes(try output.bytes()))
     }
     return output.response(type: type, length: output.count) { writer in
       try await output.forEachPiece { try await writer.write($0) }

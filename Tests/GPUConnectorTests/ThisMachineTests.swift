@@ -96,16 +96,17 @@ private func until(_ condition: () throws -> Bool) async throws {
     await #expect(throws: JobError.self) { try await service.hold(machine.job(key), actor: "kirby") }
     try await service.suspend(machine.job(key))
     try await machine.settled(key, .suspended)
-    let before = try await service.tail(machine.job(key), lines: 10_000)
+    let before = try await service.tailSource(of: machine.job(key), lines: 10_000).bytes()
     try await Task.sleep(for: .milliseconds(300))
-    #expect(try await service.tail(machine.job(key), lines: 10_000) == before)
+    #expect(try await service.tailSource(of: machine.job(key), lines: 10_000).bytes() == before)
     try await service.resume(machine.job(key))
     try await machine.settled(key, .running)
     try await service.signal(machine.job(key), "USR1")
     var output = ""
     let deadline = ContinuousClock.now + .seconds(10)
     while !output.contains("signal"), ContinuousClock.now < deadline {
-      output = String(decoding: try await service.tail(machine.job(key), lines: 10_000), as: UTF8.self)
+      output = String(
+        decoding: try await service.tailSource(of: machine.job(key), lines: 10_000).bytes(), as: UTF8.self)
     }
     #expect(output.contains("signal"))
     await #expect(throws: JobError.self) { try await service.signal(machine.job(key), "NOSUCH") }

@@ -275,7 +275,7 @@ struct AbsenceTests {
     #expect(running.state == .running)
     #expect(try await service.finalOutput(running) == Array("half".utf8))
     #expect(try await service.toldEnd(of: running)?.ending == .lost)
-    #expect(try await service.tail(running, lines: 10) == Array("more".utf8))
+    #expect(try await service.tailSource(of: running, lines: 10).bytes() == Array("more".utf8))
     clock.pass(bench.configuration.keepOutput)
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [], "it still writes")
@@ -284,11 +284,69 @@ struct AbsenceTests {
     let over = try #require(service.recent(job.key))
     #expect(over.state == .succeeded)
     #expect(try await service.finalOutput(over) == Array("half".utf8))
+    #expect(try await service.tailSource(of: over, lines: 10).bytes() == Array("more".utf8))
     #expect(try await service.toldEnd(of: over)?.ending == .lost)
     clock.pass(1001)
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [job.key])
     await #expect(throws: JobError.self) { try await service.finalOutput(over) }
+  }
+
+  @Test("A job that turns up while its cancel is on its way is canceled, in memory and on disk")
+  func turnsUpWhileCanceled() async throws {
+    let service = try bench.service()
+    let job = try await lost(service)
+    let (sighting, time) = (bench.sighting(job, .running), clock.date)
+    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.key: sighting], at: time) } }
+    try await service.cancel(job, actor: "kirby")
+    #expect(service.recent(job.key)?.state == .canceling)
+    #expect(try await service.ledger.store.job(job.key)?.state == .canceling)
+    #expect(try JobStore.check(directory: bench.directory.path) == [])
+  }
+
+  @Test("An end that is corrected while its output is read is not answered", arguments: [JobState.running, .failed])
+  func correctedWhileAnswered(state: JobState) async throws {
+    let service = try bench.service()
+    let job = try await lost(service)
+    let (sighting, time) = (bench.sighting(job, state, state == .failed ? .nodeFailure : nil), clock.date)
+    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.key: sighting], at: time) } }
+    let error = await #expect(throws: JobError.self) { try await service.finalOutputSource(of: job) }
+    if state == .running { #expect(error == .notOver(job.key, .running)) }
+    #expect(try await service.ledger.store.retention(of: job.id)?.answeredAt == nil)
+    show([bench.sighting(job, .failed, .nodeFailure)])
+    bench.connector.change { $0.output = Array("whole".utf8) }
+    await poll(service)
+    let over = try #require(service.recent(job.key))
+    #expect(over.ending == .nodeFailure)
+    #expect(try await service.finalOutput(over) == Array("whole".utf8))
+    #expect(try await service.toldEnd(of: over) == nil)
+  }
+
+  @Test("A lost job whose output has gone, and that runs after all, is cleaned up after its true end")
+  func cleanedUpAgain() async throws {
+    bench.configuration.unclaimedOutput = 1000
+    let service = try bench.service()
+    let job = try await lost(service)
+    _ = try await service.finalOutput(job)
+    clock.pass(bench.configuration.keepOutput)
+    await service.removeDueOutputs()
+    #expect(bench.connector.removed == [job.key])
+    let past = clock.date - 1
+    try await service.ledger.store.database.write { db in
+      try db.execute(sql: "UPDATE retention SET filesSince = ?", arguments: [past.stored])
+    }
+    show([bench.sighting(job, .running)])
+    await poll(service)
+    try #require(service.recent(job.key)?.state == .running)
+    let living = try await service.ledger.store.retention(of: job.id)
+    #expect(living?.due == nil && living?.filesSince == nil)
+    show([bench.sighting(job, .succeeded, .completed)])
+    await poll(service)
+    #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
+    clock.pass(1001)
+    await service.removeDueOutputs()
+    #expect(bench.connector.removed == [job.key, job.key])
+    #expect(try JobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("A cancel of a lost job reaches the backend, and holds when the job turns up")
@@ -303,6 +361,10 @@ struct AbsenceTests {
     try await service.cancel(job, actor: "kirby")
     #expect(bench.connector.script.withLock { $0.cancels } == 3)
     #expect(service.recent(job.key)?.state == .lost)
+    let notes = try service.ledger.store.events(of: job.id).filter {
+      $0.reason == "canceled by kirby, though it is lost"
+    }
+    #expect(notes.count == 1)
     show([bench.sighting(job, .running)])
     await poll(service)
     #expect(service.recent(job.key)?.state == .canceling)

@@ -33,6 +33,7 @@ struct DamagedValue: Sendable, CustomTestStringConvertible {
       ["9223372036854775807", "'many'"].map { DamagedValue(column, $0, .repaired) }
     }
     + ["reason", "stateSource", "backendWord", "state", "ending"].map { DamagedValue($0, "x'ff'", .repaired) }
+    + ["'{]'", "x'ff'", "'{}'"].map { DamagedValue("submittedStamp", $0, .repaired) }
     + [DamagedValue("state", "'flying'", .repaired), DamagedValue("ending", "'flying'", .repaired)]
     + ["owner", "account", "connector", "fingerprint", "submissionToken", "name", "backendID", "outputPath", "input"]
     .map { DamagedValue($0, "x'ff'", .setAside) }
@@ -98,6 +99,13 @@ struct DamagedRowTests {
     await service.removeDueOutputs()
   }
 
+  @Test("Every column of a job is checked")
+  func columns() async throws {
+    let store = try bench.service().ledger.store
+    let columns = try await store.database.read { db in try db.columns(in: "job").map(\.name) }
+    #expect(Set(columns) == Set(JobRow.columnNames))
+  }
+
   @Test("An ended job is repaired into a state that has an end")
   func ended() async throws {
     let (service, victim) = try await fill()
@@ -136,6 +144,20 @@ struct DamagedRowTests {
       #expect(restarted.recent(JobKey(name: "other", number: 1)) != nil)
     }
     _ = service
+  }
+
+  @Test("Damaged records of an answered end and of the service time are listed, and stop nothing")
+  func answeredEnd() async throws {
+    let (service, victim) = try await fill()
+    try change(
+      """
+      INSERT INTO toldEnd (job, ending, elapsed) VALUES ('\(victim.id)', 'flying', x'ff');
+      INSERT OR REPLACE INTO serviceTime (id, time) VALUES (0, 'soon')
+      """)
+    let faults = try JobStore.check(directory: bench.directory.path)
+    #expect(faults.contains("toldEnd of the job with the id \(victim.id): ending, elapsed is damaged"), "\(faults)")
+    #expect(faults.contains("serviceTime: time is damaged"), "\(faults)")
+    #expect(try await service.toldEnd(of: victim) == nil)
   }
 
   @Test("Of a job whose row is set aside the answer is an error that names it, and no second job is made")

@@ -142,6 +142,22 @@ struct OwnerLimitTests {
     #expect(left == 2, "old keys are removed")
   }
 
+  @Test("A key ages while Weir runs, not by a step of the calendar")
+  func keyAge() async throws {
+    let clock = TestClock()
+    bench.configuration.clock = clock.clock()
+    bench.connector.change { $0.submit = { _, token in token } }
+    let service = try bench.service()
+    let key = IdempotencyKey(caller: "service", key: "1")
+    _ = try await service.submit(submission("a"), actor: "service", idempotencyKey: key)
+    clock.step(700_000)
+    await #expect(throws: JobError.idempotencyConflict(JobKey(name: "a", number: 1))) {
+      try await service.submit(submission("b"), actor: "service", idempotencyKey: key)
+    }
+    clock.pass(700_000)
+    _ = try await service.submit(submission("b"), actor: "service", idempotencyKey: key)
+  }
+
   @Test("0 is no limit")
   func unlimited() async throws {
     bench.configuration.ownerLimits = .unlimited
@@ -182,7 +198,7 @@ struct OwnerLimitTests {
     let store = try JobStore(directory: scratch.path)
     #expect(try await store.keptBytes(of: "o") == .init(fixed: 1000 + 3 * 105, output: 70))
     let key = try #require(IdempotencyKey(caller: "service", key: "one"))
-    #expect(try await store.job(key, limits: .init())?.id == "one")
+    #expect(try await store.job(key, limits: .init(), at: Date())?.id == "one")
     let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path)
     #expect(names.contains { $0.hasPrefix("weir.sqlite.before-") })
   }
@@ -250,12 +266,12 @@ struct KeptFilesTests {
       let answer = String(decoding: try await service.finalOutput(job), as: UTF8.self)
       #expect(answer.split(separator: "\n").first.map(String.init) == first && answer.hasSuffix(output), "\(name)")
       #expect(String(decoding: try await service.finalOutput(job), as: UTF8.self) == answer)
-      #expect(String(decoding: try await service.tail(job, lines: 3), as: UTF8.self) == output)
+      #expect(String(decoding: try await service.tailSource(of: job, lines: 3).bytes(), as: UTF8.self) == output)
     }
   }
 
-  @Test("A copy of output that cannot be read is fetched again", arguments: [true, false])
-  func unreadable(isDirectory: Bool) async throws {
+  @Test("A copy of output that cannot be read is fetched again", arguments: ["gone", "directory", "pipe"])
+  func unreadable(place: String) async throws {
     let service = try bench.service()
     bench.connector.change { $0.output = Array("out".utf8) }
     _ = try await service.submit(bench.submission(), actor: "test")
@@ -266,7 +282,9 @@ struct KeptFilesTests {
     _ = try await service.finalOutput(ended)
     let copy = bench.directory.path + "/output/" + job.id
     unlink(copy)
-    if isDirectory { mkdir(copy, 0o700) }
+    if place == "directory" { mkdir(copy, 0o700) }
+    if place == "pipe" { mkfifo(copy, 0o600) }
+    #expect(try await service.finalOutputSource(of: ended).bytes() == Array("out".utf8))
     #expect(try await service.finalOutput(ended) == Array("out".utf8))
   }
 }

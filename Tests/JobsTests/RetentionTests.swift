@@ -35,7 +35,7 @@ struct RetentionTests {
     #expect(bench.connector.removed == [job.key])
     let expired = JobError.expired(job.key, .succeeded)
     await #expect(throws: expired) { try await restarted.finalOutput(job) }
-    await #expect(throws: expired) { try await restarted.tail(job, lines: 10) }
+    await #expect(throws: expired) { try await restarted.tailSource(of: job, lines: 10) }
     await #expect(throws: expired, "never a second run") {
       try await restarted.submit(bench.submission(), actor: "test")
     }

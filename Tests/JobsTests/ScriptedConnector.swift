@@ -28,6 +28,8 @@ final class ScriptedConnector: Connector {
     var submits = 0
     var cancels = 0
     var cancelFailure: BackendError?
+    /// What happens, once, while a cancel or a question for output is on its way.
+    var meanwhile: (@Sendable () async -> Void)?
     var removal: BackendError?
     /// How long an observation takes.
     var slowness = Duration.zero
@@ -96,11 +98,22 @@ final class ScriptedConnector: Connector {
   func recall(since: Date) async throws(BackendError) -> [Sighting] { try script.withLock { $0.recalled }.get() }
   func cancel(_ job: Job) async throws(BackendError) {
     change { $0.cancels += 1 }
+    await happen()
     if let failure = script.withLock({ $0.cancelFailure }) { throw failure }
   }
   func release(_ job: Job) async throws(BackendError) {}
   func describe(_ job: Job) async throws(BackendError) -> String { "" }
-  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { script.withLock { $0.output } }
+  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
+    await happen()
+    return script.withLock { $0.output }
+  }
+  private func happen() async {
+    let meanwhile = script.withLock { script in
+      defer { script.meanwhile = nil }
+      return script.meanwhile
+    }
+    await meanwhile?()
+  }
   func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }
 

@@ -27,7 +27,7 @@ extension JobStore {
   fileprivate func add(_ job: Job) throws {
     let event = JobEvent(
       job: job.id, time: Date(), actor: "test", from: nil, to: job.state, source: "test", reason: "")
-    try insert(job, shownScript: "shown", event: event, idempotencyKey: nil)
+    try insert(job, shownScript: "shown", event: event, idempotencyKey: nil, serviceTime: Date())
     if job.state.isTerminal { try save([.init(job: job, outputDue: Date() + 100)]) }
   }
 }
