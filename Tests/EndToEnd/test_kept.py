@@ -1,6 +1,8 @@
 """What is kept, for how long, and for whom: scripts that wait, times, files of jobs, cut logs, limits of owners."""
 
 import os
+import pathlib
+import shutil
 import time
 
 import pytest
@@ -90,11 +92,13 @@ def test_files_stay_when_output_goes_and_go_in_their_own_time(new_weir, rig):
     assert not (attempt / "script").exists() and (alpha.root(weir) / "removed" / kept.id).exists()
     weir.stop()
     # A store that was lost does not take over what was removed.
-    weir.settings["WEIR_STATE_DIR"] += "-new"
+    state = pathlib.Path(weir.settings["WEIR_STATE_DIR"])
+    state.rename(f"{state}-kept")
     weir.start()
     assert weir.post("/exitstatus", kept.args).status == 404
     weir.stop()
-    weir.settings["WEIR_STATE_DIR"] = weir.settings["WEIR_STATE_DIR"].removesuffix("-new")
+    shutil.rmtree(state)
+    pathlib.Path(f"{state}-kept").rename(state)
     weir.settings["WEIR_KEEP_FILES"] = "1"
     weir.start()
     wait_until(lambda: not attempt.parent.exists(), 30)
@@ -109,8 +113,8 @@ def test_remove_keeps_work_alone_when_told_to(server):
     assert server.run("size", with_files.job, 1, "stdout") == "4\n"
     assert server.run("size", new_id(), 1, "stdout") == ""
     for _ in range(2):
-        assert server.run("remove", with_files.job, "work") == "removed\n"
-    assert server.run("remove", without.job, "work") == "removed\n"
+        assert server.run("remove", with_files.job, server.machine, "work") == "removed\n"
+    assert server.run("remove", without.job, server.machine, "work") == "removed\n"
     left = {path.name for path in with_files.directory.iterdir()}
     assert {"work", "start", "exit"} <= left and not {"stdout", "stderr", "script", "environment"} & left
     assert (with_files.directory / "work/file").exists()
@@ -120,12 +124,12 @@ def test_remove_keeps_work_alone_when_told_to(server):
     # Its name is taken as long as there is something of it.
     tombstone = server.root / "removed" / with_files.job
     os.utime(tombstone, (0, time.time() - 32 * 86400))
-    assert server.run("remove", without.job) == "removed\n"
+    assert server.run("remove", without.job, server.machine) == "removed\n"
     assert tombstone.exists() and server.try_start(with_files) == "removed\n"
-    assert server.run("remove", with_files.job) == "removed\n"
+    assert server.run("remove", with_files.job, server.machine) == "removed\n"
     assert not with_files.directory.parent.exists()
     os.utime(tombstone, (0, time.time() - 32 * 86400))
-    assert server.run("remove", without.job) == "removed\n"
+    assert server.run("remove", without.job, server.machine) == "removed\n"
     assert not tombstone.exists()
 
 

@@ -180,7 +180,8 @@ def test_output_of_other_bytes_than_text(weir):
 def test_last_ten_thousand_lines_are_kept(weir):
     job = weir.submit(script(on_the_node("seq 20000")))
     lines = weir.end(job)[2][0].split("\n")
-    assert len(lines) == 10000 and "20000" in lines and "10000" not in lines
+    assert "bytes of the output are left out" in lines[0]
+    assert len(lines) == 10001 and "20000" in lines and "10000" not in lines
 
 
 def test_job_belongs_to_the_mapped_user(weir, cluster):

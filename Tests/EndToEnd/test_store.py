@@ -87,11 +87,20 @@ def ready_again(weir) -> bool:
 
 def test_standby_touches_nothing_and_ends_when_told(make):
     first = make().start()
-    before = {file: file.stat().st_mtime_ns for file in (first.directory / "state").iterdir()}
+
+    def times():
+        return {file: file.stat().st_mtime_ns for file in (first.directory / "state").iterdir()}
+
+    def is_quiet():
+        before = times()
+        time.sleep(1)
+        return times() == before
+
+    wait_until(is_quiet)
+    before = times()
     second = make(WEIR_STATE_DIR=first.settings["WEIR_STATE_DIR"]).start(ready=False)
     time.sleep(1.5)
-    after = {file: file.stat().st_mtime_ns for file in (first.directory / "state").iterdir()}
-    assert after == before
+    assert times() == before
     assert second.stop() == 0
     assert first.get("/ready").status == 200
 

@@ -135,9 +135,9 @@ enum AttemptState: Sendable, Equatable {
       guard rest.count == 2, let record = rest.first, let pids = Self.pids(rest.dropFirst().first) else { return nil }
       self = .damaged(String(record), pids: pids)
     case "ended":
-      guard let start = StartRecord(rest.prefix(4), now: now), let exit = ExitRecord(rest.dropFirst(4), now: now)
-      else { return nil }
-      self = .ended(start, exit)
+      guard rest.count == 8, let exit = ExitRecord(rest.dropFirst(4), now: now) else { return nil }
+      // How it ended is known without when it began.
+      self = .ended(StartRecord(rest.prefix(4), now: now) ?? .lost, exit)
     case "orphaned":
       guard rest.count == 5, let start = StartRecord(rest.prefix(4), now: now),
         let pids = Self.pids(rest.dropFirst(4).first)
