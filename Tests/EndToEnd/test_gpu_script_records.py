@@ -67,6 +67,26 @@ def test_damaged_records(server):  # noqa: F811
     healthy.end()
 
 
+def test_end_that_two_write_at_once(one_server):  # noqa: F811
+    """With a damaged start record the wrapper is not seen by what ends the job: the slower one leaves the other's end."""
+    slow = one_server.bin / "mv"
+    slow.write_text(
+        f'''#!/bin/sh
+[ "$2 $3" != ".exit exit" ] || {{ echo >>"{one_server.home}/moves"; mkdir "{one_server.home}/first" 2>/dev/null && sleep 1; }}
+exec /bin/mv "$@"
+'''
+    )
+    slow.chmod(0o755)
+    attempt = one_server.start("exec sleep 60")
+    until((attempt.directory / "session").exists)
+    for name in (".start", "start"):
+        replaced(attempt.directory / name, "rubbish\n")
+    assert attempt.cancel(grace=0) == "asked"
+    assert attempt.end()[2] == "canceled"
+    until(lambda: not processes_with(attempt.job), 4, "one still waits to write")
+    assert attempt.end()[2] == "canceled" and len((one_server.home / "moves").read_text()) >= 2
+
+
 def test_an_attempt_of_another_machine(server):  # noqa: F811
     """Nothing is said of it, done to it, or taken from it; but what lives here is here, whatever this machine is called."""
     over, forged = server.start("true"), server.start("echo castor@elsewhere-1 >../machine")

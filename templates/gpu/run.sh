@@ -28,15 +28,19 @@ make_way() {
 }
 
 # $1 code, $2 signal, $3 cause, $4 the time if that is known. The space for it was taken at the start, so that a full
-# disk cannot hide how a job ended.
+# disk cannot hide how a job ended. A wrapper whose start record is damaged and what ends its job may both write: of
+# these, one finds its file moved away by the other.
 write_exit() {
+  pause=nap
   until
     chmod u+rwx .
     make_way exit .exit
     printf '%-63s\n' "$1 $2 $3 ${4:-$(date +%s)}" 1<>.exit && mv -f .exit exit
   do
     [ -d "$dir" ] || exit 1
-    sleep 5
+    [ -n "$is_wrapper" ] || ! read_exit exit || return 0
+    $pause
+    pause='sleep 5'
   done 2>/dev/null
 }
 
