@@ -110,8 +110,8 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH", "Shell",
-        "SlurmConnector", "Support", "Tokens",
+        "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH",
+        "ScriptTemplates", "Shell", "SlurmConnector", "Support", "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),

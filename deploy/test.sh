@@ -1,9 +1,9 @@
 #!/bin/bash
-# Runs all tests: Swift's (unit and module tests), then the end-to-end tests with a real Slurm cluster and real
-# containers. Asks nothing. The last line says `N passed, N failed`; the exit status is 0 only if none failed.
+# Runs all tests: the checks of deploy/lint.sh, Swift's (unit and module tests), then the end-to-end tests with a real
+# Slurm cluster and real containers. Asks nothing. The last line says `N passed, N failed`; the exit status is 0 only if none failed.
 # The cluster needs root and Debian 12; it is stopped at the end unless it was up before.
 #   deploy/test.sh [--unit | --e2e | --sanitize] [--filter WHAT]
-#     --unit          only Swift's tests, and a short run of deploy/fuzz.sh
+#     --unit          only deploy/lint.sh, Swift's tests, and a short run of deploy/fuzz.sh
 #     --e2e           only the end-to-end tests
 #     --sanitize      only the tests of the HTTP server, under the thread sanitizer; a whole run leaves this out
 #     --filter WHAT   only tests whose name holds WHAT
@@ -51,6 +51,13 @@ count() {
 sum() { grep -oE "$1" "$output" | awk '{n += $1} END {print n + 0}' || true; }
 lines() { grep -cE "$1" "$output" || true; }
 
+# Each check of deploy/lint.sh counts as one test.
+linting() {
+  local status=0
+  deploy/lint.sh </dev/null 2>&1 | tee "$output" || status=$?
+  count "$(lines '^[a-z]+: (passed|failed)$')" "$(lines '^[a-z]+: failed$')" "$status"
+}
+
 # swift_tests OPTION...: for the build and the run
 swift_tests() {
   local status=0 run bad test='^[^ ]+ +Test ("|[^ ]+\().*'
@@ -96,6 +103,7 @@ end_to_end_tests() {
 
 require_swift
 install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest busybox-static shellcheck strace
+if [ -n "$unit" ] && [ -z "$filter" ]; then linting; fi
 if [ -n "$unit" ]; then swift_tests; fi
 if [ -n "$unit" ] && [ -z "$filter" ]; then fuzzing; fi
 if [ -n "$e2e" ]; then end_to_end_tests; fi
