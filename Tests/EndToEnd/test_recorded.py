@@ -1,7 +1,7 @@
 """Every call of the HTTP API, answered as it was when it was recorded: the files in recorded/, one a call.
 
-They hold what clients of the legacy API rely on: status, header fields and, of a 2xx answer, each byte of the body. The
-scenes run on the connectors dummy and local, and need no cluster.
+They hold what clients of the legacy API rely on: status, header fields and, of a 2xx answer, each byte of the body. Most
+scenes run on the connectors dummy and local; the scenes gpu-servers and slurm-cluster need root and the test cluster.
 
     python3 Tests/EndToEnd/test_recorded.py --record [SCENE...]      writes the files again
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 import pytest
+import recorded_backends
 import recorded_jobs
 import recorded_service
 from recorded_service import routes, sources
@@ -24,7 +25,8 @@ SCENES = {
         recorded_service.malformed, recorded_service.bodies, recorded_service.directories, recorded_service.open_to_all,
         recorded_service.standby, recorded_service.unreachable, recorded_jobs.submit, recorded_jobs.submit_refused,
         recorded_jobs.idempotency, recorded_jobs.waiting, recorded_jobs.running, recorded_jobs.ends,
-        recorded_jobs.this_machine, recorded_jobs.interactive,
+        recorded_jobs.this_machine, recorded_jobs.interactive, recorded_backends.gpu_servers,
+        recorded_backends.slurm_cluster,
     )
 }  # fmt: skip
 
