@@ -83,7 +83,6 @@ def restore(name: str, state: pathlib.Path) -> list:
 
     The name, number, id and state of each job are returned.
     """
-    os.umask(0o077)
     shutil.copytree(FIXTURES / name / "files", state)
     key = state / "seal.key.hex"
     (state / "seal.key").write_bytes(bytes.fromhex(key.read_text()))
