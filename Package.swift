@@ -92,7 +92,7 @@ let package = Package(
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "Jobs", "SSH", "Shell", "ScriptTemplates",
+        "ConnectorSupport", "Jobs", "SSH", "Shell", "ScriptTemplates", "Support",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
