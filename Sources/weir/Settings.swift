@@ -230,6 +230,19 @@ struct Settings: Sendable {
     setting.name == "WEIR_STATE_DIR" ? stateDirectory(environment) : setting.standard
   }
 
+  /// Seconds for which output is kept that nobody asks for, for commands that need no other setting.
+  /// - Throws: a ``SettingsError`` when that setting is wrong.
+  static func unclaimedOutput(_ environment: [String: String]) throws -> TimeInterval {
+    let name = "WEIR_KEEP_OUTPUT"
+    let setting = Setting.all.first { $0.name == name }
+    let value = environment[name].flatMap { $0.isEmpty ? nil : $0 } ?? setting?.standard ?? ""
+    let fault = setting?.fault(value)
+    guard let seconds = ValueRule.whole(value), fault == nil else {
+      throw SettingsError(faults: [.init(name: name, sentence: fault ?? "a whole number is expected")])
+    }
+    return JobService.Configuration.unclaimedOutput(keeping: TimeInterval(seconds))
+  }
+
   /// Where the job store is when nothing else is said.
   static func stateDirectory(_ environment: [String: String]) -> String {
     if let directory = environment["STATE_DIRECTORY"], !directory.isEmpty {
