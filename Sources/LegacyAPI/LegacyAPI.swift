@@ -172,10 +172,11 @@ public struct LegacyAPI: Sendable {
       let submission = try await reading(request, of: caller) {
         try self.submission(arguments, for: owner, by: caller)
       }
+      let room = try roomForAnswer(to: submission, caller)
       let receipt = try await service.submit(
         submission, actor: caller.name, idempotencyKey: try idempotencyKey(of: request, caller))
       request.note(jobID: receipt.backendID)
-      return try await answer(to: receipt, caller)
+      return try await answer(to: receipt, caller, in: room)
     }
   }
 
