@@ -26,7 +26,7 @@ extension LegacyAPI {
       of: [
         .int(ending?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
         [.string(""), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
-      ], filledWith: OutputText(output), caller, key: output.heldBytes == 0 ? "\(job.id) \(output.count)" : nil)
+      ], filledWith: OutputText(output), caller, key: output.fileVersion.map { "\(job.id) \($0)" })
   }
 
   /// What is answered to a submit: the script is shown, which is up to six times as long in JSON.
