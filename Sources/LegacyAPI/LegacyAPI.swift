@@ -152,7 +152,7 @@ public struct LegacyAPI: Sendable {
   /// machine or account, so that one that does not answer holds up no other.
   func readingOutput<Output>(
     of job: Job, _ caller: Caller, _ read: () async throws -> Output
-  ) async throws -> Output {
+  ) async rethrows -> Output {
     switch caller {
     case .service, .anybody: try await servicesOutput.run(job.nodes.first ?? job.account, read)
     case .admin, .user: try await usersOutput.run(caller.name, read)
