@@ -58,6 +58,10 @@ let package = Package(
       dependencies: ["CLibCrypto", "HTTP", "Tokens", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
+      name: "Access",
+      dependencies: ["SSH", "Support", .product(name: "Yams", package: "Yams")],
+      swiftSettings: strict),
+    .target(
       name: "Templates",
       dependencies: [.product(name: "Mustache", package: "swift-mustache")],
       swiftSettings: strict),
@@ -92,7 +96,7 @@ let package = Package(
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "Jobs", "SSH", "Shell", "ScriptTemplates",
+        "ConnectorSupport", "Jobs", "SSH", "Shell", "ScriptTemplates", "Support",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -110,11 +114,10 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH",
+        "Access", "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH",
         "ScriptTemplates", "Shell", "SlurmConnector", "Support", "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strict),
 
@@ -139,7 +142,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
-    .testTarget(name: "WeirTests", dependencies: ["weir", "HTTP"], swiftSettings: strict),
+    .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

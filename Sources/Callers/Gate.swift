@@ -96,6 +96,10 @@ public final class Gate: Sendable {
   }
 
   /// An answer that counts as its caller's until it is sent.
+  ///
+  /// A request that waits is counted before its handler works. What an answer holds is known only afterwards, and too much
+  /// of that is refused: a handler that has changed something by then asks for the room before, with
+  /// ``reserve(answerBytes:for:)``.
   private func counted(_ answer: Answer, of caller: Caller) throws(HTTPError) -> Answer {
     switch answer {
     case .now(let response): return .now(try response.counted(in: callersLoad, caller))
@@ -110,6 +114,13 @@ public final class Gate: Sendable {
   /// - Throws: 429 when too much is under way for that user.
   public func share(for owner: String) throws(HTTPError) -> LoadShare {
     try callersLoad.begin(owner, isOfService: true)
+  }
+
+  /// Counts the bytes of an answer before there is one, for a handler that changes something: once that is done, a refusal
+  /// would deny it. The share becomes the ``Response/lease`` of the answer, which is then not counted again.
+  /// - Throws: 429 when too many bytes wait for that caller, 503 when too many wait in all.
+  public func reserve(answerBytes: Int, for caller: Caller) throws(HTTPError) -> LoadShare {
+    try callersLoad.reserve(answerBytes, caller.loadName)
   }
 
   /// Who sends a request, as far as that is known at once.

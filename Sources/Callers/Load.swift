@@ -46,7 +46,7 @@ public final class Load: Sendable {
   ///   - isOfService: whether the service makes it for that user: what others have under way does not refuse it.
   func begin(_ name: String?, isOfService: Bool = false) throws(HTTPError) -> LoadShare {
     let limits = limits
-    guard let name else { return LoadShare(of: self, nil) }
+    guard let name else { return LoadShare(of: self, nil, requests: 1) }
     let outcome = state.withLock { state -> HTTPError? in
       guard isOfService || state.all.requests < limits.requests else { return Self.tooMany }
       guard state.each[name]?.requests ?? 0 < limits.requestsOfCaller else {
@@ -57,7 +57,14 @@ public final class Load: Sendable {
       return nil
     }
     if let outcome { throw outcome }
-    return LoadShare(of: self, name)
+    return LoadShare(of: self, name, requests: 1)
+  }
+
+  /// Counts the bytes of an answer before there is one, until the share is released.
+  func reserve(_ bytes: Int, _ name: String?) throws(HTTPError) -> LoadShare {
+    let share = LoadShare(of: self, name, requests: 0)
+    try share.add(bytes)
+    return share
   }
 
   fileprivate func add(_ bytes: Int, _ name: String?) throws(HTTPError) {
@@ -77,15 +84,15 @@ public final class Load: Sendable {
     if let outcome { throw outcome }
   }
 
-  fileprivate func end(_ bytes: Int, _ name: String?) {
+  fileprivate func end(_ requests: Int, _ bytes: Int, _ name: String?) {
     guard let name else { return }
     state.withLock { state in
-      state.all.requests -= 1
+      state.all.requests -= requests
       state.all.bytes -= bytes
       guard var use = state.each[name] else { return }
-      use.requests -= 1
+      use.requests -= requests
       use.bytes -= bytes
-      state.each[name] = use.requests > 0 ? use : nil
+      state.each[name] = use.requests > 0 || use.bytes > 0 ? use : nil
     }
   }
 
@@ -104,20 +111,28 @@ public final class Load: Sendable {
 public final class LoadShare: Sendable {
   private let load: Load
   private let name: String?
+  private let requests: Int
   private let bytes = Mutex(0)
 
-  fileprivate init(of load: Load, _ name: String?) {
+  fileprivate init(of load: Load, _ name: String?, requests: Int) {
     self.load = load
     self.name = name
+    self.requests = requests
   }
 
-  deinit { load.end(bytes.withLock { $0 }, name) }
+  deinit { load.end(requests, bytes.withLock { $0 }, name) }
 
   /// Counts bytes that wait to be sent.
   func add(_ count: Int) throws(HTTPError) {
     try load.add(count, name)
     bytes.withLock { $0 += count }
   }
+}
+
+/// Several things that are held until an answer is sent.
+final class Leases: Sendable {
+  let all: [any AnyObject & Sendable]
+  init(_ all: [any AnyObject & Sendable]) { self.all = all }
 }
 
 extension Caller {
@@ -144,11 +159,11 @@ extension Response {
   fileprivate var isShort: Bool { waitingBytes <= 65_536 && !isStream }
   private var isStream: Bool { if case .stream = body { true } else { false } }
 
-  /// The same, counted until its last byte is sent.
+  /// The same, counted until its last byte is sent. One whose handler reserved the room for it is never refused.
   func counted(in share: LoadShare) throws(HTTPError) -> Response {
-    if waitingBytes > 65_536 { try share.add(waitingBytes) }
+    if waitingBytes > 65_536, !(lease is LoadShare) { try share.add(waitingBytes) }
     var response = self
-    response.lease = share
+    response.lease = lease.map { Leases([$0, share]) } ?? share
     return response
   }
 

@@ -26,7 +26,7 @@ public struct IdempotencyKey: Sendable, Equatable {
           SELECT job.* FROM idempotencyKey JOIN job ON job.id = idempotencyKey.job
           WHERE caller = ? AND key = ? AND createdAt > ?
           """,
-        arguments: [caller, key, limits.oldestKey(at: time)]))
+        arguments: [caller, key, limits.oldestKey(at: time)]), now: time)
   }
 
   /// Gives it to a job.

@@ -23,6 +23,7 @@ public struct JobBoard: Sendable {
   }
 
   let ledger: Ledger
+  private var clock: JobClock { ledger.clock }
 
   /// All jobs that are not over.
   public var living: [Job] { ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal } } }
@@ -38,11 +39,11 @@ public struct JobBoard: Sendable {
   ///   started without it would be started again, elsewhere, by a program that has only the disk to go by.
   public func place(_ placements: [Placement]) async -> [Job] {
     let placements = Dictionary(placements.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
-    return await ledger.transitionOnDisk(Array(placements.keys), actor: "weir") { job in
+    return await ledger.transitionOnDisk(Array(placements.keys), actor: "weir") { [clock] job in
       guard job.state == .queued, let placement = placements[job.key] else { return }
       job.state = .starting
       job.stateSource = "queue"
-      job.stateTime = Date()
+      job.stateTime = clock.date
       job.nodes = [placement.machine]
       job.devices = placement.devices
       job.outputPath = placement.outputPath ?? job.outputPath
@@ -55,14 +56,15 @@ public struct JobBoard: Sendable {
   ///   - job: as it was placed; not changed if it is another attempt by now.
   ///   - asNextAttempt: whether what was tried left traces, so that the next try needs a number of its own.
   public func putBack(_ job: Job, reason: String, asNextAttempt: Bool) async {
-    await ledger.transition(job, actor: "weir") { [attempt = job.attempt] job in
+    await ledger.transition(job, actor: "weir") { [attempt = job.attempt, clock] job in
       guard job.attempt == attempt, job.state == .starting || job.state == .canceling else { return }
-      job.stateTime = Date()
+      let now = clock.date
+      job.stateTime = now
       job.stateSource = "queue"
       if job.state == .canceling {
         job.state = .canceled
         job.ending = .canceled
-        job.endedAt = Date()
+        job.endedAt = now
         return
       }
       job.state = .queued
@@ -78,9 +80,9 @@ public struct JobBoard: Sendable {
   /// Ends a job that certainly was not started, for it cannot be.
   /// - Parameter job: as it was placed; not changed if it is another attempt by now.
   public func fail(_ job: Job, reason: String) async {
-    await ledger.transition(job, actor: "weir") { [attempt = job.attempt] job in
+    await ledger.transition(job, actor: "weir") { [attempt = job.attempt, clock] job in
       guard job.attempt == attempt, job.state == .starting else { return }
-      job.end(at: Date(), reason: reason)
+      job.end(at: clock.date, reason: reason)
       job.stateSource = "queue"
       (job.nodes, job.devices) = ([], [])
     }
@@ -89,13 +91,13 @@ public struct JobBoard: Sendable {
   /// Ends a job that was to be canceled before it had a machine.
   public func endUnplaced(_ key: JobKey) async {
     guard let job = job(key) else { return }
-    await ledger.transition(job, actor: "weir") { job in
+    await ledger.transition(job, actor: "weir") { [clock] job in
       guard job.state == .canceling, job.nodes.isEmpty else { return }
       job.state = .canceled
       job.stateSource = "queue"
-      job.stateTime = Date()
+      job.stateTime = clock.date
       job.ending = .canceled
-      job.endedAt = Date()
+      job.endedAt = job.stateTime
     }
   }
 

@@ -15,11 +15,10 @@ struct JobRow {
   let subject: String
   let id: String?
 
-  init(_ row: Row) {
-    let name = String.fromDatabaseValue(row["name"])
-    let number = Int.fromDatabaseValue(row["number"])
+  /// - Parameter now: what is put in the place of times that are damaged.
+  init(_ row: Row, now: Date) {
     id = String.fromDatabaseValue(row["id"])
-    subject = name.flatMap { name in number.map { "job \(name)/\($0)" } } ?? "job with the id \(id ?? "?")"
+    subject = Self.subject(of: row)
     let damaged = Self.columns.filter { !$0.form.accepts(row[$0.name]) }
     guard !damaged.isEmpty else {
       let job = try? Job(row: row)
@@ -32,20 +31,28 @@ struct JobRow {
       job = nil
       return
     }
-    job = try? Job(row: Self.repaired(row, damaged))
+    job = try? Job(row: Self.repaired(row, damaged, now: now))
+  }
+
+  /// The id and name of the job in a row, as far as they can be read.
+  static func subject(of row: Row) -> String {
+    let name = String.fromDatabaseValue(row["name"])
+    let number = Int.fromDatabaseValue(row["number"])
+    return name.flatMap { name in number.map { "job \(name)/\($0)" } }
+      ?? "job with the id \(String.fromDatabaseValue(row["id"]) ?? "?")"
   }
 
   /// What is wrong, in one sentence.
   var sentence: String { "\(subject): \(faults.joined(separator: ", "))" }
 
-  private static func repaired(_ row: Row, _ damaged: [Column]) -> Row {
+  private static func repaired(_ row: Row, _ damaged: [Column], now: Date) -> Row {
     var values = Dictionary(row.map { ($0.0, $0.1) }, uniquingKeysWith: { $1 })
     for column in damaged { values[column.name] = column.substitute.databaseValue }
     let state = JobState(rawValue: String.fromDatabaseValue(values["state"] ?? .null) ?? "")
     let ending = Ending(rawValue: String.fromDatabaseValue(values["ending"] ?? .null) ?? "")
     // Without a state the ending says it; without either nobody knows, and the next poll tells.
     let known = state ?? ending?.state ?? .unknown
-    let now = Date().databaseValue
+    let now = now.databaseValue
     values["state"] = known.rawValue.databaseValue
     values["ending"] = (known.isTerminal ? ending ?? known.ending : nil)?.rawValue.databaseValue ?? .null
     for column in ["stateTime", "submittedAt"] where values[column] == .null { values[column] = now }
@@ -155,20 +162,22 @@ extension JobState {
 
 extension JobRow {
   /// The rows of a query, each read on its own.
-  static func fetchAll(_ db: Database, sql: String, arguments: StatementArguments = .init()) throws -> [JobRow] {
+  static func fetchAll(
+    _ db: Database, sql: String, arguments: StatementArguments = .init(), now: Date
+  ) throws -> [JobRow] {
     let rows = try Row.fetchCursor(db, sql: sql, arguments: arguments)
     var read: [JobRow] = []
-    while let row = try rows.next() { read.append(JobRow(row)) }
+    while let row = try rows.next() { read.append(JobRow(row, now: now)) }
     return read
   }
 
   /// The job of a row that was asked for.
   /// - Throws: ``StoreError`` that names the row, when it is set aside.
-  static func job(_ row: Row?) throws -> Job? { try row.map { try JobRow($0).readable() } }
+  static func job(_ row: Row?, now: Date) throws -> Job? { try row.map { try JobRow($0, now: now).readable() } }
 
   /// The jobs of rows that were asked for; throws like ``job(_:)``.
-  static func jobs(_ db: Database, sql: String, arguments: StatementArguments) throws -> [Job] {
-    try fetchAll(db, sql: sql, arguments: arguments).map { try $0.readable() }
+  static func jobs(_ db: Database, sql: String, arguments: StatementArguments, now: Date) throws -> [Job] {
+    try fetchAll(db, sql: sql, arguments: arguments, now: now).map { try $0.readable() }
   }
 
   private func readable() throws -> Job {

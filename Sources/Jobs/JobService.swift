@@ -56,6 +56,9 @@ public final class JobService: Sendable {
     public var clock = JobClock.system
 
     public init() {}
+
+    /// How long output is kept that nobody asks for, where what was asked for is kept for so many seconds.
+    public static func unclaimedOutput(keeping seconds: TimeInterval) -> TimeInterval { seconds + 7 * 86_400 }
   }
 
   let connector: any Connector

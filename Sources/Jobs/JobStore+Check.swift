@@ -106,7 +106,7 @@ extension JobStore {
   private static func unlawful(_ db: Database) throws -> [String] {
     try laws.flatMap { law in
       try Row.fetchAll(db, sql: "SELECT * FROM job AS checked WHERE \(law.broken) LIMIT 100").map { row in
-        "\(JobRow(row).subject) \(law.law)"
+        "\(JobRow.subject(of: row)) \(law.law)"
       }
     }
   }
@@ -116,7 +116,7 @@ extension JobStore {
     var faults: [String] = []
     let rows = try Row.fetchCursor(db, sql: "SELECT * FROM job")
     while let row = try rows.next(), faults.count < 100 {
-      let read = JobRow(row)
+      let read = JobRow(row, now: JobClock.system.date)
       if !read.faults.isEmpty { faults.append(read.sentence) }
     }
     for (table, columns) in others {
@@ -166,7 +166,7 @@ extension JobStore {
         SELECT * FROM job WHERE connector IN ('gpu', 'local') AND state IN ('submitting', 'held', 'queued')
           AND NOT EXISTS (SELECT 1 FROM payload WHERE payload.job = job.id) LIMIT 100
         """
-    ).map { "\(JobRow($0).subject) waits, and the store does not have its script" }
+    ).map { "\(JobRow.subject(of: $0)) waits, and the store does not have its script" }
     let count = try Int.fetchOne(db, sql: "SELECT count(*) FROM payload") ?? 0
     guard count > 0 else { return without }
     let seal: Seal
@@ -178,7 +178,7 @@ extension JobStore {
       db, sql: "SELECT job.*, payload.sealed AS payload FROM payload JOIN job ON job.id = payload.job")
     while let row = try rows.next(), faults.count < 200 {
       if Data.fromDatabaseValue(row["payload"]).flatMap({ seal.open($0) }) == nil {
-        faults.append("\(JobRow(row).subject): its script cannot be decrypted with seal.key")
+        faults.append("\(JobRow.subject(of: row)): its script cannot be decrypted with seal.key")
       }
     }
     return faults
@@ -187,7 +187,7 @@ extension JobStore {
   /// Archives of jobs that are not over and may still be read.
   private static func missingInputs(_ db: Database, _ path: String) throws -> [String] {
     try Row.fetchAll(db, sql: "SELECT * FROM job WHERE input IS NOT NULL AND \(Schema.isLiving)").compactMap { row in
-      let row = JobRow(row)
+      let row = JobRow(row, now: JobClock.system.date)
       guard let job = row.job, let input = job.input else { return nil }
       var status = stat()
       let isThere = lstat(path + "/inputs/" + job.id, &status) == 0 && Int(status.st_size) == input.size

@@ -21,7 +21,8 @@ extension JobStore {
   func jobs(withUnseenEnd count: Int) throws -> [Job] {
     try database.read { db in
       let rows = try JobRow.fetchAll(
-        db, sql: "SELECT * FROM job WHERE \(Schema.hasUnseenEnd) ORDER BY endedAt DESC LIMIT ?", arguments: [count])
+        db, sql: "SELECT * FROM job WHERE \(Schema.hasUnseenEnd) ORDER BY endedAt DESC LIMIT ?", arguments: [count],
+        now: clock.date)
       return rows.compactMap(\.job).filter(\.isCorrectable).reversed()
     }
   }
@@ -50,7 +51,7 @@ extension JobStore {
         db, sql: "SELECT EXISTS (SELECT 1 FROM job WHERE id = ? AND state = ?)",
         arguments: [event.job, event.to.rawValue])
       guard isSame == true else { return }
-      var event = event.bounded()
+      var event = event.bounded(at: clock.date)
       try event.insert(db)
     }
   }

@@ -51,11 +51,12 @@ extension JobStore {
     let jobs = try database.read { db in
       if let key = reference.key {
         return try JobRow.jobs(
-          db, sql: "SELECT * FROM job WHERE name = ? AND number = ?", arguments: [key.name, key.number])
+          db, sql: "SELECT * FROM job WHERE name = ? AND number = ?", arguments: [key.name, key.number],
+          now: clock.date)
       }
       return try JobRow.jobs(
         db, sql: "SELECT * FROM job WHERE id = :text OR submissionToken = :text OR backendID = :text",
-        arguments: ["text": reference.description])
+        arguments: ["text": reference.description], now: clock.date)
     }
     let living = jobs.filter { !$0.state.isTerminal }
     guard let job = living.first else {

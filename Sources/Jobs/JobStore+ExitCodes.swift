@@ -11,7 +11,7 @@ extension JobStore {
           SELECT * FROM job WHERE endedAt >= ? AND exitCode IS NULL AND backendID IS NOT NULL
           ORDER BY endedAt DESC LIMIT ?
           """,
-        arguments: [time.stored, limit])
+        arguments: [time.stored, limit], now: clock.date)
     }
     return latest.compactMap(\.job).reversed()
   }

@@ -6,7 +6,7 @@ extension JobStore {
   func inputFile(_ id: String) -> String { directory.inputs + "/" + id }
 
   /// The temporary name of an archive that is coming in.
-  func newInputFile() -> String { inputFile(ULID.make(at: Date()) + ".part") }
+  func newInputFile() -> String { inputFile(ULID.make(at: clock.date) + ".part") }
 
   /// Removes archives that came in part, or whose job was never written. Only before the first submit.
   func removeStrayInputs() throws {

@@ -83,7 +83,7 @@ extension JobStore {
     return try database.write { db in
       let marks = databaseQuestionMarks(count: due.count)
       let jobs = try JobRow.fetchAll(
-        db, sql: "SELECT * FROM job WHERE id IN (\(marks))", arguments: StatementArguments(due)
+        db, sql: "SELECT * FROM job WHERE id IN (\(marks))", arguments: StatementArguments(due), now: clock.date
       ).compactMap(\.job)
       let readable = Set(jobs.map(\.id))
       for id in due where !readable.contains(id) {
@@ -123,7 +123,7 @@ extension JobStore {
         arguments: [filesSince?.stored, job.id])
       try db.execute(sql: "DELETE FROM kept WHERE job = ?", arguments: [job.id])
       try db.execute(sql: "DELETE FROM shownScript WHERE job = ?", arguments: [job.id])
-      var event = event.bounded()
+      var event = event.bounded(at: clock.date)
       try event.insert(db)
     }
   }
@@ -139,7 +139,7 @@ extension JobStore {
             AND NOT (\(Schema.isLiving))
           ORDER BY filesSince LIMIT ?
           """,
-        arguments: [time.stored, limit])
+        arguments: [time.stored, limit], now: clock.date)
     }.compactMap(\.job)
   }
 
@@ -148,7 +148,7 @@ extension JobStore {
     try database.write { db in
       try db.execute(
         sql: "UPDATE retention SET filesSince = NULL, failures = 0, failure = NULL WHERE job = ?", arguments: [job.id])
-      var event = event.bounded()
+      var event = event.bounded(at: clock.date)
       try event.insert(db)
     }
   }
@@ -174,7 +174,7 @@ extension JobStore {
         sql: "UPDATE retention SET \(remains.column) = ?, failures = ?, failure = ? WHERE job = ?",
         arguments: [retry(failures).stored, failures, StoredBounds.cut(reason, to: StoredBounds.reason), job.id])
       if known?.failure != reason {
-        var event = event.bounded()
+        var event = event.bounded(at: clock.date)
         try event.insert(db)
       }
     }

@@ -20,18 +20,24 @@ public final class JobStore: Sendable {
   let seal: Seal
   /// How many bytes of output are kept at most.
   let outputLimit: Int
+  let clock: JobClock
   /// How many bytes of output are kept, and were removed since that was counted; nil before it was.
   let keptBytes = Mutex<Int?>(nil)
   /// What administrators should know of it.
   let health = StoreHealth()
 
   /// Opens or creates the store in a directory of its own.
-  /// - Parameter outputLimit: how many bytes of output are kept at most; what is more is read from the backend again.
+  /// - Parameters:
+  ///   - outputLimit: how many bytes of output are kept at most; what is more is read from the backend again.
+  ///   - clock: what gives the times that are put in the place of damaged ones.
   /// - Throws: ``StoreError``, which says what to do.
-  public init(directory path: String, outputLimit: Int = 4 << 30) throws(StoreError) {
+  public init(
+    directory path: String, outputLimit: Int = 4 << 30, clock: JobClock = .system
+  ) throws(StoreError) {
     directory = try StateDirectory(path)
     seal = try Seal(path: directory.sealKey)
     self.outputLimit = outputLimit
+    self.clock = clock
     health.note("file system", directory.fileSystemWarning)
     do {
       try Self.prepare(directory)
@@ -62,9 +68,11 @@ public final class JobStore: Sendable {
   /// The jobs that are not over, and the latest of those that are, in rows that were read one by one.
   func rows(livingAndLatest count: Int) throws -> [JobRow] {
     try database.read { db in
-      let living = try JobRow.fetchAll(db, sql: "SELECT * FROM job WHERE \(Schema.isLiving)")
+      let now = clock.date
+      let living = try JobRow.fetchAll(db, sql: "SELECT * FROM job WHERE \(Schema.isLiving)", now: now)
       let latest = try JobRow.fetchAll(
-        db, sql: "SELECT * FROM job WHERE endedAt IS NOT NULL ORDER BY endedAt DESC LIMIT ?", arguments: [count])
+        db, sql: "SELECT * FROM job WHERE endedAt IS NOT NULL ORDER BY endedAt DESC LIMIT ?", arguments: [count],
+        now: now)
       let known = Set(living.compactMap(\.id))
       return living
         + latest.reversed().filter { row in
@@ -92,7 +100,8 @@ public final class JobStore: Sendable {
   func job(_ key: JobKey) async throws -> Job? {
     try await database.read { db in
       let statement = try db.cachedStatement(sql: "SELECT * FROM job WHERE name = ? AND number = ?")
-      return try JobRow.job(Row.fetchOne(statement, arguments: [key.name, key.number]))
+      return try JobRow.job(
+        Row.fetchOne(statement, arguments: [key.name, key.number]), now: clock.date)
     }
   }
 
@@ -108,7 +117,7 @@ public final class JobStore: Sendable {
     _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
     outputDue: Date? = nil, limits: OwnerLimits? = nil, serviceTime: Date
   ) throws {
-    let job = job.bounded()
+    let job = job.bounded(at: clock.date)
     let sealed = try payload.map { Data(try seal.close($0)) }
     try database.write { db in
       let earlier = try String.fetchAll(
@@ -124,7 +133,7 @@ public final class JobStore: Sendable {
       Checkpoint.reach("submit.row-half-written")
       try db.cachedStatement(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)")
         .execute(arguments: [job.id, shownScript])
-      var event = event.bounded()
+      var event = event.bounded(at: clock.date)
       try event.insert(db)
       if let sealed {
         try db.execute(sql: "INSERT INTO payload (job, sealed) VALUES (?, ?)", arguments: [job.id, sealed])
@@ -143,10 +152,10 @@ public final class JobStore: Sendable {
   func save(_ changes: [Change]) throws {
     try database.write { db in
       for change in changes {
-        do { try change.job.bounded().update(db) } catch RecordError.recordNotFound { continue }
+        do { try change.job.bounded(at: clock.date).update(db) } catch RecordError.recordNotFound { continue }
         Checkpoint.reach("store.half-written")
         for event in change.events {
-          var event = event.bounded()
+          var event = event.bounded(at: clock.date)
           try event.insert(db)
         }
         if let end = change.corrects { try correct(end, to: change.job, db) }

@@ -95,7 +95,7 @@ actor Ledger {
     _ job: Job, shownScript: String, actor: String, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
     limits: OwnerLimits? = nil
   ) throws {
-    let job = job.bounded()
+    let job = job.bounded(at: clock.date)
     try limits?.checkWaiting(table.waiting(of: job.owner, besides: job.key), of: job.owner)
     let event = JobEvent(
       job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
@@ -184,7 +184,7 @@ actor Ledger {
       guard let before = table.read({ $0.jobs[key] }), !before.state.isTerminal else { return nil }
       var after = before
       change(&after)
-      after = after.bounded()
+      after = after.bounded(at: clock.date)
       return after == before ? nil : (before, after)
     }
     guard !changes.isEmpty else { return [] }
@@ -203,7 +203,7 @@ actor Ledger {
   /// - Parameter seen: what showed the jobs, by their ids, of those that something showed.
   func commit(_ changes: [(before: Job, after: Job)], actor: String, seen: [String: Sighting] = [:]) {
     guard !changes.isEmpty else { return }
-    let changes = changes.map { (before: $0.before, after: $0.after.bounded()) }
+    let changes = changes.map { (before: $0.before, after: $0.after.bounded(at: clock.date)) }
     for (before, after) in changes where unsaved[after.key] != nil || before.differsLastingly(from: after) {
       var change = unsaved[after.key] ?? JobStore.Change(job: after)
       change.job = after

@@ -8,7 +8,8 @@ public struct OutputSource: Sendable {
   /// Open for as long as somebody reads: a file that is removed meanwhile is read to its end.
   private final class File: Sendable {
     let descriptor: Int32
-    init(_ descriptor: Int32) { self.descriptor = descriptor }
+    let version: String
+    init(_ descriptor: Int32, version: String) { (self.descriptor, self.version) = (descriptor, version) }
     deinit { close(descriptor) }
   }
 
@@ -34,12 +35,26 @@ public struct OutputSource: Sendable {
       if errno == ENOENT { return nil }
       throw .unusable("\(path): \(String(cString: strerror(errno)))")
     }
-    let file = File(descriptor)
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw .unusable("\(path): \(String(cString: strerror(errno)))") }
+    guard fstat(descriptor, &status) == 0 else {
+      let reason = String(cString: strerror(errno))
+      close(descriptor)
+      throw .unusable("\(path): \(reason)")
+    }
+    let changed = status.st_ctim
+    let file = File(
+      descriptor,
+      version: "\(status.st_dev) \(status.st_ino) \(status.st_size) \(changed.tv_sec) \(changed.tv_nsec)")
     guard status.st_mode & S_IFMT == S_IFREG else { throw .unusable("\(path): not a regular file") }
     place = .file(file)
     count = status.st_size
+  }
+
+  /// By what a file with the same contents is known: another one in its place has another, and so has one that was
+  /// written since. Nil for what is in memory.
+  public var fileVersion: String? {
+    guard case .file(let file) = place else { return nil }
+    return "\(file.version) \(start)"
   }
 
   /// Bytes of it that are in memory.

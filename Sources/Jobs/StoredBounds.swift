@@ -27,22 +27,21 @@ enum StoredBounds {
 }
 
 extension Date {
-  /// This time, or the nearest one that the store holds.
+  /// This time, or the nearest one that the store holds; of what is no number the last, since by times that are stored
+  /// something is removed.
   var stored: Date {
+    let (first, last) = (StoredBounds.seconds.lowerBound, StoredBounds.seconds.upperBound)
     let seconds = timeIntervalSince1970
-    guard !seconds.isNaN else { return Date() }
-    return StoredBounds.holds(self)
-      ? self
-      : Date(
-        timeIntervalSince1970: min(max(seconds, StoredBounds.seconds.lowerBound), StoredBounds.seconds.upperBound))
+    if StoredBounds.holds(self) { return self }
+    return Date(timeIntervalSince1970: seconds < first ? first : last)
   }
 }
 
 extension Job {
   /// This job as the store takes it: without times and numbers that nobody can have measured, its texts cut.
-  func bounded() -> Job {
+  /// - Parameter now: what is put in the place of times that a job must have.
+  func bounded(at now: Date) -> Job {
     var job = self
-    let now = Date()
     if !StoredBounds.holds(stateTime) { job.stateTime = now }
     if !StoredBounds.holds(submittedAt) { job.submittedAt = now }
     job.startedAt = startedAt.flatMap { StoredBounds.holds($0) ? $0 : nil }
@@ -65,9 +64,9 @@ extension Job {
 
 extension JobEvent {
   /// This event as the store takes it.
-  func bounded() -> JobEvent {
+  func bounded(at now: Date) -> JobEvent {
     var event = JobEvent(
-      job: job, time: StoredBounds.holds(time) ? time : Date(),
+      job: job, time: StoredBounds.holds(time) ? time : now,
       actor: StoredBounds.cut(actor, to: 4 * StoredBounds.word), from: from, to: to,
       source: StoredBounds.cut(source, to: StoredBounds.word),
       reason: StoredBounds.cut(reason, to: StoredBounds.reason))

@@ -26,14 +26,26 @@ extension LegacyAPI {
       of: [
         .int(ending?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
         [.string(""), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
-      ], filledWith: OutputText(output), caller, key: output.heldBytes == 0 ? "\(job.id) \(output.count)" : nil)
+      ], filledWith: OutputText(output), caller, key: output.fileVersion.map { "\(job.id) \($0)" })
   }
 
   /// What is answered to a submit: the script is shown, which is up to six times as long in JSON.
-  func answer(to receipt: JobService.Receipt, _ caller: Caller) async throws -> Response {
+  func answer(to receipt: JobService.Receipt, _ caller: Caller, in room: LoadShare?) async throws -> Response {
     let script = OutputSource(Array(receipt.shownScript.utf8))
-    return try await response(
+    var response = try await response(
       of: [.string(receipt.backendID), .string("")], filledWith: OutputText(whole: script), caller)
+    if let room { response.lease = room }
+    return response
+  }
+
+  /// Room for the answer to a submit, taken before the job is made: a refusal afterwards would deny the job. Nil where the
+  /// answer is so short that it is not counted.
+  /// - Throws: 429 when too many answers to that caller wait, 503 when too many wait in all.
+  func roomForAnswer(to submission: Submission, _ caller: Caller) throws(HTTPError) -> LoadShare? {
+    let count = submission.shownScript.utf8.count
+    // A long one is sent bit by bit, each escaped on its way; the server holds some of them.
+    let bytes = count <= Self.longOutput ? 6 * count : count + (512 << 10)
+    return bytes <= Self.longOutput ? nil : try gate.reserve(answerBytes: bytes, for: caller)
   }
 
   /// A response of JSON with a text in the place of the first empty string.

@@ -152,7 +152,7 @@ public struct LegacyAPI: Sendable {
   /// machine or account, so that one that does not answer holds up no other.
   func readingOutput<Output>(
     of job: Job, _ caller: Caller, _ read: () async throws -> Output
-  ) async throws -> Output {
+  ) async rethrows -> Output {
     switch caller {
     case .service, .anybody: try await servicesOutput.run(job.nodes.first ?? job.account, read)
     case .admin, .user: try await usersOutput.run(caller.name, read)
@@ -172,10 +172,11 @@ public struct LegacyAPI: Sendable {
       let submission = try await reading(request, of: caller) {
         try self.submission(arguments, for: owner, by: caller)
       }
+      let room = try roomForAnswer(to: submission, caller)
       let receipt = try await service.submit(
         submission, actor: caller.name, idempotencyKey: try idempotencyKey(of: request, caller))
       request.note(jobID: receipt.backendID)
-      return try await answer(to: receipt, caller)
+      return try await answer(to: receipt, caller, in: room)
     }
   }
 

@@ -32,6 +32,10 @@ struct End: ParsableCommand {
   func run() throws {
     umask(0o077)
     let path = try directory.resolve()
+    let keepingOutput: TimeInterval
+    do { keepingOutput = try Settings.unclaimedOutput(ProcessInfo.processInfo.environment) } catch {
+      try fail("\(error)", status: 1)
+    }
     guard FileManager.default.fileExists(atPath: path + "/weir.sqlite") else {
       try fail("there is no job store in \(path); name its directory with --state-dir", status: 1)
     }
@@ -44,7 +48,8 @@ struct End: ParsableCommand {
       }
       defer { withExtendedLifetime(held) {} }
       let ended = try JobStore(directory: path).end(
-        JobReference(job), actor: Self.actor, reason: reason, at: Date(), keepingOutputFor: 8 * 86_400)
+        JobReference(job), actor: Self.actor, reason: reason, at: Date(),
+        keepingOutputFor: keepingOutput)
       print("job \(ended.key) has ended: \(ended.reason)")
     } catch let error as StoreError {
       try fail("\(path): \(error)", status: 1)

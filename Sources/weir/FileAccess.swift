@@ -1,4 +1,5 @@
 import Foundation
+import SSH
 
 /// Who else may read or change a file that Weir trusts: one rule for every file with secrets or keys.
 ///
@@ -14,18 +15,22 @@ struct FileAccess: Sendable, Equatable {
   init?(of path: String, holdsSecret: Bool) {
     var status = stat()
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-    let mode = String(status.st_mode & 0o777, radix: 8)
-    if status.st_mode & 0o002 != 0 {
-      self.init(path, "every account can change it (mode \(mode)); run `chmod go-rwx \(path)`", isRefused: true)
+    let mode = status.st_mode & 0o777
+    let remedy = Self.remedy(path, mode, holdsSecret)
+    if mode & 0o002 != 0 {
+      self.init(path, "every account can change it \(remedy)", isRefused: true)
     } else if status.st_uid != 0, status.st_uid != geteuid() {
       self.init(
         path,
         "it belongs to the account with the id \(status.st_uid), which can change it; give it to root or to the"
           + " account that runs Weir", isRefused: false)
-    } else if status.st_mode & (holdsSecret ? 0o066 : 0o022) != 0 {
+    } else if holdsSecret, mode & 0o066 != 0 {
+      let verbs = [mode & 0o044 != 0 ? "read" : nil, mode & 0o022 != 0 ? "change" : nil].compactMap(\.self)
       self.init(
-        path, "it holds secrets and other accounts can read or change it (mode \(mode)); run `chmod go-rwx \(path)`",
+        path, "it holds secrets and other accounts can \(verbs.joined(separator: " and ")) it \(remedy)",
         isRefused: false)
+    } else if mode & 0o022 != 0 {
+      self.init(path, "accounts of its group can change it \(remedy)", isRefused: false)
     } else {
       return nil
     }
@@ -34,6 +39,12 @@ struct FileAccess: Sendable, Equatable {
   private init(_ path: String, _ reason: String, isRefused: Bool) {
     sentence = "\(path): \(reason)"
     self.isRefused = isRefused
+  }
+
+  /// The mode that the file has, the one that is right, and how it gets that.
+  private static func remedy(_ path: String, _ mode: mode_t, _ holdsSecret: Bool) -> String {
+    let (expected, change) = holdsSecret ? ("600", "go-rwx") : ("644", "go-w")
+    return "(mode \(String(mode, radix: 8)), expected \(expected)); run `chmod \(change) \(ShellQuoting.quote(path))`"
   }
 
   /// Whether a file of token keys holds a secret: public keys may be read by everybody.

@@ -262,7 +262,7 @@ struct Service {
     configuration.stuckAfter = min(configuration.stuckAfter, .seconds(configuration.lostAfter))
     configuration.submitDeadline = TimeInterval(settings.whole("WEIR_SUBMIT_DEADLINE"))
     configuration.keepOutput = TimeInterval(settings.whole("WEIR_KEEP_OUTPUT"))
-    configuration.unclaimedOutput = configuration.keepOutput + 7 * 86_400
+    configuration.unclaimedOutput = JobService.Configuration.unclaimedOutput(keeping: configuration.keepOutput)
     configuration.keepFiles = TimeInterval(settings.whole("WEIR_KEEP_FILES"))
     configuration.ownerLimits.waitingJobs = settings.whole("WEIR_OWNER_WAITING_JOBS")
     configuration.ownerLimits.bytes = settings.whole("WEIR_OWNER_BYTES")

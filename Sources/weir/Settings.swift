@@ -1,7 +1,9 @@
+import Access
 import Foundation
 import GPUConnector
 import Jobs
 import SSH
+import Support
 import Tokens
 
 /// Something wrong with the settings.
@@ -180,11 +182,11 @@ struct Settings: Sendable {
       let words = name.split(separator: "_")
       return words.count > 3 ? Array(words.suffix(2)) : nil
     }
-    let nearest = known.sorted().map { (name: $0, distance: distance($0, name)) }.sorted { $0.distance < $1.distance }
-    if let first = nearest.first, first.distance <= 2 { return first.name }
-    let alike = nearest.filter { ending($0.name) != nil && ending($0.name) == ending(name) }
+    let names = known.sorted()
+    if let near = NearMiss.of(name, among: names) { return near }
+    let alike = NearMiss.ranked(names, by: name).map(\.name).filter { ending($0) != nil && ending($0) == ending(name) }
     let words = name.split(separator: "_").count
-    return (alike.first { $0.name.split(separator: "_").count == words } ?? alike.first)?.name
+    return alike.first { $0.split(separator: "_").count == words } ?? alike.first
   }
 
   private static func files(
@@ -227,6 +229,19 @@ struct Settings: Sendable {
 
   private static func standard(_ setting: Setting, _ environment: [String: String]) -> String {
     setting.name == "WEIR_STATE_DIR" ? stateDirectory(environment) : setting.standard
+  }
+
+  /// Seconds for which output is kept that nobody asks for, for commands that need no other setting.
+  /// - Throws: a ``SettingsError`` when that setting is wrong.
+  static func unclaimedOutput(_ environment: [String: String]) throws -> TimeInterval {
+    let name = "WEIR_KEEP_OUTPUT"
+    let setting = Setting.all.first { $0.name == name }
+    let value = environment[name].flatMap { $0.isEmpty ? nil : $0 } ?? setting?.standard ?? ""
+    let fault = setting?.fault(value)
+    guard let seconds = ValueRule.whole(value), fault == nil else {
+      throw SettingsError(faults: [.init(name: name, sentence: fault ?? "a whole number is expected")])
+    }
+    return JobService.Configuration.unclaimedOutput(keeping: TimeInterval(seconds))
   }
 
   /// Where the job store is when nothing else is said.
@@ -310,21 +325,5 @@ struct Settings: Sendable {
       return "**\(group.rawValue)**\n\n| name | standard | expected | meaning |\n|---|---|---|---|\n"
         + rows.joined(separator: "\n") + "\n"
     }.joined(separator: "\n")
-  }
-
-  /// How many letters must change to make one name the other (Levenshtein's distance).
-  private static func distance(_ left: String, _ right: String) -> Int {
-    let right = Array(right)
-    var row = Array(0...right.count)
-    for (i, letter) in left.enumerated() {
-      var previous = row[0]
-      row[0] = i + 1
-      for j in right.indices {
-        let change = previous + (right[j] == letter ? 0 : 1)
-        previous = row[j + 1]
-        row[j + 1] = min(change, row[j] + 1, previous + 1)
-      }
-    }
-    return row[right.count]
   }
 }

@@ -95,10 +95,16 @@ def worst(user: str) -> list:
 
 
 class Probe:
-    """Asks /live again and again, on a connection of its own, as somebody else would."""
+    """Asks /live again and again, on a connection of its own, as somebody else would.
+
+    Between two calls it sleeps, and notes how late it wakes: that is how long a process that has something to do waits
+    on this machine, whatever Weir does.
+    """
+
+    PAUSE = 0.01
 
     def __init__(self, weir):
-        self.weir, self.times, self.ended = weir, [], threading.Event()
+        self.weir, self.times, self.delays, self.ended = weir, [], [], threading.Event()
         self.thread = threading.Thread(target=self.run)
 
     def __enter__(self):
@@ -107,11 +113,14 @@ class Probe:
 
     def run(self):
         with socket.create_connection(self.weir.address, timeout=30) as client:
-            while not self.ended.wait(0.01):
+            slept = time.monotonic()
+            while not self.ended.wait(self.PAUSE):
                 began = time.monotonic()
+                self.delays.append(began - slept - self.PAUSE)
                 client.sendall(b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n")
                 assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
-                self.times.append(time.monotonic() - began)
+                slept = time.monotonic()
+                self.times.append(slept - began)
 
     def __exit__(self, *_):
         self.ended.set()
@@ -119,6 +128,10 @@ class Probe:
 
     def percentile(self, part: float) -> float:
         return sorted(self.times)[int(len(self.times) * part)]
+
+    def stall(self, part: float) -> float:
+        """How late a process wakes on this machine."""
+        return sorted(self.delays)[int(len(self.delays) * part)]
 
 
 def send(weir, request: bytes, linger: float = 0) -> int:
@@ -174,12 +187,14 @@ def test_worst_of_one_user_and_one_network_is_bounded_and_keeps_nobody_out(bound
             assert bounded.get("/queued", credentials=bearer("mario")).status == 200
             time.sleep(0.05)
         statuses = [future.result() for future in sent]
-    print(f"{most // MB} MB, /live: {probe.percentile(0.5):.4f} and {probe.percentile(0.99):.4f} s, {sorted(statuses)}")
+    median, late, stall = probe.percentile(0.5), probe.percentile(0.99), probe.stall(0.99)
+    print(f"{most // MB} MB, /live: {median:.4f} and {late:.4f} s, the machine: {stall:.4f} s, {sorted(statuses)}")
     assert most < RESIDENT, most
     assert set(statuses) <= {0, 200, 400, 409, 422, 429, 503}, statuses
     assert any(status in (400, 409, 422) for status in statuses)
-    # On a machine that is busy with nothing else this is 50 ms; every core works for the hostile user here.
-    assert probe.percentile(0.5) < 0.05, probe.percentile(0.5)
+    # On a machine that is busy with others a call waits like that up to three times: to be sent, in Weir, to be received.
+    assert late < 0.05 + 3 * stall, (late, stall)
+    assert median < 0.05 + 3 * probe.stall(0.5), (median, probe.stall(0.5))
     assert time.monotonic() - began < 120
 
 

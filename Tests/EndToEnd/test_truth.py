@@ -1,5 +1,7 @@
 """What Weir says of a job that the cluster does not show, or that does not end: never an end that nobody has seen."""
 
+import contextlib
+import sqlite3
 import time
 
 from harness import job_name, on_the_node, script, token, wait_until
@@ -82,7 +84,8 @@ def test_cancel_that_did_nothing_is_an_error(new_weir, login, cluster):  # noqa:
 
 
 def test_job_is_ended_by_hand_where_no_weir_runs(new_weir):
-    weir = new_weir(JARVICE_BAREMETAL_CONNECTOR="dummy", JARVICE_DUMMY_JOB_RUNNING_TIME="3600").start()
+    weir = new_weir(JARVICE_BAREMETAL_CONNECTOR="dummy", JARVICE_DUMMY_JOB_RUNNING_TIME="3600", WEIR_KEEP_OUTPUT=100)
+    weir.start()
     job, other = weir.submit(), weir.submit()
     command = ("end", f"{job.name}/1", "--reason", "the machine was scrapped")
     refused = weir.run(*command)
@@ -102,6 +105,10 @@ def test_job_is_ended_by_hand_where_no_weir_runs(new_weir):
         failed = weir.run(*wrong)
         assert failed.returncode != 0 and words in failed.stderr, (wrong, failed)
     assert weir.run("store", "check").returncode == 0
+    with contextlib.closing(sqlite3.connect(weir.directory / "state/weir.sqlite")) as database:
+        kept = "SELECT (julianday(due) - julianday(endedAt)) * 86400 FROM retention JOIN job ON job.id = retention.job WHERE name = ?"
+        (seconds,) = database.execute(kept, [job.name]).fetchone()
+    assert abs(seconds - 7 * 86400 - 100) < 120, "as WEIR_KEEP_OUTPUT says, by the time for which Weir ran"
     weir.start()
     assert weir.end(job)[0] == -15
     assert other.name in weir.listed()

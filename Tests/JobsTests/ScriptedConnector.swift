@@ -150,7 +150,8 @@ final class Bench {
 
   func service() throws -> JobService {
     JobService(
-      store: try JobStore(directory: directory.path, outputLimit: outputLimit), connector: connector,
+      store: try JobStore(
+        directory: directory.path, outputLimit: outputLimit, clock: configuration.clock), connector: connector,
       configuration: configuration,
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
   }

@@ -32,15 +32,18 @@ final class Bench: Sendable {
   }
 
   let service: JobService
+  let api: LegacyAPI
+  /// The state directory.
+  let directory: URL
   private let server: Server
-  private let directory: URL
 
   /// Runs `body` with a started service, which has looked at the backend once.
   static func run(
     _ connector: any Connector = dummy(), settings: ExecutorSettings = .init(), vaultRoots: [String] = [],
-    adopting: Bool = false, looked: Bool = true, clock: JobClock = .system, _ body: (Bench) async throws -> Void
+    adopting: Bool = false, looked: Bool = true, clock: JobClock = .system, load: Load = Load(),
+    _ body: (Bench) async throws -> Void
   ) async throws {
-    let bench = try Bench(connector, settings, vaultRoots, adopting, clock)
+    let bench = try Bench(connector, settings, vaultRoots, adopting, clock, load)
     if looked { await bench.look() }
     do {
       try await body(bench)
@@ -65,7 +68,7 @@ final class Bench: Sendable {
 
   private init(
     _ connector: any Connector, _ settings: ExecutorSettings, _ vaultRoots: [String], _ adopting: Bool,
-    _ clock: JobClock
+    _ clock: JobClock, _ load: Load
   ) throws {
     directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -77,14 +80,14 @@ final class Bench: Sendable {
     service = JobService(
       store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,
       logger: logger)
-    let api = LegacyAPI(
+    api = LegacyAPI(
       service: service,
       gate: Gate(
         authenticator: Authenticator(
           serviceKeys: ["other:key", "upstream:s3cret"],
           verifier: try TokenVerifier(keys: [VerificationKey(contents: Self.secret)]),
           userClaim: "email", adminClaim: ("groups", "admins")),
-        logger: logger),
+        load: load, logger: logger),
       accountOf: { ["kirby@example.com": "kirby", "mario@example.com": "mario", "jos\u{e9}@example.com": "jose"][$0] },
       settings: settings,
       interactiveJobs: connector.runsInteractiveJobs, version: "1.2.3", vaultRoots: vaultRoots)

@@ -19,8 +19,9 @@ final class StagedConnector: Connector {
     var path = ""
     var listingAccount: String?
     var roots: [String] = []
-    /// What it was given to run last.
+    /// What it was given to run last, and how often it was given something.
     var script = ""
+    var submits = 0
   }
 
   private let stage = Mutex(Stage())
@@ -40,6 +41,7 @@ final class StagedConnector: Connector {
   func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
     try answer { stage in
       stage.script = submission.script
+      stage.submits += 1
       return "58"
     }
   }

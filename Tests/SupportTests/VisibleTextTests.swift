@@ -14,14 +14,4 @@ struct VisibleTextTests {
     #expect(("x" + String(repeating: "\u{301}", count: 1000)).beginning(atMost: 9).utf8.count == 9 + 3)
     #expect("abc".beginning(atMost: 3) == "abc" && "abcd".beginning(atMost: 3) == "abc…")
   }
-
-  @Test(
-    "The name that is meant is at most two letters away",
-    arguments: [
-      ("JOBOBJ_GPU", "JOBOBJ_GPUS"), ("jobobj_gpus", "JOBOBJ_GPUS"), ("JOBOBJ_RAMM", "JOBOBJ_RAM"), ("X", nil),
-      ("", nil), ("JOBOBJ_MEMORY", nil),
-    ] as [(String, String?)])
-  func near(name: String, expected: String?) {
-    #expect(NearMiss.of(name, among: ["JOBOBJ_RAM", "JOBOBJ_GPUS"]) == expected)
-  }
 }

@@ -22,9 +22,17 @@ public struct DummyConnector: Connector {
 
   public let name = "dummy"
   private let configuration: Configuration
-  private let ages = Ages()
+  private let ages: Ages
 
-  public init(configuration: Configuration = .init()) { self.configuration = configuration }
+  public init(configuration: Configuration = .init()) { self.init(configuration: configuration, now: { .now }) }
+
+  init(configuration: Configuration, now: @escaping @Sendable () -> ContinuousClock.Instant) {
+    self.configuration = configuration
+    ages = Ages(now)
+  }
+
+  /// How many jobs it remembers.
+  var remembered: Int { ages.count }
 
   public var troubles: [String] { [] }
   public var runsInteractiveJobs: Bool { configuration.interactive }
@@ -40,6 +48,7 @@ public struct DummyConnector: Connector {
 
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     let now = Date()
+    ages.forget(besides: jobs)
     return Observation(time: now, sightings: jobs.compactMap { sighting(of: $0, at: now) })
   }
 
@@ -96,20 +105,36 @@ public struct DummyConnector: Connector {
 
 /// How old the jobs are, by a clock that nobody sets.
 private final class Ages: Sendable {
+  private let now: @Sendable () -> ContinuousClock.Instant
   private let begins = Mutex<[String: ContinuousClock.Instant]>([:])
 
-  func begin(_ token: String) { begins.withLock { $0[token] = .now } }
+  init(_ now: @escaping @Sendable () -> ContinuousClock.Instant) { self.now = now }
+
+  var count: Int { begins.withLock { $0.count } }
+
+  func begin(_ token: String) { begins.withLock { $0[token] = now() } }
   func end(_ token: String) { begins.withLock { $0[token] = nil } }
 
+  /// How long a job is remembered that nobody has asked about: it may have been submitted just now.
+  private static let patience: Duration = .seconds(60)
+
+  /// Forgets the jobs that are not asked about any more, since they ended in another way than here. One that comes back
+  /// has the age that its record says.
+  func forget(besides jobs: [Job]) {
+    let (tokens, old) = (Set(jobs.map(\.submissionToken)), now() - Self.patience)
+    begins.withLock { begins in begins = begins.filter { tokens.contains($0.key) || $0.value > old } }
+  }
+
   /// Seconds since a job was submitted; of one that an earlier run took, as its record says, within bounds.
-  func age(of job: Job, at now: Date, least: TimeInterval, most: TimeInterval) -> TimeInterval {
+  func age(of job: Job, at date: Date, least: TimeInterval, most: TimeInterval) -> TimeInterval {
+    let now = now()
     let begin = begins.withLock { begins in
       if let begin = begins[job.submissionToken] { return begin }
-      let age = max(least, min(most, now.timeIntervalSince(job.submittedAt)))
-      let begin = ContinuousClock.now - .seconds(age)
+      let age = max(least, min(most, date.timeIntervalSince(job.submittedAt)))
+      let begin = now - .seconds(age)
       begins[job.submissionToken] = begin
       return begin
     }
-    return (.now - begin) / .seconds(1)
+    return (now - begin) / .seconds(1)
   }
 }

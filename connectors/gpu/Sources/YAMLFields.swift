@@ -1,4 +1,5 @@
 import Jobs
+import Support
 import Yams
 
 /// The fields of one mapping in a YAML file. Each that is not as expected is a fault; no fault shows a value that may be
@@ -53,7 +54,9 @@ struct YAMLFields {
   private static func sentence(unknown name: String, _ known: [String]) -> String {
     // What is not like a key may be a part of a secret that is indented wrongly.
     guard ValueRule.word(marks: "_-.", length: 1...32).accepts(name) else { return "an unknown key" }
-    let meant = NearMiss.of(name, among: known).map { "; is '\($0)' meant?" } ?? ""
+    // One change for each three letters.
+    let near = NearMiss.of(name, among: known) { max(1, $0.utf8.count / 3) }
+    let meant = near.map { "; is '\($0)' meant?" } ?? ""
     return "unknown key '\(name)'\(meant)"
   }
 
@@ -120,31 +123,5 @@ struct YAMLFields {
       return nil
     }
     return lines
-  }
-}
-
-/// What somebody may have meant who wrote another word.
-enum NearMiss {
-  /// The known word that is nearest, when it is near enough: one change for each three letters.
-  static func of(_ word: String, among known: [String]) -> String? {
-    let near = known.map { (word: $0, distance: distance(Array(word.utf8), Array($0.utf8))) }
-      .min { $0.distance < $1.distance }
-    guard let near, near.distance <= max(1, near.word.utf8.count / 3) else { return nil }
-    return near.word
-  }
-
-  /// Letters to insert, delete, replace, or swap with their neighbour.
-  private static func distance(_ one: [UInt8], _ other: [UInt8]) -> Int {
-    var rows = [Array(0...other.count)]
-    for i in 0..<one.count {
-      var row = [i + 1]
-      for j in 0..<other.count {
-        var best = min(rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (one[i] == other[j] ? 0 : 1))
-        if i > 0, j > 0, one[i] == other[j - 1], one[i - 1] == other[j] { best = min(best, rows[i - 1][j - 1] + 1) }
-        row.append(best)
-      }
-      rows.append(row)
-    }
-    return rows[one.count][other.count]
   }
 }

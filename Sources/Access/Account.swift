@@ -1,9 +1,12 @@
+import Support
+
 /// The names of accounts that jobs may run as.
-enum Account {
+public enum Account {
   /// Why jobs never run as an account; nil when they may.
-  static func fault(_ name: String) -> String? {
+  public static func fault(_ name: String) -> String? {
     guard name.wholeMatch(of: /[a-z_][a-z0-9_.-]{0,31}/) != nil else {
-      return "'\(name.prefix(40))' is no name of an account: a-z, 0-9, '_', '.', '-' are allowed, 32 at most"
+      return
+        "'\(name.visible().beginning(atMost: 40))' is no name of an account: a-z, 0-9, '_', '.', '-' are allowed, 32 at most"
     }
     guard !ofTheSystem.contains(name), !name.hasPrefix("systemd-"), !name.hasPrefix("_") else {
       return "'\(name)' is an account of the system, which jobs never run as"

@@ -1,19 +1,26 @@
 import Foundation
 import SSH
+import Support
 import Yams
 
 /// The users file: which account on the cluster belongs to an e-mail address, and its SSH key.
-struct Users: Sendable {
+public struct Users: Sendable {
   /// By the bytes of the addresses: Swift's own equality takes different spellings of an accent for one.
   private let accounts: [[UInt8]: String]
   private let keys: [String: PrivateKey]
   /// Why users are not served, one sentence for each wrong entry of the file. The other users are.
-  let disabled: [String]
+  public let disabled: [String]
 
-  static let none = Users(accounts: [:], keys: [:], disabled: [])
+  /// Nobody has an account.
+  public static let none = Users(accounts: [:], keys: [:], disabled: [])
 
-  func account(of mail: String) -> String? { accounts[Array(mail.utf8)] }
-  func key(of account: String) -> PrivateKey? { keys[account] }
+  public func account(of mail: String) -> String? { accounts[Array(mail.utf8)] }
+  public func key(of account: String) -> PrivateKey? { keys[account] }
+
+  /// Why a file cannot be read as a whole, in one sentence.
+  public struct Unreadable: Error, Equatable {
+    public let sentence: String
+  }
 
   private struct File: Decodable {
     let entries: [Line]
@@ -41,22 +48,23 @@ struct Users: Sendable {
     }
   }
 
-  /// Reads the file. A file that cannot be read as a whole is a fault; a wrong entry disables its user.
-  static func read(_ path: String, passphrase: String, _ faults: inout [SettingsFault]) -> Users {
-    func fault(_ sentence: String) { faults.append(.init(name: "WEIR_USERS_FILE", sentence: "\(path): \(sentence)")) }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      fault("the file cannot be read")
-      return .none
-    }
+  /// Reads the contents of a file. A wrong entry disables its user alone.
+  /// - Parameters:
+  ///   - path: what the sentences about entries begin with.
+  ///   - passphrase: for keys that are encrypted.
+  /// - Throws: ``Unreadable`` when the file cannot be read as a whole.
+  public init(_ contents: Data, path: String, passphrase: String) throws(Unreadable) {
     let file: File
-    do { file = try YAMLDecoder().decode(File.self, from: data) } catch {
-      fault(sentence(for: error))
-      return .none
+    do { file = try YAMLDecoder().decode(File.self, from: contents) } catch {
+      throw Unreadable(sentence: Self.sentence(for: error))
     }
     var reader = Reader(passphrase: passphrase)
     for (index, line) in file.entries.enumerated() { reader.read(line, number: index + 1) }
-    return Users(
-      accounts: reader.accounts, keys: reader.keys, disabled: reader.disabled.map { "\(path): \($0)" })
+    self.init(accounts: reader.accounts, keys: reader.keys, disabled: reader.disabled.map { "\(path): \($0)" })
+  }
+
+  private init(accounts: [[UInt8]: String], keys: [String: PrivateKey], disabled: [String]) {
+    (self.accounts, self.keys, self.disabled) = (accounts, keys, disabled)
   }
 
   /// Takes entry after entry.
@@ -72,10 +80,10 @@ struct Users: Sendable {
     mutating func read(_ line: File.Line, number: Int) {
       let entry: File.Entry
       do { entry = try line.entry.get() } catch {
-        disabled.append(Users.sentence(for: error))
+        disabled.append(Users.sentence(for: error, entry: number))
         return
       }
-      let name = "entry \(number) (\(entry.user ?? entry.mail))"
+      let name = "entry \(number) (\(Users.shown(entry.user ?? entry.mail)))"
       if let wrong = Account.fault(entry.account) {
         disabled.append("\(name): mapped_user: \(wrong)")
         return
@@ -84,7 +92,7 @@ struct Users: Sendable {
       guard seen.insert(mail).inserted else {
         // Nobody knows which one is meant.
         accounts[mail] = nil
-        disabled.append("\(name): \(entry.mail) stands in an earlier entry too")
+        disabled.append("\(name): \(Users.shown(entry.mail)) stands in an earlier entry too")
         return
       }
       do {
@@ -102,12 +110,23 @@ struct Users: Sendable {
     }
   }
 
+  /// A name in the file, as a log shows it.
+  private static func shown(_ name: String) -> String { name.visible().beginning(atMost: 100) }
+
+  /// What is wrong with an entry.
+  private static func sentence(for error: any Error, entry number: Int) -> String {
+    let (list, entry) = (File.CodingKeys.entries.stringValue, "entry \(number)")
+    let sentence = sentence(for: error)
+    return sentence.hasPrefix("\(list), \(entry)") ? sentence : "\(list), \(entry): \(sentence)"
+  }
+
   private static func sentence(for error: any Error) -> String {
     switch error {
     case DecodingError.keyNotFound(let key, let context): "\(path(context))'\(key.stringValue)' is missing"
     case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
       "\(path(context))\(context.debugDescription)"
-    case DecodingError.dataCorrupted(let context): sentence(for: context.underlyingError as? YamlError)
+    case DecodingError.dataCorrupted(let context):
+      "\(path(context))\(sentence(for: context.underlyingError as? YamlError))"
     default: sentence(for: error as? YamlError)
     }
   }
@@ -118,6 +137,8 @@ struct Users: Sendable {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
       "line \(mark.line), column \(mark.column): \(problem)"
+    case .duplicatedKeysInMapping(_, let context): "line \(context.mark.line): a key is set twice in one entry"
+    case .reader(let problem, _, _, _): "\(problem)"
     default: "it is not YAML of the form that users.sample.yaml shows"
     }
   }

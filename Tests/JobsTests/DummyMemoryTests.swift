@@ -1,0 +1,59 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import DummyConnector
+@testable import Jobs
+
+@Suite("What the dummy connector remembers")
+struct DummyMemoryTests {
+  private let bench = Bench()
+  private let clock = TestClock()
+
+  private func dummy() -> DummyConnector {
+    var configuration = DummyConnector.Configuration()
+    (configuration.queuedTime, configuration.runningTime) = (5, 10)
+    let clock = clock.clock()
+    return DummyConnector(configuration: configuration, now: { clock.now })
+  }
+
+  private func submitted(_ connector: DummyConnector, _ name: String = "job") async throws -> Job {
+    var job = Job(bench.submission(name), fingerprint: "", connector: connector, now: clock.date)
+    job.backendID = try await connector.submit(bench.submission(name), mark: Mark(token: job.submissionToken))
+    job.state = .queued
+    return job
+  }
+
+  @Test("Jobs that are not asked about any more are forgotten, those of others are not")
+  func forgotten() async throws {
+    let connector = dummy()
+    for number in 0..<100 { _ = try await submitted(connector, "gone-\(number)") }
+    let job = try await submitted(connector)
+    #expect(connector.remembered == 101)
+    clock.pass(120)
+    _ = try await connector.submit(bench.submission("new"), mark: Mark(token: ULID.next()))
+    clock.pass(1)
+    let seen = try await connector.observe([job]).sightings
+    #expect(seen.first?.state.isTerminal == true)
+    #expect(connector.remembered == 1, "the new one, which nobody has asked about yet")
+  }
+
+  @Test("A job that waits long between two polls goes on at its age")
+  func age() async throws {
+    let connector = dummy()
+    let job = try await submitted(connector)
+    clock.pass(2)
+    #expect(try await connector.observe([job]).sightings.first?.state == .queued)
+    clock.pass(6)
+    #expect(try await connector.observe([job]).sightings.first?.state == .running)
+  }
+
+  @Test("A job that ends is forgotten at once")
+  func ended() async throws {
+    let connector = dummy()
+    var job = try await submitted(connector)
+    job.state = .canceling
+    #expect(try await connector.observe([job]).sightings.first?.state == .canceled)
+    #expect(connector.remembered == 0)
+  }
+}

@@ -1,0 +1,39 @@
+import Access
+import Foundation
+import Testing
+
+@Suite("What is wrong with a users file names the place")
+struct UsersFileFaultTests {
+  private func users(_ text: String) throws -> Users {
+    try Users(Data(text.utf8), path: "u.yaml", passphrase: "")
+  }
+
+  @Test(
+    "An entry that is none is named by its number, whatever it is",
+    arguments: ["7", "x", "[]", "[x]", "{}", "~", "", "{mail: [a]}", "{mail: {a: b}}", "!!binary x", "{? [a] : b}"])
+  func entries(entry: String) throws {
+    let users = try users(
+      "users_id_mapping:\n  - {mail: a@x, mapped_user: kirby, ssh_private_key_b64: x}\n  - \(entry)\n")
+    #expect(users.disabled.count == 2 && users.account(of: "a@x") == "kirby")
+    #expect(users.disabled.last?.hasPrefix("u.yaml: users_id_mapping, entry 2") == true, "\(users.disabled)")
+  }
+
+  @Test("A key that is set twice is named by its line, without its value")
+  func twice() throws {
+    let error = #expect(throws: Users.Unreadable.self) {
+      try users("users_id_mapping:\n  - mail: a@x\n    ssh_private_key_b64: SECRET\n    mail: SECRET\n")
+    }
+    #expect(error?.sentence == "line 2: a key is set twice in one entry")
+  }
+
+  @Test("Names are shown so that a log stays readable", arguments: ["mail", "user"])
+  func names(field: String) throws {
+    let name = "\\x7f\\u202E" + String(repeating: "e\\u0301", count: 1000)
+    let other = field == "mail" ? "" : ", mail: a"
+    let entry = "  - {\(field): \"\(name)\"\(other), mapped_user: \"\(name)\", ssh_private_key_b64: x}\n"
+    let users = try users("users_id_mapping:\n" + entry)
+    let sentence = try #require(users.disabled.first)
+    #expect(users.disabled.count == 1 && sentence.utf8.count < 500)
+    #expect(sentence.contains("\\u{7F}\\u{202E}") && !sentence.unicodeScalars.contains("\u{202E}"))
+  }
+}
