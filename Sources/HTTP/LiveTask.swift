@@ -25,10 +25,11 @@ class LiveTask: @unchecked Sendable {
     for body in waiting { body() }
   }
 
+  /// Cancels the task first: one that learns of the end by the error of its write finds itself cancelled.
   func connectionClosed() {
+    task?.cancel()
     let waiting = writers
     writers = []
     for writer in waiting { writer.resume(throwing: BodyWriterError.connectionClosed) }
-    task?.cancel()
   }
 }

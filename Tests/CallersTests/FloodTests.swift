@@ -137,41 +137,51 @@ struct FloodTests {
 
   @Test("Forty thousand distinct bad tokens leave nothing behind, and the good ones are answered meanwhile")
   func flood() async throws {
-    let authenticator = try Authenticator.standing()
-    try await Door.run(authenticator, maximumDelayed: 100, clock: HastyClock()) { door in
-      let clients = 20
-      let each = 2000
-      let isOver = Flag()
-      let before = try Self.residentKilobytes()
-      async let good = { () async throws -> [Duration] in
-        var times: [Duration] = []
-        while !isOver.isSet {
-          let begin = ContinuousClock.now
-          for field in [basic("old:key"), "Bearer " + Token.of("kirby@example.com")] {
-            #expect(try await door.get("/now", field).status == 200)
+    // In a process of its own, whose memory no other test takes.
+    await #expect(processExitsWith: .success) {
+      let authenticator = try Authenticator.standing()
+      try await Door.run(authenticator, maximumDelayed: 100, clock: HastyClock()) { door in
+        let clients = 20
+        let each = 2000
+        let isOver = Flag()
+        let before = try Self.residentKilobytes()
+        async let good = Self.sendGood(door, until: isOver)
+        try await withThrowingTaskGroup(of: Int.self) { group in
+          for client in 0..<clients {
+            group.addTask { try await Self.flood(door, client, each) }
           }
-          #expect(try await door.get("/now", "Bearer " + Token.of("new\(times.count)@example.com")).status == 200)
-          times.append(.now - begin)
-          #expect(door.gate.load.networks <= 4096 && door.gate.load.delayed <= 100)
+          let refused = try await group.reduce(0, +)
+          #expect(refused == clients * each)
         }
-        return times
-      }()
-      try await withThrowingTaskGroup(of: Int.self) { group in
-        for client in 0..<clients {
-          group.addTask { try await Self.flood(door, client, each) }
-        }
-        let refused = try await group.reduce(0, +)
-        #expect(refused == clients * each)
+        isOver.set()
+        let meanwhile = try await good
+        #expect(meanwhile.count > 3)
+        #expect(try #require(meanwhile.max()) < clients * each / 4, "during the slowest three good requests")
+        #expect(door.gate.failures == [Refusal(.signature).reason: clients * each])
+        #expect(door.gate.load.delayed == 0 && door.gate.load.networks == clients)
+        #expect(try Self.residentKilobytes() - before < 50_000)
+        #expect(door.log.lines.count <= 2 * RefusalLog.lines)
       }
-      isOver.set()
-      let times = try await good.sorted()
-      #expect(times.count > 3)
-      #expect(try #require(times.last) < .seconds(5), "the slowest three good requests")
-      #expect(door.gate.failures == [Refusal(.signature).reason: clients * each])
-      #expect(door.gate.load.delayed == 0 && door.gate.load.networks == clients)
-      #expect(try Self.residentKilobytes() - before < 50_000)
-      #expect(door.log.lines.count <= 2 * RefusalLog.lines)
     }
+  }
+
+  /// Sends good credentials, three requests at a time.
+  /// - Returns: how many bad ones were answered during each three: what is promised holds on a machine of any speed.
+  private static func sendGood(_ door: Door, until isOver: Flag) async throws -> [Int] {
+    func refused() -> Int { door.gate.failures.values.reduce(0, +) }
+    var meanwhile: [Int] = []
+    while !isOver.isSet {
+      let before = refused()
+      for field in [
+        basic("old:key"), "Bearer " + Token.of("kirby@example.com"),
+        "Bearer " + Token.of("new\(meanwhile.count)@example.com"),
+      ] {
+        #expect(try await door.get("/now", field).status == 200)
+      }
+      meanwhile.append(refused() - before)
+      #expect(door.gate.load.networks <= 4096 && door.gate.load.delayed <= 100)
+    }
+    return meanwhile
   }
 
   /// How much memory this process has.

@@ -103,5 +103,8 @@ def open_directory():
 
 @pytest.fixture(scope="session", autouse=True)
 def timed_out(weir):
-    """A job that is past its time limit when the late tests look at it: Slurm counts in minutes."""
-    return weir.submit(script(on_the_node("echo began; sleep 300"), JOBOBJ_WALLTIME="00:01:00"))
+    """A job that is past its time limit when the late tests look at it: Slurm counts in minutes. It keeps off the one node
+    of the partition `debug`, which tests need for themselves."""
+    devices = '["exclusive=False", "sbatch_exclude=node1"]'
+    text = script(on_the_node("echo began; sleep 300"), JOBOBJ_WALLTIME="00:01:00", JOBOBJ_DEVICES=devices)
+    return weir.submit(text)

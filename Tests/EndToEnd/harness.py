@@ -92,6 +92,16 @@ def settings() -> dict:
     return dict(line.removeprefix("export ").split("=", 1) for line in lines)
 
 
+def account(user: str) -> str:
+    """The account of a user of the cluster: the names may end with a suffix, which that of the polling account shows."""
+    suffix = settings()["JARVICE_SLURM_SSH_USER"].removeprefix("jarvice")
+    return user if user.endswith(suffix) else user + suffix
+
+
+def private_key(user: str, kind: str = "ed25519") -> bytes:
+    return (TESTBED / f"keys/{account(user)}.{kind}").read_bytes()
+
+
 def wait_until(condition, seconds: float = 20, every: float = 0.1):
     """What the condition returned once it was true; an AssertionError when it was not in time."""
     deadline = time.monotonic() + seconds
@@ -347,7 +357,7 @@ class Cluster:
         self.ids = []
 
     def run(self, *command: str, user: str = None, stdin: str = None) -> str:
-        user = user and self.account(user)
+        user = user and account(user)
         prefix = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
         done = subprocess.run(
             [*prefix, *command], env=self.environment, input=stdin, capture_output=True, text=True, timeout=30, cwd="/",
@@ -391,19 +401,11 @@ class Cluster:
             for command in commands
         )
 
-    @property
-    def suffix(self) -> str:
-        """What the names of the accounts end with in this cluster."""
-        return settings()["JARVICE_SLURM_SSH_USER"].removeprefix("jarvice")
-
-    def account(self, user: str) -> str:
-        return user if user.endswith(self.suffix) else user + self.suffix
-
     def logins(self, user: str) -> int:
-        return (TESTBED / "log/sshd.log").read_text(errors="replace").count(f"Accepted publickey for {user} ")
+        return (TESTBED / "log/sshd.log").read_text(errors="replace").count(f"Accepted publickey for {account(user)} ")
 
     def pid(self, daemon: str) -> int:
         return int((TESTBED / f"runctld/{daemon}.pid").read_text())
 
     def home(self, user: str = "kirby") -> pathlib.Path:
-        return TESTBED / "home" / self.account(user)
+        return TESTBED / "home" / account(user)

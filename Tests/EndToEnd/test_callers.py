@@ -15,7 +15,9 @@ import http.client
 import http.server
 
 import pytest
-from harness import BINARY, TESTBED, Job, base64_text, job_name, on_the_node, mkjwt, script, settings, token, wait_until
+from harness import (
+    BINARY, TESTBED, Job, account, base64_text, job_name, mkjwt, on_the_node, script, settings, token, wait_until
+)
 
 TRUE = on_the_node("true")
 
@@ -235,7 +237,7 @@ def test_users_file_is_read_again_when_it_changes(new_weir, cluster):
 
     file.write_text(mario)
     answer = wait_until(lambda: (a := submit()).status == 200 and a, 10, 0.3)
-    assert cluster.run("squeue", "-h", "-o", "%u", "-j", answer.json()[0]).strip() == "mario"
+    assert cluster.run("squeue", "-h", "-o", "%u", "-j", answer.json()[0]).strip() == account("mario")
 
     file.write_text("users_id_mapping: [")
     warnings = wait_until(lambda: weir.get("/ready").json().get("warnings"), 10, 0.2)
@@ -257,7 +259,8 @@ def test_refused_login_is_tried_again_once_the_users_file_changes(new_weir):
     file.write_text(good.replace(marios, kirbys))
     weir = new_weir(WEIR_USERS_FILE=file).start()
     log = TESTBED / "log/sshd.log"
-    refusals = lambda: log.read_text(errors="replace").count("Connection closed by authenticating user mario")
+    refusals = lambda: log.read_text(errors="replace").count(
+        f"Connection closed by authenticating user {account('mario')} ")
     submit = lambda: weir.try_submit(script(TRUE), bearer=token("mario@example.com"), held=True)
     assert submit().status == 503
     warnings = wait_until(lambda: weir.get("/ready").json().get("warnings"), 10, 0.2)
@@ -277,10 +280,11 @@ def test_claim_may_be_the_account_itself(new_weir, cluster, name):
     def submit(sub):
         return weir.try_submit(script(TRUE), bearer=token(sub=sub), held=True)
 
-    answer = submit("kirby")
+    answer = submit(account("kirby"))
     assert answer.status == 200, answer.body
-    assert cluster.run("squeue", "-h", "-o", "%u", "-j", answer.json()[0]).strip() == "kirby"
-    for sub in ("root", "slurm", "munge", "daemon", "jarvice", "-x", "a b", "Kirby", "../x", "x;id", "k" * 33, "kirby\n"):
+    assert cluster.run("squeue", "-h", "-o", "%u", "-j", answer.json()[0]).strip() == account("kirby")
+    others = ("root", "slurm", "munge", "daemon", account("jarvice"), account("Kirby"), account("kirby") + "\n")
+    for sub in (*others, "-x", "a b", "../x", "x;id", "k" * 33):
         answer = submit(sub)
         assert answer.status in (401, 403), (sub, answer.body)
 
@@ -306,15 +310,19 @@ def test_secrets_may_come_from_files(new_weir):
 def test_memory_is_private(weir):
     limits = open(f"/proc/{weir.process.pid}/limits").read()
     assert re.search(r"Max core file size +0 +0 ", limits), limits
-    environment = ["setpriv", "--reuid", "kirby", "--clear-groups", "cat", f"/proc/{weir.process.pid}/environ"]
+    environment = ["setpriv", "--reuid", account("kirby"), "--clear-groups", "cat", f"/proc/{weir.process.pid}/environ"]
     assert subprocess.run(environment, capture_output=True).returncode != 0
+
+
+def as_kirby() -> list:
+    return ["setpriv", "--reuid", account("kirby"), "--regid", account("kirby"), "--clear-groups"]
 
 
 def alone(**changes):
     """A Weir without a cluster that runs as kirby, and its log once it listens or has had the time to."""
     directory = tempfile.mkdtemp()
     os.chmod(directory, 0o700)
-    shutil.chown(directory, "kirby", "kirby")
+    shutil.chown(directory, account("kirby"), account("kirby"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -324,7 +332,7 @@ def alone(**changes):
     }
     with open(directory + "/log", "wb") as log:
         process = subprocess.Popen(
-            ["setpriv", "--reuid", "kirby", "--regid", "kirby", "--clear-groups", BINARY, "serve"],
+            [*as_kirby(), BINARY, "serve"],
             env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=directory)
 
     def is_up():
@@ -340,7 +348,7 @@ def alone(**changes):
 
 def test_memory_is_private_from_other_programs_of_its_account():
     process, directory = alone()
-    read = ["setpriv", "--reuid", "kirby", "--regid", "kirby", "--clear-groups", "cat", f"/proc/{process.pid}/environ"]
+    read = [*as_kirby(), "cat", f"/proc/{process.pid}/environ"]
     try:
         assert open(f"/proc/{process.pid}/status").read().split("Uid:\t")[1].split()[0] != "0"
         assert subprocess.run(read, capture_output=True).returncode != 0
@@ -386,7 +394,7 @@ def test_each_call_and_each_command_is_a_line_of_json(new_weir):
     assert request["caller"] == "service" and request["job"] == id and request["address"].startswith("127.0.0.1")
     assert float(request["ms"]) > 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z", request["time"])
     [command] = [line for line in found if line["message"] == "command" and "sbatch" in line["command"]]
-    assert command["request-id"] == "upstream-17" and command["user"] == "kirby" and str(command["exit"]) == "0"
+    assert command["request-id"] == "upstream-17" and command["user"] == account("kirby") and str(command["exit"]) == "0"
     assert "127.0.0.1" in command["host"] and float(command["ms"]) > 0
     statuses = [line["status"] for line in found if line["message"] == "request"]
     assert 404 in statuses

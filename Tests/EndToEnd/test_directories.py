@@ -6,7 +6,7 @@ import shutil
 import threading
 
 import pytest
-from harness import Weir, token
+from harness import Weir, account, token
 
 KIRBY = "Bearer " + token("kirby@example.com")
 MARIO = "Bearer " + token("mario@example.com")
@@ -26,7 +26,7 @@ def tree(open_directory):
     os.symlink("../vault\n", top / "vault/newline")
     os.symlink("sub", top / "vault/inside")
     os.symlink(top / "vault", top / "alias")
-    shutil.chown(top / "vault/kirbys", "kirby", "kirby")
+    shutil.chown(top / "vault/kirbys", account("kirby"), account("kirby"))
     (top / "vault/kirbys").chmod(0o700)
     (top / "vault/locked").mkdir(mode=0o711)
     (top / "vault/locked").chmod(0o711)

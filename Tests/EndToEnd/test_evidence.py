@@ -1,6 +1,5 @@
 """Every state has its evidence, and a job is one job: through odd answers, requeues, and the loss of the store."""
 
-import base64
 import concurrent.futures
 import contextlib
 import os
@@ -14,7 +13,7 @@ import threading
 import time
 
 import pytest
-from harness import TESTBED, Job, job_name, on_the_node, script, token, wait_until
+from harness import TESTBED, Job, account, base64_text, job_name, on_the_node, private_key, script, settings, token, wait_until
 
 MARIO = token("mario@example.com")
 # Seconds
@@ -29,7 +28,7 @@ class Login:
         self.directory = directory
         self.programs = programs / directory.name
         self.programs.mkdir(mode=0o755)
-        shutil.chown(self.programs, "mario")
+        shutil.chown(self.programs, account("mario"))
         with socket.create_server(("127.0.0.1", 0)) as server:
             self.port = server.getsockname()[1]
         self.process = None
@@ -82,14 +81,13 @@ class Login:
 
     @property
     def settings(self) -> dict:
-        known_hosts = self.directory / "known_hosts"
-        known_hosts.write_text((TESTBED / "keys/known_hosts").read_text().replace(":2222 ", f":{self.port} "))
-        key = (TESTBED / "keys/mario.ed25519").read_bytes()
+        known_hosts, port = self.directory / "known_hosts", settings()["JARVICE_SLURM_CLUSTER_PORT"]
+        known_hosts.write_text((TESTBED / "keys/known_hosts").read_text().replace(f":{port} ", f":{self.port} "))
         return {
             "JARVICE_SLURM_CLUSTER_PORT": self.port,
             "WEIR_SSH_KNOWN_HOSTS": known_hosts,
-            "JARVICE_SLURM_SSH_USER": "mario",
-            "JARVICE_SLURM_SSH_PKEY": base64.b64encode(key).decode(),
+            "JARVICE_SLURM_SSH_USER": account("mario"),
+            "JARVICE_SLURM_SSH_PKEY": base64_text(private_key("mario")),
         }
 
 
@@ -368,9 +366,9 @@ def test_cost_for_slurm_does_not_depend_on_clients_or_jobs(new_weir, login, clus
         with concurrent.futures.ThreadPoolExecutor(clients) as pool:
             polling = [pool.submit(poll) for _ in range(clients)]
             time.sleep(2)
-            before = requests_of(cluster, "mario")
+            before = requests_of(cluster, account("mario"))
             time.sleep(10)
-            cost[clients, len(jobs)] = requests_of(cluster, "mario") - before
+            cost[clients, len(jobs)] = requests_of(cluster, account("mario")) - before
             end.set()
             for client in polling:
                 client.result()

@@ -4,7 +4,7 @@ import os
 import pathlib
 import signal
 
-from harness import token, wait_until
+from harness import TESTBED, base64_text, private_key, token, wait_until
 
 SECRET = "JARVICE_SCHED_SERVER_KEY_FILE"
 
@@ -96,11 +96,10 @@ def test_a_crash_writes_no_memory_to_the_log(new_weir):
 
 
 def test_a_wrong_user_disables_that_user_alone(new_weir):
-    from test_start import TESTBED, key
-
     weir = new_weir()
+    keys = [base64_text(private_key("mario", kind)) for kind in ("ed25519", "rsa")]
     users = weir.directory / "users.yaml"
-    users.write_text((TESTBED / "etc/users.yaml").read_text().replace(key("mario.ed25519"), key("mario.rsa")))
+    users.write_text((TESTBED / "etc/users.yaml").read_text().replace(*keys))
     users.chmod(0o600)
     weir.settings["WEIR_USERS_FILE"] = str(users)
     weir.start()

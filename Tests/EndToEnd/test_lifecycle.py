@@ -4,7 +4,7 @@ import re
 import socket
 
 import pytest
-from harness import HELLO, job_name, on_the_node, script, token, wait_until
+from harness import HELLO, account, job_name, on_the_node, script, token, wait_until
 
 
 def banner(state: str) -> str:
@@ -187,9 +187,9 @@ def test_last_ten_thousand_lines_are_kept(weir):
 def test_job_belongs_to_the_mapped_user(weir, cluster):
     job = weir.submit(script(on_the_node("id -un; pwd")), bearer=token("mario@example.com"))
     output = weir.end(job)[2][0]
-    assert f"mario\n{cluster.home('mario')}\n" in output
+    assert f"{account('mario')}\n{cluster.home('mario')}\n" in output
     files = list(cluster.home("mario").glob(f".jarvice/{job.name}.out"))
-    assert len(files) == 1 and files[0].owner() == "mario"
+    assert len(files) == 1 and files[0].owner() == account("mario")
 
 
 @pytest.mark.late

@@ -1,6 +1,5 @@
 """What an account's login files export changes neither what Slurm is asked and told nor what a job runs."""
 
-import base64
 import os
 import re
 import subprocess
@@ -9,7 +8,7 @@ import uuid
 
 import logins
 import pytest
-from harness import TESTBED, job_name, on_the_node, script, token, wait_until
+from harness import account, base64_text, job_name, on_the_node, private_key, script, token, wait_until
 
 MARIO = token("mario@example.com")
 
@@ -54,8 +53,7 @@ def test_hostile_login_files(new_weir, cluster, homes, gate):
 
 def test_observing_account_without_the_right_to_see_is_named(new_weir, cluster, gate):
     """The jobs that it does not see are not lost, and /ready says why."""
-    observer = cluster.account("mario")
-    key = base64.b64encode((TESTBED / f"keys/{observer}.ed25519").read_bytes()).decode()
+    observer, key = account("mario"), base64_text(private_key("mario"))
     weir = new_weir(
         WEIR_LOST_AFTER=10, WEIR_POLL_INTERVAL=1, JARVICE_SLURM_SSH_USER=observer, JARVICE_SLURM_SSH_PKEY=key
     ).start()

@@ -14,7 +14,7 @@ import urllib.parse
 
 import mkjwt
 import pytest
-from harness import TESTBED, Weir, base64_text, on_the_node, script, settings, token
+from harness import TESTBED, Weir, base64_text, on_the_node, private_key, script, settings, token
 from test_scripts import CLOSED, docker_config
 
 PASSWORDS = {
@@ -75,7 +75,7 @@ def traces(cluster, tmp_path_factory):
         WEIR_JWT_ALGORITHMS="HS256",
     )
     key = tmp_path_factory.mktemp("keys") / "observer"
-    key.write_bytes((TESTBED / "keys/jarvice.ed25519").read_bytes())
+    key.write_bytes(private_key("jarvice"))
     key.chmod(0o600)
     subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", PASSPHRASE, "-f", key], check=True)
     weir.settings.update(WEIR_SSH_PASSPHRASE=PASSPHRASE, JARVICE_SLURM_SSH_PKEY=base64_text(key.read_bytes()))
@@ -175,7 +175,7 @@ def test_secret_that_tokens_are_verified_with_is_kept_nowhere(traces):
 
 @pytest.mark.parametrize("user", ["jarvice", "kirby", "mario"])
 def test_private_keys_are_kept_nowhere(traces, user):
-    lines = (TESTBED / f"keys/{user}.ed25519").read_text().splitlines()[1:-1]
+    lines = private_key(user).decode().splitlines()[1:-1]
     # The first line of a key in this form is the same in all of them.
     for line in lines[1:]:
         assert line.encode() not in traces["all"]

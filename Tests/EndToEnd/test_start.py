@@ -1,16 +1,11 @@
 """What Weir says of settings it cannot work with."""
 
-import base64
 import re
 import socket
 import subprocess
 
 import pytest
-from harness import TESTBED, settings, wait_until
-
-
-def key(name: str) -> str:
-    return base64.b64encode((TESTBED / "keys" / name).read_bytes()).decode()
+from harness import TESTBED, account, base64_text, private_key, settings, wait_until
 
 
 def refused(weir) -> str:
@@ -53,7 +48,7 @@ def test_wrong_setting_is_named(new_weir, changes, words):
 
 
 def test_rsa_key_of_the_observer_is_refused_with_the_way_out(new_weir):
-    message = refused(new_weir(JARVICE_SLURM_SSH_PKEY=key("jarvice.rsa")))
+    message = refused(new_weir(JARVICE_SLURM_SSH_PKEY=base64_text(private_key("jarvice", "rsa"))))
     assert "JARVICE_SLURM_SSH_PKEY" in message and "RSA" in message and "ed25519" in message
 
 
@@ -119,12 +114,12 @@ def test_refused_login_is_said_and_not_tried_again(new_weir, cluster):
         return (
             (TESTBED / "log/sshd.log")
             .read_text(errors="replace")
-            .count("Connection closed by authenticating user jarvice")
+            .count(f"Connection closed by authenticating user {account('jarvice')} ")
         )
 
     before = refusals()
-    reason = not_ready(new_weir(JARVICE_SLURM_SSH_PKEY=key("mario.ed25519")))
-    assert "jarvice" in reason
+    reason = not_ready(new_weir(JARVICE_SLURM_SSH_PKEY=base64_text(private_key("mario"))))
+    assert account("jarvice") in reason
     assert refusals() - before <= 1, "whoever tries again and again is banned"
 
 

@@ -9,9 +9,11 @@ from test_evidence import LOST_AFTER, events, login, programs, row  # noqa: F401
 
 MARIO = token("mario@example.com")
 
-# scontrol of a slurmctld that does not know a job.
-FORGOTTEN = """
-case "$*" in *"show job"*|*"show -"*job*) echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1;; esac
+
+def forgets(job) -> str:
+    """scontrol of a slurmctld that does not know a job."""
+    return f"""
+case "$* " in *"show job {job.id} "*) echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1;; esac
 exec "$REAL" "$@"
 """
 
@@ -26,7 +28,10 @@ def test_many_jobs_that_vanish_at_once_are_a_failed_poll(new_weir, login, cluste
     jobs = [weir.submit(script(on_the_node(login.gate)), bearer=MARIO) for _ in range(3)]
     for job in jobs:
         wait_until(lambda: weir.runs(job))  # noqa: B023
+    # slurmdbd learns of a start some seconds later.
+    wait_until(lambda: cluster.run("sacct", "-X", "-n", "-P", "-o", "State", "-j", jobs[0].id) == "RUNNING\n")
     begin = time.monotonic()
+    login.program("scontrol", forgets(jobs[0]))
     login.program("squeue", "exit 0")
     wait_until(lambda: weir.get("/ready").status == 503)
     assert "3 of 3 jobs vanished from the backend at once" in reasons(weir) and jobs[0].name in reasons(weir)
@@ -35,8 +40,11 @@ def test_many_jobs_that_vanish_at_once_are_a_failed_poll(new_weir, login, cluste
         assert answer.status == 503 or {name for name, _ in answer.json()} == {job.name for job in jobs}
         assert all(weir.post("/exitstatus", job.args).status == 409 for job in jobs)
         time.sleep(0.5)
-    assert all(" says RUNNING" in row(weir, job)["reason"] for job in jobs), [row(weir, job)["reason"] for job in jobs]
-    (login.programs / "squeue").unlink()
+    assert [row(weir, job)["reason"] for job in jobs] == [
+        f"not in the queue, but {source} says RUNNING" for source in ("sacct", "scontrol", "scontrol")
+    ]
+    for name in ("squeue", "scontrol"):
+        (login.programs / name).unlink()
     wait_until(lambda: weir.get("/ready").status == 200)
     assert all(weir.runs(job) for job in jobs)
     login.open_gate()
@@ -50,7 +58,7 @@ def test_lost_job_that_turns_up_lives_on(new_weir, login, cluster):  # noqa: F81
     begin = time.monotonic()
     login.program("squeue", "exit 0")
     login.program("sacct", "exit 0")
-    login.program("scontrol", FORGOTTEN)
+    login.program("scontrol", forgets(job))
     while time.monotonic() - begin < LOST_AFTER - 2:
         assert job.name in weir.listed()
         time.sleep(0.5)
@@ -81,6 +89,19 @@ def test_cancel_that_did_nothing_is_an_error(new_weir, login, cluster):  # noqa:
     assert weir.post("/terminate", job.args).json() is True
     assert weir.end(job)[0] == -15
     assert login.calls("scancel") == 2
+
+
+def test_cancel_of_a_job_that_runs_on_is_sent_again(new_weir, login, cluster):  # noqa: F811
+    """Neither scancel nor the check after it shows that the first cancel had no effect; the polls do."""
+    login.program("scancel", f'[ $(wc -l <{login.programs}/scancel.calls) = 1 ] && exit 0; exec "$REAL" "$@"')
+    login.program("squeue", 'case "$*" in *--states=PENDING,RUNNING,SUSPENDED*) exit 0;; esac; exec "$REAL" "$@"')
+    weir = new_weir(**login.start().settings).start()
+    job = weir.submit(script(on_the_node(login.gate)), bearer=MARIO)
+    wait_until(lambda: weir.runs(job))
+    assert weir.post("/terminate", job.args).json() is True
+    assert login.calls("scancel") == 1 and job.id in cluster.run("squeue", "-h", "-t", "RUNNING", "-o", "%A")
+    assert weir.end(job)[0] == -15
+    assert login.calls("scancel") == 2 and "the cancel is sent again" in weir.log
 
 
 def test_job_is_ended_by_hand_where_no_weir_runs(new_weir):

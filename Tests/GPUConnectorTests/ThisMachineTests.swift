@@ -56,10 +56,21 @@ private final class Machine: Sendable {
     try await until { try states.contains(self.job(key).state) }
     return try job(key)
   }
+
+  /// Waits until the job has printed this.
+  func printed(_ key: JobKey, _ text: String) async throws {
+    let deadline = ContinuousClock.now + .seconds(120)
+    while !String(decoding: try await service.tailSource(of: job(key), lines: 10_000).bytes(), as: UTF8.self)
+      .contains(text)
+    {
+      try #require(ContinuousClock.now < deadline)
+      try await Task.sleep(for: .milliseconds(50))
+    }
+  }
 }
 
 private func until(_ condition: () throws -> Bool) async throws {
-  let deadline = ContinuousClock.now + .seconds(30)
+  let deadline = ContinuousClock.now + .seconds(120)
   while try !condition() {
     try #require(ContinuousClock.now < deadline)
     try await Task.sleep(for: .milliseconds(10))
@@ -93,6 +104,8 @@ private func until(_ condition: () throws -> Bool) async throws {
     #expect(try machine.job(key).state == .held)
     try await service.release(machine.job(key), actor: "kirby")
     try await machine.settled(key, .running)
+    // It is running before its shell has read the first line.
+    try await machine.printed(key, "tick")
     await #expect(throws: JobError.self) { try await service.hold(machine.job(key), actor: "kirby") }
     try await service.suspend(machine.job(key))
     try await machine.settled(key, .suspended)
@@ -102,13 +115,7 @@ private func until(_ condition: () throws -> Bool) async throws {
     try await service.resume(machine.job(key))
     try await machine.settled(key, .running)
     try await service.signal(machine.job(key), "USR1")
-    var output = ""
-    let deadline = ContinuousClock.now + .seconds(10)
-    while !output.contains("signal"), ContinuousClock.now < deadline {
-      output = String(
-        decoding: try await service.tailSource(of: machine.job(key), lines: 10_000).bytes(), as: UTF8.self)
-    }
-    #expect(output.contains("signal"))
+    try await machine.printed(key, "signal")
     await #expect(throws: JobError.self) { try await service.signal(machine.job(key), "NOSUCH") }
     try await service.cancel(machine.job(key), actor: "kirby")
     let over = try await machine.settled(key, .canceled)

@@ -105,13 +105,17 @@ struct StreamTests {
   @Test("a writer is told when the client has gone")
   func clientGone() async throws {
     let (ended, end) = AsyncStream.makeStream(of: Bool.self)
+    let written = Mutex(0)
     try await TestServer.run { router in
       router.on("GET", "/") { _ in
         .now(
           Response(
             body: .stream(length: nil) { writer in
               do {
-                while true { try await writer.write([UInt8](repeating: 1, count: 10_000)) }
+                while true {
+                  try await writer.write([UInt8](repeating: 1, count: 10_000))
+                  written.withLock { $0 += 1 }
+                }
               } catch {
                 end.yield(error is BodyWriterError && Task.isCancelled)
                 end.finish()
@@ -123,6 +127,12 @@ struct StreamTests {
       try await server.client { client in
         try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         #expect(try client.line() == "HTTP/1.1 200 OK")
+        // Until the writer waits for the client to take what was written.
+        var before = 0
+        while case let count = written.withLock({ $0 }), count != before {
+          before = count
+          usleep(100_000)
+        }
         client.reset()
       }
       for await wasTold in ended { #expect(wasTold) }

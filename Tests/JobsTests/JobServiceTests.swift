@@ -223,12 +223,12 @@ struct SettlingTests {
   @Test("A caller waits for all of it no longer than it may")
   func callersTime() async throws {
     bench.configuration.submitTime = .milliseconds(300)
-    bench.configuration.settleTime = .seconds(5)
+    bench.configuration.settleTime = .seconds(100)
     bench.connector.change { $0.located = .failure(.unavailable("down")) }
     let service = try bench.service()
     let begin = ContinuousClock.now
     _ = try await lose(service)
-    #expect(ContinuousClock.now - begin < .seconds(4))
+    #expect(ContinuousClock.now - begin < .seconds(50))
   }
 }
 
@@ -251,6 +251,8 @@ struct StateTests {
 
   @Test("A job that moves from one list to the other is in one of them whichever is asked for first")
   func moving() async throws {
+    let clock = TestClock()
+    bench.configuration.clock = clock.clock()
     bench.configuration.lingering = .seconds(1)
     let service = try bench.service()
     let job = try await submitted(service)
@@ -261,7 +263,7 @@ struct StateTests {
       bench.connector.observes(bench.sighting(job, state))
       _ = await service.observeOnce()
       #expect(try isListed(from) && isListed(to))
-      try await Task.sleep(for: .milliseconds(1100))
+      clock.pass(1.1)
       #expect(try isListed(to) && (from == to || !isListed(from)))
     }
     bench.connector.observes(bench.sighting(job, .running))

@@ -98,11 +98,14 @@ struct StuckJobTests {
     return restarted
   }
 
-  @Test("An administrator ends a job, by any of its names; the history says who and why")
-  func endedByHand() async throws {
+  @Test(
+    "An administrator ends a job, by any of its names; the history says who and why",
+    arguments: [{ $0.id }, { $0.backendID ?? "" }, { $0.submissionToken }, { $0.key.description }]
+      as [@Sendable (Job) -> String])
+  func endedByHand(name: @Sendable (Job) -> String) async throws {
     let first = try bench.service()
     let job = try await running(first)
-    let service = try await ended(first, [job.id, "1", job.submissionToken, "job/1"].randomElement() ?? "")
+    let service = try await ended(first, name(job))
     let over = try #require(service.recent(key))
     #expect(over.state == .canceled && over.ending == .canceled && over.stateSource == "administrator")
     #expect(over.reason == "ended by root: s1 was scrapped")
