@@ -176,7 +176,25 @@ send() {
 
 # Whether the wrapper says that nothing of the job is left to be ended, and that what runs now is the site's. It says so
 # by a descriptor that it opens: what stands in the files any job could have written.
-is_over() { wrapper_is_alive && [ -e "/proc/$wrapper/fd/6" ]; }
+is_over() {
+  wrapper_is_alive || return
+  [ ! -e "/proc/$wrapper/fd/6" ] || return 0
+  [ -e over ] && is_former_epilogue
+}
+
+# Whether the wrapper runs the site's epilogue, where it is the former release's, which opens no such descriptor: then a
+# process of its own session, to which no process of a job can move, has the end of the job in its environment.
+is_former_epilogue() {
+  # shellcheck disable=SC2013 # paths without blanks
+  for file in $(LC_ALL=C grep -ls WEIR_EXIT_CAUSE= /proc/[0-9]*/environ 2>/dev/null); do
+    file=${file#/proc/}
+    stat_of "${file%%/*}"
+    # shellcheck disable=SC2086 # words are wanted
+    set -- $stat
+    [ "$4" != "$wrapper" ] || return 0
+  done
+  return 1
+}
 
 # Into `now`: hundredths of a second of the clock that nobody sets. Whoever waits for something looks at it: that a
 # sleep has ended says nothing, since a job may end every sleep there is.
