@@ -100,6 +100,7 @@ def test_all_states_are_told(old):
     (rebooted.directory / "start").write_text(rebooted.text("start").replace(BOOT, BOOT[::-1]))
     server.prepare()
     assert suspended.signal("STOP") == "done 2"
+    until(lambda: suspended.state()[0] == "suspended")
     leader = orphan.text("session").split()[0]
     until(lambda: vanished.state()[0] != "orphaned" and rebooted.state()[0] != "orphaned")
     states = server.sweep(runs, ended, suspended, orphan, rebooted, vanished, void, claimed, absent)
@@ -140,6 +141,7 @@ def test_cancel_of_the_former_release_goes_on(old):
     assert attempt.end() == (-1, 9, "canceled")
     orphan = old.start("trap '' TERM; echo ready; while :; do sleep 0.1; done").said("ready")
     os.kill(orphan.wrapper, signal.SIGKILL)
+    until(lambda: not is_alive(orphan.wrapper))
     assert old.server.run("cancel", orphan.job, 1, 0, text=former("cancel")) == "asked\n"
     seen = set()
     while not (orphan.directory / "exit").exists():
