@@ -649,7 +649,7 @@ def test_signals_reach_the_job(server):
 def test_suspend_and_resume(server):
     attempt = server.start("n=0; while :; do n=$((n + 1)); echo $n; sleep 0.02; done").said("2\n")
     assert attempt.signal("STOP").startswith("done ")
-    assert attempt.state() == ["suspended", *attempt.record()]
+    until(lambda: attempt.state() == ["suspended", *attempt.record()])
     time.sleep(0.05)
     seen = attempt.text()
     time.sleep(0.1)
@@ -835,15 +835,23 @@ def test_reader_that_hangs_does_not_hold_the_wrapper(server):
 
 def test_sweep_of_500_jobs_is_one_look(one_server):
     server = one_server
-    ended, running = server.start("true"), server.start("exec sleep 60")
+    ended = server.start("true")
     ended.end()
-    attempts = []
+    # Wrappers that do nothing, but for their own attempt.
+    idle = server.root / "lib/run-IDLE.sh"
+    idle.write_text("read line\n")
+    theirs, ours = os.pipe()
+    attempts, wrappers = [], []
     for number in range(500):
         attempt = server.attempt()
         attempt.directory.mkdir(parents=True)
-        original = running if number % 2 else ended
-        for name in ("start", "exit") if original is ended else ("start",):
-            shutil.copy(original.directory / name, attempt.directory)
+        if number % 2:
+            wrappers.append(subprocess.Popen([server.bin / "sh", idle, "run", attempt.directory, attempt.job], stdin=theirs))
+            ticks = pathlib.Path(f"/proc/{wrappers[-1].pid}/stat").read_text().rpartition(") ")[2].split()[19]
+            (attempt.directory / "start").write_text(f"{wrappers[-1].pid} {ticks} {BOOT} {int(time.time())}\n")
+        else:
+            for name in ("start", "exit"):
+                shutil.copy(ended.directory / name, attempt.directory)
         attempts.append(attempt)
     began = os.times()
     states = server.sweep(*attempts)
@@ -861,8 +869,10 @@ def test_sweep_of_500_jobs_is_one_look(one_server):
         env=server.environment, stdout=subprocess.DEVNULL, check=True,
     )  # fmt: skip
     assert sum("fork" in line or "clone" in line for line in trace.read_text().splitlines()) <= 4
-    running.cancel()
-    running.end()
+    os.close(ours)
+    os.close(theirs)
+    for wrapper in wrappers:
+        wrapper.wait(10)
 
 
 def test_list_names_what_can_be_taken_over(server):

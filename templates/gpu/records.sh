@@ -71,27 +71,48 @@ read_exit() {
   is_exit $record || return 2
 }
 
-# The records of the attempt whose directory is $1, ending in /, or the current one. Into `start`: who its wrapper is,
-# PID TICKS BOOT EPOCH; the wrapper keeps a second name for that file. Status 1: there is none; 2: it is damaged.
+# Whether process $1 is one of ours and runs the wrapper's text as $2 does, `run` or `end`, for the attempt in the
+# directory $3, jobs/ID/attempt-N. A record can name any process that lives. Into `line`: its command line, from which
+# most shells leave out the NULs between the words.
+is_ours() {
+  # shellcheck disable=SC3067 # there is no sh without it
+  [ -O "/proc/$1" ] || return
+  line=
+  { IFS= read -r line <"/proc/$1/cmdline"; } 2>/dev/null
+  case $line in */lib/run-*".sh$2/"*"/$3"* | */lib/run-*.sh?"$2"?/*"/$3"*) ;; *) return 1 ;; esac
+}
+
+# The records of the attempt whose directory is $1, jobs/ID/attempt-N/, or the current one. Into `start`: who its
+# wrapper is, PID TICKS BOOT EPOCH; the wrapper keeps a second name for that file, which counts where the first does not
+# name a wrapper that lives, and no void. Into `wrapper`: its process, if it lives. Status 1: there is no record; 2: it
+# is damaged.
 read_start() {
+  wrapper=
   read_record "$1start"
   start_status=$? start=$record
   # shellcheck disable=SC2086 # words are wanted
   [ "$start_status" != 0 ] || is_start $start || start_status=2
-  if [ "$start_status" != 0 ] && read_record "$1.start" && is_wrapper_of "$record"; then
-    start=$record start_status=0
+  if [ "$start_status" != 0 ] || ! is_wrapper_of "$start" "$1"; then
+    case $start_status$start in
+    0*' void '*) ;;
+    *)
+      if read_record "$1.start" && is_wrapper_of "$record" "$1"; then start=$record start_status=0; fi
+      ;;
+    esac
   fi
   return "$start_status"
 }
 
-# Whether the wrapper lives that the start record $1 names. Into `wrapper`: its process.
+# Whether the wrapper lives that the start record $1 names, of the attempt whose directory is $2, as in read_start. Into
+# `wrapper`: its process.
 is_wrapper_of() {
+  whose=${2%/}
+  [ -n "$whose" ] || whose=${PWD#"${PWD%/*/*/*}/"}
   # shellcheck disable=SC2086 # words are wanted
   set -- $1
   is_start "$@" || return 1
-  wrapper=$1
   [ -n "$this_boot" ] || read -r this_boot </proc/sys/kernel/random/boot_id
-  [ "$3" = "$this_boot" ] && is_alive "$1" "$2"
+  [ "$3" = "$this_boot" ] && is_alive "$1" "$2" && is_ours "$1" run "$whose" && wrapper=$1
 }
 
 wrapper_is_alive() {
@@ -101,7 +122,7 @@ wrapper_is_alive() {
     return
   fi
   find_unsound start .start
-  read_start '' && is_wrapper_of "$start"
+  read_start '' && [ -n "$wrapper" ]
 }
 
 # Whether what there is of the attempt in the current directory is of the machine $1: a home may be shared by several. A
@@ -176,7 +197,25 @@ send() {
 
 # Whether the wrapper says that nothing of the job is left to be ended, and that what runs now is the site's. It says so
 # by a descriptor that it opens: what stands in the files any job could have written.
-is_over() { wrapper_is_alive && [ -e "/proc/$wrapper/fd/6" ]; }
+is_over() {
+  wrapper_is_alive || return
+  [ ! -e "/proc/$wrapper/fd/6" ] || return 0
+  [ -e over ] && is_former_epilogue
+}
+
+# Whether the wrapper runs the site's epilogue, where it is the former release's, which opens no such descriptor: then a
+# process of its own session, to which no process of a job can move, has the end of the job in its environment.
+is_former_epilogue() {
+  # shellcheck disable=SC2013 # paths without blanks
+  for file in $(LC_ALL=C grep -ls WEIR_EXIT_CAUSE= /proc/[0-9]*/environ 2>/dev/null); do
+    file=${file#/proc/}
+    stat_of "${file%%/*}"
+    # shellcheck disable=SC2086 # words are wanted
+    set -- $stat
+    [ "$4" != "$wrapper" ] || return 0
+  done
+  return 1
+}
 
 # Into `now`: hundredths of a second of the clock that nobody sets. Whoever waits for something looks at it: that a
 # sleep has ended says nothing, since a job may end every sleep there is.

@@ -79,7 +79,7 @@ look() {
     fault=absent
   elif ! { [ -r "$1" ] && [ -x "$1" ]; }; then
     fault=directory
-  elif read_start "$1/" && is_wrapper_of "$start"; then
+  elif read_start "$1/" && [ -n "$wrapper" ]; then
     state="running $start"
     if [ -e "$1/suspended" ] && { ! read_record "$1/session" || is_stopped "${record%% *}"; }; then
       state="suspended $start"
@@ -150,10 +150,24 @@ damage() {
 
 is_empty() { [ -f "$1" ] && [ ! -h "$1" ] && [ -r "$1" ] && [ ! -s "$1" ]; }
 
+# Whether `record`, PROCESS TICKS, names what ends the attempt in the directory $1: what a cancel has sent, or the timer
+# of its time limit, a copy of the wrapper, once that is reached.
+is_ender() {
+  # shellcheck disable=SC2086 # records are words
+  is_alive $record || return
+  ! is_ours "${record%% *}" end "$1" || return 0
+  is_ours "${record%% *}" run "$1" || return
+  id=${1#jobs/} id=${id%%/*}
+  words=$(tr '\0' ' ' <"/proc/${record%% *}/cmdline")
+  words=${words##*"/$1 $id "}
+  look_at_clock
+  # shellcheck disable=SC2154 # set by records.sh
+  [ "$((now - ${record##* }))" -ge "${words%%[!0-9]*}00" ]
+} 2>/dev/null
+
 # $1 directory of an attempt of which nothing lives.
 judge_records() {
-  # shellcheck disable=SC2086 # records are words
-  if read_record "$1/.ending" && is_alive $record && [ "$start_status" = 0 ]; then
+  if [ "$start_status" = 0 ] && read_record "$1/.ending" && is_ender "$1"; then
     # Whoever ends it writes that down a moment later.
     state="orphaned $start -"
     return

@@ -27,21 +27,33 @@ public struct RootOwner: Sendable, Equatable {
     self.init(id: Self.random(), host: ProcessInfo.processInfo.hostName, place: Self.random())
   }
 
-  /// The Weir of a state directory.
+  /// The Weir of a state directory. A copy of the directory is another Weir: both may run.
   /// - Throws: when the file `owner` there cannot be read or made.
   public init(stateDirectory: String) throws {
+    try self.init(
+      stateDirectory: stateDirectory, identity: DirectoryIdentity(of: stateDirectory),
+      place: Self.place(of: stateDirectory))
+  }
+
+  init(stateDirectory: String, identity: DirectoryIdentity, place: String) throws {
     let file = stateDirectory + "/owner"
-    if let bytes = FileManager.default.contents(atPath: file),
-      let id = String(validating: bytes.prefix(64), as: UTF8.self)?.trimmingCharacters(in: .whitespacesAndNewlines),
-      id.wholeMatch(of: /[0-9a-z]{16,32}/) != nil
-    {
-      self.init(id: id, host: ProcessInfo.processInfo.hostName, place: Self.place(of: stateDirectory))
-      return
+    let text = FileManager.default.contents(atPath: file).flatMap { String(validating: $0.prefix(256), as: UTF8.self) }
+    let words = (text ?? "").split(whereSeparator: \.isWhitespace).map(String.init)
+    let known = DirectoryIdentity(words.dropFirst()).flatMap { kept -> String? in
+      guard kept.isSame(as: identity), words[0].wholeMatch(of: /[0-9a-z]{16,32}/) != nil else { return nil }
+      return words[0]
     }
-    let id = Self.random()
-    try Data((id + "\n").utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
-    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
-    self.init(id: id, host: ProcessInfo.processInfo.hostName, place: Self.place(of: stateDirectory))
+    let id = known ?? Self.random()
+    self.init(id: id, host: ProcessInfo.processInfo.hostName, place: place)
+    let new = "\(id) \(identity)\n"
+    guard new != text else { return }
+    do {
+      try Data(new.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
+    } catch {
+      // The disk may be full: an id that is known counts all the same, and the rest is written at the next start.
+      if known == nil { throw error }
+    }
   }
 
   /// The record as it is to be written next: `<id> <host> <place> <count>`, other than the one before.
@@ -88,7 +100,6 @@ public struct RootOwner: Sendable, Equatable {
 struct RootClaim: Sendable, Equatable {
   /// The record of another, as it was last read, since when it is unchanged, and how many sweeps have read it so.
   private(set) var foreign: (record: String, since: ContinuousClock.Instant, sweeps: Int)?
-  private(set) var isOurs = false
   private var count = UInt64.random(in: 1 << 20..<1 << 52)
 
   /// What the next sweep writes.
@@ -106,10 +117,9 @@ struct RootClaim: Sendable, Equatable {
   /// - Returns: whether the root has become ours with this, so that what is there is to be listed again.
   mutating func note(_ record: String, _ owner: RootOwner, at now: ContinuousClock.Instant = .now) -> Bool {
     if owner.isOwner(of: record) {
-      defer { (foreign, isOurs) = (nil, true) }
+      defer { foreign = nil }
       return foreign != nil
     }
-    isOurs = false
     if foreign?.record == record { foreign?.sweeps += 1 } else { foreign = (record, now, 1) }
     return false
   }
@@ -126,6 +136,6 @@ struct RootClaim: Sendable, Equatable {
   }
 
   static func == (one: Self, other: Self) -> Bool {
-    one.foreign?.record == other.foreign?.record && one.isOurs == other.isOurs && one.count == other.count
+    one.foreign?.record == other.foreign?.record && one.count == other.count
   }
 }

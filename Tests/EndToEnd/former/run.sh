@@ -1,0 +1,380 @@
+#!/bin/sh
+# The wrapper of a job on a server: runs it, sees it end with all that it started, and writes down how. It needs nobody
+# after its start; what others want to know of it or do to it goes through the files of the attempt's directory.
+#
+#   sh run-HASH.sh run DIR ID LIMIT GRACE JUDGED JOINED SECRET ROOT GOBETWEEN    the wrapper, begun by start.sh
+#   sh run-HASH.sh job|epilogue                    inside the job's session: becomes the script
+#   sh run-HASH.sh end DIR ID GRACE CAUSE [again]  ends the job: TERM, KILL after GRACE seconds, until nothing is left
+#   sh run-HASH.sh left DIR ID                     prints the job's living processes
+#   sh run-HASH.sh signal DIR ID SIGNAL...         sends each signal to each of them; prints how many there are
+#
+# There are two sessions: the wrapper's, with its timer, and the job's. So `kill 0` in a script does not hit the
+# wrapper, and what belongs to the job is told by the kernel. What has left the session is found by WEIR_JOB_ID in its
+# environment.
+
+# Words 3 and later of /proc/PID/stat: the second, the program's name, may hold anything, blanks and parentheses too.
+stat_of() {
+  stat=
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null
+  stat=${stat##*') '}
+}
+
+# Whether process $1 lives and is the one that was started at tick $2 of its boot: numbers of processes come back.
+is_alive() {
+  stat_of "$1"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- "$2" $stat
+  case ${2:-Z} in [ZX]) return 1 ;; esac
+  [ "$1" = "${21}" ]
+}
+
+wrapper_is_alive() {
+  { read -r wrapper ticks boot _ <start; } 2>/dev/null || return 1
+  read -r this_boot </proc/sys/kernel/random/boot_id
+  [ "$boot" = "$this_boot" ] && is_alive "$wrapper" "$ticks"
+}
+
+# Into `left`: the job's processes that live. The number of its session counts while the wrapper or the session's leader
+# is there to vouch for it; after that it may have come back for somebody else's. With $1=young only among processes of
+# higher numbers than the wrapper's, which is far quicker where many run.
+find_left() {
+  pattern="WEIR_JOB_ID=$id"
+  { read -r leader since <session; } 2>/dev/null || leader=0
+  if [ "$leader" != 0 ] && { [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; }; then
+    pattern="$pattern|^[0-9]+ \\(.*\\) [^ZX] [0-9]+ [0-9]+ $leader "
+  fi
+  left='' files='/proc/[0-9]*/stat /proc/[0-9]*/environ'
+  if [ "$1" = young ]; then
+    files=
+    for file in /proc/[0-9]*; do
+      [ "${file#/proc/}" -le "$$" ] || files="$files $file/stat $file/environ"
+    done
+    [ -n "$files" ] || return 0
+  fi
+  # shellcheck disable=SC2013,SC2086 # paths without blanks
+  for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
+    file=${file#/proc/}
+    case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
+  done
+}
+
+send() {
+  # shellcheck disable=SC2086 # words are wanted
+  [ -z "$left" ] || kill -s "$1" $left 2>/dev/null
+}
+
+# Fifths of a second, where sleep takes them: POSIX has whole ones only.
+nap() {
+  if sleep 0.2 2>/dev/null; then naps=$((naps + 1)); else sleep 1 && naps=$((naps + 5)); fi
+}
+
+# $1 code, $2 signal, $3 cause, $4 the time if that is known. The space for it was taken at the start, so that a full
+# disk cannot hide how a job ended.
+write_exit() {
+  until printf '%-63s\n' "$1 $2 $3 ${4:-$(date +%s)}" 1<>.exit && mv -f .exit exit; do
+    [ -d "$dir" ] || exit 1
+    sleep 5
+  done 2>/dev/null
+}
+
+# An end that is told by whoever listens, so that nobody has to ask for it.
+tell() {
+  [ -p "$root/ends" ] || return 0
+  # A FIFO that is opened for both never blocks, and while it is, opening it for writing does not either. Once that one
+  # alone is left, a write without a reader fails, and one that waits for a slow reader ends with the reader.
+  # shellcheck disable=SC2094 # that is the point
+  (exec 4<>"$root/ends" 5>"$root/ends" 4>&- && printf '%s %s\n' "$id" "${dir##*/attempt-}" >&5) 2>/dev/null &
+}
+
+# Says who sees to the end of a job that has lost its wrapper: until it is written down, the job is not just gone.
+note_ending() {
+  read -r self _ </proc/self/stat
+  stat_of "$self"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- "$self" $stat
+  echo "$1 ${21}" >".ending.$1" && mv -f ".ending.$1" .ending
+}
+
+is_over() { [ -e over ] || [ -e exit ] || ! [ -d "$dir" ]; }
+
+# Ends the job from outside the wrapper, which goes on to see it gone and to write it down. $1 grace, $2 cause: cancel
+# or timelimit. $3: the job has had its TERM, which may mean something else to it the second time.
+end() {
+  true >"$2"
+  find_left
+  is_over && return
+  # Without a wrapper and without processes there is nothing to end, and nothing is known of the end there was.
+  [ -n "$left" ] || wrapper_is_alive || return
+  note_ending
+  [ -n "$3" ] || send TERM
+  rm -f suspended
+  send CONT
+  naps=0
+  until is_over || [ "$naps" -ge $(($1 * 5)) ]; do
+    # Without the wrapper nobody else sees the job's end.
+    wrapper_is_alive || { find_left && [ -n "$left" ]; } || break
+    nap
+  done
+  until is_over; do
+    # Whether it is over is asked after looking: what was found before is the job's, and never its epilogue's.
+    find_left
+    is_over && return
+    if [ -n "$left" ]; then
+      send KILL
+    elif ! wrapper_is_alive; then
+      is_over && return
+      cause=$2
+      [ "$cause" != cancel ] || cause=canceled
+      write_exit -1 0 "$cause"
+      tell
+      return
+    fi
+    nap
+  done
+}
+
+# Runs `job` or `epilogue` to the end of its first process, in a session of its own. Into `code` and `signal`: how that
+# ended; code -1 if by a signal. Into `young`: 1 if all that descends from the wrapper certainly has a higher number
+# than it. Numbers ascend, past those in use, until they begin anew at the largest there is: that cannot have come to
+# pass while so few processes and threads have begun meanwhile, of all that runs here.
+run_part() {
+  export WEIR_PART="$1" WEIR_WRAPPER="$$"
+  awk=
+  { read -r awk <"$root/lib/awk"; } 2>/dev/null
+  if [ -n "$awk" ]; then
+    # A shell says 137 for `exit 137` and for a KILL alike. The system() of this server's awk tells them apart: see
+    # prepare.sh. The command is in the foreground, for & would make the job deaf to INT and QUIT.
+    # shellcheck disable=SC2016 # for the shell of system()
+    result=$("$awk" 'function begun(line, count) {
+      while ((getline line <"/proc/stat") > 0) if (line ~ /^processes /) count = substr(line, 11) + 0
+      close("/proc/stat")
+      return count + 0
+    }
+    function first(file, line) {
+      if ((getline line <file) < 1) line = ""
+      close(file)
+      return line
+    }
+    BEGIN {
+      before = begun()
+      result = system("exec $WEIR_SETSID sh \"$WEIR_RUN\" \"$WEIR_PART\"")
+      forks = begun() - before
+      split(first("/proc/loadavg"), tasks, /[ \/]/)
+      young = before > 0 && forks >= 0 && tasks[5] > 0 && \
+        ENVIRON["WEIR_WRAPPER"] + 2 * (forks + tasks[5]) < first("/proc/sys/kernel/pid_max") + 0
+      if (result > 0 && result < 1) result = 256 + result * 256 % 128
+      srand()
+      # What srand() was given last is the time of day.
+      print (result < 256 ? result " 0" : "-1 " result % 256), srand(), young
+    }')
+    status=$?
+    # Somebody has ended awk, and means the job: how that ends, nobody sees any more.
+    [ -n "$result" ] || [ "$status" -le 128 ] || result="-1 $((status - 128))"
+    result=${result:-$status 0}
+    # shellcheck disable=SC2086 # words are wanted
+    set -- $result
+    code=$1 signal=$2 ended=$3 young=$4
+  else
+    # A shell that sees its command die of a signal says so, except for INT and PIPE, of which it says nothing.
+    { $WEIR_SETSID sh "$WEIR_RUN" "$1"; } 2>.note
+    code=$? signal=0 ended='' young=
+    if [ "$code" -gt 128 ] && { [ -s .note ] || [ "$code" = 130 ] || [ "$code" = 141 ]; }; then
+      signal=$((code - 128)) code=-1
+    fi
+    rm -f .note
+  fi
+}
+
+# Sees to it that nothing is left of what has just ended: TERM, KILL after $1 seconds. A job that is being canceled, or
+# is past its time limit, has had its TERM.
+finish() {
+  naps=0
+  if [ "$young" = 1 ]; then find_left young; else find_left; fi
+  if [ -e over ] || ! { [ -e cancel ] || [ -e timelimit ]; }; then
+    send TERM
+    send CONT
+  fi
+  while [ -n "$left" ]; do
+    [ "$naps" -lt $(($1 * 5)) ] || send KILL
+    nap
+    find_left
+  done
+}
+
+kill_left() {
+  while find_left && [ -n "$left" ]; do
+    send KILL
+    nap
+  done
+}
+
+# After $1 seconds runs the rest of its arguments, unless `timer` is ended before. It outlives the wrapper if it must.
+set_timer() {
+  (
+    # KILL, for between its fork and its exec a sleep forgets what else it gets.
+    trap 'kill -s KILL "$!" 2>/dev/null; exit' TERM
+    sleep "$1" &
+    wait "$!"
+    trap - TERM
+    shift
+    is_wrapper=
+    "$@"
+  ) 9<&- &
+  timer=$!
+}
+
+# Whether the output says that all went well. "/bin/echo JARVICE_CMD_SUCCESS" is the command as `set -x` shows it, not
+# the verdict. Lines may be as long as the disk is large, and tools that read lines would hold them in memory: so they
+# are folded, and in another place the second time, in case the word was just there. (BusyBox folds nothing so wide.)
+is_success() {
+  # As it mostly is: a line of its own among the last.
+  word=JARVICE_CMD_SUCCESS newline='
+'
+  case $(tail -c 4096 stdout 2>/dev/null) in
+  "$word" | *"$newline$word" | *"$newline$word$newline"*) return ;;
+  esac
+  for width in 65536 65504; do
+    { LC_ALL=C fold -b -w "$width" stdout 2>/dev/null || cat stdout; } | LC_ALL=C grep -a JARVICE_CMD_SUCCESS |
+      LC_ALL=C sed -e '/GoTTY is starting with command/d' -e 's#/bin/echo JARVICE_CMD_SUCCESS##g' |
+      LC_ALL=C grep -a -c JARVICE_CMD_SUCCESS >/dev/null && return
+  done
+  return 1
+}
+
+case $1 in
+job | epilogue)
+  # What is sourced here may set any variable, so those still needed have names that it will not use.
+  weir_part=$1 weir_id=$WEIR_ID weir_script=$WEIR_SCRIPT
+  if [ -n "$WEIR_JOINED" ]; then exec </dev/null >>stdout 2>&1; else exec </dev/null >>stdout 2>>stderr; fi
+  { read -r weir_mask <"$WEIR_ROOT/lib/umask"; } 2>/dev/null && umask "$weir_mask"
+  unset WEIR_WRAPPER WEIR_RUN WEIR_PART WEIR_ROOT WEIR_ID WEIR_SCRIPT WEIR_SETSID WEIR_JOINED
+  stat_of "$$"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $stat
+  # Without setsid(1) the session is somebody else's.
+  if [ "$4" = "$$" ]; then echo "$$ ${20}" >session; else echo "0 0" >session; fi
+  # A cancel looks for processes after it has made its mark: it either finds this one, or is found here.
+  [ "$weir_part" = epilogue ] || ! [ -e cancel ] || kill -s KILL "$$"
+  set --
+  JOB_SUBMIT_DIR=$PWD/work
+  export JOB_SUBMIT_DIR WEIR_JOB_ID="$weir_id"
+  cd work || exit 126
+  # shellcheck disable=SC1091 # made by Weir
+  if [ -s ../environment ]; then . ../environment; fi
+  export WEIR_JOB_ID="$weir_id"
+  if [ "$weir_part" = epilogue ]; then
+    # shellcheck disable=SC1091 # the site's
+    . ../epilogue
+    exit
+  fi
+  # shellcheck disable=SC1091 # the site's
+  if [ -s ../preamble ]; then . ../preamble; fi
+  export WEIR_JOB_ID="$weir_id"
+  IFS= read -r weir_line <"$weir_script"
+  case $weir_line in
+  '#!'*)
+    # As execve(2) does it, for a script that may lie where nothing can be executed: one argument at most, blanks and
+    # all.
+    weir_line=${weir_line#??}
+    weir_line=${weir_line#"${weir_line%%[! 	]*}"}
+    weir_line=${weir_line%"${weir_line##*[! 	]}"}
+    weir_program=${weir_line%%[ 	]*}
+    weir_line=${weir_line#"$weir_program"}
+    weir_line=${weir_line#"${weir_line%%[! 	]*}"}
+    exec "$weir_program" ${weir_line:+"$weir_line"} "$weir_script"
+    ;;
+  ?ELF*) chmod u+x "$weir_script" && exec "$weir_script" ;;
+  esac
+  if command -v bash >/dev/null; then exec bash "$weir_script"; fi
+  exec sh "$weir_script"
+  ;;
+end | left | signal)
+  mode=$1 dir=$2 id=$3 root=${2%/jobs/*} is_wrapper=
+  cd "$dir" || exit
+  shift 3
+  case $mode in
+  end) end "$@" ;;
+  left)
+    find_left
+    echo "${left# }"
+    ;;
+  signal)
+    find_left
+    for signal do send "$signal"; done
+    # shellcheck disable=SC2086 # words are wanted
+    set -- $left
+    echo $#
+    ;;
+  esac
+  exit 0
+  ;;
+esac
+
+dir=$2 id=$3 limit=$4 grace=$5 judged=$6 joined=$7 secret=$8 root=$9
+shift 9
+gobetween=$1 is_wrapper=1
+cd "$dir" || exit
+# What ends others by mistake does not end this one, nor does a starter that no longer listens. Traps that do something
+# are no concern of what it starts.
+trap : HUP INT QUIT PIPE TERM
+stat_of "$$"
+# shellcheck disable=SC2086 # words are wanted
+set -- $stat
+read -r boot </proc/sys/kernel/random/boot_id
+record="$$ ${20} $boot $(date +%s)"
+printf '%s\n' "$0" >.wrapper && printf '%-63s\n' '' >.exit && printf '%s\n' "$record" >.start || exit
+# Whoever makes `start` has the attempt: if that was void.sh or cancel.sh, nothing is run.
+ln .start start 2>/dev/null || exit
+echo "$record"
+exec >/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
+# What started this waits for it, since & would have made the job deaf to INT and QUIT. It need not wait any longer.
+# Shells say nothing of what PIPE has ended; it is ended all the same where that is ignored.
+if [ "$PPID" = "$gobetween" ]; then
+  kill -s PIPE "$PPID"
+  kill -s KILL "$PPID" 2>/dev/null
+fi
+
+export WEIR_RUN="$0" WEIR_ROOT="$root" WEIR_ID="$id" WEIR_SCRIPT="$dir/script" WEIR_JOINED='' WEIR_SETSID=''
+[ "$secret" = 0 ] || WEIR_SCRIPT=/proc/self/fd/9
+[ "$joined" = 0 ] || WEIR_JOINED=1
+if command -v setsid >/dev/null; then WEIR_SETSID=setsid; fi
+
+timer=
+[ "$limit" = 0 ] || set_timer "$limit" end "$grace" timelimit
+run_part job
+# Once it is ending the job it goes on until nothing is left.
+[ -z "$timer" ] || [ -e timelimit ] || kill "$timer" 2>/dev/null
+exec 9<&-
+finish "$grace"
+# A job ends when the last of it does.
+[ "$naps" = 0 ] || ended=
+
+cause=exited
+[ "$code" != -1 ] || cause=signaled
+[ ! -e timelimit ] || cause=timelimit
+[ ! -e cancel ] || cause=canceled
+if [ "$judged" = 1 ] && [ "$cause" = exited ]; then
+  if is_success; then
+    code=0
+    echo "JARVICE Job completed OK" >>stdout
+  else
+    code=1
+    echo "JARVICE Job failed, investigate logs" >>stdout
+  fi
+fi
+if [ -s epilogue ]; then
+  # From here on nobody ends the job any more: what runs now is the site's.
+  ended=${ended:-$(date +%s)}
+  echo "$code $signal $cause $ended" >over
+  export WEIR_EXIT_CODE="$code" WEIR_EXIT_SIGNAL="$signal" WEIR_EXIT_CAUSE="$cause"
+  how="$code $signal $cause $ended"
+  set_timer 60 kill_left
+  run_part epilogue
+  kill "$timer" 2>/dev/null
+  finish 5
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $how
+  code=$1 signal=$2 cause=$3 ended=$4
+fi
+write_exit "$code" "$signal" "$cause" "$ended"
+tell

@@ -1,0 +1,141 @@
+"""Records name processes, and a job can write any process there: which of them the scripts of GPU servers believe."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+from test_gpu_scripts import BOOT, is_alive, processes_with, roots, server, timed_out, until  # noqa: F401
+
+
+def who(pid: int) -> str:
+    """A process as records name it: its number, and the tick of its start."""
+    return f"{pid} {pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2].split()[19]}"
+
+
+def replace(path, text: str):
+    """As a job may: `start` and `.start` are one file."""
+    path.unlink(missing_ok=True)
+    path.write_text(text + "\n")
+
+
+def command(pid: int) -> list:
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+@contextlib.contextmanager
+def slow_end(server, attempt):  # noqa: F811
+    """What ends this attempt waits before it writes the end."""
+    gate, own = server.home / "gate", server.bin / "mv"
+    own.write_text(
+        f"""#!/bin/sh
+case "$PWD $2 $3" in "{attempt.directory} .exit exit") while [ ! -e "{gate}" ]; do sleep 0.05; done ;; esac
+exec /bin/mv "$@"
+"""
+    )
+    own.chmod(0o755)
+    yield
+    gate.touch()
+
+
+@contextlib.contextmanager
+def strangers(server):  # noqa: F811
+    """Processes that are none of a job's that is looked at, by what they are."""
+    other = server.start("exec sleep 60", limit=50)
+    orphan = server.start("trap '' TERM; echo ready; exec sleep 60").said("ready")
+    until((other.directory / "session").exists)
+    os.kill(orphan.wrapper, signal.SIGKILL)
+    until(lambda: not is_alive(orphan.wrapper))
+    assert orphan.cancel(grace=30) == "asked"
+    until((orphan.directory / ".ending").exists)
+    name = server.root / "lib/run-HASH.sh"
+    open_six = subprocess.Popen(["sh", "-c", "exec 6</dev/null; read line", name, "run"], stdin=subprocess.PIPE)
+    until(lambda: os.path.exists(f"/proc/{open_six.pid}/fd/6"))
+    yield {
+        "the first process": who(1),
+        "this test": who(os.getpid()),
+        "a process that is as if all were over": who(open_six.pid),
+        "the leader of another job": other.text("session").strip(),
+        "the wrapper of another job": who(other.wrapper),
+        "what ends another job": orphan.text(".ending").strip(),
+    }
+    open_six.communicate()
+    for attempt in (other, orphan):
+        attempt.cancel(grace=0)
+        for pid in processes_with(f"WEIR_JOB_ID={attempt.job}"):
+            os.kill(pid, signal.SIGKILL)
+        attempt.end()
+
+
+@pytest.mark.parametrize("server", ["dash", "bare"], indirect=True)
+def test_forged_enders(server):  # noqa: F811
+    """Nobody ends the job: it is gone, and not being ended for as long as any process lives."""
+    with strangers(server) as forgeries:
+        forgeries["nobody"] = "999999999 1"
+        attempts = {name: server.start("echo ready; exec sleep 60", limit=50).said("ready") for name in forgeries}
+        for name, attempt in attempts.items():
+            # The timer of the time limit is a copy of the wrapper, and lives on.
+            os.kill(attempt.wrapper, signal.SIGKILL)
+            os.kill(int(attempt.text("session").split()[0]), signal.SIGKILL)
+            replace(attempt.directory / ".ending", forgeries[name])
+        timed = server.start("echo ready; exec sleep 60", limit=50).said("ready")
+        own = command(timed.wrapper)
+        copies = [pid for pid in processes_with(timed.job) if pid != timed.wrapper and command(pid) == own]
+        for pid in (timed.wrapper, int(timed.text("session").split()[0])):
+            os.kill(pid, signal.SIGKILL)
+        attempts["the timer"] = timed
+        replace(timed.directory / ".ending", who(next(pid for pid in copies if is_alive(pid))))
+        until(lambda: not [one for one in attempts.values() if processes_with(f"WEIR_JOB_ID={one.job}")])
+        states = server.sweep(*attempts.values())
+        assert {name: states[one.name][0] for name, one in attempts.items()} == dict.fromkeys(attempts, "vanished")
+    for attempt in attempts.values():
+        for pid in processes_with(attempt.job):
+            os.kill(pid, signal.SIGKILL)  # the timers
+
+
+@pytest.mark.parametrize("server", ["dash", "bash"], indirect=True)
+@pytest.mark.parametrize("ends_by", ["cancel", "limit"])
+def test_true_enders(server, ends_by):  # noqa: F811
+    """Until the end is written, the job of which nothing is left is being ended."""
+    attempt = server.start("echo ready; exec sleep 60", limit=1 if ends_by == "limit" else 0).said("ready")
+    with slow_end(server, attempt):
+        os.kill(attempt.wrapper, signal.SIGKILL)
+        until(lambda: not is_alive(attempt.wrapper))
+        if ends_by == "cancel":
+            assert attempt.cancel(grace=0) == "asked"
+        until(lambda: (attempt.directory / ".ending").exists() and not processes_with(f"WEIR_JOB_ID={attempt.job}"))
+        assert attempt.state() == ["orphaned", *attempt.record(), "-"]
+    assert attempt.end()[2] == {"cancel": "canceled", "limit": "timelimit"}[ends_by]
+    until(lambda: attempt.state()[0] == "ended")
+
+
+@pytest.mark.parametrize("server", ["dash", "bare"], indirect=True)
+def test_forged_wrappers(server):  # noqa: F811
+    """No other process makes a job run that has ended, or keeps one from being canceled."""
+    with strangers(server) as forgeries:
+        for names in (("start",), ("start", ".start")):
+            ended = {name: server.start("exit 3") for name in forgeries}
+            lives = {name: server.start("echo ready; exec sleep 60").said("ready") for name in forgeries}
+            true = {name: attempt.record() for name, attempt in lives.items()}
+            for attempts in (ended, lives):
+                for name, attempt in attempts.items():
+                    if attempts is ended:
+                        attempt.end()
+                        until(lambda: not is_alive(attempt.wrapper))
+                    for file in names:
+                        replace(attempt.directory / file, f"{forgeries[name]} {BOOT} 5")
+            states = server.sweep(*ended.values(), *lives.values())
+            told = {name: states[one.name][0] for name, one in ended.items()}
+            assert told == dict.fromkeys(forgeries, "ended")
+            if len(names) == 1:
+                assert [states[lives[name].name] for name in lives] == [["running", *true[name]] for name in lives]
+            else:
+                assert {states[one.name][0] for one in lives.values()} == {"orphaned"}
+            assert {name: attempt.cancel(grace=0) for name, attempt in lives.items()} == dict.fromkeys(lives, "asked")
+            assert {attempt.end()[2] for attempt in lives.values()} == {"canceled"}
+            until(lambda: {state[0] for state in server.sweep(*lives.values()).values()} == {"ended"})
