@@ -34,13 +34,17 @@ fuzzer=(swiftc -swift-version 6 -parse-as-library -O "-sanitize=fuzzer,address" 
   -I Sources/CEpoll -I Sources/CZlib -I Sources/CLibCrypto -I Sources/CLibCurl -I Sources/CLibJWT -I Sources/CLibSSH2
   -I Sources/CProcess Tests/Fuzz/Claim.swift)
 
+# files DIRECTORY...: the Swift sources in and below them
+files() { find "$@" -name '*.swift' | sort; }
+
 # outdated PROGRAM SOURCE...: one of the sources is newer, or there is no program
 outdated() { [ -n "$(find Tests/Fuzz/Claim.swift "${@:2}" -name '*.swift' -newer "$1" 2>&1 | head -1)" ]; }
 
 # All in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
 build_clients() {
-  local sources=(Tests/Fuzz/Clients/*.swift Sources/Archives/*.swift Sources/HTTP/*.swift Sources/JSON/*.swift
-    Sources/Support/*.swift Sources/Tokens/*.swift Sources/SSH/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
+  local sources
+  mapfile -t sources < <(files Tests/Fuzz/Clients Sources/{Archives,HTTP,JSON,Support,Tokens})
+  sources+=(Sources/SSH/HostKeys/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
   outdated "$work/clients" "${sources[@]}" || return 0
   say "building the program of: ${clients[*]}"
   [ -d .build/checkouts/swift-log ] || swift package resolve </dev/null
@@ -61,7 +65,8 @@ build_clients() {
 
 # The connectors in one module with the targets; what they use is linked as swift build made it.
 build_machines() {
-  local sources=(Tests/Fuzz/Machines/*.swift connectors/{support,slurm,gpu}/Sources/*.swift) objects=() products module name
+  local sources objects=() products module name
+  mapfile -t sources < <(files Tests/Fuzz/Machines connectors/{support,slurm,gpu}/Sources)
   outdated "$work/machines" "${sources[@]}" || return 0
   say "building the program of: ${machines[*]}"
   swift build </dev/null
