@@ -1,5 +1,6 @@
 import Foundation
 import GPUConnector
+import JobModel
 import Jobs
 import SSH
 import Tokens
