@@ -75,10 +75,11 @@ let package = Package(
       swiftSettings: strict),
 
     // The heart, its connectors, its APIs, the program.
+    .target(name: "JobModel", swiftSettings: strict),
     .target(
       name: "Jobs",
       dependencies: [
-        "Archives", "CLibCrypto", "CProcess",
+        "Archives", "CLibCrypto", "CProcess", "JobModel",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -90,13 +91,13 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "SlurmConnector",
-      dependencies: ["ConnectorSupport", "Jobs", "Shell", "ScriptTemplates"],
+      dependencies: ["ConnectorSupport", "JobModel", "Jobs", "Shell", "ScriptTemplates"],
       path: "connectors/slurm/Sources",
       swiftSettings: strict),
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "Jobs", "SSH", "Shell", "ScriptTemplates", "Support",
+        "ConnectorSupport", "JobModel", "Jobs", "SSH", "Shell", "ScriptTemplates", "Support",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -104,18 +105,20 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "DummyConnector",
-      dependencies: ["Jobs"],
+      dependencies: ["JobModel", "Jobs"],
       path: "connectors/dummy/Sources",
       swiftSettings: strict),
     .target(
       name: "LegacyAPI",
-      dependencies: ["Callers", "HTTP", "JSON", "Jobs", "ScriptTemplates", "Support", "Templates", "Tokens"],
+      dependencies: [
+        "Callers", "HTTP", "JSON", "JobModel", "Jobs", "ScriptTemplates", "Support", "Templates", "Tokens",
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "weir",
       dependencies: [
-        "Access", "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH",
-        "ScriptTemplates", "Shell", "SlurmConnector", "Support", "Tokens",
+        "Access", "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "JobModel", "Jobs",
+        "LegacyAPI", "SSH", "ScriptTemplates", "Shell", "SlurmConnector", "Support", "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -131,17 +134,21 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
-    .testTarget(name: "JobsTests", dependencies: ["Archives", "DummyConnector", "Jobs"], swiftSettings: strict),
+    .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
     .testTarget(
-      name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "SlurmConnector"], swiftSettings: strict),
+      name: "JobsTests", dependencies: ["Archives", "DummyConnector", "JobModel", "Jobs"], swiftSettings: strict),
+    .testTarget(
+      name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "JobModel", "SlurmConnector"],
+      swiftSettings: strict),
     .testTarget(
       name: "GPUConnectorTests",
       dependencies: [
-        "Archives", "CZlib", "GPUConnector", "Jobs", "SSH", .product(name: "Logging", package: "swift-log"),
+        "Archives", "CZlib", "GPUConnector", "JobModel", "Jobs", "SSH", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
-    .testTarget(name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector"], swiftSettings: strict),
+    .testTarget(
+      name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel"], swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import JobModel
 import Jobs
 
 /// The arguments of a legacy call: the JSON object in the form field `args`, or the JSON body itself.

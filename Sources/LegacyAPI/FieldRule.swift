@@ -1,4 +1,5 @@
 import HTTP
+import JobModel
 import Jobs
 import Support
 

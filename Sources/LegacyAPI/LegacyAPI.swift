@@ -2,6 +2,7 @@ import Callers
 import Foundation
 import HTTP
 import JSON
+import JobModel
 import Jobs
 import Synchronization
 

@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import JobModel
 import Jobs
 import ScriptTemplates
 import Support

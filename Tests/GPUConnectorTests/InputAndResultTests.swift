@@ -1,6 +1,7 @@
 import Archives
 import CZlib
 import Foundation
+import JobModel
 import ScriptTemplates
 import Shell
 import Testing

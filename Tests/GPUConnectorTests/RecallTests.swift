@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import GPUConnector
+@testable import JobModel
 @testable import Jobs
 
 private let one = "01J00000000000000000000001"

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import JobModel
 @testable import Jobs
 
 @Suite("What was seen, and what it means")

@@ -2,6 +2,7 @@ import Archives
 import Foundation
 import Testing
 
+@testable import JobModel
 @testable import Jobs
 
 /// The bytes of a small archive, by GNU tar.

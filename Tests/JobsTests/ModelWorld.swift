@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 import Synchronization
 
 @testable import Jobs
@@ -63,7 +64,7 @@ struct World {
     jobs.values.filter { $0.isRecorded && $0.ending != nil }.map { sighting($0, source: "records") }
   }
 
-  func observation(of asked: [Jobs.Job]) throws(BackendError) -> Observation {
+  func observation(of asked: [JobModel.Job]) throws(BackendError) -> Observation {
     guard lists else { throw .unavailable("the queue is down") }
     let shown = shown
     var observation = Observation(
@@ -83,7 +84,7 @@ struct World {
     return observation
   }
 
-  func locate(_ job: Jobs.Job) throws(BackendError) -> Sighting? {
+  func locate(_ job: JobModel.Job) throws(BackendError) -> Sighting? {
     guard lists, accounts else { throw .unavailable("the backend is down") }
     guard let found = jobs[job.submissionToken] else { return nil }
     // When this says of a submit in doubt that there is none, there is none: the deadline until which it is looked for

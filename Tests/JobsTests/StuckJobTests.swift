@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import JobModel
 @testable import Jobs
 
 @Suite("Jobs that do not go on")
@@ -187,7 +188,7 @@ struct LateAnswerTests {
     }
     _ = try? await service.submit(bench.submission(), actor: "test")
     let old = try #require(service.recent(key))
-    await service.ledger.transition(old, actor: "test") { $0.end(at: Date(), reason: "given up") }
+    await service.ledger.apply(.neverSubmitted(reason: "given up"), to: old, actor: "test", at: Date())
     bench.connector.change { $0.located = .success(nil) }
     bench.connector.change {
       $0.locateSlowness = .zero

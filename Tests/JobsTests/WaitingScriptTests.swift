@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 import Logging
 import Testing
 
@@ -103,7 +104,7 @@ struct WaitingScriptTests {
     guard case .lost(let reason) = error else { return #expect(Bool(false), "\(String(describing: error))") }
     #expect(reason.contains(damage.words))
     // Once no such job is left there is nothing to say.
-    await restarted.ledger.transition(job, actor: "test") { $0.end(at: Date(), reason: reason) }
+    await restarted.ledger.apply(.endedByHand(reason: reason), to: job, actor: "test", at: Date())
     await restarted.removeDueOutputs()
     #expect(restarted.warnings == [])
     // Jobs that come now are kept by the key that is there now.
@@ -173,7 +174,7 @@ struct WaitingScriptTests {
     #expect(try onDisk() < size * 4 + 1_000_000)
     let job = try #require(service.recent(submission.key))
     #expect(try await JobBoard(ledger: service.ledger).payload(of: job).submission.script == script)
-    await service.ledger.transition(job, actor: "test") { $0.end(at: Date(), reason: "") }
+    await service.ledger.apply(.endedByHand(reason: ""), to: job, actor: "test", at: Date())
     #expect(try await service.ledger.store.keptBytes(of: "kirby@example.com").fixed < size + 10_000)
     #expect(try JobStore.check(directory: directory) == [])
   }

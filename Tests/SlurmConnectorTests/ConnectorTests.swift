@@ -2,6 +2,7 @@ import Foundation
 import Shell
 import Testing
 
+@testable import JobModel
 @testable import Jobs
 @testable import SlurmConnector
 

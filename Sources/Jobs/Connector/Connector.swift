@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 /// A kind of place where jobs run.
 ///
@@ -189,78 +190,6 @@ public struct Observation: Sendable {
     self.sightings = sightings
     self.accountingFailure = accountingFailure
     self.answers = answers
-  }
-}
-
-/// One job as the backend showed it.
-public struct Sighting: Sendable, Equatable {
-  public var backendID: String
-  /// The mark it carries, where this source shows it.
-  public var mark: Mark?
-  /// The job's name as the upstream knows it, where this source shows it.
-  public var name: String?
-  /// The account it runs as, where this source shows it.
-  public var account: String?
-  public var state: JobState
-  public var source: String
-  public var backendWord: String
-  /// In plain words, with the backend's own in brackets; empty when there is nothing to say.
-  public var reason: String
-  public var ending: Ending?
-  public var exitCode: Int?
-  public var signal: Int?
-  public var nodes: [String]
-  public var elapsed: Int
-  public var submittedAt: Date?
-  public var startedAt: Date?
-  public var endedAt: Date?
-  /// Whether it is over but for what is being cleared up after it, or after this attempt of it.
-  public var isCompleting = false
-  /// Which attempt this is, where the source says; what it says of another than the current one is passed over.
-  public var attempt: Int?
-  /// The GPUs it has, where this source shows them.
-  public var devices: [Device]?
-  /// What it holds of its machine, where this source shows that.
-  public var needs: Needs?
-
-  public init(
-    backendID: String, mark: Mark? = nil, name: String? = nil, account: String? = nil, state: JobState, source: String,
-    backendWord: String, reason: String = "",
-    ending: Ending? = nil, exitCode: Int? = nil, signal: Int? = nil, nodes: [String] = [], elapsed: Int = 0,
-    submittedAt: Date? = nil, startedAt: Date? = nil, endedAt: Date? = nil
-  ) {
-    self.backendID = backendID
-    self.mark = mark
-    self.name = name
-    self.account = account
-    self.state = state
-    self.source = source
-    self.backendWord = backendWord
-    self.reason = reason
-    self.ending = ending
-    self.exitCode = exitCode
-    self.signal = signal
-    self.nodes = nodes
-    self.elapsed = elapsed
-    self.submittedAt = submittedAt
-    self.startedAt = startedAt
-    self.endedAt = endedAt
-  }
-
-  /// Whether it is the record of a submit that was refused: Slurm shows such a job for a while, failed without ever
-  /// having had a machine.
-  public var isRefusal: Bool { ending == .failed && nodes.isEmpty && elapsed == 0 }
-
-  /// Whether this is that job: by the mark where it is shown, else by id and name; never under another account.
-  ///
-  /// An id alone says nothing: a backend that was reset gives its ids out anew. A mark under another account is
-  /// somebody's copy. What was submitted before the job, by more than clocks that were set wrong differ, is an earlier
-  /// holder of its id.
-  public func shows(_ job: Job) -> Bool {
-    if let account, account != job.account { return false }
-    if let mark { return mark.token == job.submissionToken }
-    if let submittedAt, submittedAt < job.submittedAt - 7200 { return false }
-    return backendID == job.backendID && name == job.name
   }
 }
 

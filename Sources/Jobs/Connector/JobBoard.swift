@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 /// The jobs of a connector that finds machines for them itself: what is known of them, and the ways in which it changes
 /// them. Everything that it changes is on disk, in one transaction, before anybody sees it.
@@ -25,6 +26,9 @@ public struct JobBoard: Sendable {
   let ledger: Ledger
   private var clock: JobClock { ledger.clock }
 
+  /// The source of what Weir's own queue decides.
+  private static let source = "queue"
+
   /// All jobs that are not over.
   public var living: [Job] { ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal } } }
 
@@ -40,14 +44,11 @@ public struct JobBoard: Sendable {
   public func place(_ placements: [Placement]) async -> [Job] {
     let placements = Dictionary(placements.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
     return await ledger.transitionOnDisk(Array(placements.keys), actor: "weir") { [clock] job in
-      guard job.state == .queued, let placement = placements[job.key] else { return }
-      job.state = .starting
-      job.stateSource = "queue"
-      job.stateTime = clock.date
-      job.nodes = [placement.machine]
-      job.devices = placement.devices
-      job.outputPath = placement.outputPath ?? job.outputPath
-      job.reason = ""
+      guard let placement = placements[job.key] else { return }
+      try? job.apply(
+        .placed(machine: placement.machine, devices: placement.devices, outputPath: placement.outputPath),
+        at: clock.date,
+        source: Self.source)
     }
   }
 
@@ -56,49 +57,26 @@ public struct JobBoard: Sendable {
   ///   - job: as it was placed; not changed if it is another attempt by now.
   ///   - asNextAttempt: whether what was tried left traces, so that the next try needs a number of its own.
   public func putBack(_ job: Job, reason: String, asNextAttempt: Bool) async {
-    await ledger.transition(job, actor: "weir") { [attempt = job.attempt, clock] job in
-      guard job.attempt == attempt, job.state == .starting || job.state == .canceling else { return }
-      let now = clock.date
-      job.stateTime = now
-      job.stateSource = "queue"
-      if job.state == .canceling {
-        job.state = .canceled
-        job.ending = .canceled
-        job.endedAt = now
-        return
-      }
-      job.state = .queued
-      job.nodes = []
-      job.devices = []
-      job.unknownSince = nil
-      job.missingSince = nil
-      job.reason = reason
-      if asNextAttempt { job.attempt += 1 }
-    }
+    await apply(.putBack(reason: reason, asNextAttempt: asNextAttempt), to: job)
   }
 
   /// Ends a job that certainly was not started, for it cannot be.
   /// - Parameter job: as it was placed; not changed if it is another attempt by now.
   public func fail(_ job: Job, reason: String) async {
+    await apply(.notStartable(reason: reason), to: job)
+  }
+
+  private func apply(_ change: JobChange, to job: Job) async {
     await ledger.transition(job, actor: "weir") { [attempt = job.attempt, clock] job in
-      guard job.attempt == attempt, job.state == .starting else { return }
-      job.end(at: clock.date, reason: reason)
-      job.stateSource = "queue"
-      (job.nodes, job.devices) = ([], [])
+      guard job.attempt == attempt else { return }
+      try? job.apply(change, at: clock.date, source: Self.source)
     }
   }
 
   /// Ends a job that was to be canceled before it had a machine.
   public func endUnplaced(_ key: JobKey) async {
     guard let job = job(key) else { return }
-    await ledger.transition(job, actor: "weir") { [clock] job in
-      guard job.state == .canceling, job.nodes.isEmpty else { return }
-      job.state = .canceled
-      job.stateSource = "queue"
-      job.stateTime = clock.date
-      job.ending = .canceled
-      job.endedAt = job.stateTime
-    }
+    await ledger.apply(.canceledUnplaced, to: job, actor: "weir", at: clock.date, source: Self.source)
   }
 
   /// Notes where a job's output is.

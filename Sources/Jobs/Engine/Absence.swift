@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 /// What it amounts to that complete polls do not show jobs which the backend should have.
 ///

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 /// What an observation means for the jobs that were asked about. The rules that a job's state follows are all here:
 ///
@@ -73,101 +74,6 @@ struct Evidence {
     if sighting.backendID == job.backendID { return true }
     return sighting.backendID.compare(other.backendID, options: .numeric) == .orderedAscending
   }
-}
-
-extension Job {
-  /// This job with what a sighting says of it.
-  func updated(by sighting: Sighting, at time: Date) -> Job {
-    if let shown = sighting.attempt, shown != attempt, !isAdopted, !state.isTerminal || isCorrectable {
-      // A store that was put back from a backup holds a job for waiting whose later attempt has run.
-      guard shown > attempt, [.queued, .held, .starting, .canceling].contains(state) else { return self }
-    }
-    guard !state.isTerminal else {
-      return isCorrectable && sighting.ending != ending ? corrected(by: sighting, at: time) : amended(by: sighting)
-    }
-    var job = self
-    let canceling = state == .canceling && !sighting.state.isTerminal
-    let again = sighting.attempt == nil && isNextAttempt(sighting)
-    if let shown = sighting.attempt { job.attempt = shown }
-    if let devices = sighting.devices { job.devices = devices }
-    if job.needs == nil { job.needs = sighting.needs }
-    job.backendID = sighting.backendID
-    // A cancel that was asked for stands until the end is seen.
-    job.state = canceling ? .canceling : sighting.state
-    if !canceling { job.stateSource = sighting.source }
-    job.stateTime = time
-    job.backendWord = sighting.backendWord
-    // Who asked for it is known better here than there.
-    if !canceling, state != .canceling || sighting.ending != .canceled { job.reason = sighting.reason }
-    if again {
-      job.attempt += 1
-      if !canceling { job.reason = "requeued: attempt \(job.attempt)" + (job.reason.isEmpty ? "" : "; \(job.reason)") }
-    } else if sighting.state == state, attempt > 1, reason.hasPrefix("requeued: "), sighting.reason.isEmpty {
-      job.reason = reason
-    }
-    job.ending = sighting.ending
-    job.exitCode = sighting.exitCode
-    job.signal = sighting.signal
-    if !sighting.nodes.isEmpty || !sighting.state.isTerminal { job.nodes = sighting.nodes }
-    job.elapsed = sighting.elapsed
-    // While a requeued job is taken off its nodes, Slurm shows the moment of the requeue as its start.
-    if !sighting.isCompleting || startedAt == nil { job.startedAt = sighting.startedAt }
-    if sighting.state.waits { job.startedAt = nil }
-    job.endedAt = sighting.state.isTerminal ? sighting.endedAt ?? time : nil
-    job.missingSince = nil
-    job.unknownSince = nil
-    return job
-  }
-
-  /// Whether a sighting shows a later run than the one that was seen to start.
-  private func isNextAttempt(_ sighting: Sighting) -> Bool {
-    guard startedAt != nil || state == .running || state == .suspended else { return false }
-    switch sighting.state {
-    case .queued, .held, .requeued: return true
-    case .starting: return state != .starting && sighting.startedAt != startedAt
-    case .running, .suspended:
-      guard !sighting.isCompleting, state != .starting, let startedAt, let later = sighting.startedAt else {
-        return false
-      }
-      return later > startedAt
-    default: return false
-    }
-  }
-
-  /// This job, which is over, with what was not known of its end.
-  private func amended(by sighting: Sighting) -> Job {
-    guard sighting.ending == ending, sighting.backendID == backendID else { return self }
-    var job = self
-    if exitCode == nil { (job.exitCode, job.signal) = (sighting.exitCode, sighting.signal) }
-    if !sighting.reason.isEmpty, ending != .canceled || reason.isEmpty { job.reason = sighting.reason }
-    if job != self { job.stateSource = sighting.source }
-    return job
-  }
-
-  /// Whether the other is this job, over, with more known of its end.
-  func isAmended(by other: Job) -> Bool { state.isTerminal && other.state == state && exitCode != other.exitCode }
-
-  /// Whether it is over though nobody has seen it end: then what the backend shows of it later is the truth.
-  var isCorrectable: Bool { state == .lost || state.isTerminal && stateSource == Self.administrator }
-
-  /// The source of an end that an administrator made by hand.
-  static let administrator = "administrator"
-
-  /// This job, whose end nobody has seen, with what a sighting shows of it instead.
-  private func corrected(by sighting: Sighting, at time: Date) -> Job {
-    var open = self
-    open.state = startedAt == nil ? .queued : .running
-    (open.ending, open.endedAt, open.exitCode, open.signal) = (nil, nil, nil, nil)
-    var job = open.updated(by: sighting, at: time)
-    let since = endedAt.map { " since \($0.formatted(.iso8601))" } ?? ""
-    job.reason = "found again: it was \(state.rawValue)\(since)" + (job.reason.isEmpty ? "" : "; \(job.reason)")
-    return job
-  }
-}
-
-extension JobState {
-  /// Whether the job, or its next attempt, has still to begin.
-  fileprivate var waits: Bool { self == .queued || self == .held || self == .requeued }
 }
 
 /// A job as readers are to see it.

@@ -1,5 +1,6 @@
 import Archives
 import Foundation
+import JobModel
 
 /// An archive while it comes in: written to a file under a temporary name, checked and hashed on the way, in constant
 /// memory. An actor on a queue of its own, since it waits for the disk.
@@ -59,7 +60,9 @@ actor InputWriter {
     guard fsync(fd) == 0 else {
       throw .storage(StoreError.unwritable("\(path): \(String(cString: strerror(errno)))").summary)
     }
-    return JobInput(sha256: digest.value, size: size, summary)
+    return JobInput(
+      sha256: digest.value, size: size, contents: summary.contents, entries: summary.entries,
+      needsPax: summary.needsPax)
   }
 
   /// Gives the file its own name, by which it stays.

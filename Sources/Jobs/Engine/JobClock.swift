@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 /// The two clocks that the engine reads.
 ///
@@ -39,12 +40,6 @@ public struct JobClock: Sendable {
     guard let stamp, stamp.boot == boot, stamp.instant <= now else { return nil }
     return now - stamp.instant
   }
-}
-
-/// A moment of the monotonic clock that survives a restart of the program, though not of the machine.
-public struct Stamp: Sendable, Codable, Equatable {
-  let boot: String
-  let instant: ContinuousClock.Instant
 }
 
 extension Duration {

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 import Logging
 
 // What is done to a job that is there already, and what is read of it.
@@ -35,24 +36,18 @@ extension JobService {
     try requireBackendID(job)
     do { try await connector.release(job) } catch { throw JobError(error) }
     Checkpoint.reach("release.sent")
-    await note(job, .held, to: .queued, actor, "")
+    await note(.released, of: job, actor)
   }
 
   /// Keeps a job that waits from starting until it is released.
   public func hold(_ job: Job, actor: String) async throws(JobError) {
     try await act(on: job, connector.hold)
-    await note(job, .queued, to: .held, actor, "held by \(actor)")
+    await note(.held(reason: "held by \(actor)"), of: job, actor)
   }
 
   /// What was done to a job that waits is shown at once, if nothing else has become of it meanwhile.
-  private func note(_ job: Job, _ old: JobState, to new: JobState, _ actor: String, _ reason: String) async {
-    await ledger.transition(job, actor: actor) { [clock = configuration.clock] job in
-      guard job.state == old else { return }
-      job.state = new
-      job.stateSource = "weir"
-      job.stateTime = clock.date
-      job.reason = reason
-    }
+  private func note(_ change: JobChange, of job: Job, _ actor: String) async {
+    await ledger.apply(change, to: job, actor: actor, at: configuration.clock.date)
     observer.poke()
   }
 

@@ -1,5 +1,6 @@
 import CProcess
 import Foundation
+import JobModel
 import Synchronization
 
 /// What is left to be done before a store that was lost is made anew as far as the backend can tell.

@@ -1,3 +1,5 @@
+import JobModel
+
 extension JobService {
   /// What a submit answers, the first time and every time after.
   public struct Receipt: Sendable, Equatable {

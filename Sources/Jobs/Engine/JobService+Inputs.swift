@@ -1,5 +1,6 @@
 import Archives
 import Foundation
+import JobModel
 
 extension JobService {
   /// Runs a job, once, however often the same submission arrives.

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 extension JobService {
   /// Files of a job as a tar.gz, also while it runs, handed on as it comes: any size in constant memory.

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 import Synchronization
 
 /// When what did not succeed yet is tried again, job by job: less and less often, since each try is a request or two of
@@ -75,13 +76,12 @@ extension JobService {
     let deadline = Duration.seconds(max(configuration.submitDeadline, connector.lastSubmit))
     let known = ledger.table.read { $0.timelines[job.key]?.known }
     guard found != nil || known.map({ asked - $0 > deadline }) ?? false else { return nil }
+    guard let found else {
+      return await ledger.apply(
+        .neverSubmitted(reason: "the backend was asked and never had it"), to: job, actor: "weir", at: clock.date)
+    }
     return await ledger.transition(job, actor: "weir") { job in
-      guard job.state == .submitting else { return }
-      if let found {
-        job = job.updated(by: found, at: clock.date)
-      } else {
-        job.end(at: clock.date, reason: "the backend was asked and never had it")
-      }
+      if job.state == .submitting { job = job.updated(by: found, at: clock.date) }
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 import Logging
 
 // Jobs that do not go on, and what is done about them.

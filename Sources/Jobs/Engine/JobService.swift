@@ -1,5 +1,6 @@
 import Archives
 import Foundation
+import JobModel
 import Logging
 import Synchronization
 
@@ -281,14 +282,9 @@ public final class JobService: Sendable {
       }
     }
     Checkpoint.reach("submit.answered")
-    await ledger.transition(job, actor: actor) { [clock = configuration.clock] job in
-      // The observer may have seen it before its answer was here.
-      guard job.state == .submitting else { return }
-      job.backendID = id
-      job.state = submission.held ? .held : .queued
-      job.stateTime = clock.date
-      job.reason = ""
-    }
+    // Refused where the observer has seen it before its answer was here.
+    await ledger.apply(
+      .accepted(backendID: id, held: submission.held), to: job, actor: actor, at: configuration.clock.date)
     Checkpoint.reach("submit.id-written")
     observer.poke()
     return Receipt(backendID: id, shownScript: shownScript)
@@ -312,11 +308,8 @@ public final class JobService: Sendable {
   private func settle(_ job: Job, why: String, until latest: ContinuousClock.Instant) async throws -> Receipt? {
     let deadline = min(latest, .now + configuration.settleTime)
     var pause = Duration.milliseconds(300)
-    await ledger.transition(job, actor: "weir") { [clock = configuration.clock] job in
-      guard job.state == .submitting else { return }
-      if job.missingSince == nil { job.missingSince = clock.date }
-      job.reason = "looked for at the backend: \(why)"
-    }
+    await ledger.apply(
+      .answerLost(reason: "looked for at the backend: \(why)"), to: job, actor: "weir", at: configuration.clock.date)
     observer.poke()
     while true {
       // The observer may have found it meanwhile.
@@ -353,16 +346,6 @@ public final class JobService: Sendable {
 }
 
 extension Job {
-  /// Fails without ever having run.
-  mutating func end(at time: Date, reason: String) {
-    state = .failed
-    stateSource = "weir"
-    stateTime = time
-    ending = .failed
-    endedAt = time
-    self.reason = reason
-  }
-
   /// A job that is being submitted.
   init(_ submission: Submission, fingerprint: String, connector: any Connector, clock: JobClock) {
     self.init(submission, fingerprint: fingerprint, connector: connector, now: clock.date)

@@ -1,3 +1,4 @@
+import JobModel
 import Synchronization
 
 /// What the service knows of all living jobs and the latest of those that are over, in memory: readers look here and

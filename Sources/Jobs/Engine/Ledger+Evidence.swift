@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 import Logging
 
 // What was seen of jobs, and what follows from it.
@@ -60,8 +61,8 @@ extension Ledger {
       guard change.before.state.isTerminal, !change.after.state.isTerminal, let actor = canceledLost[change.before.id]
       else { return (before: change.before, after: change.after) }
       var job = change.after
-      job.state = .canceling
-      job.reason = "canceled by \(actor) while it was lost"
+      try? job.apply(
+        .cancelRequested(reason: "canceled by \(actor) while it was lost"), at: job.stateTime, source: job.stateSource)
       return (change.before, job)
     }
     let seen = Dictionary(shown.map { ($0.before.id, $0.sighting) }, uniquingKeysWith: { $1 })
@@ -89,15 +90,8 @@ extension Ledger {
     guard absences.isDue(job.id) else { return absences.confirm(job.id) }
     let answer = absences.answer(job.id) ?? "no record of it"
     let since = absences.since(job.id) ?? time
-    transition(job, actor: "weir") { job in
-      job.state = .lost
-      job.stateSource = "weir"
-      job.stateTime = time
-      job.ending = .lost
-      job.endedAt = time
-      job.unknownSince = nil
-      job.reason = "not in the queue since \(since.formatted(.iso8601)), and nothing says how it ended: \(answer)"
-    }
+    let reason = "not in the queue since \(since.formatted(.iso8601)), and nothing says how it ended: \(answer)"
+    apply(.vanished(reason: reason), to: job, actor: "weir", at: time)
     absences.end(job.id)
   }
 
@@ -127,12 +121,7 @@ extension Ledger {
   func noteCancel(of job: Job, actor: String, at time: Date) throws {
     let now = current(job) ?? job
     guard now.state.isTerminal else {
-      transition(now, actor: actor) { job in
-        job.state = .canceling
-        job.stateSource = "weir"
-        job.stateTime = time
-        job.reason = "canceled by \(actor)"
-      }
+      apply(.cancelRequested(reason: "canceled by \(actor)"), to: now, actor: actor, at: time)
       return
     }
     guard now.isCorrectable, canceledLost.updateValue(actor, forKey: now.id) == nil else { return }

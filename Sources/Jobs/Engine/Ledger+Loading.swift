@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 extension Ledger {
   /// Repairs what can be repaired of damaged rows, with an event that says what stood there, and tells of all of them.

@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import JobModel
 import Logging
 
 /// The one place where a job's state changes: first on disk, then in the table that readers see.
@@ -132,7 +133,7 @@ actor Ledger {
   func remove(_ job: Job, why: String) {
     do { try writing { try store.delete(job.id) } } catch {
       logger.error("\(job.key): row not removed: \(error)")
-      transition(job, actor: "weir") { [clock] in $0.end(at: clock.date, reason: why) }
+      apply(.neverSubmitted(reason: why), to: job, actor: "weir", at: clock.date)
       return
     }
     guard current(job) != nil else { return }
@@ -173,6 +174,12 @@ actor Ledger {
     change(&after)
     commit([(before, after)], actor: actor)
     return after
+  }
+
+  /// Applies a change to one job where the table of transitions allows it. Returns the job as it is afterwards.
+  @discardableResult
+  func apply(_ change: JobChange, to job: Job, actor: String, at time: Date, source: String = "weir") -> Job? {
+    transition(job, actor: actor) { job in try? job.apply(change, at: time, source: source) }
   }
 
   /// Changes several jobs, unless they are over, but none of them unless it is on disk: for what is acted upon

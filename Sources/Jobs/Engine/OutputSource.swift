@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 /// A job's output, in memory, or in a file of ours that is read bit by bit.
 public struct OutputSource: Sendable {

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 /// Moments in a job's life by the monotonic clock, from which every interval that decides something is measured.
 ///

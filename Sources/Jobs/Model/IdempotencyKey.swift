@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 /// What a caller marks a submission with, so that it can be sent again (draft-ietf-httpapi-idempotency-key-header).
 public struct IdempotencyKey: Sendable, Equatable {

@@ -1,3 +1,5 @@
+import JobModel
+
 /// Why a call about jobs was not done.
 public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The same name and number were submitted with other content.

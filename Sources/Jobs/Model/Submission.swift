@@ -1,3 +1,5 @@
+import JobModel
+
 /// What a user asks to run, checked for form but not yet for what the place allows.
 public struct Submission: Sendable, Equatable, Codable {
   public var name: String
@@ -82,6 +84,34 @@ public struct Submission: Sendable, Equatable, Codable {
     var parts = [name, String(number), owner, String(nodes), String(held), request]
     if let input { parts += [input.sha256, entryPoint ?? ""] }
     return sha256(delimited(parts))
+  }
+}
+
+extension Submission {
+  /// The first value that cannot be given to any place, with what is expected there; nil when all can.
+  ///
+  /// Each API has checked them already, under the names that its callers know; this is for connectors, which build
+  /// commands of them.
+  public var fault: String? {
+    func fault(_ name: String, _ value: String?, _ rule: ValueRule) -> String? {
+      value.flatMap { rule.accepts($0) ? nil : "\(name): \(rule.expected) is expected" }
+    }
+    let first =
+      fault("name", name, .jobName) ?? fault("number", String(number), .jobNumber)
+      ?? fault("nodes", String(nodes), .nodes) ?? fault("coresPerNode", String(coresPerNode), .coresPerNode)
+      ?? fault("gpusPerNode", String(gpusPerNode), .gpusPerNode)
+      ?? fault("memoryPerNode", memoryPerNode.map { String($0) }, .memoryPerNode)
+      ?? fault("timeLimit", timeLimit, .timeLimit) ?? fault("licenses", licenses, .licenses)
+      ?? fault("partition", partition, .partition)
+    if let first { return first }
+    for option in options {
+      if let fault = fault("the name of an option", option.name, .optionName)
+        ?? fault("option \(option.name)", option.value, .optionValue)
+      {
+        return fault
+      }
+    }
+    return nil
   }
 }
 

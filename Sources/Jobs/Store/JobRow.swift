@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 /// A row of the job table, read on its own: one that is damaged never keeps the others from being read.
 ///

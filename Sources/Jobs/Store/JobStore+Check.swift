@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 extension JobStore {
   /// Looks through the store in a directory, also while a Weir uses it, and changes nothing.

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 /// An end that was answered by /exitstatus and corrected afterwards.
 public struct ToldEnd: Sendable, Equatable {

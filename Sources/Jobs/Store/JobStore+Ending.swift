@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 /// How an administrator names a job: by `NAME/NUMBER`, by Weir's id, or by the backend's.
 public struct JobReference: Sendable, Equatable, CustomStringConvertible {
@@ -29,13 +30,7 @@ extension JobStore {
     do {
       let job = try living(reference)
       var ended = job
-      ended.state = .canceled
-      ended.stateSource = Job.administrator
-      ended.stateTime = time
-      ended.ending = .canceled
-      ended.endedAt = max(time, job.submittedAt)
-      (ended.unknownSince, ended.missingSince) = (nil, nil)
-      ended.reason = "ended by \(actor): \(reason)"
+      try ended.apply(.endedByHand(reason: "ended by \(actor): \(reason)"), at: time, source: Job.administrator)
       let event = JobEvent(
         job: job.id, time: time, actor: actor, from: job.state, to: ended.state, source: Job.administrator,
         reason: ended.reason)

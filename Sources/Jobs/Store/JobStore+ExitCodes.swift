@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 extension JobStore {
   /// The latest jobs that ended since then and whose exit code is not known, in the order of their ends.

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 extension JobStore {
   /// Where the archive of a job is, from before its row is written until its output is removed.

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 /// How many bytes are kept for a job beside its record.
 struct KeptBytes: Sendable, Equatable {

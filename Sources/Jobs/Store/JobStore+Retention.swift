@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 /// How long the output of a job that is over is kept, and what became of it.
 struct Retention: Sendable, Equatable {

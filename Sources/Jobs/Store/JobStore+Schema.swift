@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 /// The tables, as they came to be. Changes only ever go forward, and what was released is never edited.
 enum Schema {

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 import Synchronization
 
 /// The jobs on disk: SQLite in WAL mode, one transaction per event, every commit synced before it counts.

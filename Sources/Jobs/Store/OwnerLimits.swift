@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 /// What one owner may have in the store. It binds whom a job is for, whoever sends it. 0 is no limit.
 public struct OwnerLimits: Sendable, Equatable {

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JobModel
 
 /// Why what a job is to be run by cannot be had.
 public enum PayloadError: Error, Sendable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 
 /// Bounds of what the store takes. A time that SQLite's text form cannot hold would make its row unreadable, and a
 /// number or text without a bound would be the sender's to choose.

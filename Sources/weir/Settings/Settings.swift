@@ -1,6 +1,7 @@
 import Access
 import Foundation
 import GPUConnector
+import JobModel
 import Jobs
 import SSH
 import Support

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 import Jobs
 
 /// What must hold of every report, whatever a machine or a job wrote.

@@ -1,5 +1,6 @@
 import ConnectorSupport
 import Foundation
+import JobModel
 import Jobs
 import Shell
 

@@ -1,3 +1,4 @@
+import JobModel
 import Jobs
 
 /// Why a job is in its state: Slurm's word (squeue(1), JOB REASON CODES) and what it means to the user.

@@ -1,3 +1,4 @@
+import JobModel
 import Jobs
 
 /// Servers and their places. A server of the file has one agent for the place that the file names, and one for each

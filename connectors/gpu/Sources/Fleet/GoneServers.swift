@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 import Jobs
 
 /// Since when the servers of jobs are neither in the servers file nor to be reached. Nobody will ever say what became of

@@ -1,3 +1,4 @@
+import JobModel
 import Jobs
 
 /// A GPU that a job holds, or held.

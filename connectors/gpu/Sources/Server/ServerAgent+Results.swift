@@ -1,4 +1,5 @@
 import ConnectorSupport
+import JobModel
 import Jobs
 import ScriptTemplates
 import Shell

@@ -1,4 +1,5 @@
 import ConnectorSupport
+import JobModel
 import Jobs
 
 /// Where the jobs of a server are: an account there, and the directory below which each has its own. The servers file may

@@ -1,4 +1,5 @@
 import Foundation
+import JobModel
 import Jobs
 
 /// What is known of a server right now: written by its ``ServerAgent``, read by everybody.

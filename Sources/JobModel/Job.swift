@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 
 /// The upstream's name for a job: unique in the store.
 public struct JobKey: Hashable, Sendable, CustomStringConvertible {
@@ -34,7 +33,8 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   /// Where on the backend the output is written, as seen from the account's home directory.
   public var outputPath: String?
 
-  public var state: JobState
+  /// Changed by ``apply(_:at:source:)`` alone.
+  public internal(set) var state: JobState
   /// Who said so: `weir`, `squeue`, `sacct`, ...
   public var stateSource: String
   /// When that was seen.
@@ -43,7 +43,7 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var backendWord: String?
   /// Why, in plain words; empty when there is nothing to say.
   public var reason: String
-  public var ending: Ending?
+  public internal(set) var ending: Ending?
   public var exitCode: Int?
   public var signal: Int?
   /// The machines it runs or ran on, in the backend's order; empty while it waits.
@@ -57,20 +57,61 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   /// without it, or the moment the answer to its submit was lost.
   public var missingSince: Date?
   /// Which run of the job this is, from 1; a requeue makes the next.
-  public var attempt = 1
+  public var attempt: Int
   /// Since when nothing that could be asked has shown the job; nil while it is shown.
   public var unknownSince: Date?
   /// In Weir's own queue a job of a higher priority starts before all of a lower one.
-  public var priority = 0
+  public var priority: Int
   /// What it needs, where Weir itself finds it a machine.
   public var needs: Needs?
   /// The GPUs that it runs or ran on, where Weir itself gives them out: they are its own from the moment that it is
   /// given a machine until it is over.
-  public var devices: [Device] = []
+  public var devices: [Device]
   /// The archive that it was submitted with.
   public var input: JobInput?
   /// When it was submitted, by the clock that nobody sets.
-  var submittedStamp: Stamp?
+  public var submittedStamp: Stamp?
+
+  public init(
+    id: String, name: String, number: Int, owner: String, account: String, connector: String, submissionToken: String,
+    fingerprint: String, backendID: String? = nil, outputPath: String? = nil, state: JobState, stateSource: String,
+    stateTime: Date, backendWord: String? = nil, reason: String, ending: Ending? = nil, exitCode: Int? = nil,
+    signal: Int? = nil, nodes: [String], elapsed: Int, submittedAt: Date, startedAt: Date? = nil, endedAt: Date? = nil,
+    missingSince: Date? = nil, attempt: Int = 1, unknownSince: Date? = nil, priority: Int = 0, needs: Needs? = nil,
+    devices: [Device] = [], input: JobInput? = nil, submittedStamp: Stamp? = nil
+  ) {
+    self.id = id
+    self.name = name
+    self.number = number
+    self.owner = owner
+    self.account = account
+    self.connector = connector
+    self.submissionToken = submissionToken
+    self.fingerprint = fingerprint
+    self.backendID = backendID
+    self.outputPath = outputPath
+    self.state = state
+    self.stateSource = stateSource
+    self.stateTime = stateTime
+    self.backendWord = backendWord
+    self.reason = reason
+    self.ending = ending
+    self.exitCode = exitCode
+    self.signal = signal
+    self.nodes = nodes
+    self.elapsed = elapsed
+    self.submittedAt = submittedAt
+    self.startedAt = startedAt
+    self.endedAt = endedAt
+    self.missingSince = missingSince
+    self.attempt = attempt
+    self.unknownSince = unknownSince
+    self.priority = priority
+    self.needs = needs
+    self.devices = devices
+    self.input = input
+    self.submittedStamp = submittedStamp
+  }
 
   public var key: JobKey { JobKey(name: name, number: number) }
 
@@ -97,10 +138,6 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   }
 }
 
-extension Job: FetchableRecord, PersistableRecord {
-  public static let databaseTableName = "job"
-}
-
 /// One transition of a job.
 public struct JobEvent: Sendable, Codable, Equatable {
   public var id: Int64?
@@ -122,10 +159,4 @@ public struct JobEvent: Sendable, Codable, Equatable {
     self.source = source
     self.reason = reason
   }
-}
-
-extension JobEvent: FetchableRecord, MutablePersistableRecord {
-  public static let databaseTableName = "jobEvent"
-
-  public mutating func didInsert(_ inserted: InsertionSuccess) { id = inserted.rowID }
 }

@@ -1,5 +1,3 @@
-import Archives
-
 /// The archive that a job was submitted with, as it was checked: a tar.gz, which is unpacked before the job starts.
 public struct JobInput: Sendable, Equatable, Codable {
   /// SHA-256 of the archive, as 64 lower-case hexadecimal digits.
@@ -12,11 +10,11 @@ public struct JobInput: Sendable, Equatable, Codable {
   /// Whether only a tar that reads pax unpacks it as it is meant.
   public let needsPax: Bool
 
-  init(sha256: String, size: Int, _ summary: ArchiveSummary) {
+  public init(sha256: String, size: Int, contents: Int, entries: Int, needsPax: Bool) {
     self.sha256 = sha256
     self.size = size
-    contents = summary.contents
-    entries = summary.entries
-    needsPax = summary.needsPax
+    self.contents = contents
+    self.entries = entries
+    self.needsPax = needsPax
   }
 }

@@ -68,7 +68,7 @@ public enum ValueRule: Sendable, Equatable {
   }
 
   /// Of ASCII.
-  static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+  public static func isLetterOrDigit(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
       UInt8(ascii: "0")...UInt8(ascii: "9"):
@@ -89,7 +89,7 @@ public enum ValueRule: Sendable, Equatable {
 
   /// The seconds of a time limit that fits ``timeLimit``; nil for another text, and for what is no limit: 0, or more
   /// than an Int of seconds.
-  static func seconds(ofTimeLimit text: String) -> Int? {
+  public static func seconds(ofTimeLimit text: String) -> Int? {
     guard isTimeLimit(text) else { return nil }
     let parts = text.split(separator: "-")
     let fields = (parts.last ?? "").split(separator: ":").map { Int($0) ?? .max }
@@ -131,32 +131,4 @@ extension ValueRule {
   /// The name of a connector's own option; which there are is the connector's to say.
   public static let optionName = word(marks: "-", length: 1...64)
   public static let optionValue = word(marks: " _.,:=+*/@%&|!?()[]-", length: 0...1024)
-}
-
-extension Submission {
-  /// The first value that cannot be given to any place, with what is expected there; nil when all can.
-  ///
-  /// Each API has checked them already, under the names that its callers know; this is for connectors, which build
-  /// commands of them.
-  public var fault: String? {
-    func fault(_ name: String, _ value: String?, _ rule: ValueRule) -> String? {
-      value.flatMap { rule.accepts($0) ? nil : "\(name): \(rule.expected) is expected" }
-    }
-    let first =
-      fault("name", name, .jobName) ?? fault("number", String(number), .jobNumber)
-      ?? fault("nodes", String(nodes), .nodes) ?? fault("coresPerNode", String(coresPerNode), .coresPerNode)
-      ?? fault("gpusPerNode", String(gpusPerNode), .gpusPerNode)
-      ?? fault("memoryPerNode", memoryPerNode.map { String($0) }, .memoryPerNode)
-      ?? fault("timeLimit", timeLimit, .timeLimit) ?? fault("licenses", licenses, .licenses)
-      ?? fault("partition", partition, .partition)
-    if let first { return first }
-    for option in options {
-      if let fault = fault("the name of an option", option.name, .optionName)
-        ?? fault("option \(option.name)", option.value, .optionValue)
-      {
-        return fault
-      }
-    }
-    return nil
-  }
 }

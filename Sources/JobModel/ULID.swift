@@ -31,7 +31,7 @@ public enum ULID {
   }
 
   /// Has all that are made from now on sort behind that one, which an earlier process made.
-  static func follow(_ text: String) {
+  public static func follow(_ text: String) {
     guard text.utf8.count == 26 else { return }
     var milliseconds: UInt64 = 0
     for byte in text.utf8.prefix(10) {

@@ -1,0 +1,137 @@
+import Foundation
+import Testing
+
+@testable import JobModel
+
+/// Every state with every change. The table is written out once more, in another form than the rules: what a change leads
+/// to from each state, `-` where it is refused.
+@Suite("Transitions of a job")
+struct TransitionTests {
+  static let living: [JobState] = [
+    .submitting, .held, .queued, .starting, .running, .suspended, .requeued, .canceling, .unknown,
+  ]
+  static let ended: [JobState] = [.succeeded, .failed, .canceled, .lost]
+
+  struct Row: Sendable, CustomTestStringConvertible {
+    let change: JobChange
+    /// Of each state that takes the change, what it becomes.
+    let targets: [JobState: JobState]
+    var testDescription: String { change.kind.rawValue }
+  }
+
+  static let rows: [Row] = [
+    Row(change: .accepted(backendID: "7", held: false), targets: [.submitting: .queued]),
+    Row(change: .accepted(backendID: "7", held: true), targets: [.submitting: .held]),
+    Row(change: .answerLost(reason: "r"), targets: [.submitting: .submitting]),
+    Row(change: .neverSubmitted(reason: "r"), targets: [.submitting: .failed]),
+    Row(change: .placed(machine: "m", devices: [], outputPath: nil), targets: [.queued: .starting]),
+    Row(change: .putBack(reason: "r", asNextAttempt: true), targets: [.starting: .queued, .canceling: .canceled]),
+    Row(change: .notStartable(reason: "r"), targets: [.starting: .failed]),
+    Row(change: .cancelRequested(reason: "r"), targets: each(living, .canceling)),
+    Row(change: .canceledUnplaced, targets: [.canceling: .canceled]),
+    Row(change: .held(reason: "r"), targets: [.queued: .held]),
+    Row(change: .released, targets: [.held: .queued]),
+    Row(change: .vanished(reason: "r"), targets: each(living, .lost)),
+    Row(change: .endedByHand(reason: "r"), targets: each(living, .canceled)),
+  ]
+
+  private static func each(_ states: [JobState], _ target: JobState) -> [JobState: JobState] {
+    Dictionary(uniqueKeysWithValues: states.map { ($0, target) })
+  }
+
+  /// A job as it may be in that state, without a machine.
+  static func job(_ state: JobState, source: String = "squeue") -> Job {
+    let time = Date(timeIntervalSince1970: 1_000_000)
+    let ending = Ending.allCases.first { $0.state == state }
+    return Job(
+      id: "01J", name: "c", number: 1, owner: "kirby", account: "kirby", connector: "slurm", submissionToken: "T",
+      fingerprint: "f", backendID: "7", state: state, stateSource: source, stateTime: time, reason: "before",
+      ending: ending, nodes: [], elapsed: 0, submittedAt: time, endedAt: ending.map { _ in time })
+  }
+
+  @Test("Each change but reports, from each state", arguments: rows)
+  func changes(row: Row) throws {
+    #expect(Set(Self.living + Self.ended) == Set(JobState.allCases))
+    for state in JobState.allCases {
+      let before = Self.job(state)
+      var job = before
+      let time = Date(timeIntervalSince1970: 2_000_000)
+      guard let target = row.targets[state] else {
+        #expect(throws: IllegalTransition(from: state, change: row.change.kind)) {
+          try job.apply(row.change, at: time, source: "test")
+        }
+        #expect(job == before, "a refused change leaves the job as it was")
+        continue
+      }
+      try job.apply(row.change, at: time, source: "test")
+      #expect(job.state == target)
+      #expect(target.isTerminal == (job.endedAt != nil), "\(state)")
+      #expect(job.ending?.state == (target.isTerminal ? target : nil))
+      // An answer that was lost says nothing of the job.
+      #expect(job.stateTime == (row.change.kind == .answerLost ? before.stateTime : time))
+      #expect(Transition.targets(of: row.change.kind, from: state).contains(target))
+    }
+  }
+
+  @Test("Every kind of change is in the table")
+  func kinds() {
+    #expect(Set(Self.rows.map(\.change.kind) + [.reported]) == Set(JobChange.Kind.allCases))
+    // What the table allows is what the rows say, and nothing more.
+    for kind in JobChange.Kind.allCases where kind != .reported {
+      for state in JobState.allCases {
+        let said = Set(Self.rows.filter { $0.change.kind == kind }.compactMap { $0.targets[state] })
+        #expect(Set(Transition.targets(of: kind, from: state)) == said, "\(kind) from \(state)")
+      }
+    }
+  }
+
+  @Test("A canceled job that has a machine is ended by what is reported of it alone")
+  func canceledWithMachine() {
+    var job = Self.job(.canceling)
+    job.nodes = ["node1"]
+    #expect(throws: IllegalTransition.self) { try job.apply(.canceledUnplaced, at: Date()) }
+  }
+
+  /// What a report leads to, from each state: nothing may surprise the one who reads this.
+  @Test("Each report, from each state", arguments: JobState.allCases)
+  func reports(reported: JobState) throws {
+    for state in JobState.allCases {
+      let before = Self.job(state)
+      let ending = Ending.allCases.first { $0.state == reported }
+      let sighting = Sighting(
+        backendID: "7", state: reported, source: "test", backendWord: "W", reason: "after", ending: ending)
+      var job = before
+      let expected: JobState? =
+        switch (state, reported) {
+        // It has ended, and somebody saw it.
+        case (.succeeded, _), (.failed, _), (.canceled, _): state
+        // These are Weir's to say.
+        case (_, .submitting) where state != .submitting: state == .canceling ? .canceling : nil
+        case (_, .canceling): state == .canceling ? .canceling : nil
+        case (.canceling, _): reported.isTerminal ? reported : .canceling
+        default: reported
+        }
+      guard let expected else {
+        #expect(throws: IllegalTransition(from: state, change: .reported)) {
+          try job.apply(.reported(sighting), at: Date())
+        }
+        #expect(job == before && before.updated(by: sighting, at: Date()) == before)
+        continue
+      }
+      try job.apply(.reported(sighting), at: Date())
+      #expect(job.state == expected, "\(state), reported as \(reported)")
+      #expect((job.endedAt != nil) == expected.isTerminal)
+      #expect((job.ending != nil) == expected.isTerminal)
+    }
+  }
+
+  @Test("An end by hand is corrected by each report", arguments: JobState.allCases.filter { $0 != .canceled })
+  func correction(reported: JobState) throws {
+    guard ![.submitting, .canceling].contains(reported) else { return }
+    var job = Self.job(.canceled, source: Job.administrator)
+    let ending = Ending.allCases.first { $0.state == reported }
+    let sighting = Sighting(backendID: "7", state: reported, source: "test", backendWord: "W", ending: ending)
+    try job.apply(.reported(sighting), at: Date())
+    #expect(job.state == reported && job.ending == ending && job.reason.hasPrefix("found again: it was canceled"))
+  }
+}
