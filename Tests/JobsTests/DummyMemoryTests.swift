@@ -3,6 +3,7 @@ import Synchronization
 import Testing
 
 @testable import DummyConnector
+@testable import JobModel
 @testable import Jobs
 
 @Suite("What the dummy connector remembers")

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import Testing
 
+@testable import JobModel
 @testable import Jobs
 
 /// The engine's calendar is not the machine's in these tests: whatever reads the machine's is years off.

@@ -1,4 +1,5 @@
 import Callers
+import JobModel
 import Jobs
 import Synchronization
 import Testing
