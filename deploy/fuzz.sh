@@ -8,7 +8,7 @@
 #               table in docs/reliability.md
 #     SECONDS   for each target, 60 by default
 #     TARGET    request, chunked, form, multipart, percent, host, header, token, knownhosts, archive;
-#               squeue, sacct, scontrol, nodes, listing, sweep, list, smi, servers
+#               squeue, sacct, scontrol, nodes, listing, sweep, list, smi, servers, users
 . "$(dirname "$0")/lib.sh"
 write=
 if [ "${1:-}" = --write ]; then
@@ -21,7 +21,7 @@ case ${1:-60} in
 esac
 seconds=${1:-60}
 clients=(request chunked form multipart percent host header token knownhosts archive)
-machines=(squeue sacct scontrol nodes listing sweep list smi servers)
+machines=(squeue sacct scontrol nodes listing sweep list smi servers users)
 targets=("${@:2}")
 [ ${#targets[@]} -gt 0 ] || targets=("${clients[@]}" "${machines[@]}")
 require_swift
@@ -59,9 +59,9 @@ build_clients() {
   mv "$work/clients.new" "$work/clients"
 }
 
-# The connectors in one module with the targets; what they use is linked as swift build made it.
+# The connectors and the users file in one module with the targets; what they use is linked as swift build made it.
 build_machines() {
-  local sources=(Tests/Fuzz/Machines/*.swift connectors/{support,slurm,gpu}/Sources/*.swift) objects=() products module name
+  local sources=(Tests/Fuzz/Machines/*.swift Sources/Access/*.swift connectors/{support,slurm,gpu}/Sources/*.swift) objects=() products module name
   outdated "$work/machines" "${sources[@]}" || return 0
   say "building the program of: ${machines[*]}"
   swift build </dev/null
