@@ -223,12 +223,12 @@ struct SettlingTests {
   @Test("A caller waits for all of it no longer than it may")
   func callersTime() async throws {
     bench.configuration.submitTime = .milliseconds(300)
-    bench.configuration.settleTime = .seconds(5)
+    bench.configuration.settleTime = .seconds(600)
     bench.connector.change { $0.located = .failure(.unavailable("down")) }
     let service = try bench.service()
     let begin = ContinuousClock.now
     _ = try await lose(service)
-    #expect(ContinuousClock.now - begin < .seconds(4))
+    #expect(ContinuousClock.now - begin < .seconds(300))
   }
 }
 
