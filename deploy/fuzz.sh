@@ -1,14 +1,15 @@
 #!/bin/bash
 # Feeds what reads the bytes of others with inputs that libFuzzer makes up, under address sanitizer: the HTTP server, the
-# readers of tokens, key sets, known hosts files and archives, and the readers of what Slurm, nvidia-smi and the directories
-# of jobs say. Each target in turn; what is claimed of every input stands in Tests/Fuzz. The exit status is 0 only without a
-# finding. What was learnt is kept in .build/fuzz, so that the next run goes on from there.
+# readers of tokens, key sets, known hosts files and archives, the readers of what Slurm, nvidia-smi and the directories of
+# jobs say, and those of the users and servers files. Each target in turn; what is claimed of every input stands in
+# Tests/Fuzz. The exit status is 0 only without a finding. What was learnt is kept in .build/fuzz, so that the next run goes
+# on from there.
 #   deploy/fuzz.sh [--write] [SECONDS [TARGET...]]
 #     --write   puts the minimised inputs into Tests/Fuzz/corpus, and adds the executions to Tests/Fuzz/runs.txt and to the
 #               table in docs/reliability.md
 #     SECONDS   for each target, 60 by default
 #     TARGET    request, chunked, form, multipart, percent, host, header, token, knownhosts, archive;
-#               squeue, sacct, scontrol, nodes, listing, sweep, list, smi, servers
+#               squeue, sacct, scontrol, nodes, listing, sweep, list, smi, servers, users
 . "$(dirname "$0")/lib.sh"
 write=
 if [ "${1:-}" = --write ]; then
@@ -21,7 +22,7 @@ case ${1:-60} in
 esac
 seconds=${1:-60}
 clients=(request chunked form multipart percent host header token knownhosts archive)
-machines=(squeue sacct scontrol nodes listing sweep list smi servers)
+machines=(squeue sacct scontrol nodes listing sweep list smi servers users)
 targets=("${@:2}")
 [ ${#targets[@]} -gt 0 ] || targets=("${clients[@]}" "${machines[@]}")
 require_swift
@@ -63,10 +64,10 @@ build_clients() {
   mv "$work/clients.new" "$work/clients"
 }
 
-# The connectors in one module with the targets; what they use is linked as swift build made it.
+# The connectors and the users file in one module with the targets; what they use is linked as swift build made it.
 build_machines() {
   local sources objects=() products module name
-  mapfile -t sources < <(files Tests/Fuzz/Machines connectors/{support,slurm,gpu}/Sources)
+  mapfile -t sources < <(files Tests/Fuzz/Machines Sources/Access connectors/{support,slurm,gpu}/Sources)
   outdated "$work/machines" "${sources[@]}" || return 0
   say "building the program of: ${machines[*]}"
   swift build </dev/null

@@ -28,6 +28,9 @@ public final class Load: Sendable {
     var each: [String: Use] = [:]
   }
 
+  /// What counts of a streamed answer beside what its producer holds: a piece, escaped, and the buffers that it passes.
+  public static let streamBytes = 256 << 10
+
   public let limits: LoadLimits
   private let state = Mutex(State())
 
@@ -149,11 +152,8 @@ extension Response {
   /// Bytes that stay in memory until they are sent. Of a stream that is what its producer holds, which it says itself, and
   /// what is on its way to a slow reader.
   fileprivate var waitingBytes: Int {
-    if case .bytes(let bytes) = body { bytes.count } else { heldBytes + Self.onItsWay }
+    if case .bytes(let bytes) = body { bytes.count } else { heldBytes + Load.streamBytes }
   }
-
-  /// A piece of a stream, escaped, and the buffers that it passes.
-  private static let onItsWay = 256 << 10
 
   /// A response of which less waits than a socket takes at once.
   fileprivate var isShort: Bool { waitingBytes <= 65_536 && !isStream }

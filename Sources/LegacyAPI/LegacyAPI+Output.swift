@@ -14,20 +14,26 @@ extension LegacyAPI {
   func exitStatus(of job: Job, _ caller: Caller) async throws -> Response {
     let kept = try await service.answeredOutputSource(of: job)
     let output: OutputSource
+    var room: LoadShare?
     if let kept {
       output = kept
     } else {
+      // Once the output of an ended job is read, it counts as answered.
+      if job.state.isTerminal { room = try gate.reserve(answerBytes: Load.streamBytes, for: caller) }
       output = try await readingOutput(of: job, caller) { try await service.finalOutputSource(of: job) }
     }
     // The upstream has acted on the first answer.
     let told = try await service.toldEnd(of: job)
     let ending = told?.ending ?? job.ending
     let word = ending?.legacyWord ?? "F"
-    return try await response(
+    var response = try await response(
       of: [
         .int(ending?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
         [.string(""), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
       ], filledWith: OutputText(output), caller, key: output.fileVersion.map { "\(job.id) \($0)" })
+    // What is too long to be kept needs more room, which the gate counts.
+    if let room, output.heldBytes <= Self.longOutput { response.lease = room }
+    return response
   }
 
   /// What is answered to a submit: the script is shown, which is up to six times as long in JSON.
@@ -44,8 +50,7 @@ extension LegacyAPI {
   /// - Throws: 429 when too many answers to that caller wait, 503 when too many wait in all.
   func roomForAnswer(to submission: Submission, _ caller: Caller) throws(HTTPError) -> LoadShare? {
     let count = submission.shownScript.utf8.count
-    // A long one is sent bit by bit, each escaped on its way; the server holds some of them.
-    let bytes = count <= Self.longOutput ? 6 * count : count + (512 << 10)
+    let bytes = count <= Self.longOutput ? 6 * count : count + Load.streamBytes
     return bytes <= Self.longOutput ? nil : try gate.reserve(answerBytes: bytes, for: caller)
   }
 

@@ -192,9 +192,10 @@ def test_worst_of_one_user_and_one_network_is_bounded_and_keeps_nobody_out(bound
     assert most < RESIDENT, most
     assert set(statuses) <= {0, 200, 400, 409, 422, 429, 503}, statuses
     assert any(status in (400, 409, 422) for status in statuses)
-    # On a machine that is busy with others a call waits like that up to three times: to be sent, in Weir, to be received.
-    assert late < 0.05 + 3 * stall, (late, stall)
-    assert median < 0.05 + 3 * probe.stall(0.5), (median, probe.stall(0.5))
+    # A call waits for a processor several times: to be sent, in Weir's loop, beside Weir's work for the hostile user, and to
+    # be received. On a machine that is busy with others each may take as long as the probe's own waking.
+    assert late < 0.05 + 5 * stall, (late, stall)
+    assert median < 0.05 + 5 * probe.stall(0.5), (median, probe.stall(0.5))
     assert time.monotonic() - began < 120
 
 

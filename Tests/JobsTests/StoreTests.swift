@@ -228,7 +228,9 @@ struct DamageTests {
         count += 1
       }
     }
-    try await Task.sleep(for: .milliseconds(50))
+    while try await store.database.read({ try Job.fetchCount($0) }) == 0 {
+      try await Task.sleep(for: .milliseconds(5))
+    }
     let file = scratch.path + "/backup"
     _ = try JobStore.backup(directory: scratch.path, to: file)
     writer.cancel()

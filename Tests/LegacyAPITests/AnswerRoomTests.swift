@@ -1,6 +1,7 @@
 import Callers
 import Foundation
 import HTTP
+import Jobs
 import Testing
 
 @testable import LegacyAPI
@@ -32,6 +33,29 @@ struct AnswerRoomTests {
       let answered = try await bench.call(
         "/submit", Script.args(lines: script), as: .user("kirby@example.com"))
       #expect(answered.status == 200 && backend.current.submits == 1)
+    }
+  }
+
+  @Test("An end that cannot be answered does not count as answered", arguments: [10, 200_000])
+  func end(bytes: Int) async throws {
+    let backend = StagedConnector()
+    backend.change {
+      $0.sighting.state = .succeeded
+      $0.sighting.ending = .completed
+      $0.output = Array(repeating: UInt8(ascii: "x"), count: bytes)
+    }
+    try await Bench.run(backend, load: load()) { bench in
+      let (user, name) = (Bench.Sender.user("kirby@example.com"), "kirby@example.com")
+      let submitted = try await bench.submit()
+      await bench.look()
+      let job = try #require(bench.service.recent(JobKey(name: submitted.name, number: 1)))
+      var held: LoadShare? = try bench.api.gate.reserve(answerBytes: 90_000, for: .user(name))
+      #expect(try await bench.call("/exitstatus", submitted, as: user).status == 429)
+      #expect(try await bench.service.answeredOutputSource(of: job) == nil)
+      held = nil
+      #expect(held == nil)
+      #expect(try await bench.call("/exitstatus", submitted, as: user).status == 200)
+      #expect(try await bench.service.answeredOutputSource(of: job) != nil)
     }
   }
 

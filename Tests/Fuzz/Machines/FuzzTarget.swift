@@ -1,7 +1,7 @@
-/// The readers of what machines say, from the bytes to the report of a job that the engine takes: one program, made by
-/// `deploy/fuzz.sh`.
+/// The readers of what machines say, from the bytes to the report of a job that the engine takes, and of the files that
+/// administrators write: one program, made by `deploy/fuzz.sh`.
 enum FuzzTarget: String {
-  case squeue, sacct, scontrol, nodes, sweep, list, smi, servers, listing
+  case squeue, sacct, scontrol, nodes, sweep, list, smi, servers, users, listing
 
   func run(_ input: UnsafeRawBufferPointer) {
     let bytes = Array(input)
@@ -14,6 +14,7 @@ enum FuzzTarget: String {
     case .list: listProperty(bytes)
     case .smi: smiProperty(bytes)
     case .servers: serversProperty(bytes)
+    case .users: usersProperty(bytes)
     case .listing: listingProperty(bytes)
     }
   }
