@@ -75,11 +75,11 @@ def test_jobs_of_the_former_release(new_weir, rig):  # noqa: F811
     bodies = {
         "ends": gate.wait,
         "ended": late.wait,
-        "canceled": "touch hold; trap 'exit 1' TERM; while :; do sleep 0.1; done",
-        "deaf": "trap '' TERM; while :; do sleep 0.1; done",
-        "canceling": "trap '' TERM; while :; do sleep 0.1; done",
+        "canceled": "touch hold; exec 2>/dev/null; trap 'exit 1' TERM; while :; do sleep 0.1; done",
+        "deaf": "exec 2>/dev/null; trap '' TERM; while :; do sleep 0.1; done",
+        "canceling": "exec 2>/dev/null; trap '' TERM; while :; do sleep 0.1; done",
         "epilogue": "touch hold",
-        "orphan": "while :; do sleep 0.1; done",
+        "orphan": "exec 2>/dev/null; while :; do sleep 0.1; done",
     }
     submit = lambda name, body: weir.run_job(f"echo {name} >>{runs}; echo out {name}; {body}", gpus=0)  # noqa: E731
     jobs = {name: submit(name, body) for name, body in bodies.items()}

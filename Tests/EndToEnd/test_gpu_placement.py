@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from harness import wait_until
-from rig import free_port
+from rig import free_port, is_alive, parents
 from test_gpu import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401
 
 SHOW = "echo $PROCESS_NODENAME:$BARE_GPU"
@@ -81,20 +81,36 @@ def test_memory_that_is_freed_late_lets_no_job_pass(new_weir, rig):
 
 
 def test_jobs_are_seen_while_nvidia_smi_is_slow(new_weir, rig):
-    """Where the driver is loaded for each call, one takes seconds: jobs are looked at all the same."""
+    """It is asked apart from the jobs: one ends, and another starts and ends, during one call of it."""
     alpha = rig.server("alpha")
-    alpha.say("slow", "6")
     weir = new_weir(alpha).start()
     gate = rig.gate()
+    running = weir.run_job(gate.wait, gpus=0)
+    weir.await_running(running)
+    (alpha.smi / "hangs").touch()
     try:
-        running = weir.run_job(f"{gate.wait}", gpus=0)
-        weir.await_running(running, seconds=30)
-        began = time.monotonic()
+        # This one is waited for 20 s.
+        calls = wait_until(lambda: hanging(alpha), 30, 0.02)
         gate.open()
         assert word(weir, running) == "0 CD"
-        assert time.monotonic() - began < 30, "its end is seen when nvidia-smi has answered only"
+        assert word(weir, weir.run_job("true", gpus=0)) == "0 CD"
+        assert all(map(is_alive, calls)), "the jobs have waited for nvidia-smi"
     finally:
-        (alpha.smi / "slow").unlink()
+        (alpha.smi / "hangs").unlink()
+
+
+def hanging(server) -> list:
+    """The calls of nvidia-smi on a server that wait to answer: those that sleep."""
+    tree = parents()
+
+    def words(pid: int) -> list:
+        try:
+            return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return []
+
+    sleepers = [pid for pid in server.processes() if words(pid)[:2] == [b"sleep", b"0.1"]]
+    return [tree[pid] for pid in sleepers if any(word.endswith(b"/nvidia-smi") for word in words(tree.get(pid, 0)))]
 
 
 def test_a_full_disk_is_told_as_one(new_weir, rig):

@@ -139,3 +139,24 @@ def test_forged_wrappers(server):  # noqa: F811
             assert {name: attempt.cancel(grace=0) for name, attempt in lives.items()} == dict.fromkeys(lives, "asked")
             assert {attempt.end()[2] for attempt in lives.values()} == {"canceled"}
             until(lambda: {state[0] for state in server.sweep(*lives.values()).values()} == {"ended"})
+
+
+@pytest.mark.parametrize("server", ["dash", "bare"], indirect=True)
+def test_forged_sessions(server):  # noqa: F811
+    """A session that is older than the job is not the job's: it keeps it from nothing, and is left alone."""
+    older = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    ended, orphan = server.start("exit 3"), server.start("echo ready; exec sleep 60").said("ready")
+    ended.end()
+    until(lambda: not is_alive(ended.wrapper))
+    os.kill(orphan.wrapper, signal.SIGKILL)
+    until(lambda: not is_alive(orphan.wrapper))
+    leader = orphan.text("session").split()[0]
+    for attempt in (ended, orphan):
+        replace(attempt.directory / "session", who(older.pid))
+    states = server.sweep(ended, orphan)
+    assert states[ended.name][0] == "ended" and states[orphan.name] == ["orphaned", *orphan.record(), leader]
+    assert server.run("remove", ended.job, server.machine) == "removed\n"
+    assert orphan.cancel(grace=0) == "asked" and orphan.end()[2] == "canceled"
+    assert older.poll() is None
+    older.kill()
+    older.wait()

@@ -144,10 +144,23 @@ is_of_this_boot() {
   case " $1 " in *" $this_boot "*) ;; *) return 1 ;; esac
 }
 
+# After read_start, into `began`: the tick of this boot at which the wrapper began; 0 if that is not known.
+find_beginning() {
+  began=0
+  if [ "$start_status" != 0 ] || ! is_of_this_boot "$start"; then return; fi
+  began=${start#* }
+  began=${began%% *}
+}
+
 # Whether `leader` and `since` can be a session of the job: it is ours, and no older than the wrapper where that is
 # known. Else a job that writes there of somebody else's would never end, since that one's processes cannot be.
 is_session() {
-  [ -z "$own_ticks" ] || [ "$since" -ge "$own_ticks" ] || return
+  began=$own_ticks
+  if [ -z "$began" ]; then
+    read_start ''
+    find_beginning
+  fi
+  [ "$since" -ge "$began" ] || return
   stat_of "$leader"
   [ -z "$stat" ] || { is_alive "$leader" "$since" && kill -s 0 "$leader" 2>/dev/null; } || is_dying
 }
@@ -163,7 +176,7 @@ is_dying() { case $stat in [ZX]*) ;; *) return 1 ;; esac }
 find_left() {
   pattern="WEIR_JOB_ID=$id" leader=0 since=0
   [ "$1" != guarded ] || pattern="WEIR_(JOB_ID|GUARDS)=$id"
-  find_unsound session
+  find_unsound session start .start
   # shellcheck disable=SC2086 # words are wanted
   if read_record session; then
     set -- "$1" $record

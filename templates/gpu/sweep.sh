@@ -114,8 +114,10 @@ find_processes() {
     done
     ;;
   esac
-  # shellcheck disable=SC2086 # records are words
-  if read_record "$2/session" && is_alive $record && kill -s 0 "${record%% *}" 2>/dev/null; then
+  find_beginning
+  # shellcheck disable=SC2086,SC2154 # records are words; records.sh
+  if read_record "$2/session" && is_alive $record && [ "${record##* }" -ge "$began" ] &&
+    kill -s 0 "${record%% *}" 2>/dev/null; then
     case $left, in *",${record%% *},"*) ;; *) left=$left,${record%% *} ;; esac
   fi
   left=${left#,}

@@ -272,20 +272,8 @@ public final class GPUConnector: Connector {
   public func removeFiles(_ job: Job) async throws(BackendError) { try await remove(job, keepingWork: false) }
 
   private func remove(_ job: Job, keepingWork: Bool) async throws(BackendError) {
-    var agents: [ServerAgent] = []
-    if !job.nodes.isEmpty, !isOutOfReach(job) { agents.append(try await agent(of: job)) }
-    if job.attempt > 1, let fleet = fleet.value {
-      // What no file names and nobody reaches may never come back.
-      agents += fleet.agents.value.filter { $0.isListed || $0.agent.status.value.failure == nil }.map(\.agent)
-        .filter { $0.name != job.nodes.first }
-    }
-    var failure: BackendError?
-    for agent in agents {
-      do throws(BackendError) { try await agent.remove(job, keepingWork: keepingWork) } catch {
-        failure = failure ?? error
-      }
-    }
-    if let failure { throw failure }
+    let home = job.nodes.isEmpty || isOutOfReach(job) ? nil : try await agent(of: job)
+    try await Fleet.remove(job, from: home, and: fleet.value?.agents.value ?? [], keepingWork: keepingWork)
   }
 
   public func list(

@@ -59,3 +59,14 @@ struct LookPause {
     return min(max(most, cost), max(Self.least, cost) * (1 << min(10, max(0, vain - 2))))
   }
 }
+
+/// The pause between two sweeps of all jobs of a server.
+enum SweepPause {
+  /// Each sweep renews the owner record, which others take over once it is unchanged for a minute.
+  static let most = Duration.seconds(20)
+
+  /// - Parameters:
+  ///   - cost: how long the last sweep took. It takes at most a fifth of the time, as far as ``most`` allows.
+  ///   - interval: the least pause.
+  static func after(cost: Duration, interval: Duration) -> Duration { min(max(interval, cost * 5), most) }
+}

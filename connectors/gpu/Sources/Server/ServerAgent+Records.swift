@@ -20,6 +20,18 @@ extension ServerAgent {
   /// even so: void.sh sees whether anything of it lives.
   func hasRun(_ job: Job) -> Bool { job.startedAt != nil && job.state != .canceling }
 
+  /// What a sweep says of an attempt, by what was seen before. A job can name another machine in its records and remove
+  /// the others; one that was seen to run on this machine has left no records then.
+  func corrected(_ state: AttemptState, of attempt: AttemptID) -> AttemptState {
+    guard let machine = status.value.facts?.machine else { return state }
+    switch state {
+    case .running, .suspended, .orphaned: ranOn[attempt] = machine
+    case .elsewhere where ranOn[attempt] == machine: return .gone
+    default: break
+    }
+    return state
+  }
+
   /// Says of which jobs the records are damaged.
   func noteDamage(_ answer: SweepAnswer) {
     let before = status.value.damaged

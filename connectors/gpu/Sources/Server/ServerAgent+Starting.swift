@@ -82,6 +82,7 @@ extension ServerAgent {
     switch answer {
     case .started(let record):
       (startFailures, quarantines) = (0, 0)
+      ranOn[job.attemptID] = facts.machine
       let sighting = sighting(of: job, .running(record), now: record.time ?? Date())
       await board.report(sighting.map { [job.key: $0] } ?? [:], at: Date())
       Checkpoint.reach("start.written")

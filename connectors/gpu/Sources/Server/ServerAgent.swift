@@ -54,6 +54,8 @@ actor ServerAgent {
   var rootClaim = RootClaim()
   /// Since when an attempt is seen that has begun nothing.
   var claimed: [AttemptID: ContinuousClock.Instant] = [:]
+  /// On which machine an attempt was seen to run: an address may lead to several.
+  var ranOn: [AttemptID: String] = [:]
 
   init(
     _ spec: ServerSpec, runner: any Runner, board: JobBoard, recall: FleetRecall,
@@ -126,9 +128,7 @@ actor ServerAgent {
         pause = max(.zero, nextSweep - .now)
       } else {
         try await sweepAll(began)
-        // A look costs at most a fifth of the time, but each renews the owner record, which others take over once it is
-        // unchanged for a minute.
-        pause = min(max(pause, (.now - began) * 5), .seconds(20))
+        pause = SweepPause.after(cost: .now - began, interval: pause)
         nextSweep = .now + pause
         let interval = nextSweep - began
         status.change { $0.lookInterval = interval }
@@ -271,7 +271,8 @@ actor ServerAgent {
     var sightings: [JobKey: Sighting] = [:]
     var missing: Set<JobKey> = []
     for job in jobs {
-      guard let state = answer.attempts[job.attemptID] else { continue }
+      guard let said = answer.attempts[job.attemptID] else { continue }
+      let state = corrected(said, of: job.attemptID)
       if let sighting = sighting(of: job, state, now: answer.now) { sightings[job.key] = sighting }
       if isMissing(job, state) { missing.insert(job.key) }
       follow(job, state)
@@ -287,6 +288,7 @@ actor ServerAgent {
     release(before.filter { strangers[$0.key] == nil }.values.flatMap { $0.sighting.devices ?? [] })
     let known = Set(self.jobs.value.values.map(\.attemptID))
     for id in claimed.keys where !known.contains(id) { claimed[id] = nil }
+    for id in ranOn.keys where !known.contains(id) { ranOn[id] = nil }
     for key in canceled.keys where self.jobs.value[key] == nil { canceled[key] = nil }
     await board.report(sightings, at: Date())
     return missing
