@@ -4,58 +4,17 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import time
 
 import pytest
-from harness import BINARY, Weir, base64_text, job_name, wait_until
-from rig import SUCCESS, GPUWeir, LocalWeir, Rig, is_alive, job_text, kill
+from gpu_fixtures import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401 (fixtures)
+from harness import Weir, base64_text, job_name, wait_until
+from rig import SUCCESS, LocalWeir, Rig, is_alive, job_text, kill
 
 import gpu as chaos  # of deploy/chaos, which rig puts on the path
 from proxy import Fault
-
-
-@pytest.fixture(scope="session", autouse=True)
-def timed_out():
-    """Takes the place of the one in conftest.py, for which there must be a cluster."""
-
-
-@pytest.fixture(autouse=True)
-def no_jobs_left():
-    """Likewise: jobs on the servers end with them."""
-
-
-@pytest.fixture(scope="session")
-def rig():
-    assert BINARY.exists(), f"no program at {BINARY}: build it, or set WEIR_BINARY"
-    rig = Rig()
-    yield rig
-    rig.remove()
-
-
-@pytest.fixture
-def new_weir(rig, tmp_path):
-    """Makes a Weir of the test's own for the servers of these names."""
-    made = []
-
-    def make(*servers, **changes) -> GPUWeir:
-        directory = tmp_path / f"weir{len(made)}"
-        directory.mkdir()
-        found = [rig.server(name) if isinstance(name, str) else name for name in servers]
-        made.append(GPUWeir(rig, directory, found, **changes))
-        return made[-1]
-
-    yield make
-    for weir in made:
-        if weir.process and weir.process.poll() is None:
-            weir.kill()
-    for server in rig.servers.values():
-        server.end_all()
-        server.set_apps()
-        if server.process.poll() is not None:
-            server.start()
 
 
 @pytest.fixture
@@ -85,12 +44,6 @@ def test_placements(weir, rig):
     for gate in gates:
         gate.open()
     assert {tuple(weir.end(job)[2])[1] for job in jobs} == {"<< termination state: CD -- see STDOUT for job errors >>"}
-
-
-def word(weir, job, seconds: float = 40) -> str:
-    """How a job ended, as the upstream is told: its code and its state."""
-    code, _, (_, state) = weir.end(job, seconds)
-    return f"{code} {re.search('state: ([A-Z]+) ', state)[1]}"
 
 
 def test_order_across_a_restart(new_weir, rig):
