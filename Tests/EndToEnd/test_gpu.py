@@ -558,9 +558,8 @@ def test_host_keys_and_logins_are_checked(new_weir, rig):
     assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("beta")
     server.options = {"AuthorizedKeysFile": "/dev/null"}
     server.restart()
-    # The pause after a wrong host key is long: a Weir that is started anew asks at once.
-    weir.kill()
-    weir.start(ready=False)
+    # The pause after a wrong host key is long: when the servers file is touched, the server is asked at once.
+    weir.servers_file.touch()
     wait_until(lambda: "is not accepted there" in weir.warnings())
     assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("beta")
     server.options = {}
@@ -568,9 +567,13 @@ def test_host_keys_and_logins_are_checked(new_weir, rig):
     time.sleep(2)
     # A key that was refused is not offered again before the servers file is touched.
     assert "is not accepted there" in weir.warnings()
+    gate = rig.gate()
+    weir.await_running(weir.run_job(gate.wait, gpus=2))
     weir.servers_file.touch()
-    wait_until(lambda: "strict" not in weir.warnings())
+    # The other server is full, so that the job waits for this one.
     assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("strict")
+    wait_until(lambda: "strict" not in weir.warnings())
+    gate.open()
 
 
 @pytest.mark.parametrize("sessions", [1, 2])
