@@ -338,6 +338,11 @@ def test_a_network_that_swallows_everything(new_weir, rig):
     """A server that is out of reach for a while: its jobs go on, their true times are told, and the others notice nothing."""
     distant, alpha = rig.server("distant"), rig.server("alpha")
     weir = new_weir(distant, alpha).start()
+    # Beside it, since both take their time: one that starts while a server is away runs jobs on the others all the same.
+    absent = rig.server("absent")
+    absent.stop()
+    started = new_weir(absent, "beta").start(ready=False)
+    waiting = started.run_job("echo $PROCESS_NODENAME")
     gates = rig.gate(), rig.gate()
     brief, lasting = weir.run_job(gates[0].wait), weir.run_job(gates[1].wait)
     weir.await_running(brief, lasting)
@@ -361,6 +366,7 @@ def test_a_network_that_swallows_everything(new_weir, rig):
         assert weir.output(late).startswith("alpha")
     finally:
         distant.proxy.unblock()
+    assert started.output(waiting).startswith("beta")
     assert word(weir, brief, 60) == "0 CD"
     assert seconds(weir, brief) <= ended - began + 3 < time.time() - began
     wait_until(lambda: "distant: " not in weir.warnings(), 60)
