@@ -113,6 +113,12 @@ def wait_until(condition, seconds: float = 20, every: float = 0.1):
         time.sleep(every)
 
 
+def promises_are_kept(result: dict):
+    """Of a run of deploy/chaos. Each broken promise is shown in full: pytest shortens a message that is no text."""
+    broken = [f"{kind}: {sentence}" for kind in ("lost", "doubled", "faults") for sentence in result[kind]]
+    assert not broken, "\n".join(broken)
+
+
 serials = itertools.count()
 names = []
 
@@ -205,6 +211,11 @@ class Weir:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(5)
+
+    def stop_faults(self) -> list:
+        """Stops it; what is wrong with how it ended, as a sentence."""
+        status = self.stop()
+        return [f"ended with {status}, not 0: {self.log[-1000:]}"] if status else []
 
     def damage(self) -> list:
         """What PRAGMA integrity_check says of a copy, since opening it would do the recovery that is Weir's own to do."""

@@ -5,7 +5,7 @@ import statistics
 import sys
 
 import pytest
-from harness import REPOSITORY
+from harness import REPOSITORY, promises_are_kept
 
 sys.path.insert(0, str(REPOSITORY / "deploy/chaos"))
 import daemons  # noqa: E402
@@ -17,15 +17,18 @@ from proxy import Fault  # noqa: E402
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 
-def promises_are_kept(result: dict):
-    assert not result["lost"] and not result["doubled"] and not result["faults"], result
+def test_every_broken_promise_is_shown_in_full():
+    faults = [f"job{number}: {'x' * 200} end{number}" for number in range(10)]
+    with pytest.raises(AssertionError) as failure:
+        promises_are_kept({"jobs": 10, "lost": faults[:3], "doubled": faults[3:5], "faults": faults[5:]})
+    assert all(fault in str(failure.value) for fault in faults), failure.value
 
 
 def test_killed_at_every_step(cluster, tmp_path):
     result = kills.run(cluster, tmp_path, 2 * len(kills.points()), 2)
     promises_are_kept(result)
     unreached = [name for name, count in result["kills of each step"].items() if count == 0]
-    assert not unreached, result
+    assert not unreached, f"not reached: {unreached}"
 
 
 def test_bad_network(cluster, tmp_path):

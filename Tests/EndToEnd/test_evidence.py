@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import socket
 import sqlite3
 import subprocess

@@ -4,58 +4,17 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import time
 
 import pytest
-from harness import BINARY, Weir, base64_text, job_name, wait_until
-from rig import SUCCESS, GPUWeir, LocalWeir, Rig, is_alive, job_text, kill
+from gpu_fixtures import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401 (fixtures)
+from harness import Weir, base64_text, job_name, promises_are_kept, wait_until
+from rig import SUCCESS, LocalWeir, Rig, is_alive, job_text, kill
 
 import gpu as chaos  # of deploy/chaos, which rig puts on the path
 from proxy import Fault
-
-
-@pytest.fixture(scope="session", autouse=True)
-def timed_out():
-    """Takes the place of the one in conftest.py, for which there must be a cluster."""
-
-
-@pytest.fixture(autouse=True)
-def no_jobs_left():
-    """Likewise: jobs on the servers end with them."""
-
-
-@pytest.fixture(scope="session")
-def rig():
-    assert BINARY.exists(), f"no program at {BINARY}: build it, or set WEIR_BINARY"
-    rig = Rig()
-    yield rig
-    rig.remove()
-
-
-@pytest.fixture
-def new_weir(rig, tmp_path):
-    """Makes a Weir of the test's own for the servers of these names."""
-    made = []
-
-    def make(*servers, **changes) -> GPUWeir:
-        directory = tmp_path / f"weir{len(made)}"
-        directory.mkdir()
-        found = [rig.server(name) if isinstance(name, str) else name for name in servers]
-        made.append(GPUWeir(rig, directory, found, **changes))
-        return made[-1]
-
-    yield make
-    for weir in made:
-        if weir.process and weir.process.poll() is None:
-            weir.kill()
-    for server in rig.servers.values():
-        server.end_all()
-        server.set_apps()
-        if server.process.poll() is not None:
-            server.start()
 
 
 @pytest.fixture
@@ -85,12 +44,6 @@ def test_placements(weir, rig):
     for gate in gates:
         gate.open()
     assert {tuple(weir.end(job)[2])[1] for job in jobs} == {"<< termination state: CD -- see STDOUT for job errors >>"}
-
-
-def word(weir, job, seconds: float = 40) -> str:
-    """How a job ended, as the upstream is told: its code and its state."""
-    code, _, (_, state) = weir.end(job, seconds)
-    return f"{code} {re.search('state: ([A-Z]+) ', state)[1]}"
 
 
 def test_order_across_a_restart(new_weir, rig):
@@ -385,6 +338,11 @@ def test_a_network_that_swallows_everything(new_weir, rig):
     """A server that is out of reach for a while: its jobs go on, their true times are told, and the others notice nothing."""
     distant, alpha = rig.server("distant"), rig.server("alpha")
     weir = new_weir(distant, alpha).start()
+    # Beside it, since both take their time: one that starts while a server is away runs jobs on the others all the same.
+    absent = rig.server("absent")
+    absent.stop()
+    started = new_weir(absent, "beta").start(ready=False)
+    waiting = started.run_job("echo $PROCESS_NODENAME")
     gates = rig.gate(), rig.gate()
     brief, lasting = weir.run_job(gates[0].wait), weir.run_job(gates[1].wait)
     weir.await_running(brief, lasting)
@@ -408,6 +366,7 @@ def test_a_network_that_swallows_everything(new_weir, rig):
         assert weir.output(late).startswith("alpha")
     finally:
         distant.proxy.unblock()
+    assert started.output(waiting).startswith("beta")
     assert word(weir, brief, 60) == "0 CD"
     assert seconds(weir, brief) <= ended - began + 3 < time.time() - began
     wait_until(lambda: "distant: " not in weir.warnings(), 60)
@@ -605,9 +564,8 @@ def test_host_keys_and_logins_are_checked(new_weir, rig):
     assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("beta")
     server.options = {"AuthorizedKeysFile": "/dev/null"}
     server.restart()
-    # The pause after a wrong host key is long: a Weir that is started anew asks at once.
-    weir.kill()
-    weir.start(ready=False)
+    # The pause after a wrong host key is long: when the servers file is touched, the server is asked at once.
+    weir.servers_file.touch()
     wait_until(lambda: "is not accepted there" in weir.warnings())
     assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("beta")
     server.options = {}
@@ -615,9 +573,13 @@ def test_host_keys_and_logins_are_checked(new_weir, rig):
     time.sleep(2)
     # A key that was refused is not offered again before the servers file is touched.
     assert "is not accepted there" in weir.warnings()
+    gate = rig.gate()
+    weir.await_running(weir.run_job(gate.wait, gpus=2))
     weir.servers_file.touch()
-    wait_until(lambda: "strict" not in weir.warnings())
+    # The other server is full, so that the job waits for this one.
     assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("strict")
+    wait_until(lambda: "strict" not in weir.warnings())
+    gate.open()
 
 
 @pytest.mark.parametrize("sessions", [1, 2])
@@ -993,5 +955,5 @@ def test_local_never_runs_as_root(tmp_path):
 def test_killed_again_and_again(rig, tmp_path):
     """The short form of deploy/chaos.sh gpu."""
     result = chaos.run(rig, tmp_path, 8, pause=3, blocked=3)
-    assert not result["lost"] and not result["doubled"] and not result["faults"], result
-    assert result["restarts"] and result["outages"] and result["given"] > 10, result
+    promises_are_kept(result)
+    assert result["restarts"] and result["outages"] and result["given"] > 10, str(result)

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 import time
 
+from gpu_fixtures import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401 (fixtures)
 from harness import wait_until
 from rig import free_port, is_alive, parents
-from test_gpu import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401
 
 SHOW = "echo $PROCESS_NODENAME:$BARE_GPU"
 

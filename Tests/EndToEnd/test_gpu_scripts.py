@@ -8,20 +8,15 @@ import signal
 import socket
 import string
 import subprocess
-import threading
 import time
 
 import pytest
+from gpu_fixtures import timed_out  # noqa: F401 (a fixture)
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "templates/gpu"
 STAND_IN = pathlib.Path(__file__).with_name("nvidia-smi")
 BOOT = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def timed_out():
-    """Takes the place of the one in conftest.py, for which there must be a cluster."""
 
 
 def text_of(script: str) -> str:

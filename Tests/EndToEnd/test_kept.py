@@ -6,17 +6,10 @@ import shutil
 import time
 
 import pytest
+from gpu_fixtures import new_weir, no_jobs_left, rig, timed_out  # noqa: F401 (fixtures)
 from harness import wait_until
-from rig import Rig, job_text
-from test_gpu import new_weir, no_jobs_left, timed_out  # noqa: F401 (fixtures)
+from rig import job_text
 from test_gpu_scripts import new_id, roots, server  # noqa: F401 (fixtures)
-
-
-@pytest.fixture(scope="module")
-def rig():
-    rig = Rig()
-    yield rig
-    rig.remove()
 
 
 def reason(weir, job) -> str:

@@ -4,8 +4,6 @@ import Testing
 
 @testable import HTTP
 
-private let get = "GET /live HTTP/1.1\r\nHost: a\r\n\r\n"
-
 @Suite("Connection")
 struct ConnectionTests {
   @Test(

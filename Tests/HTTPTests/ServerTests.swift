@@ -4,8 +4,6 @@ import Testing
 
 @testable import HTTP
 
-private let get = "GET /live HTTP/1.1\r\nHost: a\r\n\r\n"
-
 @Suite("Server")
 struct ServerTests {
   @Test("an address that cannot be listened on is a clear error")

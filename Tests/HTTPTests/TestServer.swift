@@ -5,6 +5,9 @@ import Testing
 
 @testable import HTTP
 
+/// A request that every ``TestServer`` answers.
+let get = "GET /live HTTP/1.1\r\nHost: a\r\n\r\n"
+
 /// A server on a free port, with the routes the tests ask for.
 struct TestServer: Sendable {
   let server: Server

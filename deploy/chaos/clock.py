@@ -130,7 +130,7 @@ class Subject:
         deadline = time.monotonic() + seconds
         while order.answer is None:
             if time.monotonic() > deadline:
-                self.faults.append(f"{order.name}: never answered")
+                self.faults.append(f"{order.name}: never answered: {order.last}")
                 return
             self.upstream.submit(order)
             time.sleep(0.5)
@@ -175,9 +175,7 @@ class Subject:
     def finish(self):
         self.upstream.settle()
         tally = self.upstream.count()
-        if self.weir.stop() != 0:
-            self.faults.append("did not end with status 0")
-        self.upstream.faults += self.weir.damage()
+        self.upstream.faults += self.weir.stop_faults() + self.weir.damage()
         return tally
 
     def close(self):

@@ -43,6 +43,7 @@ class Order:
             self.gpus,
         )
         self.answer = None
+        self.last = "nothing"  # what /submit, or later /exitstatus, said last
         self.is_canceled = False
         self.end = None
 
@@ -98,6 +99,8 @@ class Flow:
                 waiting.append(self.orders[-1])
             for order in waiting:
                 answer = self.call(self.weir.try_submit, order.text, order.name, bearer=bearer)
+                if answer:
+                    order.last = f"{answer.status} {answer.body[:200]}"
                 if answer and answer.status == 200:
                     order.answer = answer.json()
                 elif answer and answer.status not in (503, 429):
@@ -117,6 +120,8 @@ class Flow:
                     answer = self.call(self.weir.post, "/terminate", order.args)
                     order.is_canceled = bool(answer and answer.status == 200)
                 answer = self.call(self.weir.post, "/exitstatus", order.args)
+                if answer:
+                    order.last = f"{answer.status} {answer.body[:200]}"
                 if answer and answer.status == 200:
                     order.end = answer.json()
                 elif answer and answer.status == 409 and listed is not None and order.name not in listed:
@@ -143,7 +148,8 @@ class Flow:
         for order in self.orders:
             begun, ended = order.lines("begin"), order.lines("end")
             if order.answer is None or order.end is None:
-                lost.append(f"{order.name}: answer {order.answer and order.answer[0]}, no end, {len(begun)} runs")
+                lost.append(
+                    f"{order.name}: answer {order.answer and order.answer[0]}, no end, {len(begun)} runs; last {order.last}")
                 continue
             code, lasted, (output, state) = order.end
             if len(begun) > 1:
@@ -240,8 +246,7 @@ def run(rig: Rig, directory: pathlib.Path, times: int, pause: float, blocked: fl
     if weir.process.poll() is not None:
         weir.start(ready=False)
     flow.settle()
-    if weir.stop() != 0:
-        flow.fault("did not end with status 0")
+    flow.faults += weir.stop_faults()
     flow.faults += weir.damage()
     return {
         "kills": times, "restarts": troubles.restarts, "outages": troubles.outages, "reached": reached,

@@ -125,9 +125,7 @@ class Victim:
         self.weir.start()
         self.upstream.settle()
         tally = self.upstream.count()
-        if self.weir.stop() != 0:
-            self.upstream.faults.append("did not end with status 0")
-        self.upstream.faults += self.weir.damage()
+        self.upstream.faults += self.weir.stop_faults() + self.weir.damage()
         self.upstream.clean()
         return tally
 

@@ -45,7 +45,7 @@ class Order:
         self.answer = None  # the body of the first 200
         self.refused = False
         self.end = None
-        self.last = "nothing"  # what /exitstatus said last
+        self.last = "nothing"  # what /submit, or later /exitstatus, said last
         self.made = time.monotonic()
 
     @property
@@ -94,8 +94,10 @@ class Upstream:
         more = {"held": True} if order.held else {}
         try:
             answer = self.weir.try_submit(order.text, order.name, bearer=tokens.get(), **more)
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
+            order.last = repr(error)
             return 0
+        order.last = f"{answer.status} {answer.body[:300]}"
         if answer.status == 200:
             if order.answer is None:
                 order.answer = answer.body
@@ -165,7 +167,7 @@ class Upstream:
             time.sleep(0.3)
         for order in self.orders:
             if order.answer is None and not order.refused:
-                self.faults.append(f"{order.name}: never answered")
+                self.faults.append(f"{order.name}: never answered: {order.last}")
             elif order.answer is not None and order.end is None:
                 self.faults.append(f"{order.name}: never ended: {order.last}")
 
