@@ -7,7 +7,7 @@ import subprocess
 
 from harness import wait_until
 from rig import PATH, kill, parents
-from test_gpu import new_weir, no_jobs_left, rig, timed_out  # noqa: F401
+from gpu_fixtures import new_weir, no_jobs_left, rig, timed_out  # noqa: F401
 from test_gpu_scripts import processes_with
 
 FORMER = pathlib.Path(__file__).with_name("former")

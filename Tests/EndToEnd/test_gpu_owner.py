@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from harness import wait_until
-from test_gpu import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401
+from gpu_fixtures import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401
 
 
 def test_a_copy_of_a_state_directory_is_another_weir(new_weir, rig):  # noqa: F811
