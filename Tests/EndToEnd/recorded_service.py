@@ -1,12 +1,15 @@
 """The recorded calls that need no job: the service itself, refusals, and a service in trouble."""
 
+import itertools
 import json
 import re
 import subprocess
 
 from harness import REPOSITORY, Job, base64_text, wait_until
-from recorder import FORM, JOB_CALLS, NAME, REQUESTS, UNKNOWN, Recorder
+from recorder import FORM, JOB_CALLS, NAME, REQUESTS, UNKNOWN, RecordedWeir, Recorder
 from rig import free_port
+from stores import restore
+from test_store import fill
 
 
 def service(r: Recorder):
@@ -272,3 +275,44 @@ def open_to_all(r: Recorder):
     r.send("running", f"GET /running HTTP/1.1\r\n{host}\r\n".encode())
     r.send("ready", f"GET /ready HTTP/1.1\r\n{host}\r\n".encode())
     r.send("foreign-site", f"GET /running HTTP/1.1\r\n{host}Sec-Fetch-Site: cross-site\r\n\r\n".encode())
+
+
+def in_doubt(r: Recorder):
+    """Calls about a job of which nobody knows whether its submit was accepted: one of an older store."""
+
+    class Restored(RecordedWeir):
+        def start(self, ready: bool = True):
+            self.jobs = {name: Job(name, id, "", number) for name, number, id, _ in restore("dummy", self.directory / "state")}
+            return super().start(ready)
+
+    job = r.start(kind=Restored).jobs["in-doubt"]
+    for name in JOB_CALLS:
+        r.call(name, "POST", f"/{name}", job.args)
+    for name in ("ping", "info", "tail", "abort"):
+        r.call(f"request-{name}", "GET", f"/request/{job.name}/{job.number}/{job.id}/{name}")
+
+
+def full_disk(r: Recorder):
+    """A state directory on a disk that is full."""
+    disk = r.directory / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "none", disk], check=True)
+    try:
+        r.start(WEIR_STATE_DIR=disk / "state")
+        job = Job(NAME, *r.weir.post("/submit", r.submission(NAME)).json())
+        r.learn(job.id)
+        r.await_list("/running", job)
+        fill(disk)
+        numbers = itertools.count(2)
+        # The database's log may have room for some more.
+        wait_until(lambda: r.weir.post("/submit", r.submission(NAME, number=next(numbers))).status == 503, 20, 0)
+        wait_until(lambda: r.weir.get("/ready").status == 503, 20, 0.05)
+        r.call("submit", "POST", "/submit", r.submission("refused"))
+        r.call("live", "GET", "/live", key=None)
+        r.call("ready", "GET", "/ready")
+        r.call("ready-stranger", "GET", "/ready", key=None)
+        r.call("gc", "GET", "/gc")
+        r.call("runstatus", "POST", "/runstatus", job.args)
+    finally:
+        r.close()
+        subprocess.run(["umount", "-l", disk], check=True)

@@ -1,7 +1,7 @@
 """Every call of the HTTP API, answered as it was when it was recorded: the files in recorded/, one a call.
 
 They hold what clients of the legacy API rely on: status, header fields and, of a 2xx answer, each byte of the body. Most
-scenes run on the connectors dummy and local; the scenes gpu-servers and slurm-cluster need root and the test cluster.
+scenes run on the connectors dummy and local; others need root, and slurm-cluster the test cluster.
 
     python3 Tests/EndToEnd/test_recorded.py --record [SCENE...]      writes the files again
 """
@@ -24,7 +24,8 @@ SCENES = {
     for scene in (
         recorded_service.service, recorded_service.metrics, recorded_service.credentials, recorded_service.paths,
         recorded_service.malformed, recorded_service.bodies, recorded_service.directories, recorded_service.open_to_all,
-        recorded_service.standby, recorded_service.unreachable, recorded_jobs.submit, recorded_jobs.submit_refused,
+        recorded_service.standby, recorded_service.unreachable, recorded_service.in_doubt,
+        recorded_service.full_disk, recorded_jobs.submit, recorded_jobs.submit_refused,
         recorded_jobs.idempotency, recorded_jobs.waiting, recorded_jobs.running, recorded_jobs.ends,
         recorded_jobs.this_machine, recorded_jobs.interactive, recorded_backends.gpu_servers,
         recorded_backends.slurm_cluster,
@@ -89,8 +90,6 @@ NOT_RECORDED = {
     "internal_error": "a fault of the program",
     "job_not_started": "no call asks for the results of a job",
     "service_ending": "no call opens a tunnel",
-    "store_unavailable": "takes a full disk: test_store.py",
-    "submit_unsettled": "takes a connection that breaks in the middle: test_outages.py",
     "too_many_bodies": "takes megabytes of unfinished bodies: test_memory.py",
     "too_many_connections": "takes many connections: test_limits.py",
     "too_many_failures": "takes a thousand answers that wait",
