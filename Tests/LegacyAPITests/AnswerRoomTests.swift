@@ -1,6 +1,7 @@
 import Callers
 import Foundation
 import HTTP
+import JobModel
 import Jobs
 import Testing
 
