@@ -157,6 +157,8 @@ struct Service {
     if let route = record.route { metadata["route"] = "\(route)" }
     if let caller = record.caller { metadata["caller"] = "\(caller)" }
     if let job = record.jobID { metadata["job"] = "\(job)" }
+    if let code = record.code { metadata["code"] = "\(code)" }
+    if let detail = record.detail { metadata["reason"] = "\(detail)" }
     if record.isCutOff { metadata["cut-off"] = "true" }
     logger.log(level: level, "request", metadata: metadata)
   }
