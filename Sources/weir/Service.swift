@@ -203,10 +203,10 @@ struct Service {
   ) throws -> (any Connector, ConnectionPool?) {
     switch settings.connector {
     case .slurm:
-      let pool = pool(settings, logger)
+      let pool = pool(settings, file: settings.text("WEIR_USERS_FILE"), logger)
       return (slurm(settings, users, pool), pool)
     case .gpu:
-      let pool = pool(settings, logger)
+      let pool = pool(settings, file: settings.text("WEIR_SERVERS_FILE"), logger)
       let place = GPUConnector.Place.servers(
         path: settings.text("WEIR_SERVERS_FILE"), passphrase: settings.text("WEIR_SSH_PASSPHRASE"), pool: pool)
       return (try gpu(settings, place, logger), pool)
@@ -224,12 +224,17 @@ struct Service {
     }
   }
 
-  private static func pool(_ settings: Settings, _ logger: Logger) -> ConnectionPool {
+  /// - Parameter file: the one whose change has refused keys offered again.
+  private static func pool(_ settings: Settings, file: String, _ logger: Logger) -> ConnectionPool {
     let knownHosts = settings.text("WEIR_SSH_KNOWN_HOSTS")
+    var configuration = PoolConfiguration()
+    // The users file may be missing, and `touch` would make an empty one.
+    let touch = FileManager.default.fileExists(atPath: file) ? "run `touch \(ShellQuoting.quote(file))` or " : ""
+    configuration.retryHint = "then \(touch)send SIGHUP to Weir, since a refused key is not offered again before"
     return ConnectionPool(
       hostKeys: knownHosts.isEmpty
         ? .trustOnFirstUse(path: settings.text("WEIR_STATE_DIR") + "/known_hosts") : .knownHosts(path: knownHosts),
-      logger: logger)
+      configuration: configuration, logger: logger)
   }
 
   private static func slurm(_ settings: Settings, _ users: UserDirectory, _ pool: ConnectionPool) -> SlurmConnector {
