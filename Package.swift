@@ -74,7 +74,7 @@ let package = Package(
     .target(
       name: "Jobs",
       dependencies: [
-        "Archives", "CLibCrypto", "CProcess",
+        "Archives", "CLibCrypto", "CProcess", "Support",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
