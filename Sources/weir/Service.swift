@@ -17,6 +17,8 @@ import Tokens
 /// Why Weir cannot start, though its settings are right.
 struct StartError: Error, CustomStringConvertible {
   let description: String
+  /// The exit status: 78 (EX_CONFIG) where only another setting helps.
+  var status: Int32 = 1
 }
 
 /// The running program: everything wired as the settings say.
@@ -120,8 +122,8 @@ struct Service {
     configuration.sender = { [gate] in gate.sender(of: $0) }
     let server = Server(configuration: configuration, router: router, logger: logger)
     await standby.end()
-    do { try server.start() } catch { throw StartError(description: "\(error)") }
     let address = settings.text("WEIR_BIND_ADDRESS")
+    do { try server.start() } catch { throw StartError(listening: error, on: address) }
     logger.notice(
       "listening on \(address.contains(":") ? "[\(address)]" : address):\(server.port)",
       metadata: ["version": "\(Weir.version)", "connector": "\(settings.connector.rawValue)"])

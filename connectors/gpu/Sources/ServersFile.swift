@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import SSH
+import Support
 import Yams
 
 /// The servers file: which servers there are, in the order of preference. Its form is that of servers.sample.yaml.
@@ -30,7 +31,8 @@ struct ServersFile: Sendable, Equatable {
   /// - Parameter passphrase: for keys that are encrypted.
   init(path: String, passphrase: String) throws(Invalid) {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw Invalid(faults: [Fault(line: nil, reason: "the file cannot be read")])
+      let reason = UnreadableFile.reason(path).map { ": \($0)" } ?? ""
+      throw Invalid(faults: [Fault(line: nil, reason: "the file cannot be read\(reason)")])
     }
     guard let text = String(data: data, encoding: .utf8) else {
       throw Invalid(faults: [Fault(line: nil, reason: "the file is not UTF-8")])
@@ -188,7 +190,7 @@ private struct ServerReader {
       return nil
     }
     guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
-      fields.fault("key_file", "\(path) cannot be read")
+      fields.fault("key_file", "\(path) cannot be read: \(UnreadableFile.reason(path) ?? "it is not UTF-8 text")")
       return nil
     }
     return text
