@@ -79,7 +79,7 @@ let package = Package(
     .target(
       name: "Jobs",
       dependencies: [
-        "Archives", "CLibCrypto", "CProcess", "JobModel",
+        "Archives", "CLibCrypto", "CProcess", "JobModel", "Support",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],

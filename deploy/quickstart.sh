@@ -179,7 +179,7 @@ Go on with, for example:
     curl -u $JARVICE_SCHED_SERVER_KEY $url/events --data-urlencode 'args=$arguments'
 ${slurm:+    . $TESTBED/env.sh; tbssh kirby squeue
 }Stop with:
-    kill $weir_pid${directory:+; tail --pid=$weir_pid -f /dev/null; rm -rf $directory}${slurm:+; deploy/testbed/down.sh --purge}
+    kill $weir_pid${directory:+; tail --pid=$weir_pid -f /dev/null; rm -rf $directory}${cluster_is_ours:+; deploy/testbed/down.sh --purge}
 TEXT
   elif [ -n "$slurm" ]; then
     cat <<TEXT

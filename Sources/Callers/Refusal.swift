@@ -67,7 +67,8 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .tokensNotTaken: "the site's administrator sets WEIR_JWT_KEY_FILE or a key set"
     case .token(.expired): "get a new token from whoever issued this one"
     case .noUser: "ask whoever issues the tokens to put the user's name there"
-    case .tooLong, .wrongKey, .token, .busy: nil
+    case .wrongKey: "send user:password as in JARVICE_SCHED_SERVER_KEY, which the administrator set"
+    case .tooLong, .token, .busy: nil
     }
   }
 

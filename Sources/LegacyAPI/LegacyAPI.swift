@@ -87,7 +87,13 @@ public struct LegacyAPI: Sendable {
     _ handler: @escaping CallerHandler
   ) {
     let told: CallerHandler = { request, caller in
-      do { return try handler(request, caller) } catch { throw HTTPError(error) }
+      do {
+        let answer = try handler(request, caller)
+        guard case .later(let operation) = answer else { return answer }
+        return .later {
+          do { return try await operation() } catch { throw HTTPError(error, for: caller) }
+        }
+      } catch { throw HTTPError(error, for: caller) }
     }
     for method in methods {
       router.on(method, pattern, bodyLimit: bodyLimit) { try gate.admit($0, told) }
@@ -233,7 +239,7 @@ public struct LegacyAPI: Sendable {
   func userNotMapped(_ owner: String) -> HTTPError {
     HTTPError(
       .init(403), code: "user_not_mapped", "no account on the cluster belongs to \(owner)",
-      hint: "the site's administrator adds the user to the users file")
+      hint: "the administrator must add \(owner) to the users file, or correct the entry there")
   }
 
   /// Whom the job is for: the user that the bearer token in the arguments names.
@@ -347,11 +353,7 @@ public struct LegacyAPI: Sendable {
     HTTPError(.init(404), code: "unknown_job", "there is no job \(name)")
   }
 
-  func later(_ body: @escaping @Sendable () async throws -> Response) -> Answer {
-    .later {
-      do { return try await body() } catch { throw HTTPError(error) }
-    }
-  }
+  func later(_ body: @escaping @Sendable () async throws -> Response) -> Answer { .later(body) }
 }
 
 /// The encoded lists, kept until a job changes.

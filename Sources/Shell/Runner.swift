@@ -137,6 +137,8 @@ public enum RunError: Error, Sendable, Equatable, CustomStringConvertible {
   case interrupted(String)
   /// There is no key with which to log in to this account.
   case noKey(account: String)
+  /// The server did not accept the key of this account.
+  case loginRefused(account: String, reason: String)
   /// A file could not be read or written there, for a reason of its own: it is missing, or not the account's.
   case file(String)
 
@@ -144,13 +146,13 @@ public enum RunError: Error, Sendable, Equatable, CustomStringConvertible {
   public var mayHaveRun: Bool {
     switch self {
     case .interrupted: true
-    case .unavailable, .noKey, .file: false
+    case .unavailable, .noKey, .loginRefused, .file: false
     }
   }
 
   public var description: String {
     switch self {
-    case .unavailable(let reason), .interrupted(let reason), .file(let reason): reason
+    case .unavailable(let reason), .interrupted(let reason), .file(let reason), .loginRefused(_, let reason): reason
     case .noKey(let account): "There is no SSH key for the account \(account): configure one."
     }
   }

@@ -125,10 +125,11 @@ extension CommandResult {
 
 extension RunError {
   init(_ error: SSHError) {
-    if case .sftp = error {
-      self = .file(error.description)
-    } else {
-      self = error.mayHaveRun ? .interrupted(error.description) : .unavailable(error.description)
+    switch error {
+    case .sftp: self = .file(error.description)
+    case .loginRefused(let destination, _):
+      self = .loginRefused(account: destination.user, reason: error.description)
+    default: self = error.mayHaveRun ? .interrupted(error.description) : .unavailable(error.description)
     }
   }
 }

@@ -33,7 +33,7 @@ struct Serve: AsyncParsableCommand {
     // What Weir writes is its own: jobs, host keys, output.
     umask(0o077)
     do { try await Service.run(settings, environment: environment) } catch let error as StartError {
-      try fail(error.description, status: 1)
+      try fail(error.description, status: error.status)
     }
   }
 }
@@ -49,7 +49,11 @@ struct Config: ParsableCommand {
   func run() throws {
     if markdown { return print(Settings.markdown, terminator: "") }
     let settings = try loadSettings(ProcessInfo.processInfo.environment)
-    for sentence in settings.unknown + settings.warnings {
+    if let fault = BindAddress.lookUp(settings.text("WEIR_BIND_ADDRESS")) {
+      try fail("the settings are wrong:\n  WEIR_BIND_ADDRESS: \(fault)", status: 78)
+    }
+    let users = settings.users.disabled.map { "WEIR_USERS_FILE: a user cannot be served: \($0)" }
+    for sentence in settings.unknown + settings.warnings + users {
       FileHandle.standardError.write(Data("weir: warning: \(sentence)\n".utf8))
     }
     print(settings.listing, terminator: "")

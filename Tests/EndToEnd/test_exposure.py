@@ -102,9 +102,13 @@ def test_a_wrong_user_disables_that_user_alone(new_weir):
     users.write_text((TESTBED / "etc/users.yaml").read_text().replace(*keys))
     users.chmod(0o600)
     weir.settings["WEIR_USERS_FILE"] = str(users)
+    checked = weir.run("config")
+    assert checked.returncode == 0 and "WEIR_USERS_FILE: a user cannot be served: " in checked.stderr, checked.stderr
     weir.start()
+    assert " 1 user cannot be served, " in weir.log
     [warning] = weir.get("/ready").json()["warnings"]
     assert "mario" in warning and "RSA" in warning and "ed25519" in warning
     assert weir.submit().id
     answer = weir.try_submit(bearer=token("mario@example.com"))
     assert answer.status != 200 and "key" in answer.json()["error"], answer.body
+    assert "must correct the entry of mario in the users file" in answer.json()["hint"]

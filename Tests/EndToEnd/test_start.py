@@ -5,7 +5,7 @@ import socket
 import subprocess
 
 import pytest
-from harness import TESTBED, account, base64_text, private_key, settings, wait_until
+from harness import TESTBED, account, base64_text, private_key, settings, token, wait_until
 
 
 def refused(weir) -> str:
@@ -56,7 +56,15 @@ def test_taken_port_is_said(new_weir):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = new_weir(WEIR_PORT=port).run("serve")
-    assert done.returncode not in (0, None) and str(port) in done.stderr
+    assert done.returncode not in (0, None) and str(port) in done.stderr and "WEIR_PORT" in done.stderr
+
+
+def test_bind_address_of_no_machine_is_a_wrong_setting(new_weir):
+    for command in ("config", "serve"):
+        done = new_weir(JARVICE_BAREMETAL_CONNECTOR="dummy", WEIR_BIND_ADDRESS="300.0.0.1").run(command)
+        assert done.returncode == 78 and "WEIR_BIND_ADDRESS: '300.0.0.1' is wrong" in done.stderr, done.stderr
+    done = new_weir(JARVICE_BAREMETAL_CONNECTOR="dummy", WEIR_BIND_ADDRESS="192.0.2.1").run("serve")
+    assert done.returncode == 1 and "WEIR_BIND_ADDRESS: cannot listen on 192.0.2.1" in done.stderr, done.stderr
 
 
 def not_ready(weir) -> str:
@@ -71,8 +79,14 @@ def not_ready(weir) -> str:
 
     answer = wait_until(reason)
     assert answer.json()["status"] == "BAD" and len(answer.json()["reasons"]) == 1, answer.body
+    user = "Bearer " + token()
     for path in ("/running", "/queued"):
-        assert weir.get(path).status == 503
+        full, plain = weir.get(path), weir.get(path, credentials=user)
+        assert full.status == plain.status == 503 and full.json()["code"] == plain.json()["code"]
+        assert plain.error == "the backend cannot serve this request now; try again later"
+        id = plain.headers["x-request-id"]
+        line = wait_until(lambda: [line for line in weir.log.splitlines() if f"request-id={id} " in line])[0]  # noqa: B023
+        assert "code=backend_unavailable" in line and full.error.split("; last")[0] in line, line
     return answer.json()["reasons"][0]
 
 

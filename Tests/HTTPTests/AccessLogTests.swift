@@ -34,6 +34,8 @@ private struct RecordCase: Sendable, CustomTestStringConvertible {
   var route: String?
   var caller: String?
   var jobID: String?
+  var code: String?
+  var detail: String?
 }
 
 private let ended = "HTTP/1.1\r\nHost: a\r\n"
@@ -51,7 +53,7 @@ private let recordCases: [RecordCase] = [
     route: "/later", caller: "you", jobID: "7"),
   RecordCase(
     testDescription: "who called is known before the refusal", request: "GET /refused \(ended)\r\n", status: 403,
-    path: "/refused", route: "/refused", caller: "them"),
+    path: "/refused", route: "/refused", caller: "them", code: "forbidden", detail: "for the log"),
   RecordCase(
     testDescription: "a failure", request: "GET /fails \(ended)\r\n", status: 500, path: "/fails", route: "/fails"),
   RecordCase(
@@ -112,7 +114,9 @@ struct AccessLogTests {
       router.on("GET", "/refused") { request in
         .later {
           request.note(caller: "them")
-          throw HTTPError(.forbidden, code: "forbidden", "no")
+          var error = HTTPError(.forbidden, code: "forbidden", "no")
+          error.detail = "for the log"
+          throw error
         }
       }
       router.on("GET", "/fails") { _ in throw Inside() }
@@ -145,6 +149,9 @@ struct AccessLogTests {
       #expect(record.route == expected.route)
       #expect(record.caller == expected.caller)
       #expect(record.jobID == expected.jobID)
+      #expect((record.code == nil) == (expected.status < 400))
+      if let code = expected.code { #expect(record.code == code && record.detail == expected.detail) }
+      #expect(!reply.contains("for the log"))
       #expect(record.bytesSent == count)
       #expect(record.remoteAddress.hasPrefix("127.0.0.1:"))
       #expect(reply.contains("\r\nX-Request-ID: \(record.requestID)\r\n"))

@@ -21,7 +21,7 @@ struct FailureTests {
       switch SlurmWords.failure(of: "scancel", words) {
       case .refused: .refused
       case .notFound: .notFound
-      case .unavailable: .unavailable
+      case .unavailable, .noLogin: .unavailable
       case .interrupted: .interrupted
       }
     #expect(found == meaning)

@@ -19,10 +19,10 @@ struct FileAccessSentenceTests {
 
   static let rows = [
     Row(0o600, secret: nil, plain: nil), Row(0o400, secret: nil, plain: nil),
-    Row(0o640, secret: "\(holds) read it", plain: nil), Row(0o604, secret: "\(holds) read it", plain: nil),
+    Row(0o640, secret: nil, plain: nil), Row(0o604, secret: "\(holds) read it", plain: nil),
     Row(0o644, secret: "\(holds) read it", plain: nil), Row(0o444, secret: "\(holds) read it", plain: nil),
     Row(0o620, secret: "\(holds) change it", plain: "accounts of its group can change it"),
-    Row(0o660, secret: "\(holds) read and change it", plain: "accounts of its group can change it"),
+    Row(0o660, secret: "\(holds) change it", plain: "accounts of its group can change it"),
     Row(0o664, secret: "\(holds) read and change it", plain: "accounts of its group can change it"),
     Row(0o602, secret: "every account can change it", plain: "every account can change it"),
     Row(0o622, secret: "every account can change it", plain: "every account can change it"),

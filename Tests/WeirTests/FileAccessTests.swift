@@ -1,4 +1,5 @@
 import Foundation
+import GPUConnector
 import Testing
 
 @testable import weir
@@ -10,7 +11,7 @@ struct FileAccessTests {
   @Test(
     "One rule for all files",
     arguments: [
-      (0o600, .good, .good), (0o400, .good, .good), (0o640, .warned, .good), (0o644, .warned, .good),
+      (0o600, .good, .good), (0o400, .good, .good), (0o640, .good, .good), (0o644, .warned, .good),
       (0o444, .warned, .good), (0o620, .warned, .warned), (0o660, .warned, .warned), (0o664, .warned, .warned),
       (0o602, .refused, .refused), (0o666, .refused, .refused), (0o777, .refused, .refused),
     ] as [(Int, Verdict, Verdict)])
@@ -46,14 +47,15 @@ struct FileAccessTests {
     }
     let state = files.directory.path
     _ = try file("seal.key", "k", 0o644)
-    let keyFile = try file("id", "k", 0o640)
+    let keyFile = try file("a key", "k", 0o644)
     let servers = try file("servers.yaml", "servers:\n  - name: a\n    key_file: '\(keyFile)'\n", 0o644)
     let json = try file("servers.json", "{\"servers\": [{\n  \"key_file\": \"\(keyFile)\",\n}]}\n", 0o600)
-    #expect(FileAccess.keyFiles(inServersFile: json) == [keyFile])
-    let flow = try file("flow.yaml", "servers:\n- {name: a, jump: {key_file: \(keyFile)}, key_file: /b}\n", 0o600)
-    #expect(FileAccess.keyFiles(inServersFile: flow) == ["/b", keyFile])
+    let secrets = GPUConnector.secrets(inServersFile: json)
+    #expect(secrets.keyFiles == [keyFile] && !secrets.isSecret)
+    let flow = try file("flow.yaml", "servers:\n- {name: a, jump: {key_file: '\(keyFile)'}, key_file: /b}\n", 0o600)
+    #expect(GPUConnector.secrets(inServersFile: flow).keyFiles == ["/b", keyFile].sorted())
     let key = try file("service", "user:password\n", 0o644)
-    #expect(FileAccess.keyFiles(inServersFile: servers) == [keyFile])
+    #expect(GPUConnector.secrets(inServersFile: servers).keyFiles == [keyFile])
     let open = ["JARVICE_BAREMETAL_CONNECTOR": "dummy", "WEIR_STATE_DIR": state, "JARVICE_SCHED_SERVER_KEY_FILE": key]
     let warnings = try Settings(environment: open).warnings
     #expect(

@@ -12,11 +12,11 @@ struct LogLinesTests {
     String(decoding: LogLines.line(form, .notice, message, metadata, at: moment), as: UTF8.self)
   }
 
-  @Test("A plain line is time, level, message and what is known beside it")
+  @Test("A plain line is time, level, message and what is known beside it; empty fields are left out")
   func plain() {
     #expect(
       line(.plain, "listening", ["port": "5000", "why": "it was asked to", "empty": ""])
-        == "2026-02-01T00:00:00.250Z notice listening empty=\"\" port=5000 why=\"it was asked to\"\n")
+        == "2026-02-01T00:00:00.250Z notice listening port=5000 why=\"it was asked to\"\n")
   }
 
   @Test("What stands for a value stays in its quotes, whatever accents are put upon them")
@@ -35,11 +35,12 @@ struct LogLinesTests {
   func json() throws {
     let text = line(
       .json, "a \"b\"\n",
-      ["status": .stringConvertible(200), "ms": .stringConvertible(1.25), "job": "é", "list": ["x"]])
+      ["status": .stringConvertible(200), "reason": "", "ms": .stringConvertible(1.25), "job": "é", "list": ["x"]])
     #expect(text.hasSuffix("}\n") && text.dropLast().contains("\n") == false)
     let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     #expect(
       object["message"] as? String == "a \"b\"\n" && object["status"] as? Int == 200 && text.contains("\"ms\":1.25,"))
+    #expect(object["reason"] == nil)
     #expect(object["time"] as? String == "2026-02-01T00:00:00.250Z" && object["level"] as? String == "notice")
     #expect(object["job"] as? String == "é" && object["list"] as? [String] == ["x"])
   }

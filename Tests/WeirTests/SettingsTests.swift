@@ -131,7 +131,7 @@ struct SettingsTests {
       ("JARVICE_SINGULARITY_VERBOSE", "1", "true or false"), ("JARVICE_SLURM_INTERFACE", "telnet", "cli"),
       ("JARVICE_BAREMETAL_EXECUTOR", "podman", "singularity"),
       ("JARVICE_DUMMY_JOB_FAILING_PERCENT", "101", "0 to 100"),
-      ("WEIR_SSH_KNOWN_HOSTS", "/nonexistent", "a readable file"),
+      ("WEIR_SSH_KNOWN_HOSTS", "/nonexistent", "a readable file: no such file or directory"),
     ])
   func wrong(name: String, value: String, expected: String) {
     var found = faults(name, value)

@@ -12,6 +12,8 @@ public struct HTTPError: Error, Sendable {
   public var hint: String?
   /// Fields the answer carries, such as Retry-After or WWW-Authenticate.
   public var headers: Headers
+  /// What the log says of it and the client does not get; see ``AccessRecord/detail``.
+  public var detail: String?
 
   public init(_ status: Status, code: String, _ message: String, hint: String? = nil, headers: Headers = [:]) {
     self.status = status
@@ -45,6 +47,7 @@ public struct HTTPError: Error, Sendable {
     body.append("}\n")
     var response = Response.json(body, status: status)
     for (name, value) in headers { response.headers.append(name, value) }
+    response.error = RecordedError(code: code, detail: detail)
     return response
   }
 }

@@ -20,6 +20,8 @@ public struct Response: Sendable {
   public var lease: (any AnyObject & Sendable)?
   /// Bytes that the producer of a streamed body holds in memory meanwhile.
   public var heldBytes = 0
+  /// What is recorded of the error that this answer tells.
+  var error: RecordedError?
 
   public init(_ status: Status = .ok, headers: Headers = [:], body: Body) {
     self.status = status

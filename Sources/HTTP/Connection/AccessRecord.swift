@@ -21,6 +21,9 @@ public struct AccessRecord: Sendable {
   /// What the handler told by ``Request/note(caller:jobID:)``.
   public var caller: String?
   public var jobID: String?
+  /// The ``HTTPError/code`` and the ``HTTPError/detail`` of an error that was answered.
+  public var code: String?
+  public var detail: String?
   /// The route was declared quiet.
   public var isQuiet: Bool
   /// The client went away, or was cut off, before there was all of its answer: in a stream or a tunnel, or while it was
@@ -37,6 +40,12 @@ struct AccessEntry {
   /// Known before the end when the answer goes on after its head.
   var status = 0
   var bytesSent = 0
+  var error: RecordedError?
+}
+
+struct RecordedError: Sendable {
+  let code: String
+  let detail: String?
 }
 
 extension Connection {
@@ -62,7 +71,8 @@ extension Connection {
         time: EventLoop.secondsSince1970, requestID: request.id.text, method: request.method.cut(32),
         path: request.recordedPath, route: entry.route?.pattern, status: status ?? entry.status,
         milliseconds: taken ?? 0, bytesSent: bytesSent ?? entry.bytesSent, remoteAddress: request.remoteAddress,
-        caller: notes.caller, jobID: notes.jobID, isQuiet: entry.route?.isQuiet ?? false, isCutOff: isCutOff))
+        caller: notes.caller, jobID: notes.jobID, code: entry.error?.code, detail: entry.error?.detail,
+        isQuiet: entry.route?.isQuiet ?? false, isCutOff: isCutOff))
   }
 }
 

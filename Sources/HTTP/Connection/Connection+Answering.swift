@@ -134,6 +134,7 @@ extension Connection {
       case .success(let response): response
       case .failure(let error): rendered(error, exchange.request)
       }
+    access?.error = response.error
     guard case .answering = phase else { return record(status: response.sentStatus, bytesSent: 0, isCutOff: true) }
     write(response, exchange)
     proceed()
@@ -178,6 +179,7 @@ extension Connection {
     }
     if output.capacity == 0 { context.lendMemory(to: &output) }
     if let given = response.lease { lease = given }
+    access?.error = response.error
     let before = output.count
     let end = output.append(
       response, id: exchange.request.storage.id, framing: framing, date: context.currentDate())

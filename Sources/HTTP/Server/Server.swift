@@ -61,6 +61,17 @@ public final class Server: Sendable {
     }
   }
 
+  /// Why no server can listen on an address, whatever the port; nil when one can. Looks names up, which may take its time.
+  public static func fault(ofAddress address: String) -> String? {
+    do throws(ServerError) {
+      close(try Socket.listen(address: address, port: 0))
+      return nil
+    } catch {
+      if case .addressNotUsable(_, let reason) = error { return reason }
+      return error.description
+    }
+  }
+
   private func listen(_ fd: Int32, _ loops: [EventLoop], descriptors: Int) {
     var configuration = configuration
     if configuration.limits.fit(descriptors) {

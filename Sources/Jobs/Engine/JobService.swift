@@ -274,7 +274,7 @@ public final class JobService: Sendable {
       case .interrupted(let reason):
         if let receipt = try await settle(job, why: reason, until: deadline) { return receipt }
         throw JobError.unsettled(job.key, why: reason)
-      case .refused, .notFound, .unavailable:
+      case .refused, .notFound, .unavailable, .noLogin:
         Checkpoint.reach("submit.refused")
         await ledger.remove(job, why: "the backend did not take it: \(error)")
         Checkpoint.reach("submit.row-removed")

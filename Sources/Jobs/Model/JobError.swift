@@ -10,6 +10,8 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
   case notFound(String)
   /// The backend could not be asked, and did nothing.
   case unavailable(String)
+  /// The account of the job cannot be logged in to, and nothing was done.
+  case noLogin(account: String, String)
   /// The backend may have done what was asked.
   case interrupted(String)
   /// Whether the backend has the job is being found out.
@@ -34,6 +36,7 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
     case .refused(let reason): self = .refused(reason)
     case .notFound(let reason): self = .notFound(reason)
     case .unavailable(let reason): self = .unavailable(reason)
+    case .noLogin(let account, let reason): self = .noLogin(account: account, reason)
     case .interrupted(let reason): self = .interrupted(reason)
     }
   }
@@ -41,7 +44,9 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .conflict(let key): "job \(key) exists already, and what was submitted then was something else"
-    case .refused(let reason), .notFound(let reason), .unavailable(let reason), .interrupted(let reason): reason
+    case .refused(let reason), .notFound(let reason), .unavailable(let reason), .noLogin(_, let reason),
+      .interrupted(let reason):
+      reason
     case .unsettled(let key, let why): "whether job \(key) was taken is being found out: \(why)"
     case .notStarted(let key, let state): "job \(key) has not started yet, it is \(state.rawValue)"
     case .notOver(let key, let state): "job \(key) is not over, it is \(state.rawValue)"

@@ -72,7 +72,7 @@ extension JobStore {
 
   private static func openForReading(_ path: String) throws -> DatabaseQueue {
     let file = path + "/weir.sqlite"
-    guard FileManager.default.fileExists(atPath: file) else { throw StoreError.unusable("there is no \(file)") }
+    if let obstacle = StateDirectory.obstacle(toReading: path) { throw StoreError.unusable(obstacle) }
     var configuration = configuration
     configuration.readonly = true
     return try DatabaseQueue(path: file, configuration: configuration)

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// The directory that holds everything Weir must not lose: the database, kept output, archives that jobs were submitted with, learnt host keys.
 ///
@@ -18,16 +19,50 @@ public struct StateDirectory: Sendable {
   public init(_ path: String) throws(StoreError) {
     self.path = path
     try Self.makeDirectory(path)
-    try Self.makeDirectory(output)
-    try Self.makeDirectory(inputs)
+    try Self.makeDirectory(output, isInside: true)
+    try Self.makeDirectory(inputs, isInside: true)
     for name in ["weir.sqlite", "weir.sqlite-wal", "weir.sqlite-shm", "lock", "known_hosts", "seal.key"] {
       let file = path + "/" + name
       guard let status = try Self.status(file) else { continue }
       guard status.st_mode & S_IFMT == S_IFREG else {
         throw .notOurs("\(file) is no regular file: put the file itself there")
       }
-      try Self.claim(file, status, mode: 0o600)
+      guard status.st_uid == geteuid() else { throw .notOurs(Self.foreign(file, status.st_uid, isInside: true)) }
+      try Self.narrow(file, status, mode: 0o600)
     }
+  }
+
+  /// What is wrong with a directory, or with a file in one of Weir's own, that belongs to another account; with the command
+  /// that mends it and takes nothing from a service that uses it.
+  static func foreign(
+    _ path: String, _ owner: uid_t, isInside: Bool, holdsStore: Bool = true, user: uid_t = geteuid(),
+    name: (uid_t) -> String = Accounts.name
+  ) -> String {
+    let (file, us, them) = (quoted(path), quoted(name(user)), quoted(name(owner)))
+    let fact = "\(path) belongs to \(name(owner)), and this process runs as \(name(user))"
+    if isInside { return "\(fact); run `chown \(us) \(file)`" }
+    // What root put there is a copy, or a directory made for Weir: Weir does not run as root where others can run it.
+    if owner == 0 { return "\(fact); run `chown -R \(us) \(file)`" }
+    if holdsStore { return "\(fact); run this command as \(name(owner)): `sudo -u \(them) weir ...`" }
+    return "\(fact); run it as \(name(owner)), or name a directory inside it, which Weir makes"
+  }
+
+  private static func quoted(_ word: String) -> String {
+    word.wholeMatch(of: /[A-Za-z0-9_.,:@%+=\/-]+/) != nil ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+  }
+
+  /// Why the store in a directory cannot be read by this process, and what to do; nil when it can.
+  public static func obstacle(toReading path: String) -> String? {
+    let file = path + "/weir.sqlite"
+    guard let reason = UnreadableFile.reason(file) else { return nil }
+    var directory = stat()
+    var store = stat()
+    guard stat(path, &directory) == 0, stat(file, &store) == 0 || errno == EACCES else {
+      return "there is no job store in \(path); name its directory with --state-dir"
+    }
+    let owner = Accounts.name(directory.st_uid)
+    let way = directory.st_uid == geteuid() ? "" : "; run this command as \(owner): `sudo -u \(quoted(owner)) weir ...`"
+    return "\(file) cannot be read: \(reason)\(way)"
   }
 
   /// What is wrong with the file system that the directory is on; nil for a local one.
@@ -40,7 +75,7 @@ public struct StateDirectory: Sendable {
     return FileSystemKind(ofDevice: device, in: String(decoding: mounts, as: UTF8.self))?.warning(for: path)
   }
 
-  private static func makeDirectory(_ path: String) throws(StoreError) {
+  private static func makeDirectory(_ path: String, isInside: Bool = false) throws(StoreError) {
     if try status(path) == nil {
       // What keeps it from making the directories above shows when the last is made.
       try? FileManager.default.createDirectory(
@@ -51,7 +86,13 @@ public struct StateDirectory: Sendable {
     var status = stat()
     guard stat(path, &status) == 0 else { throw failure("\(path) cannot be used", Int(errno)) }
     guard status.st_mode & S_IFMT == S_IFDIR else { throw .notOurs("\(path) is no directory") }
-    try claim(path, status, mode: 0o700)
+    guard status.st_uid == geteuid() else {
+      // Without the right to look it may hold a store.
+      var store = stat()
+      let holdsStore = stat(path + "/weir.sqlite", &store) == 0 || errno == EACCES
+      throw .notOurs(foreign(path, status.st_uid, isInside: isInside, holdsStore: holdsStore))
+    }
+    try narrow(path, status, mode: 0o700)
   }
 
   private static func status(_ path: String) throws(StoreError) -> stat? {
@@ -61,12 +102,7 @@ public struct StateDirectory: Sendable {
     return nil
   }
 
-  private static func claim(_ path: String, _ status: stat, mode: mode_t) throws(StoreError) {
-    guard status.st_uid == geteuid() else {
-      throw .notOurs(
-        "\(path) belongs to the user with id \(status.st_uid), and Weir runs as \(geteuid()): give it to that user, or name a directory inside it, which Weir makes"
-      )
-    }
+  private static func narrow(_ path: String, _ status: stat, mode: mode_t) throws(StoreError) {
     guard status.st_mode & 0o777 & ~mode != 0 else { return }
     guard chmod(path, mode) == 0 else {
       throw failure("others may read \(path), and it cannot be closed to them", Int(errno))

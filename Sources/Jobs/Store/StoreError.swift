@@ -35,18 +35,27 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What is wrong, without what to do.
   public var summary: String { String(description.prefix { $0 != "\n" }) }
 
+  /// For those who have just looked for all damage: without the advice to do that.
+  public var descriptionOfCheck: String { advice(checked: true) }
+
+  private func advice(checked: Bool) -> String {
+    guard case .damaged(let reason) = self else { return description }
+    var steps = ["Keep a copy of the whole directory."]
+    if !checked { steps.append("`weir store check` lists all that is wrong.") }
+    steps.append(
+      """
+      Replace weir.sqlite with a file that `weir store backup` made, and remove weir.sqlite-wal and
+           weir.sqlite-shm. Without such a file, move the directory away: Weir then starts with an empty store.
+      """)
+    let list = steps.enumerated().map { "\n  \($0.offset + 1). \($0.element)" }
+    return "the database weir.sqlite is damaged: \(reason)" + list.joined()
+  }
+
   public var description: String {
     switch self {
     case .notOurs(let reason), .unusable(let reason): reason
     case .unwritable(let reason): "nothing can be written: \(reason)"
-    case .damaged(let reason):
-      """
-      the database weir.sqlite is damaged: \(reason)
-        1. Keep a copy of the whole directory.
-        2. `weir store check` lists all that is wrong.
-        3. Put a file that `weir store backup` made in the place of weir.sqlite, and remove weir.sqlite-wal and
-           weir.sqlite-shm; or, without one, move the directory away, and Weir begins anew.
-      """
+    case .damaged: advice(checked: false)
     case .newer(let changes):
       "weir.sqlite was changed by a newer Weir (\(changes.joined(separator: ", "))): run that version, or put the copy weir.sqlite.before-\(changes.first ?? "") that it kept in the place of weir.sqlite"
     }

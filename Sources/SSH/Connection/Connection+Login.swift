@@ -21,7 +21,7 @@ extension Connection {
       let hostKey = try await connection.shakeHands(algorithms, by: deadline)
       // Before anything is said about who logs in.
       try hostKeys.check(hostKey, of: destination, logger: logger)
-      try await connection.logIn(with: key, by: deadline)
+      try await connection.logIn(with: key, retryHint: configuration.retryHint, by: deadline)
     } catch {
       await connection.close()
       throw error
@@ -42,7 +42,9 @@ extension Connection {
     }
   }
 
-  private func logIn(with key: PrivateKey, by deadline: ContinuousClock.Instant) async throws(SSHError) {
+  private func logIn(
+    with key: PrivateKey, retryHint: String, by deadline: ContinuousClock.Instant
+  ) async throws(SSHError) {
     do throws(Interruption) {
       try await eventually(by: deadline) { () throws(Session.Failure) in try session.logIn(destination.user, key) }
     } catch {
@@ -54,7 +56,8 @@ extension Connection {
         )
       }
       if case .refused(let failure) = error {
-        throw .loginRefused(destination, reason: await refusal(of: key, failure, by: deadline))
+        let reason = await refusal(of: key, failure, by: deadline)
+        throw .loginRefused(destination, reason: retryHint.isEmpty ? reason : "\(reason); \(retryHint)")
       }
       throw .unreachable(destination, reason: Self.reason(of: error, during: "the login"))
     }

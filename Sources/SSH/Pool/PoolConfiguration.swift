@@ -28,5 +28,8 @@ public struct PoolConfiguration: Sendable {
   /// that host, and ends early when the known hosts file has changed.
   public var hostKeyPause: Duration = .seconds(60)
 
+  /// What makes the pool offer a refused key again, for messages: whoever calls ``ConnectionPool/retryLogins()`` knows.
+  public var retryHint = ""
+
   public init() {}
 }

@@ -112,8 +112,9 @@ public enum KeyError: Error, Sendable, Equatable, CustomStringConvertible {
     case .unsupportedKind(let kind):
       "Keys of kind \(kind) cannot be used: make another with `ssh-keygen -t ed25519` and add its public key to"
         + " authorized_keys."
-    case .encrypted: "This private key is encrypted and needs its passphrase."
-    case .wrongPassphrase: "The passphrase does not open this private key."
+    case .encrypted: "This private key is encrypted and needs its passphrase: set WEIR_SSH_PASSPHRASE_FILE."
+    case .wrongPassphrase:
+      "The passphrase does not open this private key: correct WEIR_SSH_PASSPHRASE_FILE or WEIR_SSH_PASSPHRASE."
     }
   }
 }

@@ -111,8 +111,10 @@ final class UserDirectory: Sendable {
   }
 
   private static func sentence(_ users: Users) -> String? {
-    users.disabled.isEmpty
-      ? nil : "\(users.disabled.count) users cannot be served, correct the users file: " + some(users.disabled)
+    let count = users.disabled.count
+    return count == 0
+      ? nil
+      : "\(count) user\(count == 1 ? "" : "s") cannot be served, correct the users file: " + some(users.disabled)
   }
 
   private static func some(_ sentences: [String]) -> String {

@@ -36,9 +36,7 @@ struct End: ParsableCommand {
     do { keepingOutput = try Settings.unclaimedOutput(ProcessInfo.processInfo.environment) } catch {
       try fail("\(error)", status: 1)
     }
-    guard FileManager.default.fileExists(atPath: path + "/weir.sqlite") else {
-      try fail("there is no job store in \(path); name its directory with --state-dir", status: 1)
-    }
+    if let obstacle = StateDirectory.obstacle(toReading: path) { try fail(obstacle, status: 1) }
     do {
       let lock = try StateDirectory(path).takeLock()
       guard case .held(let held) = lock else {

@@ -38,7 +38,9 @@ struct Store: ParsableCommand {
     func run() throws {
       let path = try directory.resolve()
       let faults: [String]
-      do { faults = try JobStore.check(directory: path) } catch { try fail("\(path): \(error)", status: 1) }
+      do { faults = try JobStore.check(directory: path) } catch {
+        try fail("\(path): \(error.descriptionOfCheck)", status: 1)
+      }
       guard faults.isEmpty else {
         for fault in faults { print(fault) }
         throw ExitCode(1)

@@ -53,7 +53,9 @@ struct LogLines: LogHandler {
   static func line(
     _ form: Form, _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata, at time: Date
   ) -> [UInt8] {
-    switch form {
+    // A field without a value says nothing.
+    let metadata = metadata.filter { $0.value != .string("") }
+    return switch form {
     case .plain: plain(level, message, metadata, at: time)
     case .json: json(level, message, metadata, at: time)
     }

@@ -17,6 +17,8 @@ import Tokens
 /// Why Weir cannot start, though its settings are right.
 struct StartError: Error, CustomStringConvertible {
   let description: String
+  /// The exit status: 78 (EX_CONFIG) where only another setting helps.
+  var status: Int32 = 1
 }
 
 /// The running program: everything wired as the settings say.
@@ -120,8 +122,8 @@ struct Service {
     configuration.sender = { [gate] in gate.sender(of: $0) }
     let server = Server(configuration: configuration, router: router, logger: logger)
     await standby.end()
-    do { try server.start() } catch { throw StartError(description: "\(error)") }
     let address = settings.text("WEIR_BIND_ADDRESS")
+    do { try server.start() } catch { throw StartError(listening: error, on: address) }
     logger.notice(
       "listening on \(address.contains(":") ? "[\(address)]" : address):\(server.port)",
       metadata: ["version": "\(Weir.version)", "connector": "\(settings.connector.rawValue)"])
@@ -157,6 +159,8 @@ struct Service {
     if let route = record.route { metadata["route"] = "\(route)" }
     if let caller = record.caller { metadata["caller"] = "\(caller)" }
     if let job = record.jobID { metadata["job"] = "\(job)" }
+    if let code = record.code { metadata["code"] = "\(code)" }
+    if let detail = record.detail { metadata["reason"] = "\(detail)" }
     if record.isCutOff { metadata["cut-off"] = "true" }
     logger.log(level: level, "request", metadata: metadata)
   }
@@ -201,10 +205,10 @@ struct Service {
   ) throws -> (any Connector, ConnectionPool?) {
     switch settings.connector {
     case .slurm:
-      let pool = pool(settings, logger)
+      let pool = pool(settings, file: settings.text("WEIR_USERS_FILE"), logger)
       return (slurm(settings, users, pool), pool)
     case .gpu:
-      let pool = pool(settings, logger)
+      let pool = pool(settings, file: settings.text("WEIR_SERVERS_FILE"), logger)
       let place = GPUConnector.Place.servers(
         path: settings.text("WEIR_SERVERS_FILE"), passphrase: settings.text("WEIR_SSH_PASSPHRASE"), pool: pool)
       return (try gpu(settings, place, logger), pool)
@@ -222,12 +226,17 @@ struct Service {
     }
   }
 
-  private static func pool(_ settings: Settings, _ logger: Logger) -> ConnectionPool {
+  /// - Parameter file: the one whose change has refused keys offered again.
+  private static func pool(_ settings: Settings, file: String, _ logger: Logger) -> ConnectionPool {
     let knownHosts = settings.text("WEIR_SSH_KNOWN_HOSTS")
+    var configuration = PoolConfiguration()
+    // The users file may be missing, and `touch` would make an empty one.
+    let touch = FileManager.default.fileExists(atPath: file) ? "run `touch \(ShellQuoting.quote(file))` or " : ""
+    configuration.retryHint = "then \(touch)send SIGHUP to Weir, since a refused key is not offered again before"
     return ConnectionPool(
       hostKeys: knownHosts.isEmpty
         ? .trustOnFirstUse(path: settings.text("WEIR_STATE_DIR") + "/known_hosts") : .knownHosts(path: knownHosts),
-      logger: logger)
+      configuration: configuration, logger: logger)
   }
 
   private static func slurm(_ settings: Settings, _ users: UserDirectory, _ pool: ConnectionPool) -> SlurmConnector {

@@ -79,7 +79,7 @@ final class Standby: Sendable {
     if isNew { logger.notice("\(reason)") }
     guard server.withLock({ $0 == nil }) else { return }
     let server = Server(configuration: configuration, router: router(), logger: logger)
-    do { try server.start() } catch { throw StartError(description: "\(error)") }
+    do { try server.start() } catch { throw StartError(listening: error, on: configuration.bindAddress) }
     self.server.withLock { $0 = server }
     logger.notice("listening on \(configuration.bindAddress):\(server.port)", metadata: ["state": "standby"])
   }

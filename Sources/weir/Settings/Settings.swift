@@ -34,8 +34,8 @@ struct Settings: Sendable {
   let users: Users
   /// Where jobs run.
   let connector: ConnectorName
-  /// Files that these settings were read from beside the environment, and whether each holds a secret.
-  let files: [(name: String, path: String, holdsSecret: Bool)]
+  /// Files that these settings are read from beside the environment, and whether each holds a secret; as they are now.
+  var files: [(name: String, path: String, holdsSecret: Bool)] { Self.files(values, connector) }
   /// Variables that look like settings and that nothing reads, one sentence each.
   let unknown: [String]
 
@@ -43,14 +43,18 @@ struct Settings: Sendable {
   /// - Throws: a ``SettingsError`` with everything that is wrong.
   init(environment: [String: String]) throws {
     var faults: [SettingsFault] = []
-    (values, unknown) = Self.read(environment, &faults)
+    let unread: Set<String>
+    (values, unread, unknown) = Self.read(environment, &faults)
     let values = values
     func value(_ name: String) -> String { values[name]?.value ?? "" }
     func require(_ condition: Bool, _ name: String, _ sentence: @autoclosure () -> String) {
-      if !condition { faults.append(.init(name: name, sentence: sentence())) }
+      if !condition, !unread.contains(name) { faults.append(.init(name: name, sentence: sentence())) }
     }
 
     tokens = TokenSettings(value, &faults)
+    if let fault = BindAddress.fault(value("WEIR_BIND_ADDRESS")) {
+      faults.append(.init(name: values["WEIR_BIND_ADDRESS"]?.source ?? "WEIR_BIND_ADDRESS", sentence: fault))
+    }
     let loopback = ["127.0.0.1", "::1", "localhost"].contains(value("WEIR_BIND_ADDRESS"))
     if value("WEIR_AUTH") == "none" {
       require(loopback, "WEIR_AUTH", "none is taken only when WEIR_BIND_ADDRESS is loopback")
@@ -90,8 +94,7 @@ struct Settings: Sendable {
     // With another name these settings end in the error.
     let connector = named ?? .dummy
     self.connector = connector
-    files = Self.files(values, connector)
-    for file in files {
+    for file in Self.files(values, connector) {
       guard let access = FileAccess(of: file.path, holdsSecret: file.holdsSecret), access.isRefused else { continue }
       faults.append(.init(name: file.name, sentence: access.sentence))
     }
@@ -103,9 +106,10 @@ struct Settings: Sendable {
     require(
       connector != .local || geteuid() != 0, "JARVICE_BAREMETAL_CONNECTOR",
       "jobs on this machine run as the account that Weir runs as, and never as root: start it as another one")
-    // A file that cannot be read is told of already.
-    if connector == .gpu, FileManager.default.isReadableFile(atPath: value("WEIR_SERVERS_FILE")) {
-      let path = value("WEIR_SERVERS_FILE")
+    let serversFile = value("WEIR_SERVERS_FILE")
+    // The form of the setting says already that a file cannot be read.
+    if connector == .gpu, UnreadableFile.reason(serversFile) == nil {
+      let path = serversFile
       faults += GPUConnector.faults(inServersFile: path, passphrase: value("WEIR_SSH_PASSPHRASE"))
         .map { .init(name: "WEIR_SERVERS_FILE", sentence: "\(path): \($0)") }
     }
@@ -134,8 +138,17 @@ struct Settings: Sendable {
     let mayBeMissing = directory.mapping == .claim && values["WEIR_USERS_FILE"]?.source == nil
     users =
       mayBeMissing && !FileManager.default.fileExists(atPath: directory.path)
-      ? .none : Users.read(directory.path, passphrase: directory.passphrase, &faults)
+      ? .none : Self.users(directory, &faults)
     if !faults.isEmpty { throw SettingsError(faults: faults) }
+  }
+
+  private static func users(_ directory: UserDirectory.Configuration, _ faults: inout [SettingsFault]) -> Users {
+    if let reason = UnreadableFile.reason(directory.path) {
+      faults.append(
+        .init(name: "WEIR_USERS_FILE", sentence: "\(directory.path): the file cannot be read: \(reason)"))
+      return .none
+    }
+    return Users.read(directory.path, passphrase: directory.passphrase, &faults)
   }
 
   /// `claim:value` in two parts.
@@ -146,8 +159,10 @@ struct Settings: Sendable {
 
   private static func read(
     _ environment: [String: String], _ faults: inout [SettingsFault]
-  ) -> (values: [String: (value: String, source: String?)], unknown: [String]) {
+  ) -> (values: [String: (value: String, source: String?)], unread: Set<String>, unknown: [String]) {
     var values: [String: (value: String, source: String?)] = [:]
+    // Settings whose file cannot be read: nothing else is said of them.
+    var unread: Set<String> = []
     for setting in Setting.all {
       let source = ([setting.name] + setting.olderNames).first {
         environment[$0].map { !$0.isEmpty || setting.takesEmpty } ?? false
@@ -155,10 +170,14 @@ struct Settings: Sendable {
       var (value, origin) = (source.flatMap { environment[$0] } ?? standard(setting, environment), source)
       if let name = setting.fileName, let path = environment[name], !path.isEmpty {
         if source != nil { faults.append(.init(name: name, sentence: "\(setting.name) is set too; set one of them")) }
-        (value, origin) = (contents(of: path, name, &faults), name)
+        let contents = contents(of: path, name, &faults)
+        if contents == nil { unread.insert(setting.name) }
+        (value, origin) = (contents ?? "", name)
         values[name] = (path, name)
       }
-      if let origin, let fault = setting.fault(value) { faults.append(.init(name: origin, sentence: fault)) }
+      if let origin, !unread.contains(setting.name), let fault = setting.fault(value) {
+        faults.append(.init(name: origin, sentence: fault))
+      }
       values[setting.name] = (value, origin)
     }
     let known = Set(Setting.all.flatMap { [$0.name] + ($0.fileName.map { [$0] } ?? []) })
@@ -170,7 +189,7 @@ struct Settings: Sendable {
     let unknown = environment.keys.sorted()
       .filter { $0.hasPrefix("JARVICE_") && !known.contains($0) && !older.contains($0) }
       .map { "\($0): \(unknownSentence($0, known)); it has no effect" }
-    return (values, unknown)
+    return (values, unread, unknown)
   }
 
   private static func unknownSentence(_ name: String, _ known: Set<String>) -> String {
@@ -208,7 +227,9 @@ struct Settings: Sendable {
     case .slurm: files.append(("WEIR_USERS_FILE", value("WEIR_USERS_FILE"), true))
     case .gpu:
       let path = value("WEIR_SERVERS_FILE")
-      for path in [path] + FileAccess.keyFiles(inServersFile: path) { files.append(("WEIR_SERVERS_FILE", path, true)) }
+      let secrets = GPUConnector.secrets(inServersFile: path)
+      files.append(("WEIR_SERVERS_FILE", path, secrets.isSecret))
+      files += secrets.keyFiles.map { ("WEIR_SERVERS_FILE", $0, true) }
     case .local, .dummy: break
     }
     files.append(("WEIR_STATE_DIR", value("WEIR_STATE_DIR") + "/seal.key", true))
@@ -216,16 +237,18 @@ struct Settings: Sendable {
   }
 
   /// The secret in a file, without the line end that files have.
-  private static func contents(of path: String, _ name: String, _ faults: inout [SettingsFault]) -> String {
+  /// - Returns: nil after a fault.
+  private static func contents(of path: String, _ name: String, _ faults: inout [SettingsFault]) -> String? {
+    func fault(_ reason: String) -> String? {
+      faults.append(.init(name: name, sentence: "\(path) \(reason)"))
+      return nil
+    }
+    if let reason = UnreadableFile.reason(path) { return fault("cannot be read: \(reason)") }
     guard let data = FileManager.default.contents(atPath: path), data.count <= 65_536,
       var text = String(data: data, encoding: .utf8)
-    else {
-      faults.append(.init(name: name, sentence: "\(path) is no readable file of text"))
-      return ""
-    }
+    else { return fault("is wrong: expected a file of UTF-8 text of at most 64 KiB") }
     if text.last?.isNewline == true { text.removeLast() }
-    if text.isEmpty { faults.append(.init(name: name, sentence: "\(path) is empty")) }
-    return text
+    return text.isEmpty ? fault("is empty") : text
   }
 
   private static func standard(_ setting: Setting, _ environment: [String: String]) -> String {

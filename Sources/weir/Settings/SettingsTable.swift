@@ -1,5 +1,6 @@
 import Foundation
 import ScriptTemplates
+import Support
 import Tokens
 
 /// One setting: its name in the environment, what it means, and what may stand there.
@@ -83,7 +84,17 @@ struct Setting: Sendable {
       case .files: Setting.list(value).allSatisfy(Setting.isReadableFile)
       case .address: Setting.isAddress(value)
       }
-    return right ? nil : "'\(shown(value).prefix(100))' is wrong: expected \(expected)"
+    return right ? nil : "'\(shown(value).prefix(100))' is wrong: expected \(expected)\(unreadableFile(value))"
+  }
+
+  /// Why the first file cannot be read that a value names, as the end of a sentence.
+  private func unreadableFile(_ value: String) -> String {
+    switch form {
+    case .file: UnreadableFile.reason(value).map { ": \($0)" } ?? ""
+    case .files:
+      Setting.list(value).lazy.compactMap { path in UnreadableFile.reason(path).map { ": \(path): \($0)" } }.first ?? ""
+    default: ""
+    }
   }
 
   /// A value as it may be shown.
@@ -96,9 +107,7 @@ struct Setting: Sendable {
   }
 
   static func isReadableFile(_ path: String) -> Bool {
-    var isDirectory: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
-      && FileManager.default.isReadableFile(atPath: path)
+    UnreadableFile.reason(path) == nil
   }
 
   private static func isAddress(_ value: String) -> Bool {

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Support
 import Tokens
 
 /// How bearer tokens are verified.
@@ -45,7 +46,8 @@ struct TokenSettings: Sendable {
   /// The key in a file.
   static func key(in path: String) throws(Unusable) -> VerificationKey {
     guard let contents = FileManager.default.contents(atPath: path) else {
-      throw Unusable(description: "\(path): the file cannot be read")
+      let reason = UnreadableFile.reason(path).map { ": \($0)" } ?? ""
+      throw Unusable(description: "\(path): the file cannot be read\(reason)")
     }
     do { return try VerificationKey(contents: [UInt8](contents)) } catch {
       throw Unusable(description: "\(path): \(error)")

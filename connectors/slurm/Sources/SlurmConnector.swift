@@ -127,7 +127,14 @@ public struct SlurmConnector: Connector {
         command, as: account, stdin: stdin, limits: limits, timeout: timeout ?? configuration.commandTimeout,
         purpose: purpose)
     } catch {
-      throw error.mayHaveRun ? .interrupted(error.description) : .unavailable(error.description)
+      switch error {
+      case .noKey, .loginRefused:
+        // The observing account's key is a setting; the other accounts' keys are in the users file.
+        guard account != configuration.observer else { throw .unavailable(error.description) }
+        throw .noLogin(account: account, error.description)
+      case .interrupted: throw .interrupted(error.description)
+      case .unavailable, .file: throw .unavailable(error.description)
+      }
     }
   }
 }

@@ -172,7 +172,10 @@ actor ServerAgent {
       }
       return status.failure != reason
     }
-    if isNews { logger.warning("the server cannot be used: \(reason)") }
+    guard isNews else { return }
+    // A failure of SSH itself is in the log already.
+    let isLogged = runner.value.statusLines.contains { reason.contains($0) }
+    logger.log(level: isLogged ? .debug : .warning, "the server cannot be used: \(reason)")
   }
 
   /// Makes the server ready, and lists what runs there.

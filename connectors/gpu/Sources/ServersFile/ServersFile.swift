@@ -2,6 +2,7 @@ import Foundation
 import JobModel
 import Jobs
 import SSH
+import Support
 import Yams
 
 /// The servers file: which servers there are, in the order of preference. Its form is that of servers.sample.yaml.
@@ -31,7 +32,8 @@ struct ServersFile: Sendable, Equatable {
   /// - Parameter passphrase: for keys that are encrypted.
   init(path: String, passphrase: String) throws(Invalid) {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw Invalid(faults: [Fault(line: nil, reason: "the file cannot be read")])
+      let reason = UnreadableFile.reason(path).map { ": \($0)" } ?? ""
+      throw Invalid(faults: [Fault(line: nil, reason: "the file cannot be read\(reason)")])
     }
     guard let text = String(data: data, encoding: .utf8) else {
       throw Invalid(faults: [Fault(line: nil, reason: "the file is not UTF-8")])
@@ -189,7 +191,7 @@ private struct ServerReader {
       return nil
     }
     guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
-      fields.fault("key_file", "\(path) cannot be read")
+      fields.fault("key_file", "\(path) cannot be read: \(UnreadableFile.reason(path) ?? "it is not UTF-8 text")")
       return nil
     }
     return text
