@@ -35,6 +35,7 @@ let package = Package(
 
     // Libraries in their own right: each knows nothing of jobs.
     .target(name: "Support", swiftSettings: strict),
+    .target(name: "NamedFiles", swiftSettings: strict),
     .target(
       name: "HTTP",
       dependencies: ["CEpoll", "CZlib", "Support", .product(name: "Logging", package: "swift-log")],
@@ -59,7 +60,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Access",
-      dependencies: ["SSH", "Support", .product(name: "Yams", package: "Yams")],
+      dependencies: ["NamedFiles", "SSH", "Support", .product(name: "Yams", package: "Yams")],
       swiftSettings: strict),
     .target(
       name: "Templates",
@@ -96,7 +97,7 @@ let package = Package(
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "Jobs", "SSH", "Shell", "ScriptTemplates", "Support",
+        "ConnectorSupport", "Jobs", "NamedFiles", "SSH", "Shell", "ScriptTemplates", "Support",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -114,7 +115,8 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "Access", "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI", "SSH",
+        "Access", "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "Jobs", "LegacyAPI",
+        "NamedFiles", "SSH",
         "ScriptTemplates", "Shell", "SlurmConnector", "Support", "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

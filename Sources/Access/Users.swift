@@ -1,4 +1,5 @@
 import Foundation
+import NamedFiles
 import SSH
 import Support
 import Yams
@@ -74,6 +75,7 @@ public struct Users: Sendable {
     var keys: [String: PrivateKey] = [:]
     var disabled: [String] = []
     private var seen: Set<[UInt8]> = []
+    if let fault = YAMLBound.fault(in: contents) { throw Unreadable(sentence: "the file \(fault)") }
 
     init(passphrase: String) { self.passphrase = passphrase }
 

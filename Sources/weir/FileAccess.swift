@@ -1,4 +1,5 @@
 import Foundation
+import NamedFiles
 import SSH
 
 /// Who else may read or change a file that Weir trusts: one rule for every file with secrets or keys.
@@ -49,15 +50,14 @@ struct FileAccess: Sendable, Equatable {
 
   /// Whether a file of token keys holds a secret: public keys may be read by everybody.
   static func holdsSecret(keyFile path: String) -> Bool {
-    guard let text = FileManager.default.contents(atPath: path).map({ String(decoding: $0, as: UTF8.self) }) else {
-      return false
-    }
+    guard let bytes = try? BoundedFile.read(path, most: NamedFile.secret) else { return false }
+    let text = String(decoding: bytes, as: UTF8.self)
     return !text.contains("BEGIN PUBLIC KEY") && !text.contains("BEGIN RSA PUBLIC KEY") && !text.contains("BEGIN CERT")
   }
 
   /// The files with private keys that a servers file names.
   static func keyFiles(inServersFile path: String) -> [String] {
-    let text = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    let text = String(decoding: (try? BoundedFile.read(path, most: NamedFile.servers)) ?? [], as: UTF8.self)
     // In any style of YAML; what is found in a comment is looked at in vain.
     let paths = text.components(separatedBy: "key_file").dropFirst().map { rest in
       String(rest.drop { " \t\"':".contains($0) }.prefix { !" \t\"',}\r\n".contains($0) })

@@ -2,6 +2,7 @@ import Access
 import Foundation
 import GPUConnector
 import Jobs
+import NamedFiles
 import SSH
 import Support
 import Tokens
@@ -59,8 +60,8 @@ struct Settings: Sendable {
         "nobody could call: set it or WEIR_JWT_KEY_FILE, or WEIR_AUTH=none for no authentication at all")
     }
     for key in Setting.list(value("JARVICE_SCHED_SERVER_KEY")) {
-      require(
       let parts = key.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      require(
         parts.count == 2 && parts.allSatisfy { !$0.allSatisfy(\.isWhitespace) }, "JARVICE_SCHED_SERVER_KEY",
         "a key without a user or a password: expected user:password, and a comma between two of them")
     }
@@ -220,10 +221,13 @@ struct Settings: Sendable {
 
   /// The secret in a file, without the line end that files have.
   private static func contents(of path: String, _ name: String, _ faults: inout [SettingsFault]) -> String {
-    guard let data = FileManager.default.contents(atPath: path), data.count <= 65_536,
-      var text = String(data: data, encoding: .utf8)
-    else {
-      faults.append(.init(name: name, sentence: "\(path) is no readable file of text"))
+    let bytes: [UInt8]
+    do { bytes = try BoundedFile.read(path, most: NamedFile.secret) } catch {
+      faults.append(.init(name: name, sentence: "\(path) \(error)"))
+      return ""
+    }
+    guard var text = String(validating: bytes, as: UTF8.self) else {
+      faults.append(.init(name: name, sentence: "\(path) is not UTF-8 text"))
       return ""
     }
     if text.last?.isNewline == true { text.removeLast() }

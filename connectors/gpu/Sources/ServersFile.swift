@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import NamedFiles
 import SSH
 import Yams
 
@@ -29,16 +30,20 @@ struct ServersFile: Sendable, Equatable {
 
   /// - Parameter passphrase: for keys that are encrypted.
   init(path: String, passphrase: String) throws(Invalid) {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw Invalid(faults: [Fault(line: nil, reason: "the file cannot be read")])
+    let bytes: [UInt8]
+    do throws(BoundedFile.Unreadable) { bytes = try BoundedFile.read(path, most: NamedFile.servers) } catch {
+      throw Invalid(faults: [Fault(line: nil, reason: "the file \(error)")])
     }
-    guard let text = String(data: data, encoding: .utf8) else {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw Invalid(faults: [Fault(line: nil, reason: "the file is not UTF-8")])
     }
     try self.init(text: text, passphrase: passphrase)
   }
 
   init(text: String, passphrase: String) throws(Invalid) {
+    if let fault = YAMLBound.fault(in: text.utf8) {
+      throw Invalid(faults: [Fault(line: nil, reason: "the file \(fault)")])
+    }
     let root: Node?
     do { root = try Yams.compose(yaml: text) } catch { throw Invalid(faults: [Self.fault(for: error)]) }
     let faults = YAMLFields.FaultList()
@@ -187,8 +192,13 @@ private struct ServerReader {
       fields.fault("key_file", "an absolute path is expected")
       return nil
     }
-    guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
-      fields.fault("key_file", "\(path) cannot be read")
+    let bytes: [UInt8]
+    do { bytes = try BoundedFile.read(path, most: NamedFile.secret) } catch {
+      fields.fault("key_file", "\(path) \(error)")
+      return nil
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      fields.fault("key_file", "\(path) is not UTF-8 text")
       return nil
     }
     return text
