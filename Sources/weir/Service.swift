@@ -49,11 +49,11 @@ struct Service {
     let standby = Standby(
       directory: settings.text("WEIR_STATE_DIR"), outputLimit: settings.whole("WEIR_OUTPUT_BYTES"),
       configuration: server(settings, logger), gate: Gate(authenticator: authenticator, logger: logger), logger: logger)
-    guard let (store, lock, port) = try await standby.open(until: signals) else { return }
+    guard let (store, lock) = try await standby.open(until: signals) else { return }
     // Its end is the end of the lock.
     defer { withExtendedLifetime(lock) {} }
     try await Service(settings, environment: environment, store: store, logger: logger).run(
-      on: port, until: signals, after: standby)
+      until: signals, after: standby)
   }
 
   private init(_ settings: Settings, environment: [String: String], store: JobStore, logger: Logger) throws {
@@ -104,7 +104,7 @@ struct Service {
     self.router = router
   }
 
-  private func run(on port: Int, until signals: Signals, after standby: Standby) async throws {
+  private func run(until signals: Signals, after standby: Standby) async throws {
     do {
       try await jobs.start()
     } catch {
@@ -115,12 +115,7 @@ struct Service {
     users.watch { [pool] in pool?.retryLogins() }
     reloader.watch()
     signals.whenHungUp { [reloader] in reloader.reload() }
-    var configuration = Self.server(settings, logger)
-    configuration.port = port
-    configuration.sender = { [gate] in gate.sender(of: $0) }
-    let server = Server(configuration: configuration, router: router, logger: logger)
-    await standby.end()
-    do { try server.start() } catch { throw StartError(description: "\(error)") }
+    let server = try await listen(after: standby, until: signals)
     let address = settings.text("WEIR_BIND_ADDRESS")
     logger.notice(
       "listening on \(address.contains(":") ? "[\(address)]" : address):\(server.port)",
@@ -132,6 +127,20 @@ struct Service {
     keySet?.stop()
     await jobs.stop()
     await pool?.close()
+  }
+
+  /// Answers requests: on the port of the standby, which has stayed open, or on one of its own.
+  private func listen(after standby: Standby, until signals: Signals) async throws -> Server {
+    let sender: @Sendable (Request) -> RequestSender = { [gate] in gate.sender(of: $0) }
+    if let server = standby.handOver() {
+      await server.replace(router: router, sender: sender)
+      return server
+    }
+    var configuration = Self.server(settings, logger)
+    configuration.sender = sender
+    let server = Server(configuration: configuration, router: router, logger: logger)
+    try await server.start(logger: logger) { signals.came }
+    return server
   }
 
   private static func server(_ settings: Settings, _ logger: Logger) -> ServerConfiguration {
