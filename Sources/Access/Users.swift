@@ -45,6 +45,26 @@ public struct Users: Sendable {
         case account = "mapped_user"
         case key = "ssh_private_key_b64"
       }
+
+      init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        user = try fields.decodeIfPresent(String.self, forKey: .user)
+        mail = try Self.text(.mail, of: fields)
+        account = try Self.text(.account, of: fields)
+        key = try fields.decode(String.self, forKey: .key)
+      }
+
+      /// A text that is there: YAML has several ways to write none. What an account may not be is looked at later.
+      private static func text(
+        _ name: CodingKeys, of fields: KeyedDecodingContainer<CodingKeys>
+      ) throws -> String {
+        if try !fields.decodeNil(forKey: name) {
+          let text = try fields.decode(String.self, forKey: name)
+          if !text.isEmpty || name != .mail { return text }
+        }
+        throw DecodingError.valueNotFound(
+          String.self, .init(codingPath: fields.codingPath + [name], debugDescription: "a value is missing"))
+      }
     }
   }
 
@@ -54,6 +74,7 @@ public struct Users: Sendable {
   ///   - passphrase: for keys that are encrypted.
   /// - Throws: ``Unreadable`` when the file cannot be read as a whole.
   public init(_ contents: Data, path: String, passphrase: String) throws(Unreadable) {
+    if let fault = YAMLBound.fault(in: contents) { throw Unreadable(sentence: "the file \(fault)") }
     let file: File
     do { file = try YAMLDecoder().decode(File.self, from: contents) } catch {
       throw Unreadable(sentence: Self.sentence(for: error))
@@ -73,7 +94,8 @@ public struct Users: Sendable {
     var accounts: [[UInt8]: String] = [:]
     var keys: [String: PrivateKey] = [:]
     var disabled: [String] = []
-    private var seen: Set<[UInt8]> = []
+    /// The first entry of each address.
+    private var seen: [[UInt8]: Int] = [:]
 
     init(passphrase: String) { self.passphrase = passphrase }
 
@@ -89,12 +111,13 @@ public struct Users: Sendable {
         return
       }
       let mail = Array(entry.mail.utf8)
-      guard seen.insert(mail).inserted else {
+      if let first = seen[mail] {
         // Nobody knows which one is meant.
         accounts[mail] = nil
-        disabled.append("\(name): \(Users.shown(entry.mail)) stands in an earlier entry too")
+        disabled.append("\(name): \(Users.shown(entry.mail)) stands in entry \(first) too, so neither counts")
         return
       }
+      seen[mail] = number
       do {
         let key = try PrivateKey(text: entry.key, passphrase: passphrase)
         if let other = keys[entry.account], other.fingerprint != key.fingerprint {

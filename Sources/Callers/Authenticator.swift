@@ -133,7 +133,11 @@ private final class ServiceKeys: Sendable {
   }
 
   private static func forms(of keys: [String]) -> (plain: [[UInt8]], fields: [[UInt8]]) {
-    let keys = keys.filter { !$0.isEmpty }
+    // Without a user or a password it is no secret.
+    let keys = keys.filter { key in
+      let colon = key.utf8.firstIndex(of: UInt8(ascii: ":"))
+      return colon.map { $0 != key.utf8.startIndex && key.utf8.index(after: $0) != key.utf8.endIndex } ?? false
+    }
     return (
       keys.map { Array($0.utf8) }, keys.map { Array("Basic \(Data($0.utf8).base64EncodedString())".utf8) }
     )

@@ -23,7 +23,13 @@ struct Arguments: Sendable {
     if request.headers["Content-Type"]?.lowercased().hasPrefix("application/json") == true {
       return try request.plainBody()
     }
-    guard let field = try request.form().bytes(of: "args") else {
+    let form = try request.form()
+    guard form.fields.count(where: { $0.name == "args" && $0.filename == nil }) <= 1 else {
+      throw HTTPError(
+        .init(400), code: "args_repeated", "the form field 'args' stands there more than once",
+        hint: "send it once, with all arguments in one object")
+    }
+    guard let field = form.bytes(of: "args") else {
       throw HTTPError(
         .init(400), code: "args_missing", "the form field 'args' is missing",
         hint: "send args={...} as application/x-www-form-urlencoded, or the object itself as application/json")

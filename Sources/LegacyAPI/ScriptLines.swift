@@ -8,14 +8,19 @@ struct ScriptLines {
 
   init(_ script: String) { self.script = script }
 
-  /// The values of the lines that are read, by their names. The first line of a name counts.
-  var values: [String: String] {
+  /// The values of the lines that are read, by their names.
+  /// - Throws: when a name has two values: nobody knows which one is meant.
+  func values() throws -> [String: String] {
     var values: [String: String] = [:]
+    var doubtful: String?
     forEach { line in
-      guard let (name, value) = Self.parts(of: line), Self.known.contains(name), values[name] == nil else { return }
-      values[name] = String(decoding: value, as: UTF8.self).trimmingCharacters(in: CharacterSet(charactersIn: "\r"))
+      guard doubtful == nil, let (name, bytes) = Self.parts(of: line), Self.known.contains(name) else { return }
+      let value = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: CharacterSet(charactersIn: "\r"))
+      if let known = values[name], !known.utf8.elementsEqual(value.utf8) { doubtful = name }
+      values[name] = value
     }
-    return values
+    guard let doubtful else { return values }
+    throw UpstreamScript.wrong(doubtful, "the line stands there twice, with two values")
   }
 
   /// The script without the values of the lines that hold registry passwords.

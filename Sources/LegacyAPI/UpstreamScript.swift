@@ -63,7 +63,7 @@ struct UpstreamScript {
         .init(422), code: "script_wrong", "hpc_script, \(error)",
         hint: "write {{ and }} for braces; {\(Self.parameters)} is the only field, once")
     }
-    values = ScriptLines(format.render([Self.parameters: ""])).values
+    values = try ScriptLines(format.render([Self.parameters: ""])).values()
     self.text = text
   }
 

@@ -31,7 +31,7 @@ public enum Accounts {
   }
 
   /// An error number of the system in words that fit into a sentence: `permission denied`.
-  static func text(ofError number: Int32) -> String {
+  public static func text(ofError number: Int32) -> String {
     var buffer = [CChar](repeating: 0, count: 256)
     guard strerror_r(number, &buffer, buffer.count) == 0 else { return "error \(number)" }
     let words = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

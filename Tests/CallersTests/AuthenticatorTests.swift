@@ -48,6 +48,13 @@ struct AuthenticatorTests {
     #expect(await outcome(field, try .standing()) == .failure(refusal))
   }
 
+  @Test("A service key without a user or a password lets nobody in", arguments: ["a:", ":b", ":", "a", ""])
+  func emptyKeys(key: String) async {
+    let authenticator = Authenticator(serviceKeys: [key, "c:d"], verifier: nil, userClaim: "email")
+    #expect(await outcome(basic(key), authenticator) == .failure(key.isEmpty ? .unreadable : .wrongKey))
+    #expect(await outcome(basic("c:d"), authenticator) == .success(.service))
+  }
+
   @Test(
     "A token whose claim cannot name a user is refused",
     arguments: [

@@ -184,6 +184,12 @@ enum BenchError: Error {
 enum Script {
   static let plain = ["JOBOBJ_INTERACTIVE=False", "JOBOBJ_APPDEFVERSION=2", "JARVICE_CPU_CORES=1", "true"]
 
+  /// These lines, and those of the plain ones whose names they do not set.
+  static func with(_ lines: [String]) -> [String] {
+    func name(_ line: String) -> Substring { line.prefix { $0 != "=" } }
+    return lines + plain.filter { usual in !lines.contains { name($0) == name(usual) } }
+  }
+
   static func encoded(_ lines: [String]) -> String { Data(lines.joined(separator: "\n").utf8).base64EncodedString() }
 
   /// The arguments of `/submit`, with members of `more` added or in place of the usual ones; null takes one away.

@@ -155,20 +155,19 @@ struct CredentialTests {
     settings.systemCredentials = .init(username: "system", password: "sys-hunter2")
     settings.httpProxy = "http://proxyuser:proxy-hunter2@proxy.example.com:3128"
     settings.httpsProxy = settings.httpProxy
-    let lines = try [
-      "JOBOBJ_REPO=quay.io/app", Self.config(("quay.io", "kirby:one-hunter2")) + "\r",
-      Self.secret("quay.io", "mario", "two-hunter2"), "{DOWNSTREAM_PARAMETERS}",
-      // Later lines of these names say nothing, and tell nothing either.
-      Self.config(("quay.io", "kirby:three-hunter2")), Self.secret("quay.io", "mario", "two-hunter2"),
+    let secrets = [
+      Self.config(("quay.io", "kirby:one-hunter2")), try Self.secret("quay.io", "mario", "two-hunter2"),
     ]
+    // Later lines of these names are masked too.
+    let lines =
+      ["JOBOBJ_REPO=quay.io/app", secrets[0] + "\r", secrets[1], "{DOWNSTREAM_PARAMETERS}"] + secrets
     let asked = try submission(lines, settings: settings)
-    for password in ["sys", "proxy", "one", "two", "three"].map({ $0 + "-hunter2" }) {
+    for password in ["sys", "proxy", "one", "two"].map({ $0 + "-hunter2" }) {
       #expect(!asked.shownScript.contains(password))
       #expect(!asked.shownScript.contains(base64(password)))
     }
     #expect(!asked.shownScript.contains(base64("kirby:one-hunter2")))
-    let secrets = lines.filter { $0.hasPrefix("JOBOBJ_CTRSECRET") }.map { $0.dropFirst(17).filter { $0 != "\r" } }
-    for secret in secrets { #expect(!asked.shownScript.contains(secret)) }
+    #expect(!asked.shownScript.contains(secrets[0].dropFirst(17)))
     #expect(asked.shownScript.contains("JOBOBJ_CTRSECRET=***\nJOBOBJ_DOCKER_SECRET=***\n"))
     #expect(asked.script.contains(base64("sys-hunter2")) && asked.script.contains(base64("two-hunter2")))
   }

@@ -11,7 +11,7 @@ struct ScriptWarningTests {
     backend.change { $0.account = account }
     var text = ""
     try await Bench.run(backend) { bench in
-      let job = try await bench.submit(script: lines + Script.plain)
+      let job = try await bench.submit(script: Script.with(lines))
       let reply = try await bench.call("/events", job)
       #expect(reply.status == 200)
       text = try #require(

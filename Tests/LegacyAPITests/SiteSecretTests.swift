@@ -19,7 +19,7 @@ struct SiteSecretTests {
   private func script(as sender: Bench.Sender, _ settings: ExecutorSettings) async throws -> String {
     let backend = StagedConnector()
     try await Bench.run(backend, settings: settings) { bench in
-      let args = try Script.args(lines: ["{DOWNSTREAM_PARAMETERS}"] + Script.plain)
+      let args = try Script.args(lines: Script.with(["{DOWNSTREAM_PARAMETERS}"]))
       #expect(try await bench.call("/submit", args, as: sender).status == 200)
     }
     return backend.current.script

@@ -10,7 +10,7 @@ import Testing
 func submission(
   _ lines: [String] = [], settings: ExecutorSettings = .init(), interactive: Bool = false
 ) throws -> Submission {
-  try UpstreamScript(base64: Script.encoded(lines + Script.plain)).submission(
+  try UpstreamScript(base64: Script.encoded(Script.with(lines))).submission(
     name: "job", number: 1, nodes: 1, held: false, owner: "kirby@example.com", account: "kirby", settings: settings,
     interactiveJobs: interactive)
 }
@@ -58,9 +58,9 @@ struct UpstreamScriptTests {
   }
 
   @Test(
-    "Only the first line of a name counts, and only at its start",
+    "A line counts only when the name is at its start",
     arguments: [
-      ["JARVICE_CPU_CORES=4", "JARVICE_CPU_CORES=5"], ["JARVICE_CPU_CORES=4\r", "JOBOBJ_RAM=1\r"],
+      ["JARVICE_CPU_CORES=4\r", "JOBOBJ_RAM=1\r"],
       [" JARVICE_CPU_CORES=5", "#JARVICE_CPU_CORES=5", "export JARVICE_CPU_CORES=5", "JARVICE_CPU_CORES=4"],
     ])
   func first(lines: [String]) throws {

@@ -351,7 +351,7 @@ struct SecretTests {
     "The listing shows no password of a proxy",
     arguments: ["JARVICE_BAREMETAL_HTTP_PROXY", "JARVICE_BAREMETAL_HTTPS_PROXY"])
   func proxies(name: String) throws {
-    for address in ["me:hunter2@", "me:a/hunter2@", "me:a?hunter2@", "me:a@hunter2@", "me:a#hunter2@\u{301}"] {
+    for address in ["me:hunter2@", "me:a/hunter2@", "me:a?hunter2@", "me:a@hunter2@", "me:a#hunter2\u{301}@"] {
       let listing = try settings([name: "http://" + address + "proxy.example.com:3128"]).listing
       #expect(!listing.contains("hunter2") && listing.contains("proxy.example.com:3128"), "\(address)")
     }

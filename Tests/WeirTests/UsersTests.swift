@@ -192,7 +192,7 @@ struct UsersTests {
   func duplicate() throws {
     let faults = try read("users_id_mapping:\n" + entry(key: good) + entry(user: "other", account: "mario", key: good))
       .faults
-    #expect(faults == ["entry 2 (other): kirby@example.com stands in an earlier entry too"])
+    #expect(faults == ["entry 2 (other): kirby@example.com stands in entry 1 too, so neither counts"])
   }
 
   @Test("A wrong entry disables its user alone, and is named with the others that are wrong")

@@ -5,11 +5,11 @@ import Synchronization
 /// What the connections of one loop share. Confined to the loop's queue, like they are.
 final class ConnectionContext: @unchecked Sendable {
   let loop: EventLoop
-  let router: Router
+  private(set) var router: Router
   let limits: Limits
   let accessLog: (@Sendable (AccessRecord) -> Void)?
   let logsQuietRoutes: Bool
-  let sender: (@Sendable (Request) -> RequestSender)?
+  private(set) var sender: (@Sendable (Request) -> RequestSender)?
   let logger: Logger
   let openConnections: ConnectionCount
   let requestBytes: RequestBytes
@@ -43,6 +43,12 @@ final class ConnectionContext: @unchecked Sendable {
   }
 
   deinit { readBuffer.deallocate() }
+
+  /// See ``Server/replace(router:sender:)``.
+  func replace(_ router: Router, _ sender: (@Sendable (Request) -> RequestSender)?) {
+    self.router = router
+    self.sender = sender
+  }
 
   /// The Date field's value.
   func currentDate() -> [UInt8] { date.now() }

@@ -13,6 +13,7 @@ import Synchronization
 public final class Server: Sendable {
   private struct State {
     var loops: [EventLoop] = []
+    var contexts: [ConnectionContext] = []
     var port: Int
   }
 
@@ -36,7 +37,7 @@ public final class Server: Sendable {
   /// The port that is listened on, once started.
   public var port: Int { state.withLock { $0.port } }
 
-  /// Binds, listens, and returns; requests are answered from then on.
+  /// Binds, listens, and returns; requests are answered from then on. May be called again after an error.
   /// - Throws: ``ServerError``, which says what is wrong with the address.
   public func start() throws {
     try state.withLock { state in
@@ -57,7 +58,7 @@ public final class Server: Sendable {
       }
       state.port = Socket.port(of: fd)
       state.loops = loops
-      listen(fd, loops, descriptors: descriptors)
+      state.contexts = listen(fd, loops, descriptors: descriptors)
     }
   }
 
@@ -72,7 +73,25 @@ public final class Server: Sendable {
     }
   }
 
-  private func listen(_ fd: Int32, _ loops: [EventLoop], descriptors: Int) {
+  /// Has other routes answer all requests that come from now on. Requests under way are finished by the routes that they
+  /// came for; the port and the connections stay open. Returns when it is done.
+  /// - Parameter sender: see ``ServerConfiguration/sender``.
+  public func replace(router: Router, sender: (@Sendable (Request) -> RequestSender)? = nil) async {
+    let contexts = state.withLock { $0.contexts }
+    await withCheckedContinuation { continuation in
+      let group = DispatchGroup()
+      for context in contexts {
+        group.enter()
+        context.loop.perform { @Sendable in
+          context.replace(router, sender)
+          group.leave()
+        }
+      }
+      group.notify(queue: .global()) { @Sendable in continuation.resume() }
+    }
+  }
+
+  private func listen(_ fd: Int32, _ loops: [EventLoop], descriptors: Int) -> [ConnectionContext] {
     var configuration = configuration
     if configuration.limits.fit(descriptors) {
       logger.warning(
@@ -92,6 +111,7 @@ public final class Server: Sendable {
     loops[0].perform { @Sendable [logger] in
       if !listener.start() { logger.critical("epoll refuses the listening socket") }
     }
+    return contexts
   }
 
   /// Stops accepting, answers what was begun with `Connection: close`, closes idle connections at once and the rest

@@ -1,5 +1,6 @@
 import Access
 import Foundation
+import Support
 
 extension Users {
   /// Reads the file that the settings name. One that cannot be read as a whole is a fault of the settings.
@@ -8,7 +9,8 @@ extension Users {
       faults.append(.init(name: "WEIR_USERS_FILE", sentence: "\(path): \(sentence)"))
       return .none
     }
-    guard let data = FileManager.default.contents(atPath: path) else { return fault("the file cannot be read") }
-    do { return try Users(data, path: path, passphrase: passphrase) } catch { return fault(error.sentence) }
+    let contents: [UInt8]
+    do { contents = try BoundedFile.read(path, most: NamedFile.users) } catch { return fault("the file \(error)") }
+    do { return try Users(Data(contents), path: path, passphrase: passphrase) } catch { return fault(error.sentence) }
   }
 }

@@ -51,11 +51,11 @@ struct Service {
     let standby = Standby(
       directory: settings.text("WEIR_STATE_DIR"), outputLimit: settings.whole("WEIR_OUTPUT_BYTES"),
       configuration: server(settings, logger), gate: Gate(authenticator: authenticator, logger: logger), logger: logger)
-    guard let (store, lock, port) = try await standby.open(until: signals) else { return }
+    guard let (store, lock) = try await standby.open(until: signals) else { return }
     // Its end is the end of the lock.
     defer { withExtendedLifetime(lock) {} }
     try await Service(settings, environment: environment, store: store, logger: logger).run(
-      on: port, until: signals, after: standby)
+      until: signals, after: standby)
   }
 
   private init(_ settings: Settings, environment: [String: String], store: JobStore, logger: Logger) throws {
@@ -106,7 +106,7 @@ struct Service {
     self.router = router
   }
 
-  private func run(on port: Int, until signals: Signals, after standby: Standby) async throws {
+  private func run(until signals: Signals, after standby: Standby) async throws {
     do {
       try await jobs.start()
     } catch {
@@ -117,13 +117,8 @@ struct Service {
     users.watch { [pool] in pool?.retryLogins() }
     reloader.watch()
     signals.whenHungUp { [reloader] in reloader.reload() }
-    var configuration = Self.server(settings, logger)
-    configuration.port = port
-    configuration.sender = { [gate] in gate.sender(of: $0) }
-    let server = Server(configuration: configuration, router: router, logger: logger)
-    await standby.end()
+    let server = try await listen(after: standby, until: signals)
     let address = settings.text("WEIR_BIND_ADDRESS")
-    do { try server.start() } catch { throw StartError(listening: error, on: address) }
     logger.notice(
       "listening on \(address.contains(":") ? "[\(address)]" : address):\(server.port)",
       metadata: ["version": "\(Weir.version)", "connector": "\(settings.connector.rawValue)"])
@@ -134,6 +129,22 @@ struct Service {
     keySet?.stop()
     await jobs.stop()
     await pool?.close()
+  }
+
+  /// Answers requests: on the port of the standby, which has stayed open, or on one of its own.
+  private func listen(after standby: Standby, until signals: Signals) async throws -> Server {
+    let sender: @Sendable (Request) -> RequestSender = { [gate] in gate.sender(of: $0) }
+    if let server = standby.handOver() {
+      await server.replace(router: router, sender: sender)
+      return server
+    }
+    var configuration = Self.server(settings, logger)
+    configuration.sender = sender
+    let server = Server(configuration: configuration, router: router, logger: logger)
+    do { try await server.start(logger: logger) { signals.came } } catch {
+      throw StartError(listening: error, on: configuration.bindAddress)
+    }
+    return server
   }
 
   private static func server(_ settings: Settings, _ logger: Logger) -> ServerConfiguration {

@@ -17,8 +17,16 @@ final class Standby: Sendable {
   private let configuration: ServerConfiguration
   private let gate: Gate
   private let logger: Logger
-  private let reason = Mutex("")
+  /// What is waited for, and why.
+  private let waiting = Mutex((cause: Cause.turn, reason: ""))
   private let server = Mutex<Server?>(nil)
+
+  private enum Cause {
+    /// Another Weir has the state directory.
+    case turn
+    /// The store cannot be written.
+    case disk
+  }
 
   /// - Parameters:
   ///   - outputLimit: how many bytes of output the store keeps.
@@ -31,17 +39,18 @@ final class Standby: Sendable {
     self.logger = logger
   }
 
-  /// The store, once it is ours, with the lock on it and the port to serve on; nil when a signal came first.
+  /// The store, once it is ours, with the lock on it; nil when a signal came first.
   /// - Throws: ``StartError`` for what waiting does not mend.
-  func open(until signals: Signals) async throws -> (JobStore, StateDirectoryLock, port: Int)? {
+  func open(until signals: Signals) async throws -> (JobStore, StateDirectoryLock)? {
     var lock: StateDirectoryLock?
     while !signals.came {
       do {
         let state = try StateDirectory(directory)
-        if lock == nil { lock = try take(state) }
-        if let lock { return (try JobStore(directory: directory, outputLimit: outputLimit), lock, port: port) }
+        if lock == nil { lock = try await take(state, signals) }
+        if let lock { return (try JobStore(directory: directory, outputLimit: outputLimit), lock) }
       } catch StoreError.unwritable(let reason) {
-        try wait("waiting for the job store in \(directory), where nothing can be written: \(reason)")
+        try await wait(
+          .disk, "waiting for the job store in \(directory), where nothing can be written: \(reason)", signals)
       } catch let error as StoreError {
         throw StartError(description: "WEIR_STATE_DIR: the job store in \(directory) cannot be opened: \(error)")
       }
@@ -51,35 +60,36 @@ final class Standby: Sendable {
     return nil
   }
 
-  private func take(_ state: StateDirectory) throws -> StateDirectoryLock? {
+  private func take(_ state: StateDirectory, _ signals: Signals) async throws -> StateDirectoryLock? {
     switch try state.takeLock() {
     case .held(let lock):
       if let warning = state.fileSystemWarning { logger.warning("WEIR_STATE_DIR: \(warning)") }
       if server.withLock({ $0 != nil }) { logger.notice("taking over: the lock on \(directory) is free") }
       return lock
     case .heldBy(let holder):
-      try wait("standby: another Weir holds \(directory): \(holder)")
+      try await wait(.turn, "standby: another Weir holds \(directory): \(holder)", signals)
       return nil
     }
   }
 
-  /// Closes its port, so that the service can take it.
-  func end() async {
-    let server = server.withLock { $0.take() }
-    await server?.drain(within: .seconds(1))
+  /// The server that has listened meanwhile, if there is one: its port stays open while the service takes over.
+  func handOver() -> Server? { server.withLock { $0.take() } }
+
+  private func end() async {
+    await handOver()?.drain(within: .seconds(1))
   }
 
-  private var port: Int { server.withLock { $0?.port } ?? configuration.port }
-
-  private func wait(_ reason: String) throws {
-    let isNew = self.reason.withLock { known in
-      defer { known = reason }
-      return known != reason
+  private func wait(_ cause: Cause, _ reason: String, _ signals: Signals) async throws {
+    let isNew = waiting.withLock { known in
+      defer { known = (cause, reason) }
+      return known.reason != reason
     }
     if isNew { logger.notice("\(reason)") }
     guard server.withLock({ $0 == nil }) else { return }
     let server = Server(configuration: configuration, router: router(), logger: logger)
-    do { try server.start() } catch { throw StartError(listening: error, on: configuration.bindAddress) }
+    do { try await server.start(logger: logger) { signals.came } } catch {
+      throw StartError(listening: error, on: configuration.bindAddress)
+    }
     self.server.withLock { $0 = server }
     logger.notice("listening on \(configuration.bindAddress):\(server.port)", metadata: ["state": "standby"])
   }
@@ -89,22 +99,33 @@ final class Standby: Sendable {
     router.on("GET", "/live") { _ in .now(Self.answer(["status": "OK"])) }
     router.on("GET", "/ready") { [self] in try ready($0) }
     // No other path is known here: whatever is asked for, the answer is that it cannot be had now.
-    router.renderError = { _, _ in
-      var answer = Self.answer(
-        ["code": "standby", "error": "standby", "hint": "call the Weir that is in service, or wait"], 503)
+    router.renderError = { [self] _, _ in
+      var answer = Self.answer(Self.refusal(waiting.withLock { $0.cause }), 503)
       answer.headers.set("Retry-After", "5")
       return answer
     }
     return router
   }
 
+  private static func refusal(_ cause: Cause) -> [String: JSONText.Value] {
+    switch cause {
+    case .turn: ["code": "standby", "error": "standby", "hint": "call the Weir that is in service, or wait"]
+    case .disk:
+      [
+        "code": "store_unavailable", "error": "the job store cannot be used now: nothing can be written to its disk",
+        "hint": "wait, or tell the administrator; /ready says more",
+      ]
+    }
+  }
+
   /// The reason names directories, hosts and processes: it is for the service.
   private func ready(_ request: Request) throws -> Answer {
-    let outsiders = Self.answer(["status": "BAD", "reasons": ["standby"]], 503)
+    let word: JSONText.Value = waiting.withLock { $0.cause } == .turn ? "standby" : "unavailable"
+    let outsiders = Self.answer(["status": "BAD", "reasons": .array([word])], 503)
     guard request.headers["Authorization"] != nil || gate.authenticator.isOpen else { return .now(outsiders) }
     let answer = try gate.admit(request) { [self] _, caller in
       guard caller.seesAllJobs else { return .now(outsiders) }
-      return .now(Self.answer(["status": "BAD", "reasons": [.string(reason.withLock { $0 })]], 503))
+      return .now(Self.answer(["status": "BAD", "reasons": [.string(waiting.withLock { $0.reason })]], 503))
     }
     guard case .later(let operation) = answer else { return answer }
     return .later { (try? await operation()) ?? outsiders }

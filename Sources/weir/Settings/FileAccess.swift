@@ -88,9 +88,8 @@ struct FileAccess: Sendable, Equatable {
 
   /// Whether a file of token keys holds a secret: public keys may be read by everybody.
   static func holdsSecret(keyFile path: String) -> Bool {
-    guard let text = FileManager.default.contents(atPath: path).map({ String(decoding: $0, as: UTF8.self) }) else {
-      return false
-    }
+    guard let bytes = try? BoundedFile.read(path, most: NamedFile.secret) else { return false }
+    let text = String(decoding: bytes, as: UTF8.self)
     return !text.contains("BEGIN PUBLIC KEY") && !text.contains("BEGIN RSA PUBLIC KEY") && !text.contains("BEGIN CERT")
   }
 }

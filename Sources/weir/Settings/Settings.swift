@@ -60,13 +60,14 @@ struct Settings: Sendable {
       require(loopback, "WEIR_AUTH", "none is taken only when WEIR_BIND_ADDRESS is loopback")
     } else {
       require(
-        !value("JARVICE_SCHED_SERVER_KEY").isEmpty || tokens != nil, "JARVICE_SCHED_SERVER_KEY",
+        !Setting.list(value("JARVICE_SCHED_SERVER_KEY")).isEmpty || tokens != nil, "JARVICE_SCHED_SERVER_KEY",
         "nobody could call: set it or WEIR_JWT_KEY_FILE, or WEIR_AUTH=none for no authentication at all")
     }
     for key in Setting.list(value("JARVICE_SCHED_SERVER_KEY")) {
+      let parts = key.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
       require(
-        key.contains(":"), "JARVICE_SCHED_SERVER_KEY",
-        "a key without ':'; user:password is expected, and commas part several")
+        parts.count == 2 && parts.allSatisfy { !$0.allSatisfy(\.isWhitespace) }, "JARVICE_SCHED_SERVER_KEY",
+        "a key without a user or a password: expected user:password, and a comma between two of them")
     }
     if tokens != nil {
       for (name, claim) in [("WEIR_JWT_ISSUER", "iss"), ("WEIR_JWT_AUDIENCE", "aud")] {
@@ -77,8 +78,11 @@ struct Settings: Sendable {
     }
     let admin = value("WEIR_ADMIN_CLAIM")
     require(admin.isEmpty || Self.claim(admin) != nil, "WEIR_ADMIN_CLAIM", "claim:value is expected")
-    for root in Setting.list(value("WEIR_VAULT_ROOTS")) {
-      require(root.hasPrefix("/"), "WEIR_VAULT_ROOTS", "'\(root)' is wrong: an absolute directory is expected")
+    // Also of one that follows from other variables.
+    if !faults.contains(where: { $0.name == "WEIR_STATE_DIR" }),
+      let fault = SettingForms.fault(ofStateDirectory: value("WEIR_STATE_DIR"))
+    {
+      faults.append(.init(name: "WEIR_STATE_DIR", sentence: fault))
     }
     require(
       value("JARVICE_LOCAL_REGISTRY").isEmpty || !value("JARVICE_LOCAL_REPO_BASE").isEmpty, "JARVICE_LOCAL_REPO_BASE",
@@ -243,10 +247,9 @@ struct Settings: Sendable {
       faults.append(.init(name: name, sentence: "\(path) \(reason)"))
       return nil
     }
-    if let reason = UnreadableFile.reason(path) { return fault("cannot be read: \(reason)") }
-    guard let data = FileManager.default.contents(atPath: path), data.count <= 65_536,
-      var text = String(data: data, encoding: .utf8)
-    else { return fault("is wrong: expected a file of UTF-8 text of at most 64 KiB") }
+    let bytes: [UInt8]
+    do { bytes = try BoundedFile.read(path, most: NamedFile.secret) } catch { return fault("\(error)") }
+    guard var text = String(validating: bytes, as: UTF8.self) else { return fault("is not UTF-8 text") }
     if text.last?.isNewline == true { text.removeLast() }
     return text.isEmpty ? fault("is empty") : text
   }

@@ -49,4 +49,19 @@ extension Setting {
       meaning:
         "Seconds for which an idempotency key is remembered. A name and number never run twice, also after that."),
   ]
+
+  static let dummy: [Setting] = [
+    Setting(
+      name: "JARVICE_DUMMY_JOB_RUNNING_TIME", group: .dummy, form: .whole(0...86_400), standard: "10",
+      meaning: "Seconds a job runs."),
+    Setting(
+      name: "JARVICE_DUMMY_JOB_QUEUED_TIME", group: .dummy, form: .whole(0...86_400), standard: "5",
+      meaning: "Seconds a job waits."),
+    Setting(
+      name: "JARVICE_DUMMY_JOB_FAILING_PERCENT", group: .dummy, form: .whole(0...100), standard: "50",
+      meaning: "How many of a hundred jobs fail."),
+    Setting(
+      name: "JARVICE_DUMMY_JOBS_ARE_INTERACTIVE", group: .dummy, form: .flag, standard: "false",
+      meaning: "Whether jobs pretend to be interactive."),
+  ]
 }

@@ -17,6 +17,11 @@ struct Setting: Sendable {
     case file
     /// A comma list of them.
     case files
+    case directory
+    /// A comma list of them.
+    case directories
+    /// A directory that the scripts of jobs use.
+    case scriptDirectory
     /// An http or https URL.
     case address
     /// A proxy's address, which may hold a password.
@@ -57,7 +62,10 @@ struct Setting: Sendable {
   var expected: String {
     switch form {
     case .text, .secret: "text"
-    case .proxy: "an address"
+    case .proxy: SettingForms.proxy
+    case .directory: SettingForms.directory
+    case .directories: "a comma list, each \(SettingForms.directory)"
+    case .scriptDirectory: SettingForms.scriptDirectory
     case .whole(let range):
       range.upperBound == Int.max
         ? "a whole number from \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
@@ -75,7 +83,11 @@ struct Setting: Sendable {
     guard !value.isEmpty else { return nil }
     let right =
       switch form {
-      case .text, .secret, .proxy: !value.contains("\0")
+      case .text, .secret: !value.contains("\0")
+      case .proxy: SettingForms.isProxy(value)
+      case .directory: SettingForms.isDirectory(value)
+      case .directories: Setting.list(value).allSatisfy(SettingForms.isDirectory)
+      case .scriptDirectory: SettingForms.isScriptDirectory(value)
       case .whole(let range): Int(value).map(range.contains) ?? false
       case .flag: ["true", "false"].contains(value.lowercased())
       case .choice(let words): words.contains(value)
@@ -84,7 +96,10 @@ struct Setting: Sendable {
       case .files: Setting.list(value).allSatisfy(Setting.isReadableFile)
       case .address: Setting.isAddress(value)
       }
-    return right ? nil : "'\(shown(value).prefix(100))' is wrong: expected \(expected)\(unreadableFile(value))"
+    if right { return nil }
+    // A wrong address may hold a password anywhere.
+    if case .proxy = form { return "the address is wrong: expected \(expected)" }
+    return "'\(shown(value).visible().prefix(100))' is wrong: expected \(expected)\(unreadableFile(value))"
   }
 
   /// Why the first file cannot be read that a value names, as the end of a sentence.
@@ -134,7 +149,7 @@ extension Setting {
       name: "WEIR_PORT", group: .service, form: .whole(0...65_535), standard: "5000",
       meaning: "Port to listen on; 0 takes a free one.", olderNames: ["WAITRESS_PORT"]),
     Setting(
-      name: "WEIR_STATE_DIR", group: .service, form: .text, standard: "",
+      name: "WEIR_STATE_DIR", group: .service, form: .directory, standard: "",
       meaning: "Directory of the job store. Standard: $STATE_DIRECTORY, else ~/.local/state/weir."),
     Setting(
       name: "JARVICE_SCHED_LOGLEVEL", group: .service, form: .choice(["10", "20", "30", "40"]), standard: "20",
@@ -256,7 +271,7 @@ extension Setting {
       name: "WEIR_SSH_PASSPHRASE", group: .callers, form: .secret, standard: "",
       meaning: "Opens those SSH keys that are encrypted."),
     Setting(
-      name: "WEIR_VAULT_ROOTS", group: .callers, form: .text, standard: "",
+      name: "WEIR_VAULT_ROOTS", group: .callers, form: .directories, standard: "",
       meaning: "Comma list of absolute directories of the cluster below which `/request/pvcls` lists. Standard: none."),
   ]
 
@@ -296,7 +311,7 @@ extension Setting {
         "known_hosts file that host keys are checked against. Without it the first key seen is kept in the state directory."
     ),
     Setting(
-      name: "JARVICE_JOB_SCRATCH_DIR", group: .slurm, form: .text, standard: "",
+      name: "JARVICE_JOB_SCRATCH_DIR", group: .slurm, form: .scriptDirectory, standard: "",
       meaning: "Directory below which `.jarvice/<name>.out` is written. Standard: the mapped user's home directory."),
     Setting(
       name: "JARVICE_SLURMRESTD_ADDR", group: .slurm, form: .text, standard: "",
@@ -307,21 +322,6 @@ extension Setting {
     Setting(
       name: "JARVICE_SLURMRESTD_API_VERSION", group: .slurm, form: .text, standard: "",
       meaning: "Accepted, not used by the interface cli."),
-  ]
-
-  private static let dummy: [Setting] = [
-    Setting(
-      name: "JARVICE_DUMMY_JOB_RUNNING_TIME", group: .dummy, form: .whole(0...86_400), standard: "10",
-      meaning: "Seconds a job runs."),
-    Setting(
-      name: "JARVICE_DUMMY_JOB_QUEUED_TIME", group: .dummy, form: .whole(0...86_400), standard: "5",
-      meaning: "Seconds a job waits."),
-    Setting(
-      name: "JARVICE_DUMMY_JOB_FAILING_PERCENT", group: .dummy, form: .whole(0...100), standard: "50",
-      meaning: "How many of a hundred jobs fail."),
-    Setting(
-      name: "JARVICE_DUMMY_JOBS_ARE_INTERACTIVE", group: .dummy, form: .flag, standard: "false",
-      meaning: "Whether jobs pretend to be interactive."),
   ]
 
   private static let executor: [Setting] = [
@@ -356,7 +356,7 @@ extension Setting {
       name: "JARVICE_REGISTRY_PROXY_REPOS", group: .executor, form: .text, standard: "",
       meaning: "Comma list of repository prefixes that go through the proxy."),
     Setting(
-      name: "JARVICE_JOB_GLOBAL_SCRATCH_DIR", group: .executor, form: .text, standard: "",
+      name: "JARVICE_JOB_GLOBAL_SCRATCH_DIR", group: .executor, form: .scriptDirectory, standard: "",
       meaning: "Handed to the script."),
     Setting(
       name: "JARVICE_JOB_GLOBAL_REGISTRIES", group: .executor, form: .text, standard: "",
@@ -368,7 +368,7 @@ extension Setting {
       name: "JARVICE_SINGULARITY_VERBOSE", group: .executor, form: .flag, standard: "false",
       meaning: "Whether the script's steps are shown."),
     Setting(
-      name: "JARVICE_SINGULARITY_TMPDIR", group: .executor, form: .text, standard: "/tmp",
+      name: "JARVICE_SINGULARITY_TMPDIR", group: .executor, form: .scriptDirectory, standard: "/tmp",
       meaning: "Directory on the machines for images while they are built."),
     Setting(
       name: "JARVICE_BAREMETAL_HTTP_PROXY", group: .executor, form: .proxy, standard: "",

@@ -45,11 +45,11 @@ struct TokenSettings: Sendable {
 
   /// The key in a file.
   static func key(in path: String) throws(Unusable) -> VerificationKey {
-    guard let contents = FileManager.default.contents(atPath: path) else {
-      let reason = UnreadableFile.reason(path).map { ": \($0)" } ?? ""
-      throw Unusable(description: "\(path): the file cannot be read\(reason)")
+    let contents: [UInt8]
+    do { contents = try BoundedFile.read(path, most: NamedFile.secret) } catch {
+      throw Unusable(description: "\(path): the file \(error)")
     }
-    do { return try VerificationKey(contents: [UInt8](contents)) } catch {
+    do { return try VerificationKey(contents: contents) } catch {
       throw Unusable(description: "\(path): \(error)")
     }
   }

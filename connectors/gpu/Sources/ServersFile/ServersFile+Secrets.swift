@@ -1,4 +1,4 @@
-import Foundation
+import Support
 import Yams
 
 extension GPUConnector {
@@ -12,9 +12,12 @@ extension GPUConnector {
 
   /// The secrets of a servers file as it is now. A file that is not YAML may hold anything.
   public static func secrets(inServersFile path: String) -> Secrets {
-    guard let data = FileManager.default.contents(atPath: path) else { return Secrets() }
+    guard let bytes = try? BoundedFile.read(path, most: NamedFile.servers) else { return Secrets() }
     let root: Node?
-    do { root = try Yams.compose(yaml: String(decoding: data, as: UTF8.self)) } catch { return Secrets(isSecret: true) }
+    guard YAMLBound.fault(in: bytes) == nil else { return Secrets(isSecret: true) }
+    do { root = try Yams.compose(yaml: String(decoding: bytes, as: UTF8.self)) } catch {
+      return Secrets(isSecret: true)
+    }
     var secrets = Secrets()
     for server in root?.mapping?["servers"]?.sequence ?? [] {
       for login in [server, server.mapping?["jump"]] {

@@ -31,17 +31,20 @@ struct ServersFile: Sendable, Equatable {
 
   /// - Parameter passphrase: for keys that are encrypted.
   init(path: String, passphrase: String) throws(Invalid) {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      let reason = UnreadableFile.reason(path).map { ": \($0)" } ?? ""
-      throw Invalid(faults: [Fault(line: nil, reason: "the file cannot be read\(reason)")])
+    let bytes: [UInt8]
+    do throws(BoundedFile.Unreadable) { bytes = try BoundedFile.read(path, most: NamedFile.servers) } catch {
+      throw Invalid(faults: [Fault(line: nil, reason: "the file \(error)")])
     }
-    guard let text = String(data: data, encoding: .utf8) else {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw Invalid(faults: [Fault(line: nil, reason: "the file is not UTF-8")])
     }
     try self.init(text: text, passphrase: passphrase)
   }
 
   init(text: String, passphrase: String) throws(Invalid) {
+    if let fault = YAMLBound.fault(in: text.utf8) {
+      throw Invalid(faults: [Fault(line: nil, reason: "the file \(fault)")])
+    }
     let root: Node?
     do { root = try Yams.compose(yaml: text) } catch { throw Invalid(faults: [Self.fault(for: error)]) }
     let faults = YAMLFields.FaultList()
@@ -190,8 +193,13 @@ private struct ServerReader {
       fields.fault("key_file", "an absolute path is expected")
       return nil
     }
-    guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
-      fields.fault("key_file", "\(path) cannot be read: \(UnreadableFile.reason(path) ?? "it is not UTF-8 text")")
+    let bytes: [UInt8]
+    do { bytes = try BoundedFile.read(path, most: NamedFile.secret) } catch {
+      fields.fault("key_file", "\(path) \(error)")
+      return nil
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      fields.fault("key_file", "\(path) is not UTF-8 text")
       return nil
     }
     return text

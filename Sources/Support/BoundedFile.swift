@@ -1,0 +1,56 @@
+import Glibc
+
+/// The contents of a file that a setting names. Only a regular file is read, and only so many bytes of it: nothing is
+/// waited for, and a wrong file does not fill the memory.
+public enum BoundedFile {
+  /// Why a file cannot be read, as the end of a sentence about it.
+  public struct Unreadable: Error, Equatable, CustomStringConvertible {
+    public let description: String
+  }
+
+  /// - Parameter most: the most bytes that the file may have.
+  public static func read(_ path: String, most: Int) throws(Unreadable) -> [UInt8] {
+    // Without O_NONBLOCK a pipe would keep its opener waiting.
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    guard file >= 0 else { throw unreadable(path) }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw unreadable(path) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw Unreadable(description: "is no regular file") }
+    guard status.st_size <= most else { throw tooLarge(most) }
+    // The size that is shown may be wrong: files of some file systems have none.
+    var bytes: [UInt8] = []
+    while bytes.count <= most {
+      let chunk = try next(of: file, most: most + 1 - bytes.count)
+      if chunk.isEmpty { return bytes }
+      bytes += chunk
+    }
+    throw tooLarge(most)
+  }
+
+  private static func next(of file: Int32, most: Int) throws(Unreadable) -> [UInt8] {
+    var count = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: min(most, 256 << 10)) { buffer, initialized in
+      repeat { count = Glibc.read(file, buffer.baseAddress, buffer.count) } while count < 0 && errno == EINTR
+      initialized = max(0, count)
+    }
+    guard count >= 0 else { throw Unreadable(description: "cannot be read: \(Accounts.text(ofError: errno))") }
+    return bytes
+  }
+
+  private static func tooLarge(_ most: Int) -> Unreadable { Unreadable(description: "has more than \(most) bytes") }
+
+  private static func unreadable(_ path: String) -> Unreadable {
+    Unreadable(description: "cannot be read" + (UnreadableFile.reason(path).map { ": \($0)" } ?? ""))
+  }
+}
+
+/// The files that settings name, and the most bytes that each may have.
+public enum NamedFile {
+  /// One secret: a password, a passphrase, a private key, the key of tokens.
+  public static let secret = 64 << 10
+  /// The users file: 8 000 users with keys of 500 bytes.
+  public static let users = 8 << 20
+  /// The servers file.
+  public static let servers = 4 << 20
+}
