@@ -16,6 +16,8 @@ if [ -h "$attempt" ] || ! cd "$attempt" 2>/dev/null; then
     echo absent
     exit
   fi
+  # Whether something of it lives is not known: try again.
+  [ "$left" != ' -' ] || exit 73
   # Its directory is not where it was; how it ends is written down all the same.
   [ ! -h "$attempt" ] || rm -f "$attempt"
   mkdir -p "$attempt" && cd "$attempt" || exit 73

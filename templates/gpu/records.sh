@@ -168,14 +168,20 @@ is_session() {
 # A leader that has ended and is not yet waited for.
 is_dying() { case $stat in [ZX]*) ;; *) return 1 ;; esac }
 
-# Into `left`: the job's processes that live. The number of its session counts while the wrapper or the session's leader
-# is there to vouch for it; after that it may have come back for somebody else's. With $1=young only among processes of
-# higher numbers than the wrapper's, which is far quicker where many run; with $1=guarded the wrapper too. Of a line of
-# stat what follows the program's name is known by its many numbers: no name has room for them.
+# Into `left`: the processes of the job that live. The number of its session counts while the wrapper or the leader of
+# the session is there to vouch for it; after that it may be the number of another session. With $1=young only among
+# processes of higher numbers than the wrapper's, which is far quicker where many run; with $1=guarded the wrapper too.
+# `left` is "-" where nothing is found and something may live. Into `groups`: process groups of the job.
+#
+# A process that forks and ends at once is gone before it can be looked at, and its child is newer than the list of
+# processes. But the list has a process of each such line, since numbers ascend. So where all of the list was seen alive
+# and none of it is the job's, nothing is left; where one has ended meanwhile, what is new is looked at, again and
+# again. That starts no process, so that several who look do not disturb each other.
 # shellcheck disable=SC2154 # `id` and `is_wrapper` are set by who asks
 find_left() {
-  pattern="WEIR_JOB_ID=$id" leader=0 since=0
-  [ "$1" != guarded ] || pattern="WEIR_(JOB_ID|GUARDS)=$id"
+  marks="WEIR_JOB_ID=$id" leader=0 since=0 session='' groups='' left='' others='' again='' retried='' turns=0 known=0 floor=0
+  [ "$1" != guarded ] || marks="WEIR_(JOB_ID|GUARDS)=$id"
+  [ "$1" != young ] || floor=$$
   find_unsound session start .start
   # shellcheck disable=SC2086 # words are wanted
   if read_record session; then
@@ -184,28 +190,160 @@ find_left() {
   fi
   case $leader$since in 0* | *[!0-9]*) ;; *)
     if is_session && { [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; }; then
-      pattern="$pattern|\\) [^ZX] -?[0-9]+ -?[0-9]+ $leader( -?[0-9]+){15,} *\$"
+      session=$leader
+      note_group "$leader"
     fi
     ;;
   esac
-  left='' files='/proc/[0-9]*/stat /proc/[0-9]*/environ'
-  if [ "$1" = young ]; then
-    files=
-    for file in /proc/[0-9]*; do
-      [ "${file#/proc/}" -le "$$" ] || files="$files $file/stat $file/environ"
-    done
-    [ -n "$files" ] || return 0
-  fi
-  # shellcheck disable=SC2013,SC2086 # paths without blanks
-  for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
-    file=${file#/proc/}
-    case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
+  while :; do
+    list_new
+    if [ -n "$is_all" ]; then search_new; else read_new "$1"; fi
+    [ -z "$left" ] && [ -n "$gone" ] || return 0
+    turns=$((turns + 1))
+    if [ "$turns" = 100 ]; then
+      left=' -'
+      return 0
+    fi
   done
 }
 
-send() {
+# What is in a process group of the job cannot fork out of the reach of a signal to the group. Without setsid(1) the
+# wrapper is in it, too.
+note_group() {
+  case "$groups " in *" $1 "*) return ;; esac
+  [ "$1" -le 1 ] || ! command -v setsid >/dev/null || groups="$groups $1"
+}
+
+# Into `last`: the number that was given to a process last.
+find_last() {
+  last=
+  { read -r _ _ _ _ last </proc/loadavg; } 2>/dev/null
+  case $last in '' | *[!0-9]*) last=0 ;; esac
+}
+
+# Into `new`: the processes of the numbers that were given since `known`, which is raised to the last and was `before`;
+# with known=0 all there are above `floor`, and `is_all` is 1; those in `again` once more. Into `gone`: 1 if numbers began anew meanwhile, so that one may be missing;
+# then all are looked at again.
+list_new() {
+  find_last
+  first=$last before=$known new=$again again='' gone='' is_all=''
+  if [ "$first" -lt "$known" ]; then
+    gone=1 known=0 others='' floor=0
+  elif [ "$known" != 0 ]; then
+    while [ "$known" -lt "$first" ]; do
+      known=$((known + 1))
+      new="$new /proc/$known"
+    done
+  else
+    is_all=1 known=$first new=''
+    set -- /proc/[0-9]*
+    for process do [ "${process#/proc/}" -le "$floor" ] || new="$new $process"; done
+  fi
+}
+
+# Looks for the job among all of `new` at once. Of a line of stat what follows the program's name is known by its many
+# numbers: no name has room for them.
+search_new() {
+  pattern=$marks files=''
+  [ -z "$session" ] || pattern="$pattern|\\) [^ZX] -?[0-9]+ -?[0-9]+ $session( -?[0-9]+){15,} *\$"
+  [ -n "$new" ] || return 0
+  for process in $new; do files="$files $process/environ $process/stat"; done
+  # shellcheck disable=SC2013,SC2086 # paths without blanks
+  for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
+    file=${file#/proc/}
+    if [ ! -e "/proc/${file%%/*}" ]; then
+      gone=1
+      continue
+    fi
+    case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
+  done
+  [ -n "$left" ] || find_gone
+}
+
+# Into `gone`: 1 if of `new`, which are all, one has ended by now which may have been the job's.
+find_gone() {
+  files=
+  for process in $new; do files="$files $process/stat"; done
+  # What grep says of a file that it cannot read names that one, too.
+  # shellcheck disable=SC2013,SC2086 # paths without blanks
+  for file in $(LC_ALL=C grep -LE '\) [^ZX]( -?[0-9]+){19} [1-9][0-9]*( -?[0-9]+)* *$' $files 2>&1); do
+    case $file in /proc/*/stat | /proc/*/stat:) note_gone "${file%/stat*}" ;; esac
+  done
+  # If a look is needed again: of all, where numbers have begun anew or the kernel does not tell the last one.
+  find_last
+  [ "$last" -ge "$known" ] || gone=1
+  [ "$last" -gt "$known" ] || known=0
+}
+
+# What is not there may be about to appear: its number is given before. So it is looked for once more.
+# shellcheck disable=SC3067 # there is no sh without it
+note_gone() {
+  if [ -e "$1" ]; then
+    [ ! -O "$1" ] || gone=1
+    return
+  fi
+  gone=1
+  case "$retried " in *" $1 "*) ;; *) again="$again $1" retried="$retried $1" ;; esac
+}
+
+# Whether the process whose `stat` this is lives and has memory, and with it an environment: one that ends loses it
+# first.
+has_memory() {
   # shellcheck disable=SC2086 # words are wanted
-  [ -z "$left" ] || kill -s "$1" $left 2>/dev/null
+  set -- $stat
+  case ${1:-Z}${21:-0} in [ZX]* | ?0) return 1 ;; esac
+}
+
+# Whether the process whose `stat` this is belongs to a session with a leader that lives and was looked at before: all of
+# a session are of the same job.
+is_of_others() {
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $stat
+  case "$others " in *" $4 "*) return ;; esac
+  [ "$4" -le "$before" ] && [ "$4" != "${session:-0}" ] || return
+  sid=$4 own_stat=$stat
+  stat_of "$sid"
+  ! has_memory || others="$others $sid"
+  stat=$own_stat
+  case "$others " in *" $sid "*) ;; *) return 1 ;; esac
+}
+
+# Into `text`: the environment of the process $1. Into `stat`: as it was after that. Status 1: it is none to look at.
+read_process() {
+  stat_of "${1#/proc/}"
+  text=
+  if has_memory; then
+    ! is_of_others || return 1
+    { while IFS= read -r line || [ -n "$line" ]; do text="$text$line$newline"; done <"$1/environ"; } 2>/dev/null
+    # What has its memory by now has had its environment.
+    stat_of "${1#/proc/}"
+  fi
+  has_memory && return
+  note_gone "$1"
+  return 1
+}
+
+# Looks for the job in each of `new`. $1 as for find_left.
+read_new() {
+  for process in $new; do
+    read_process "$process" || continue
+    # shellcheck disable=SC2086 # words are wanted
+    set -- "$1" $stat
+    case $1$text in
+    *"WEIR_JOB_ID=$id"*) note_group "$4" ;;
+    guarded*"WEIR_GUARDS=$id"*) ;;
+    *) [ "$5" = "$session" ] || continue ;;
+    esac
+    left="$left ${process#/proc/}"
+  done
+}
+
+# $1: the signal. Those that may come twice go to process groups as well.
+send() {
+  [ -n "$left" ] || return 0
+  case $1 in KILL | STOP | CONT) for group in $groups; do kill -s "$1" -- "-$group"; done ;; esac 2>/dev/null
+  # shellcheck disable=SC2086 # words are wanted
+  [ "$left" = ' -' ] || kill -s "$1" $left 2>/dev/null
 }
 
 # Whether the wrapper says that nothing of the job is left to be ended, and that what runs now is the site's. It says so

@@ -91,6 +91,7 @@ end() {
     wrapper_is_alive || { find_left && [ -n "$left" ]; } || break
     nap
   done
+  tries=5
   until is_over; do
     # Whether it is over is asked after looking: what was found before is the job's, and never its epilogue's.
     find_left
@@ -104,7 +105,13 @@ end() {
       tell
       return
     fi
-    nap
+    # What forks and ends at once is found by chance: at once again, for a while.
+    if [ "$tries" != 0 ]; then
+      tries=$((tries - 1))
+    else
+      tries=5
+      nap
+    fi
   done
 }
 
@@ -172,15 +179,25 @@ finish() {
   set_deadline "$1"
   while [ -n "$left" ]; do
     waited=1
-    is_in_time || send KILL
+    is_in_time || kill_found
     nap
+    find_left
+  done
+}
+
+# Sends KILL to what was found, and at once to what has come since, for a while.
+kill_found() {
+  tries=5
+  while [ -n "$left" ] && [ "$tries" != 0 ]; do
+    send KILL
+    tries=$((tries - 1))
     find_left
   done
 }
 
 kill_left() {
   while find_left && [ -n "$left" ]; do
-    send KILL
+    kill_found
     nap
   done
 }

@@ -93,9 +93,37 @@ is_stopped() {
   case $stat in [Tt]* | '') ;; *) return 1 ;; esac
 }
 
-# Into `marks`: which process is of which job, and of which the wrapper, by what they found in their environment.
+# Into `marks`: which process is of which job, and of which the wrapper, by what they found in their environment. Into
+# `gone`: 1 if a process may live whose mark is not among them; see find_left.
 find_marks() {
-  marks=$(LC_ALL=C grep -aoEs 'WEIR_(JOB_ID|GUARDS)=[0-9A-Z]{26}' /proc/[0-9]*/environ /dev/null)
+  others='' session='' again='' retried='' known=0 floor=0 turns=0
+  while :; do
+    list_new
+    if [ -n "$is_all" ]; then
+      files=
+      for process in $new; do files="$files $process/environ"; done
+      # shellcheck disable=SC2086 # paths without blanks
+      marks="$marks
+$(LC_ALL=C grep -aoEs 'WEIR_(JOB_ID|GUARDS)=[0-9A-Z]{26}' $files /dev/null)"
+      [ -z "$new" ] || find_gone
+    else
+      read_marks
+    fi
+    turns=$((turns + 1))
+    [ -n "$gone" ] && [ "$turns" -lt 100 ] || return 0
+  done
+}
+
+# Adds to `marks` those of `new`.
+read_marks() {
+  for process in $new; do
+    read_process "$process" || continue
+    for name in WEIR_JOB_ID WEIR_GUARDS; do
+      rest=${text#*"$name="}
+      [ "$rest" = "$text" ] || marks="$marks
+$process/environ:$name=${rest%"${rest#??????????????????????????}"}"
+    done
+  done
 }
 
 # Into `left`: the living processes of the job $1, whose directory is $2, with commas. The wrapper is among them where
@@ -131,6 +159,15 @@ judge() {
     *' void '*) state="damaged start $left" ;;
     0*) state="orphaned $start $left" ;;
     *) state="damaged $(damage "$fault") $left" ;;
+    esac
+    return
+  fi
+  if [ -n "$gone" ]; then
+    # Something of it may live. What has begun nothing, as far as one sees, must not be begun a second time.
+    case $start_status$start in
+    *' void '* | 1*) state=claimed ;;
+    0*) state="orphaned $start -" ;;
+    *) state="damaged start -" ;;
     esac
     return
   fi
@@ -250,7 +287,7 @@ in_parts() {
   [ -z "$part" ] || look_at $part
 }
 
-marks='' later=''
+marks='' later='' gone=''
 in_parts "$@"
 if [ -n "$later" ]; then
   find_marks
