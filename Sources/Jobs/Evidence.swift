@@ -109,7 +109,8 @@ extension Job {
     job.exitCode = sighting.exitCode
     job.signal = sighting.signal
     if !sighting.nodes.isEmpty || !sighting.state.isTerminal { job.nodes = sighting.nodes }
-    job.elapsed = sighting.elapsed
+    // An end of which nobody knows when it was leaves what was seen.
+    if sighting.elapsed > 0 || !sighting.state.isTerminal { job.elapsed = sighting.elapsed }
     // While a requeued job is taken off its nodes, Slurm shows the moment of the requeue as its start.
     if !sighting.isCompleting || startedAt == nil { job.startedAt = sighting.startedAt }
     if sighting.state.waits { job.startedAt = nil }
