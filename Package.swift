@@ -133,7 +133,9 @@ let package = Package(
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobsTests", dependencies: ["Archives", "DummyConnector", "Jobs"], swiftSettings: strict),
     .testTarget(
-      name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "SlurmConnector"], swiftSettings: strict),
+      name: "SlurmConnectorTests",
+      dependencies: ["ConnectorSupport", "Jobs", "SlurmConnector", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .testTarget(
       name: "GPUConnectorTests",
       dependencies: [

@@ -107,7 +107,8 @@ struct Sacct {
       elapsed: MachineNumber.count(row[4]) ?? 0, submittedAt: SlurmTime.past(row[5]),
       startedAt: SlurmTime.past(row[6]), endedAt: SlurmTime.past(row[7]), nodes: SlurmRecord.nodes(row[8]),
       account: row[9],
-      mark: Comment.mark(in: row[11]) ?? (row.count > 12 ? Comment.mark(in: row[12]) : nil), source: "sacct")
+      // The user can change the comment, and not the line of the submit.
+      mark: (row.count > 12 ? Comment.mark(in: row[12]) : nil) ?? Comment.mark(in: row[11]), source: "sacct")
     if word.contains(" by ") {
       let uid = word.split(separator: " ").last.map(String.init) ?? ""
       record.canceler = uid == row[10] ? record.account : uid == "0" ? "root" : "the user with id \(uid)"
