@@ -25,7 +25,10 @@ struct Evidence {
   /// The jobs that it shows, before and after.
   func changes(of jobs: [JobKey: Job]) -> [Change] {
     matches(with: jobs).compactMap { key, sighting in
-      jobs[key].map { Change(before: $0, after: $0.updated(by: sighting, at: observation.time), sighting: sighting) }
+      jobs[key].map { job in
+        let after = observation.identified(job).updated(by: sighting, at: observation.time)
+        return Change(before: job, after: after, sighting: sighting)
+      }
     }
   }
 
@@ -42,7 +45,7 @@ struct Evidence {
 
   /// The sighting of each job.
   private func matches(with jobs: [JobKey: Job]) -> [JobKey: Sighting] {
-    let index = JobIndex(jobs)
+    let index = JobIndex(jobs.values.map(observation.identified))
     var matches: [JobKey: (sighting: Sighting, likeness: Likeness)] = [:]
     for sighting in observation.sightings {
       guard let (job, likeness) = index.job(shownBy: sighting), isAwaited(job) else { continue }
@@ -78,8 +81,8 @@ private struct JobIndex {
   /// More than one where the backend was reset and uses its ids again.
   private var byBackendID: [String: [Job]] = [:]
 
-  init(_ jobs: [JobKey: Job]) {
-    for job in jobs.values {
+  init(_ jobs: [Job]) {
+    for job in jobs {
       byToken[job.submissionToken] = job
       guard let id = job.backendID else { continue }
       // A living job has the first claim to an id.
@@ -98,6 +101,16 @@ private struct JobIndex {
       best = (job, likeness)
     }
     return best
+  }
+}
+
+extension Observation {
+  /// A job, without its id where that is proven to be another's.
+  fileprivate func identified(_ job: Job) -> Job {
+    guard strayIDs.contains(job.submissionToken) else { return job }
+    var job = job
+    job.backendID = nil
+    return job
   }
 }
 

@@ -38,25 +38,25 @@ struct DisguiseTests {
 
   @Test("It is followed and canceled by its id, and a copy of its mark is not it", arguments: disguises)
   func disguised(comment: String, name: String) async throws {
-    for copy in ["", "9|FAILED|MARK|jarvice_a|kirby|\(now)", "3|RUNNING|MARK|jarvice_a|kirby|\(now)"] {
-      let slurm = try FakeSlurm()
-      let (service, job) = try await submitted(to: slurm)
+    let (service, job) = try await submitted(to: slurm)
+    func queue(_ state: String) throws {
+      let rows = [
+        "3|RUNNING|MARK|jarvice_a|kirby|\(now)", "7|\(state)|\(comment)|\(name)|kirby|\(now)",
+        "9|FAILED|MARK|jarvice_a|kirby|\(now)",
+      ]
       let mark = "weir:" + job.submissionToken
-      func queue(_ state: String) throws {
-        let rows = [copy, "7|\(state)|\(comment)|\(name)|kirby|\(now)"].map { $0 + "\n" }.joined()
-        try slurm.write(rows.replacingOccurrences(of: "MARK", with: mark), to: "queue")
-      }
-      try queue("RUNNING")
-      _ = await service.observeOnce()
-      let seen = try #require(service.recent(job.key))
-      #expect(seen.backendID == "7" && seen.state == .running, "beside \(copy)")
-      #expect(try await slurm.connector.locate(seen, timeout: .seconds(10))?.backendID == "7")
-      try await service.cancel(seen, actor: "test")
-      #expect(slurm.text("canceled") == "7\n")
-      try queue("CANCELLED")
-      _ = await service.observeOnce()
-      #expect(service.recent(job.key)?.state == .canceled && service.recent(job.key)?.backendID == "7")
+      try slurm.write(rows.map { $0 + "\n" }.joined().replacingOccurrences(of: "MARK", with: mark), to: "queue")
     }
+    try queue("RUNNING")
+    _ = await service.observeOnce()
+    let seen = try #require(service.recent(job.key))
+    #expect(seen.backendID == "7" && seen.state == .running)
+    #expect(try await slurm.connector.locate(seen, timeout: .seconds(10))?.backendID == "7")
+    try await service.cancel(seen, actor: "test")
+    #expect(slurm.text("canceled") == "7\n")
+    try queue("CANCELLED")
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .canceled && service.recent(job.key)?.backendID == "7")
   }
 
   /// Jobs that have the id after Slurm was reset: comment, name, account, and how long after the submit they came.
@@ -89,6 +89,38 @@ struct DisguiseTests {
     try slurm.program("sacct", "echo 'sbatch --comment=weir:01TOKEN:1:k:c:s --nodes=1'")
     try await slurm.connector.cancel(slurm.job("7"))
     #expect(slurm.text("canceled") == "7\n")
+  }
+
+  @Test(
+    "An id that sbatch answered wrongly is put right by the mark, if the line of the submit proves that it is wrong",
+    arguments: [
+      ("sbatch run.sh", "12"), ("sbatch --comment=MARK --nodes=1", "7"), ("sbatch --comment=MARK:1:k:c:s", "7"),
+      ("", "7"),
+    ])
+  func wrongID(line: String, id: String) async throws {
+    let (service, job) = try await submitted(to: slurm)
+    let mark = "weir:" + job.submissionToken
+    try queue("7|RUNNING||x|kirby|\(now)", "12|RUNNING|\(mark)|jarvice_a|kirby|\(now)")
+    try slurm.write(line.replacingOccurrences(of: "MARK", with: mark), to: "line")
+    try slurm.program(
+      "sacct",
+      """
+      echo x >> "$HOME/asked"
+      for word; do case $word in --delimiter=*) d=${word#*=};; --format=*) columns=${word#*=};; esac; done
+      IFS=,
+      for column in $columns; do
+        case $column in
+          JobIDRaw) text=7;; JobName) text=x;; User) text=kirby;; State) text=RUNNING;; Submit) text=\(now);;
+          SubmitLine) text=$(cat "$HOME/line");; *) text=;;
+        esac
+        printf '%s%s' "$text" "$d"
+      done
+      echo
+      """)
+    for _ in 0..<3 { _ = await service.observeOnce() }
+    let seen = try #require(service.recent(job.key))
+    #expect(seen.backendID == id && seen.state == .running)
+    #expect(slurm.text("asked") == "x\n", "accounting is asked once")
   }
 
   @Test("A job that was requeued after it ran for long is it")

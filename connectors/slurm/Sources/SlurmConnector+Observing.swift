@@ -14,7 +14,11 @@ extension SlurmConnector {
     guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
     let ids = Set(jobs.compactMap(\.backendID))
     var observation = Observation(time: time, sightings: try Squeue.sightings(result.stdout, table, ids: ids))
-    let gone = Self.missing(of: jobs, in: observation.sightings)
+    await examineDisguised(jobs, in: &observation)
+    // No record of another's id says anything of a job.
+    let gone = Self.missing(of: jobs, in: observation.sightings).filter { [observation] job in
+      !observation.strayIDs.contains(job.submissionToken)
+    }
     if !gone.isEmpty {
       do throws(BackendError) {
         let (found, unasked) = try await lastWords(of: gone)
@@ -76,7 +80,7 @@ extension SlurmConnector {
       let filter = ["--jobs=" + ids.joined(separator: ",")]
       let all: [SlurmRecord]
       if let records = try await accounting(filter, as: configuration.observer) {
-        all = records
+        all = records.filter { !$0.isForeign }
       } else {
         // Each is a request of its own. Any of them may be one that slurmctld does not know, so that chance decides;
         // what is missing of an end that is known can wait.
