@@ -138,7 +138,10 @@ let package = Package(
     .testTarget(
       name: "JobsTests", dependencies: ["Archives", "DummyConnector", "JobModel", "Jobs"], swiftSettings: strict),
     .testTarget(
-      name: "SlurmConnectorTests", dependencies: ["ConnectorSupport", "JobModel", "SlurmConnector"],
+      name: "SlurmConnectorTests",
+      dependencies: [
+        "ConnectorSupport", "JobModel", "Jobs", "SlurmConnector", .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "GPUConnectorTests",

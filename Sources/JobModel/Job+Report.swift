@@ -23,7 +23,8 @@ extension Job {
     if let shown = sighting.attempt { job.attempt = shown }
     if let devices = sighting.devices { job.devices = devices }
     if job.needs == nil { job.needs = sighting.needs }
-    job.backendID = sighting.backendID
+    // What a submit answered stays.
+    if job.backendID == nil { job.backendID = sighting.backendID }
     // A cancel that was asked for stands until the end is seen.
     job.state = canceling ? .canceling : sighting.state
     if !canceling { job.stateSource = sighting.source }
@@ -41,7 +42,8 @@ extension Job {
     job.exitCode = sighting.exitCode
     job.signal = sighting.signal
     if !sighting.nodes.isEmpty || !sighting.state.isTerminal { job.nodes = sighting.nodes }
-    job.elapsed = sighting.elapsed
+    // An end of which nobody knows when it was leaves what was seen.
+    if sighting.elapsed > 0 || !sighting.state.isTerminal { job.elapsed = sighting.elapsed }
     // While a requeued job is taken off its nodes, Slurm shows the moment of the requeue as its start.
     if !sighting.isCompleting || startedAt == nil { job.startedAt = sighting.startedAt }
     if sighting.state.waits { job.startedAt = nil }

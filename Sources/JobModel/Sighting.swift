@@ -58,16 +58,4 @@ public struct Sighting: Sendable, Equatable {
   /// Whether it is the record of a submit that was refused: Slurm shows such a job for a while, failed without ever
   /// having had a machine.
   public var isRefusal: Bool { ending == .failed && nodes.isEmpty && elapsed == 0 }
-
-  /// Whether this is that job: by the mark where it is shown, else by id and name; never under another account.
-  ///
-  /// An id alone says nothing: a backend that was reset gives its ids out anew. A mark under another account is
-  /// somebody's copy. What was submitted before the job, by more than clocks that were set wrong differ, is an earlier
-  /// holder of its id.
-  public func shows(_ job: Job) -> Bool {
-    if let account, account != job.account { return false }
-    if let mark { return mark.token == job.submissionToken }
-    if let submittedAt, submittedAt < job.submittedAt - 7200 { return false }
-    return backendID == job.backendID && name == job.name
-  }
 }

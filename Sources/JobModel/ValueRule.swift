@@ -9,7 +9,7 @@ public enum ValueRule: Sendable, Equatable {
   /// A whole number in decimal digits.
   case whole(ClosedRange<Int>)
   /// Slurm's forms of a time limit, sbatch(1): minutes, minutes:seconds, hours:minutes:seconds,
-  /// days-hours[:minutes[:seconds]].
+  /// days-hours[:minutes[:seconds]]; at most ``longestTimeLimit``.
   case timeLimit
   /// `true` or `false`, in any case, or what stands for them.
   case flag
@@ -30,7 +30,7 @@ public enum ValueRule: Sendable, Equatable {
       }
       return bytes.allSatisfy { Self.isLetterOrDigit($0) || marks.utf8.contains($0) }
     case .whole(let range): return Self.whole(text).map(range.contains) ?? false
-    case .timeLimit: return Self.isTimeLimit(text)
+    case .timeLimit: return Self.total(ofTimeLimit: text).map { $0 <= Self.longestTimeLimit } ?? false
     case .flag: return Self.flag(text) != nil
     case .oneOf(let words): return words.contains(text)
     case .path(let length):
@@ -47,7 +47,7 @@ public enum ValueRule: Sendable, Equatable {
       "a word of \(length.lowerBound) to \(length.upperBound) letters, digits and `\(marks)`, not beginning with '-' or '.'"
     case .whole(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
     case .timeLimit:
-      "a time limit (minutes, minutes:seconds, hours:minutes:seconds or days-hours[:minutes[:seconds]])"
+      "a time limit of at most \(Self.longestTimeLimit / 86_400) days (minutes, minutes:seconds, hours:minutes:seconds or days-hours[:minutes[:seconds]])"
     case .flag: "true or false (or 1, 0, yes, no)"
     case .oneOf(let words): "one of " + words.joined(separator: ", ")
     case .path(let length): "a path of at most \(length.upperBound) bytes, without control characters and '..'"
@@ -87,9 +87,16 @@ public enum ValueRule: Sendable, Equatable {
       && digits.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }
   }
 
-  /// The seconds of a time limit that fits ``timeLimit``; nil for another text, and for what is no limit: 0, or more
-  /// than an Int of seconds.
+  /// Seconds: those whole days that a signed number of 32 bits can count.
+  public static let longestTimeLimit = 24_855 * 86_400
+
+  /// The seconds of a time limit that fits ``timeLimit``; nil for another text, and for 0, which is no limit.
   public static func seconds(ofTimeLimit text: String) -> Int? {
+    total(ofTimeLimit: text).flatMap { $0 > 0 && $0 <= longestTimeLimit ? $0 : nil }
+  }
+
+  /// The seconds of a time limit of any length; nil for another text, and for more than an Int of seconds.
+  private static func total(ofTimeLimit text: String) -> Int? {
     guard isTimeLimit(text) else { return nil }
     let parts = text.split(separator: "-")
     let fields = (parts.last ?? "").split(separator: ":").map { Int($0) ?? .max }
@@ -111,7 +118,7 @@ public enum ValueRule: Sendable, Equatable {
       if tooLarge || overflow { return nil }
       total = sum
     }
-    return total > 0 ? total : nil
+    return total
   }
 }
 

@@ -231,7 +231,8 @@ private struct Place {
 
   @Test(arguments: [
     ("5", 300), ("1:30", 90), ("00:05:00", 300), ("26:03:04", 93_784), ("1-2", 93_600), ("1-02:03", 93_780),
-    ("1-02:03:04", 93_784), ("0", nil), ("99999999999999999999", nil), ("x", nil), ("", nil),
+    ("1-02:03:04", 93_784), ("0", nil), ("99999999999999999999", nil), ("99999999", nil), ("24855-0", 2_147_472_000),
+    ("x", nil), ("", nil),
   ])
   func timeLimits(_ text: String, _ seconds: Int?) {
     #expect(ValueRule.seconds(ofTimeLimit: text) == seconds)

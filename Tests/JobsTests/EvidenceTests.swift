@@ -152,20 +152,20 @@ struct EvidenceTests {
     #expect(service.view(of: try #require(service.recent(job.key))).state == .running)
   }
 
-  @Test("An id that a submit answered wrongly is put right by the mark; tasks of an array change nothing")
-  func wrongID() async throws {
+  @Test("An id that was answered stays, whatever else has the mark: tasks of an array, and copies")
+  func answeredID() async throws {
     let service = try bench.service()
     let job = try await submitted(service)
-    var right = bench.sighting(job, .running)
-    right.backendID = "7"
-    var later = right
-    later.backendID = "12"
-    bench.connector.observes(later, right)
-    _ = await service.observeOnce()
-    #expect(service.recent(job.key)?.backendID == "7")
-    bench.connector.observes(later, bench.sighting(job, .failed, .failed), right)
-    _ = await service.observeOnce()
-    #expect(service.recent(job.key)?.backendID == "7" && service.recent(job.key)?.state == .running)
+    var copies = [bench.sighting(job, .failed, .failed), bench.sighting(job, .canceled, .canceled)]
+    (copies[0].backendID, copies[1].backendID) = ("0", "12")
+    for own in [nil, bench.sighting(job, .running)] {
+      let sightings = [copies[0]] + [own].compactMap { $0 } + [copies[1]]
+      bench.connector.change { $0.observation = .success(Observation(time: Date(), sightings: sightings)) }
+      _ = await service.observeOnce()
+      let seen = try #require(service.recent(job.key))
+      #expect(seen.backendID == "1" && seen.state == (own == nil ? .queued : .running))
+      #expect((seen.unknownSince == nil) == (own != nil), "a copy does not show it")
+    }
   }
 
   @Test("A job whose mark was taken off it is known by id, name and account together")

@@ -62,6 +62,11 @@ struct FieldRuleTests {
       ("", false), (":", false), ("1:", false), ("1:2:3:4", false), ("1-", false), ("-1", false), ("1-2-3", false),
       ("1:234", false), ("1:2 ", false), ("1h", false), ("UNLIMITED", false), ("123456789012345678901", false),
       ("\u{661}:\u{662}", false), ("1\u{301}", false), ("1:2\n", false),
+      ("24855-0", true), ("24855-00:00:01", false), ("35791200", true), ("35791201", false), ("596520:00:00", true),
+      ("596520:00:01", false), ("99999999", false), ("99999999999", false), ("9223372036854775807", false),
+      ("18446744073709551616", false), ("153722867280912931", false), ("106751991167301-0", false),
+      ("9223372036854775808-0", false), ("2562047788015216:00:00", false), ("99999999999999999:59", false),
+      ("00000000000000000005", true), ("0", true),
     ])
   func timeLimits(text: String, fits: Bool) { #expect(ValueRule.timeLimit.accepts(text) == fits) }
 

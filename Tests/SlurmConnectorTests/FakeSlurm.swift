@@ -9,7 +9,7 @@ import Testing
 /// Commands run by the real shell in a home directory of the test's own, where programs of the test's take the place of
 /// Slurm's: for what a real one does not do on demand.
 ///
-/// A line `id|state|comment|name|account` in `queue` is a job in the queue. A file `locked.ACCOUNT` keeps an account from
+/// A line `id|state|comment|name|account|time of submit` in `queue` is a job in the queue. A file `locked.ACCOUNT` keeps an account from
 /// logging in, a file `blind.ACCOUNT` from seeing the jobs of others.
 final class FakeSlurm: Runner {
   let home: URL
@@ -33,14 +33,17 @@ final class FakeSlurm: Runner {
     try program(
       "squeue",
       """
-      states=all
+      states=all jobs=
       for word; do
-        case $word in --format=*) format=${word#--format=};; --states=*) states=${word#*=};; esac
+        case $word in
+          --format=*) format=${word#--format=};; --states=*) states=${word#*=};; --jobs=*) jobs=${word#*=};;
+        esac
       done
-      while IFS='|' read -r id state comment name account; do
+      while IFS='|' read -r id state comment name account submit; do
         case $states in all | *$state*) ;; *) continue;; esac
+        [ -z "$jobs" ] || [ "$id" = "$jobs" ] || continue
         [ ! -e "$HOME/blind.$ACCOUNT" ] || [ "$account" = "$ACCOUNT" ] || continue
-        printf '%s\\n' "$format" | sed "s~%A~$id~;s~%T~$state~;s~%k~$comment~;s~%j~$name~;s~%u~$account~"
+        printf '%s\\n' "$format" | sed "s~%A~$id~;s~%T~$state~;s~%k~$comment~;s~%j~$name~;s~%u~$account~;s~%V~$submit~"
       done < "$HOME/queue"
       """)
     try program("sacct", "exit 0")

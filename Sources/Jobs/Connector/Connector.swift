@@ -187,6 +187,8 @@ public struct Observation: Sendable {
   public var unreachable: [String: String] = [:]
   /// Jobs of which nothing new is to be said, by backend id: they wait here, or were told of elsewhere.
   public var unchanged: Set<String> = []
+  /// Jobs whose id was proven to be that of another, by their tokens: the answer to the submit was wrong.
+  public var strayIDs: Set<String> = []
 
   public init(
     time: Date, sightings: [Sighting], accountingFailure: String? = nil, answers: [String: String] = [:]

@@ -26,7 +26,10 @@ struct Evidence {
   /// The jobs that it shows, before and after.
   func changes(of jobs: [JobKey: Job]) -> [Change] {
     matches(with: jobs).compactMap { key, sighting in
-      jobs[key].map { Change(before: $0, after: $0.updated(by: sighting, at: observation.time), sighting: sighting) }
+      jobs[key].map { job in
+        let after = observation.identified(job).updated(by: sighting, at: observation.time)
+        return Change(before: job, after: after, sighting: sighting)
+      }
     }
   }
 
@@ -41,38 +44,74 @@ struct Evidence {
     }
   }
 
-  /// The sighting of each job. Of several with its mark, as the tasks of an array have, the one with its id is it; the
-  /// id that a submit answered may be wrong, so that without such a one the lowest is.
+  /// The sighting of each job.
   private func matches(with jobs: [JobKey: Job]) -> [JobKey: Sighting] {
-    var byToken: [String: JobKey] = [:]
-    // More than one where the backend was reset and gives its ids out anew.
-    var byBackendID: [String: [JobKey]] = [:]
-    for (key, job) in jobs where !job.state.isTerminal || job.isCorrectable || asked.contains(job.id) {
-      byToken[job.submissionToken] = key
-      guard let id = job.backendID else { continue }
-      // A living job has the first claim to an id.
-      byBackendID[id, default: []].insert(key, at: job.state.isTerminal ? byBackendID[id]?.count ?? 0 : 0)
-    }
-    var matches: [JobKey: Sighting] = [:]
+    let index = JobIndex(jobs.values.map(observation.identified))
+    var matches: [JobKey: (sighting: Sighting, likeness: Likeness)] = [:]
     for sighting in observation.sightings {
-      let keys = sighting.mark.map { byToken[$0.token].map { [$0] } } ?? byBackendID[sighting.backendID]
-      guard let key = keys?.first(where: { jobs[$0].map(sighting.shows) ?? false }), let job = jobs[key] else {
-        continue
-      }
-      if let other = matches[key], !isBetter(sighting, than: other, for: job) { continue }
-      matches[key] = sighting
+      guard let (job, likeness) = index.job(shownBy: sighting), isAwaited(job) else { continue }
+      let found = (sighting: sighting, likeness: likeness)
+      if let other = matches[job.key], !isBetter(found, than: other) { continue }
+      matches[job.key] = found
     }
-    return matches
+    return matches.mapValues(\.sighting)
   }
 
-  private func isBetter(_ sighting: Sighting, than other: Sighting, for job: Job) -> Bool {
-    if sighting.backendID == other.backendID {
-      // Two sources: what adds an exit code to an end says more.
-      return sighting.state.isTerminal && sighting.exitCode != nil
+  /// Whether what is seen of a job counts. While a submit is under way it does not: the answer says which id is the job's.
+  private func isAwaited(_ job: Job) -> Bool {
+    if job.state == .submitting, job.missingSince == nil { return false }
+    return !job.state.isTerminal || job.isCorrectable || asked.contains(job.id)
+  }
+
+  private func isBetter(
+    _ found: (sighting: Sighting, likeness: Likeness), than other: (sighting: Sighting, likeness: Likeness)
+  ) -> Bool {
+    guard found.sighting.backendID == other.sighting.backendID else {
+      // The job's id is not known yet. The job was there before each copy of its mark.
+      return found.sighting.precedes(other.sighting)
     }
-    if other.backendID == job.backendID { return false }
-    if sighting.backendID == job.backendID { return true }
-    return sighting.backendID.compare(other.backendID, options: .numeric) == .orderedAscending
+    if found.likeness != other.likeness { return found.likeness > other.likeness }
+    // Two sources: what adds an exit code to an end says more.
+    return found.sighting.state.isTerminal && found.sighting.exitCode != nil
+  }
+}
+
+/// Jobs by their tokens and by their ids.
+private struct JobIndex {
+  private var byToken: [String: Job] = [:]
+  /// More than one where the backend was reset and uses its ids again.
+  private var byBackendID: [String: [Job]] = [:]
+
+  init(_ jobs: [Job]) {
+    for job in jobs {
+      byToken[job.submissionToken] = job
+      guard let id = job.backendID else { continue }
+      // A living job has the first claim to an id.
+      byBackendID[id, default: []].insert(job, at: job.state.isTerminal ? byBackendID[id]?.count ?? 0 : 0)
+    }
+  }
+
+  /// The job that a sighting shows: that of its mark, or else the one of its id that it is most like.
+  func job(shownBy sighting: Sighting) -> (job: Job, likeness: Likeness)? {
+    if let job = sighting.mark.flatMap({ byToken[$0.token] }), let likeness = sighting.likeness(to: job) {
+      return (job, likeness)
+    }
+    var best: (job: Job, likeness: Likeness)?
+    for job in byBackendID[sighting.backendID] ?? [] {
+      guard let likeness = sighting.likeness(to: job), best.map({ $0.likeness < likeness }) ?? true else { continue }
+      best = (job, likeness)
+    }
+    return best
+  }
+}
+
+extension Observation {
+  /// A job, without its id where that is proven to be another's.
+  fileprivate func identified(_ job: Job) -> Job {
+    guard strayIDs.contains(job.submissionToken) else { return job }
+    var job = job
+    job.backendID = nil
+    return job
   }
 }
 

@@ -107,8 +107,10 @@ extension JobService {
     let known = ledger.table.read { Set($0.jobs.values.map(\.submissionToken)) }
     let before = recall.strangers
     var strangers: Set<String> = []
-    for sighting in sightings {
-      guard let mark = sighting.mark, !known.contains(mark.token) else { continue }
+    // Of several with one mark the first is the job: the others are copies.
+    let unknown = sightings.filter { sighting in sighting.mark.map { !known.contains($0.token) } ?? false }
+    for sighting in unknown.sorted(by: { $0.precedes($1) }) {
+      guard let mark = sighting.mark else { continue }
       // By its id as well: what somebody copied a mark to is not the job that it was made for.
       let stranger = "\(sighting.backendID) \(mark.token)"
       guard !before.contains(stranger), !strangers.contains(stranger),

@@ -212,22 +212,29 @@ public final class JobService: Sendable {
     let key = submission.key
     let fingerprint = submission.fingerprint
     let bound = try await check(idempotencyKey, for: fingerprint)
-    let task = try submitting.withLock { submitting -> Task<Receipt, any Error> in
-      if let current = submitting[key] {
-        guard current.fingerprint == fingerprint else { throw JobError.conflict(key) }
-        return current.task
+    let deadline = ContinuousClock.now + configuration.submitTime
+    while true {
+      let (other, task) = submitting.withLock { submitting -> (String, Task<Receipt, any Error>) in
+        if let current = submitting[key] { return current }
+        let task = Task {
+          defer { self.submitting.withLock { $0[key] = nil } }
+          return try await self.submitOnce(
+            submission, archive: archive, fingerprint: fingerprint, actor: actor, idempotencyKey: idempotencyKey)
+        }
+        submitting[key] = (fingerprint, task)
+        return (fingerprint, task)
       }
-      let task = Task {
-        defer { self.submitting.withLock { $0[key] = nil } }
-        return try await self.submitOnce(
-          submission, archive: archive, fingerprint: fingerprint, actor: actor, idempotencyKey: idempotencyKey)
+      if other == fingerprint {
+        let receipt = try await task.value
+        if !bound { try await bind(idempotencyKey, to: key) }
+        return receipt
       }
-      submitting[key] = (fingerprint, task)
-      return task
+      // That one may make no job, or be refused since there is one with this content.
+      _ = await task.result
+      guard ContinuousClock.now < deadline else {
+        throw JobError.unavailable("other submits of the name and number of job \(key) are under way")
+      }
     }
-    let receipt = try await task.value
-    if !bound { try await bind(idempotencyKey, to: key) }
-    return receipt
   }
 
   private func submitOnce(

@@ -104,7 +104,6 @@ public final class GPUConnector: Connector {
     if let option = submission.options.first { throw .refused("\(option.name): this is no option of \(name)") }
     if let limit = submission.timeLimit {
       guard ValueRule.timeLimit.accepts(limit) else { throw .refused("time limit: \(ValueRule.timeLimit.expected)") }
-      guard submission.timeLimitSeconds ?? 0 < 1 << 31 else { throw .refused("time limit: it is too long") }
     }
     guard !submission.script.utf8.contains(0) else { throw .refused("the script holds a NUL byte") }
     let need = Need(

@@ -1,4 +1,6 @@
 import ConnectorSupport
+import Foundation
+import JobModel
 import Jobs
 import ScriptTemplates
 import Shell
@@ -28,8 +30,12 @@ enum SlurmCommand {
   }
 
   /// Does something to a job by its id.
-  static func acting(_ words: [String], id: String, mark: String, name: String) throws(BackendError) -> Command {
-    try .checkedScript(SlurmCommandScript.act, [id, mark, name] + words)
+  static func acting(_ words: [String], id: String, on job: Job) throws(BackendError) -> Command {
+    let times = job.submitTimes
+    let seconds = [times.lowerBound, times.upperBound].map { String(Int($0.timeIntervalSince1970)) }
+    return try .checkedScript(
+      SlurmCommandScript.act,
+      [id, "weir:" + job.submissionToken, JobName.slurm(job.name), job.account] + seconds + words)
   }
 
   /// Exit status of an action that the command reported as done and that Slurm does not show.

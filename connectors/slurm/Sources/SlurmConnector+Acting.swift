@@ -14,8 +14,7 @@ extension SlurmConnector {
   /// Does something to the job itself, and not to another that got its id after Slurm was reset.
   private func act(_ words: String..., on job: Job) async throws(BackendError) {
     let id = try id(of: job)
-    let command = try SlurmCommand.acting(
-      words, id: id, mark: "weir:" + job.submissionToken, name: JobName.slurm(job.name))
+    let command = try SlurmCommand.acting(words, id: id, on: job)
     let result = try await run(command, as: job.account)
     if result.exitStatus == SlurmCommand.withoutEffect { throw .interrupted(result.message) }
     guard result.succeeded else { throw SlurmWords.failure(of: words[0], result.message) }
@@ -29,6 +28,8 @@ extension SlurmConnector {
       let text = live.text.trimmingSuffix(while: \.isWhitespace)
       // Not of another job that got the id after Slurm was reset.
       if text.contains("JobName=\(name)\n") || text.contains("weir:" + job.submissionToken) { return text }
+      let known = try await controllers([id], as: job.account)
+      if known.contains(where: { $0.sighting.shows(job) }) { return text }
     } else {
       let failure = SlurmWords.failure(of: "scontrol", live.message)
       guard case .notFound = failure else { throw asked(failure) }

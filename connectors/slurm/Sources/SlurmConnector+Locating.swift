@@ -10,18 +10,29 @@ struct SearchedJob: Sendable {
   let submittedAt: Date
   /// Its id, where that was learnt.
   let backendID: String?
-  let isShown: @Sendable (Sighting) -> Bool
+  private let likeness: @Sendable (Sighting) -> Likeness?
 
   init(_ job: Job) {
     (name, account, submittedAt, backendID) = (job.name, job.account, job.submittedAt, job.backendID)
-    isShown = { $0.shows(job) }
+    likeness = { $0.likeness(to: job) }
   }
 
   /// One that is being submitted.
   init(_ submission: Submission, token: String, submittedAt: Date) {
     (name, account, backendID) = (submission.name, submission.account, nil)
     self.submittedAt = submittedAt
-    isShown = { $0.mark?.token == token && ($0.account ?? submission.account) == submission.account }
+    likeness = { sighting in
+      sighting.mark?.token == token && (sighting.account ?? submission.account) == submission.account ? .mark : nil
+    }
+  }
+
+  /// The one that is most like it; of several the one that was there first, since others are copies.
+  func found(in sightings: [Sighting]) -> Sighting? {
+    let found = sightings.compactMap { sighting in likeness(sighting).map { (sighting: sighting, likeness: $0) } }
+    return found.min { one, other in
+      if one.likeness != other.likeness { return one.likeness > other.likeness }
+      return one.sighting.precedes(other.sighting)
+    }?.sighting
   }
 }
 
@@ -50,16 +61,15 @@ extension SlurmConnector {
     for wanted: SearchedJob, as asker: String, timeout: Duration
   ) async throws(BackendError) -> (found: Sighting?, sawAccount: Bool) {
     let (deadline, asked) = (ContinuousClock.now + timeout, Date())
-    let queue = try await inQueue(of: wanted.account, as: asker, timeout: timeout)
-    if let found = queue.first(where: wanted.isShown) { return (found, true) }
-    if let id = wanted.backendID,
-      let found = try await controllers([id], as: asker, timeout: deadline - .now).map(\.sighting).first(
-        where: wanted.isShown)
-    {
-      return (found, true)
+    let ids = Set([wanted.backendID].compactMap { $0 })
+    let queue = try await inQueue(of: wanted.account, ids, as: asker, timeout: timeout)
+    if let found = wanted.found(in: queue) { return (found, true) }
+    if let id = wanted.backendID {
+      let known = try await controllers([id], as: asker, timeout: deadline - .now).map(\.sighting)
+      if let found = wanted.found(in: known) { return (found, true) }
     }
     if let past = try await accounting(filter(for: wanted), as: asker, timeout: deadline - .now) {
-      return (past.map(\.sighting).first(where: wanted.isShown), !queue.isEmpty)
+      return (wanted.found(in: past.filter { !$0.isForeign }.map(\.sighting)), !queue.isEmpty)
     }
     guard wanted.backendID == nil else { return (nil, !queue.isEmpty) }
     // Without accounting a job that is over is known for as long as slurmctld remembers it.

@@ -13,8 +13,13 @@ extension SlurmConnector {
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
     Checkpoint.reach("observe.queue-read")
     guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
-    var observation = Observation(time: time, sightings: try Squeue.sightings(result.stdout, table))
-    let gone = Self.missing(of: jobs, in: observation.sightings)
+    let ids = Set(jobs.compactMap(\.backendID))
+    var observation = Observation(time: time, sightings: try Squeue.sightings(result.stdout, table, ids: ids))
+    await examineDisguised(jobs, in: &observation)
+    // No record of another's id says anything of a job.
+    let gone = Self.missing(of: jobs, in: observation.sightings).filter { [observation] job in
+      !observation.strayIDs.contains(job.submissionToken)
+    }
     if !gone.isEmpty {
       do throws(BackendError) {
         let (found, unasked) = try await lastWords(of: gone)
@@ -34,12 +39,9 @@ extension SlurmConnector {
 
   /// The jobs that are not among those that squeue shows, and those that are over.
   private static func missing(of jobs: [Job], in sightings: [Sighting]) -> [Job] {
-    let shown = Set(sightings.compactMap { $0.mark?.token })
-    let unmarked = Dictionary(
-      sightings.filter { $0.mark == nil }.map { ($0.backendID, $0) }, uniquingKeysWith: { $1 })
+    let shown = Dictionary(grouping: sightings, by: \.backendID)
     return jobs.filter { job in
-      job.state.isTerminal
-        || !shown.contains(job.submissionToken) && !(job.backendID.flatMap { unmarked[$0] }?.shows(job) ?? false)
+      job.state.isTerminal || !(job.backendID.flatMap { shown[$0] }?.contains { $0.shows(job) } ?? false)
     }
   }
 
@@ -53,7 +55,8 @@ extension SlurmConnector {
       jobs.filter { hidden.contains($0.account) && $0.account != account }.compactMap(\.backendID))
     guard let account else { return }
     do throws(BackendError) {
-      let shown = try await inQueue(of: account, as: account, timeout: .seconds(5), purpose: .observation)
+      let ids = Set(jobs.compactMap(\.backendID))
+      let shown = try await inQueue(of: account, ids, as: account, timeout: .seconds(5), purpose: .observation)
       let found = shown.filter { sighting in jobs.contains(where: sighting.shows) }
       sight.note(hidden: found.map(\.backendID), of: account)
       observation.sightings += found
@@ -78,7 +81,7 @@ extension SlurmConnector {
       let filter = ["--jobs=" + ids.joined(separator: ",")]
       let all: [SlurmRecord]
       if let records = try await accounting(filter, as: configuration.observer) {
-        all = records
+        all = records.filter { !$0.isForeign }
       } else {
         // Each is a request of its own. Any of them may be one that slurmctld does not know, so that chance decides;
         // what is missing of an end that is known can wait.
@@ -124,16 +127,16 @@ extension SlurmConnector {
     return try scontrol.records(result.stdout)
   }
 
-  /// The jobs of an account in the queue.
+  /// The jobs of an account in the queue that have our names or marks, or one of the ids.
   func inQueue(
-    of account: String, as asker: String, timeout: Duration, purpose: CommandPurpose? = nil
+    of account: String, _ ids: Set<String>, as asker: String, timeout: Duration, purpose: CommandPurpose? = nil
   ) async throws(BackendError) -> [Sighting] {
     let (table, command) = try Squeue.command(["--user=" + account])
     let result = try await run(
       command, as: asker, stdoutLimit: 64 << 20, timeout: timeout, purpose: purpose ?? self.purpose(as: asker))
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
     guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
-    return try Squeue.sightings(result.stdout, table).filter { $0.account == account }
+    return try Squeue.sightings(result.stdout, table, ids: ids).filter { $0.account == account }
   }
 
   private func purpose(as account: String) -> CommandPurpose {

@@ -47,6 +47,7 @@ public struct SlurmConnector: Connector {
   let configuration: Configuration
   let dialect = Dialect()
   let sight = Sight()
+  let disguises = Disguises()
 
   public init(runner: any Runner, configuration: Configuration) {
     self.runner = runner

@@ -19,6 +19,11 @@ struct SlurmRecord: Equatable {
   var account: String
   var mark: Mark?
   var source: String
+  /// Whether the line of its submit is known, which no user can change afterwards.
+  var hasSubmitLine = false
+
+  /// Whether it is certainly of no job of ours, by the line of its submit.
+  var isForeign: Bool { hasSubmitLine && mark == nil && JobName.upstream(name) == nil }
 
   var sighting: Sighting {
     let meaning = SlurmState.meaning(of: word)
@@ -108,7 +113,9 @@ struct Sacct {
       elapsed: MachineNumber.count(row[4]) ?? 0, submittedAt: SlurmTime.past(row[5]),
       startedAt: SlurmTime.past(row[6]), endedAt: SlurmTime.past(row[7]), nodes: SlurmRecord.nodes(row[8]),
       account: row[9],
-      mark: Comment.mark(in: row[11]) ?? (row.count > 12 ? Comment.mark(in: row[12]) : nil), source: "sacct")
+      // The user can change the comment, and not the line of the submit.
+      mark: (row.count > 12 ? Comment.mark(in: row[12]) : nil) ?? Comment.mark(in: row[11]), source: "sacct")
+    record.hasSubmitLine = row.count > 12 && !row[12].isEmpty
     if word.contains(" by ") {
       let uid = word.split(separator: " ").last.map(String.init) ?? ""
       record.canceler = uid == row[10] ? record.account : uid == "0" ? "root" : "the user with id \(uid)"

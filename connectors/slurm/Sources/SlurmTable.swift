@@ -90,11 +90,14 @@ enum Squeue {
     return (table, try SlurmCommand.asking(arguments))
   }
 
-  /// The jobs that bear our names or marks in what squeue printed: the user of one of ours may change either.
-  static func sightings(_ output: [UInt8], _ table: SqueueTable) throws(BackendError) -> [Sighting] {
+  /// The jobs that have our names or marks, and those with certain ids, in what squeue printed: the user of one of ours
+  /// may change both name and comment.
+  static func sightings(
+    _ output: [UInt8], _ table: SqueueTable, ids: Set<String> = []
+  ) throws(BackendError) -> [Sighting] {
     try table.rows(output).compactMap { row in
       let (name, mark) = (JobName.upstream(row[10]), Comment.mark(in: row[9]))
-      guard name != nil || mark != nil, SlurmID.isID(row[0]) else { return nil }
+      guard name != nil || mark != nil || ids.contains(row[0]), SlurmID.isID(row[0]) else { return nil }
       let word = row[1]
       var meaning = SlurmState.meaning(of: word)
       if meaning.state == .queued, SlurmReason.isHeld(row[2]) { meaning = .init(.held) }

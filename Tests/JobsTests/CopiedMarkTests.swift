@@ -1,0 +1,107 @@
+import Foundation
+import JobModel
+import Testing
+
+@testable import Jobs
+
+@Suite("A job that somebody copies keeps its id")
+struct CopiedMarkTests {
+  let bench = Bench()
+
+  @Test("A copy that is seen before the submit is answered is not the job")
+  func copyFirst() async throws {
+    let service = try bench.service()
+    let connector = bench.connector
+    let submission = bench.submission()
+    let submit = Task { try await service.submit(submission, actor: "test") }
+    while connector.script.withLock({ $0.submits }) == 0 { await Task.yield() }
+    let job = try #require(service.recent(bench.submission().key))
+    var copy = bench.sighting(job, .failed, .failed)
+    copy.backendID = "9"
+    connector.observes(copy)
+    _ = await service.observeOnce()
+    #expect(try await submit.value.backendID == "1")
+    let answered = try #require(service.recent(job.key))
+    #expect(answered.backendID == "1" && answered.state == .queued)
+  }
+
+  @Test("Of several with the mark of a submit whose answer was lost, the first is the job", arguments: [false, true])
+  func answerLost(isReversed: Bool) async throws {
+    let service = try bench.service()
+    bench.connector.change { $0.submit = { _, _ throws(BackendError) in throw .interrupted("cut") } }
+    _ = try? await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    var sightings = ["12", "9"].map { id in
+      var sighting = bench.sighting(job, .running)
+      sighting.backendID = id
+      return sighting
+    }
+    if isReversed { sightings.reverse() }
+    bench.connector.change { [sightings] in
+      $0.observation = .success(Observation(time: Date(), sightings: sightings))
+    }
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.backendID == "9")
+  }
+
+  @Test(
+    "Of several with the mark of a job that the store does not know, the first is adopted", arguments: [false, true])
+  func adopted(isReversed: Bool) async throws {
+    let adoption = Adoption(secret: Array("secret".utf8), accountOf: { _ in "kirby" })
+    bench.configuration.adoption = adoption
+    let service = try bench.service()
+    let submission = bench.submission()
+    let mark = adoption.mark(of: submission, token: "01TOKEN", fingerprint: submission.fingerprint)
+    var sightings = ["12", "9"].map {
+      Sighting(
+        backendID: $0, mark: mark, name: submission.name, account: "kirby", state: .running, source: "scripted",
+        backendWord: "RUNNING")
+    }
+    if isReversed { sightings.reverse() }
+    bench.connector.change { [sightings] in
+      $0.observation = .success(Observation(time: Date(), sightings: sightings))
+    }
+    _ = await service.observeOnce()
+    #expect(service.recent(submission.key)?.backendID == "9")
+  }
+
+  /// Comment's token, name, account, and seconds after the submit, of what has the job's id.
+  static let holders: [(token: String?, name: String?, account: String?, delay: TimeInterval?, isJob: Bool)] = [
+    (nil, nil, "kirby", 0, true), ("01OTHER", "job", "kirby", 0, true), ("01OTHER", nil, "kirby", 5, true),
+    (nil, "job", nil, nil, true), (nil, "job", "kirby", 1_000_000, true),
+    (nil, nil, "kirby", nil, false), (nil, nil, nil, 0, false), (nil, nil, "mario", 0, false),
+    (nil, nil, "kirby", 86_400, false), (nil, nil, "kirby", -86_400, false), (nil, "job", "kirby", -86_400, false),
+    ("01OTHER", "job", "kirby", nil, false), ("01OTHER", "job", "mario", 0, false),
+  ]
+
+  @Test("What has the id is the job by mark, by name, or by account and time of the submit", arguments: holders.indices)
+  func holder(index: Int) async throws {
+    let holder = Self.holders[index]
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    var sighting = bench.sighting(job, .running)
+    (sighting.mark, sighting.name, sighting.account) = (
+      holder.token.map { Mark(token: $0) }, holder.name, holder.account
+    )
+    sighting.submittedAt = holder.delay.map { job.submittedAt + $0 }
+    bench.connector.observes(sighting)
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == (holder.isJob ? .running : .queued))
+  }
+
+  @Test("An id that is used again after a reset of the backend is that of the job whose mark it has")
+  func reset() async throws {
+    let service = try bench.service()
+    for name in ["old", "new"] { _ = try await service.submit(bench.submission(name), actor: "test") }
+    let (old, new) = try (
+      #require(service.recent(bench.submission("old").key)), #require(service.recent(bench.submission("new").key))
+    )
+    var sighting = bench.sighting(new, .running)
+    (sighting.name, sighting.submittedAt) = ("new", Date())
+    bench.connector.observes(sighting)
+    _ = await service.observeOnce()
+    #expect(service.recent(new.key)?.state == .running && service.recent(old.key)?.state == .queued)
+    #expect(service.recent(old.key)?.unknownSince != nil)
+  }
+}
