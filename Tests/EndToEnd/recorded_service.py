@@ -171,6 +171,7 @@ def bodies(r: Recorder):
     r.call("form-wrong-percent", "POST", "/runstatus", body="args=%zz", Content_Type=FORM)
     r.call("multipart-no-boundary", "POST", "/runstatus", body="x", Content_Type="multipart/form-data")
     r.call("args-missing", "POST", "/runstatus", body="", Content_Type=FORM)
+    r.call("args-repeated", "POST", "/runstatus", body="args={}&args={}", Content_Type=FORM)
     r.call("args-empty", "POST", "/runstatus", "")
     r.call("args-not-json", "POST", "/runstatus", "{")
     r.call("args-not-object", "POST", "/runstatus", "[]")

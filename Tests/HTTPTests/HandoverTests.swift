@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Synchronization
 import Testing
@@ -85,6 +86,19 @@ struct HandoverTests {
       allow.yield()
       let (former, next) = (try await answer.text, try await test.exchange(get + "\r\n").text)
       #expect(former == "first" && next == "second")
+    }
+  }
+
+  @Test("no program that is started gets a socket of the server, listening or connected")
+  func inheritance() async throws {
+    try await TestServer.run(ServerConfiguration(port: 0), router("first")) { test in
+      let port = test.port
+      let open = try await test.client { client in
+        try client.send(get + "\r\n")
+        _ = try client.reply()
+        return (0..<Int32(4096)).filter { Socket.port(of: $0) == port }
+      }
+      #expect(open.count == 2 && open.allSatisfy { fcntl($0, F_GETFD) & FD_CLOEXEC != 0 })
     }
   }
 }
