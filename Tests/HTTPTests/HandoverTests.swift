@@ -5,7 +5,7 @@ import Testing
 
 @testable import HTTP
 
-private let get = "GET /live HTTP/1.1\r\nHost: a\r\n"
+private let beginningOfGet = "GET /live HTTP/1.1\r\nHost: a\r\n"
 
 @Suite("Routes that take the place of others")
 struct HandoverTests {
@@ -31,7 +31,7 @@ struct HandoverTests {
       defer { end() }
       var client = try Client(port: port)
       while !state.withLock({ $0.isOver }) {
-        try client.send(get + "\r\n")
+        try client.send(beginningOfGet + "\r\n")
         let word = try client.reply().text
         state.withLock { $0.words.append(word) }
         guard !keepsConnection else { continue }
@@ -56,7 +56,7 @@ struct HandoverTests {
       async let new: Void = blocking { try callers.ask(keepsConnection: false) }
       try await callers.wait(for: 30)
       await test.server.replace(router: router("second"))
-      let answer = try await test.exchange(get + "\r\n").text
+      let answer = try await test.exchange(beginningOfGet + "\r\n").text
       #expect(answer == "second")
       try await callers.wait(for: 30)
       callers.end()
@@ -80,11 +80,11 @@ struct HandoverTests {
       }
     }
     try await TestServer.run(ServerConfiguration(port: 0), first) { test in
-      async let answer = test.exchange(get + "\r\n")
+      async let answer = test.exchange(beginningOfGet + "\r\n")
       for await _ in began { break }
       await test.server.replace(router: router("second"))
       allow.yield()
-      let (former, next) = (try await answer.text, try await test.exchange(get + "\r\n").text)
+      let (former, next) = (try await answer.text, try await test.exchange(beginningOfGet + "\r\n").text)
       #expect(former == "first" && next == "second")
     }
   }
@@ -94,7 +94,7 @@ struct HandoverTests {
     try await TestServer.run(ServerConfiguration(port: 0), router("first")) { test in
       let port = test.port
       let open = try await test.client { client in
-        try client.send(get + "\r\n")
+        try client.send(beginningOfGet + "\r\n")
         _ = try client.reply()
         return (0..<Int32(4096)).filter { Socket.port(of: $0) == port }
       }
