@@ -69,7 +69,7 @@ extension SlurmConnector {
       if let found = wanted.found(in: known) { return (found, true) }
     }
     if let past = try await accounting(filter(for: wanted), as: asker, timeout: deadline - .now) {
-      return (wanted.found(in: past.filter { !$0.isForeign }.map(\.sighting)), !queue.isEmpty)
+      return (wanted.found(in: past.filter { !$0.isUnproven }.map(\.sighting)), !queue.isEmpty)
     }
     guard wanted.backendID == nil else { return (nil, !queue.isEmpty) }
     // Without accounting a job that is over is known for as long as slurmctld remembers it.

@@ -81,7 +81,7 @@ extension SlurmConnector {
       let filter = ["--jobs=" + ids.joined(separator: ",")]
       let all: [SlurmRecord]
       if let records = try await accounting(filter, as: configuration.observer) {
-        all = records.filter { !$0.isForeign }
+        all = records.filter { !$0.isUnproven }
       } else {
         // Each is a request of its own. Any of them may be one that slurmctld does not know, so that chance decides;
         // what is missing of an end that is known can wait.

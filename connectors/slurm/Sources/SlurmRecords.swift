@@ -19,11 +19,13 @@ struct SlurmRecord: Equatable {
   var account: String
   var mark: Mark?
   var source: String
-  /// Whether the line of its submit is known, which no user can change afterwards.
-  var hasSubmitLine = false
+  /// The line of its submit, which no user can change afterwards; nil where sacct does not know that column.
+  var submitLine: String?
 
-  /// Whether it is certainly of no job of ours, by the line of its submit.
-  var isForeign: Bool { hasSubmitLine && mark == nil && JobName.upstream(name) == nil }
+  /// Whether it shows no job of ours, as far as it is complete: the line of the submit would have the mark.
+  var isUnproven: Bool { submitLine != nil && mark == nil && JobName.upstream(name) == nil }
+  /// Whether it is certainly of no job of ours. A record that is still being written has no line.
+  var isForeign: Bool { isUnproven && submitLine?.isEmpty == false }
 
   var sighting: Sighting {
     let meaning = SlurmState.meaning(of: word)
@@ -115,7 +117,7 @@ struct Sacct {
       account: row[9],
       // The user can change the comment, and not the line of the submit.
       mark: (row.count > 12 ? Comment.mark(in: row[12]) : nil) ?? Comment.mark(in: row[11]), source: "sacct")
-    record.hasSubmitLine = row.count > 12 && !row[12].isEmpty
+    record.submitLine = row.count > 12 ? row[12] : nil
     if word.contains(" by ") {
       let uid = word.split(separator: " ").last.map(String.init) ?? ""
       record.canceler = uid == row[10] ? record.account : uid == "0" ? "root" : "the user with id \(uid)"
