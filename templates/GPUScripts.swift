@@ -32,6 +32,23 @@ public enum GPUScript {
     return String(hash, radix: 16)
   }()
 
+  /// What cksum(1) says of the wrapper, by which one is known that somebody has changed.
+  public static let wrapperSum: String = {
+    var sum: UInt32 = 0
+    func add(_ byte: UInt8) {
+      sum ^= UInt32(byte) << 24
+      for _ in 0..<8 { sum = sum & 0x8000_0000 == 0 ? sum << 1 : (sum << 1) ^ 0x04C1_1DB7 }
+    }
+    for byte in wrapper.utf8 { add(byte) }
+    let size = wrapper.utf8.count
+    var rest = size
+    while rest > 0 {
+      add(UInt8(truncatingIfNeeded: rest))
+      rest >>= 8
+    }
+    return "\(~sum) \(size)"
+  }()
+
   private static func text(_ bytes: [UInt8], _ name: String) -> ScriptText {
     ScriptText(trusted: String(decoding: bytes, as: UTF8.self), name: "weir-\(name)")
   }

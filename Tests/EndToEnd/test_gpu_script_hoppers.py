@@ -30,7 +30,8 @@ class Hopper:
         (server.home / "hopper.py").write_text(HOPPER)
         self.beats = server.home / "beats"
         # What holds the test's directory in its command line counts as left behind.
-        self.command = f"{sys.executable} -S ../../../../../hopper.py {self.beats} {kind} {seconds} </dev/null >/dev/null 2>&1 &\n"
+        words = f"{sys.executable} -S ../../../../../hopper.py {self.beats} {kind} {seconds}"
+        self.command = f"{words} </dev/null >/dev/null 2>&1 &\n"
         self.command += f"while [ ! -s {self.beats} ]; do sleep 0.1; done\n"
 
     def lives(self) -> bool:

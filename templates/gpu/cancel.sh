@@ -1,6 +1,6 @@
 #!/bin/sh
-# Ends an attempt of a job, or sees to it that it never begins. Arguments: ROOT ID ATTEMPT GRACE HASH MACHINE, of which
-# prepare.sh and sweep.sh tell more.
+# Ends an attempt of a job, or sees to it that it never begins. Arguments: ROOT ID ATTEMPT GRACE HASH MACHINE [SUM], of
+# which prepare.sh, sweep.sh and start.sh tell more.
 # Prints `asked`: TERM is on its way to all of the job's processes, KILL comes after GRACE seconds to those still
 # there, and `exit` is written when none is left; `over`: it has ended; `void`: it will not begin; `absent`;
 # `elsewhere`: it is another machine's.
@@ -9,7 +9,8 @@ umask 077
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 root=$PWD id=$2 attempt=jobs/$2/attempt-$3 is_wrapper=
 wrapper_text=$root/lib/run-$5.sh
-[ -f "$wrapper_text" ] || exit 73
+is_wrapper_text "$wrapper_text" "${7-}" || exit 73
+open_up "$attempt"
 if [ -h "$attempt" ] || ! cd "$attempt" 2>/dev/null; then
   find_left
   if [ -z "$left" ]; then

@@ -12,6 +12,10 @@ die() {
   exit 73
 }
 CDPATH='' cd || die "The account has no home directory."
+mkdir -p -- "$1" && [ ! -x "$1" ] && chmod u+rwx -- "$1"
+for file in lib jobs removed inputs machines owners; do
+  [ ! -e "$1/$file" ] || [ -d "$1/$file" ] || rm -f -- "$1/$file"
+done
 { mkdir -p -- "$1" && CDPATH='' cd -- "$1" && mkdir -p lib jobs removed inputs machines owners; } ||
   die "The job root $1 cannot be made on this server."
 # Others may have been able to look in until now, where the directory was not made here.
@@ -28,11 +32,12 @@ fault="Nothing can be written to the job root $1 on this server."
 mkdir -p "$own/lib" || die "$fault"
 # put FILE TEXT: nothing is written, which a full disk would not take, where it is there already. A job may have written
 # to it, too.
+repaired=
 put() {
   # Reading a FIFO would never end.
   if [ -h "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then rm -rf "$1"; fi
   printf %s "$2" | cmp -s - "$1" && return
-  printf %s "$2" >"$own/lib/new.$$" && mv -f "$own/lib/new.$$" "$1" && return
+  printf %s "$2" >"$own/lib/new.$$" && mv -f "$own/lib/new.$$" "$1" && repaired="$repaired $1" && return
   rm -f "$own/lib/new.$$"
   return 1
 }
@@ -97,4 +102,5 @@ echo "host $host"
 echo "arch $(uname -m)"
 echo "pax $pax"
 echo "machine $machine"
+for file in $repaired; do echo "repaired $file"; done
 [ -z "$warning" ] || echo "warning $warning"

@@ -34,6 +34,17 @@ read_record() {
   esac
 }
 
+# Opens the directory $1, jobs/ID/attempt-N, which the job may have closed even to its own account.
+open_up() {
+  [ -h "${1%/*}" ] || [ -h "$1" ] || { [ -r "$1" ] && [ -w "$1" ] && [ -x "$1" ]; } || chmod u+rwx "${1%/*}" "$1"
+} 2>/dev/null
+
+# Whether the file $1 is the wrapper of which cksum(1) says $2: a job can write to it.
+is_wrapper_text() {
+  [ -f "$1" ] && [ ! -h "$1" ] || return
+  case $2$(head -c 1000000 "$1" | cksum) in "$2$2" | "$2") ;; *) [ -z "$2" ] ;; esac
+} 2>/dev/null
+
 # Words 3 and later of /proc/PID/stat: the second, the program's name, may hold anything: blanks, parentheses, line
 # ends.
 stat_of() {
@@ -179,7 +190,8 @@ is_dying() { case $stat in [ZX]*) ;; *) return 1 ;; esac }
 # again. That starts no process, so that several who look do not disturb each other.
 # shellcheck disable=SC2154 # `id` and `is_wrapper` are set by who asks
 find_left() {
-  marks="WEIR_JOB_ID=$id" leader=0 since=0 session='' groups='' left='' others='' again='' retried='' turns=0 known=0 floor=0
+  marks="WEIR_JOB_ID=$id" leader=0 since=0 session='' groups='' left='' others='' floor=0
+  again='' retried='' known=0
   [ "$1" != guarded ] || marks="WEIR_(JOB_ID|GUARDS)=$id"
   [ "$1" != young ] || floor=$$
   find_unsound session start .start
@@ -195,15 +207,14 @@ find_left() {
     fi
     ;;
   esac
+  look_at_clock
+  latest=$((now + 200))
   while :; do
     list_new
     if [ -n "$is_all" ]; then search_new; else read_new "$1"; fi
     [ -z "$left" ] && [ -n "$gone" ] || return 0
-    turns=$((turns + 1))
-    if [ "$turns" = 100 ]; then
-      left=' -'
-      return 0
-    fi
+    look_at_clock
+    [ "$now" -lt "$latest" ] || { left=' -' && return 0; }
   done
 }
 
@@ -222,8 +233,8 @@ find_last() {
 }
 
 # Into `new`: the processes of the numbers that were given since `known`, which is raised to the last and was `before`;
-# with known=0 all there are above `floor`, and `is_all` is 1; those in `again` once more. Into `gone`: 1 if numbers began anew meanwhile, so that one may be missing;
-# then all are looked at again.
+# with known=0 all there are above `floor`, and `is_all` is 1; those in `again` once more. Into `gone`: 1
+# if numbers began anew meanwhile: all are looked at again then.
 list_new() {
   find_last
   first=$last before=$known new=$again again='' gone='' is_all=''
@@ -251,10 +262,7 @@ search_new() {
   # shellcheck disable=SC2013,SC2086 # paths without blanks
   for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
     file=${file#/proc/}
-    if [ ! -e "/proc/${file%%/*}" ]; then
-      gone=1
-      continue
-    fi
+    [ -e "/proc/${file%%/*}" ] || { gone=1 && continue; }
     case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
   done
   [ -n "$left" ] || find_gone
@@ -276,14 +284,14 @@ find_gone() {
 }
 
 # What is not there may be about to appear: its number is given before. So it is looked for once more.
-# shellcheck disable=SC3067 # there is no sh without it
+# shellcheck disable=SC3067 # as above
 note_gone() {
   if [ -e "$1" ]; then
     [ ! -O "$1" ] || gone=1
     return
   fi
-  gone=1
-  case "$retried " in *" $1 "*) ;; *) again="$again $1" retried="$retried $1" ;; esac
+  case "$retried " in *" $1 "*) return ;; esac
+  gone=1 again="$again $1" retried="$retried $1"
 }
 
 # Whether the process whose `stat` this is lives and has memory, and with it an environment: one that ends loses it
@@ -294,8 +302,8 @@ has_memory() {
   case ${1:-Z}${21:-0} in [ZX]* | ?0) return 1 ;; esac
 }
 
-# Whether the process whose `stat` this is belongs to a session with a leader that lives and was looked at before: all of
-# a session are of the same job.
+# Whether the process whose `stat` this is belongs to a session with a leader that lives and was looked at before: all
+# of a session are of the same job.
 is_of_others() {
   # shellcheck disable=SC2086 # words are wanted
   set -- $stat

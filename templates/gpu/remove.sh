@@ -24,6 +24,7 @@ if [ ! -h "jobs/$id" ]; then
     # Other names are none of Weir's.
     case ${attempt##*/attempt-} in *[!0-9]*) continue ;; esac
     [ -d "$attempt" ] || [ -h "$attempt" ] || continue
+    open_up "$attempt"
     if [ ! -h "$attempt" ] && cd "$attempt" 2>/dev/null; then
       if ! is_here "$machine"; then
         theirs=1

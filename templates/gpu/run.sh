@@ -33,7 +33,7 @@ make_way() {
 write_exit() {
   pause=nap
   until
-    chmod u+rwx .
+    chmod u+rwx "${dir%/*}" "$dir"
     make_way exit .exit
     printf '%-63s\n' "$1 $2 $3 ${4:-$(date +%s)}" 1<>.exit && mv -f .exit exit
   do
@@ -123,6 +123,8 @@ run_part() {
   export WEIR_PART="$1" WEIR_WRAPPER="$$"
   awk=
   if is_file "$support/lib/awk"; then { read -r awk <"$support/lib/awk"; } 2>/dev/null; fi
+  # A job can write to it.
+  case $awk in mawk | awk) ;; *) awk= ;; esac
   if [ -n "$awk" ]; then
     # A shell says 137 for `exit 137` and for a KILL alike. The system() of this server's awk tells them apart: see
     # prepare.sh. The command is in the foreground, for & would make the job deaf to INT and QUIT.
@@ -241,6 +243,9 @@ has_output() { is_file stdout; }
 # Whether the output says that all went well. "/bin/echo JARVICE_CMD_SUCCESS" is the command as `set -x` shows it, not
 # the verdict. Lines may be as long as the disk is large, and tools that read lines would hold them in memory: so they
 # are folded, and in another place the second time, in case the word was just there. (BusyBox folds nothing so wide.)
+# Of what is larger than twice $some bytes only the first and the last so many count: a job can make it as large as it
+# likes at once.
+some=8388608
 is_success() {
   has_output || return 1
   # As it mostly is: a line of its own among the last.
@@ -249,7 +254,11 @@ is_success() {
   "$word" | *"$newline$word" | *"$newline$word$newline"*) return ;;
   esac
   for width in 65536 65504; do
-    { LC_ALL=C fold -b -w "$width" stdout 2>/dev/null || cat stdout; } | LC_ALL=C grep -a JARVICE_CMD_SUCCESS |
+    {
+      head -c "$some" stdout
+      echo
+      tail -c "$some" stdout
+    } 2>/dev/null | { LC_ALL=C fold -b -w "$width" 2>/dev/null || cat; } | LC_ALL=C grep -a JARVICE_CMD_SUCCESS |
       LC_ALL=C sed -e '/GoTTY is starting with command/d' -e 's#/bin/echo JARVICE_CMD_SUCCESS##g' |
       LC_ALL=C grep -a -c JARVICE_CMD_SUCCESS >/dev/null && return
   done
@@ -261,7 +270,8 @@ job | epilogue)
   # What is sourced here may set any variable, so those still needed have names that it will not use.
   weir_part=$1 weir_id=$WEIR_ID weir_script=$WEIR_SCRIPT
   if [ -n "$WEIR_JOINED" ]; then exec </dev/null >>stdout 2>&1; else exec </dev/null >>stdout 2>>stderr; fi
-  is_file "$WEIR_ROOT/lib/umask" && { read -r weir_mask <"$WEIR_ROOT/lib/umask"; } 2>/dev/null && umask "$weir_mask"
+  is_file "$WEIR_ROOT/lib/umask" && { read -r weir_mask <"$WEIR_ROOT/lib/umask"; } 2>/dev/null
+  case ${weir_mask-} in '' | *[!0-7]*) ;; *) umask "$weir_mask" ;; esac
   unset WEIR_WRAPPER WEIR_RUN WEIR_PART WEIR_ROOT WEIR_ID WEIR_SCRIPT WEIR_SETSID WEIR_JOINED WEIR_GUARDS
   stat_of "$$"
   # shellcheck disable=SC2086 # words are wanted
@@ -306,6 +316,7 @@ job | epilogue)
   ;;
 end | left | signal)
   mode=$1 dir=$2 id=$3 is_wrapper=
+  open_up "$dir"
   cd "$dir" || exit
   shift 3
   case $mode in
@@ -365,10 +376,12 @@ if command -v setsid >/dev/null; then WEIR_SETSID=setsid; fi
 timer='' is_site=''
 [ "$limit" = 0 ] || set_timer "$limit" 7 end "$grace" timelimit
 run_part job
+open_up "$dir"
 # Once it is ending the job it goes on until nothing is left.
 [ -z "$timer" ] || [ -e timelimit ] || end_timer 7
 exec 9<&-
 finish "$grace"
+open_up "$dir"
 # Nobody ends the job any more: see is_over.
 exec 6</dev/null
 # A job ends when the last of it does.

@@ -6,6 +6,7 @@
 umask 077
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 id=$2 is_wrapper=
+open_up "jobs/$2/attempt-$3"
 if [ -h "jobs/$2/attempt-$3" ] || ! cd "jobs/$2/attempt-$3" 2>/dev/null || ! is_here "$5"; then
   echo absent
   exit

@@ -7,7 +7,8 @@
 #   owned HOST                     the job root belongs to another Weir, which runs on HOST; nothing was done
 # If it cannot be, nothing is left of it: a sentence on standard error, and status 73.
 #
-# Arguments: ROOT HASH ID ATTEMPT SECRET LIMIT GRACE JUDGED JOINED MACHINE OWNER, the last two as sweep.sh takes them.
+# Arguments: ROOT HASH ID ATTEMPT SECRET LIMIT GRACE JUDGED JOINED MACHINE OWNER [SUM], MACHINE and OWNER as sweep.sh
+# takes them; SUM is what cksum(1) says of the wrapper.
 # Standard input: shell text that sets job, environment, preamble, epilogue, place, script, shown and input, then
 # complete=1. As arguments these would be seen by everybody on the server, and be bounded by 128 KB. With SECRET=1
 # `shown` is the script as it may stay on disk, without its secrets; `input` is what input.sh has unpacked for this very
@@ -16,7 +17,7 @@ unset WEIR_JOB_ID job environment preamble epilogue place script shown input com
 secret=$5 limit=$6 grace=$7 judged=$8 joined=$9 id=$3 attempt=$4 hash=$2
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 shift 9
-machine=$1 owner=$2
+machine=$1 owner=$2 sum=${3-}
 root=$PWD
 # A pipe can be opened by name, which saves a process; the socket that some sshd have there cannot.
 # shellcheck disable=SC1091 # made by Weir
@@ -99,6 +100,10 @@ failed() {
 }
 
 write_files || failed
+if ! is_wrapper_text "$root/lib/run-$hash.sh" "$sum"; then
+  echo "lib/run-$hash.sh was changed by somebody" >trouble
+  failed
+fi
 # What was exported under one of these names would be now, too, and reach the wrapper and all it starts.
 unset job environment preamble epilogue place script shown input
 # The wrapper's session outlives this one. Where there is no setsid(1), it is at least deaf to the end of this one.

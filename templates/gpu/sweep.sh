@@ -65,6 +65,7 @@ list_records() {
   files=
   for job do
     place=jobs/${job%/*}/attempt-${job##*/}
+    [ ! -d "jobs/${job%/*}" ] || open_up "$place"
     files="$files $place/start $place/.start $place/exit $place/over $place/.ending $place/session $place/machine"
   done
 }
@@ -95,8 +96,11 @@ is_stopped() {
 
 # Into `marks`: which process is of which job, and of which the wrapper, by what they found in their environment. Into
 # `gone`: 1 if a process may live whose mark is not among them; see find_left.
+# shellcheck disable=SC2034,SC2154 # shared with records.sh
 find_marks() {
-  others='' session='' again='' retried='' known=0 floor=0 turns=0
+  others='' session='' again='' retried='' known=0 floor=0
+  look_at_clock
+  latest=$((now + 200))
   while :; do
     list_new
     if [ -n "$is_all" ]; then
@@ -109,12 +113,13 @@ $(LC_ALL=C grep -aoEs 'WEIR_(JOB_ID|GUARDS)=[0-9A-Z]{26}' $files /dev/null)"
     else
       read_marks
     fi
-    turns=$((turns + 1))
-    [ -n "$gone" ] && [ "$turns" -lt 100 ] || return 0
+    look_at_clock
+    if [ -z "$gone" ] || [ "$now" -ge "$latest" ]; then return 0; fi
   done
 }
 
 # Adds to `marks` those of `new`.
+# shellcheck disable=SC2154 # shared with records.sh
 read_marks() {
   for process in $new; do
     read_process "$process" || continue

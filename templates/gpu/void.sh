@@ -10,6 +10,7 @@ if [ -e "removed/$2" ]; then
   exit
 fi
 id=$2 is_wrapper=
+open_up "jobs/$2/attempt-$3"
 { [ ! -h "jobs/$2/attempt-$3" ] && mkdir -p "jobs/$2/attempt-$3" && cd "jobs/$2/attempt-$3"; } || exit 73
 
 busy() {

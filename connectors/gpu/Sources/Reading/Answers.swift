@@ -171,6 +171,8 @@ struct PrepareAnswer: Sendable, Equatable {
   let readsPax: Bool
   /// What it is called in its job root, which other machines may use too.
   let machine: String
+  /// The files of the job root that were not as Weir writes them, and were written again.
+  let repaired: [String]
   /// What an administrator should change there.
   let warnings: [String]
 
@@ -191,6 +193,7 @@ struct PrepareAnswer: Sendable, Equatable {
     guard machine.wholeMatch(of: /[A-Za-z0-9._-]{1,64}@[A-Za-z0-9._-]{1,80}/) != nil else {
       throw lines.malformed(last)
     }
+    repaired = lines.block("repaired ")
     warnings = lines.block("warning ")
     try lines.end()
   }

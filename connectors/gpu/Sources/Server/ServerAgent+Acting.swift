@@ -15,12 +15,14 @@ extension ServerAgent {
     let grace = String(max(1, configuration.grace.components.seconds))
     let answer: CancelAnswer
     do throws(BackendError) {
-      answer = try await act(GPUScript.cancel, job, [grace, GPUScript.wrapperHash, try ready().machine]) {
-        output throws(MalformedAnswer) in
+      let arguments = [grace, GPUScript.wrapperHash, try ready().machine, GPUScript.wrapperSum]
+      answer = try await act(GPUScript.cancel, job, arguments) { output throws(MalformedAnswer) in
         try CancelAnswer(output)
       }
     } catch {
       canceled[job.key] = nil
+      // A job may have written to the scripts there.
+      _ = try? await prepareRoot()
       throw error
     }
     switch answer {
@@ -96,6 +98,13 @@ extension ServerAgent {
   }
 
   // MARK: Running scripts
+
+  /// Makes the job root of the server ready, and writes again what somebody has changed of Weir's scripts there.
+  func prepareRoot() async throws(BackendError) -> PrepareAnswer {
+    let result = try await run(
+      GPUScript.prepare, [spec.value.root, GPUScript.wrapperHash, name], stdin: Array(GPUScript.wrapper.utf8))
+    return try understood { () throws(MalformedAnswer) in try PrepareAnswer(result.stdout) }
+  }
 
   /// The account that jobs run as there.
   var account: String { spec.value.login?.user ?? LocalRunner.account }

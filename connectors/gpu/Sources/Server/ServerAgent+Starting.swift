@@ -131,8 +131,14 @@ extension ServerAgent {
   /// for a while.
   private func failedToStart(_ job: Job, _ reason: String, putsBack: Bool) async {
     logger.warning("\(job.key): the server could not start it: \(reason)")
-    startFailures += 1
-    if startFailures >= configuration.startFailures { quarantine(reason) }
+    if let repaired = try? await prepareRoot().repaired, !repaired.isEmpty {
+      // A job has done that, which must not take the server out of service for the others.
+      logger.warning("files of the job root were changed and are written again: \(repaired.joined(separator: ", "))")
+      try? await Task.sleep(for: .seconds(1))
+    } else {
+      startFailures += 1
+      if startFailures >= configuration.startFailures { quarantine(reason) }
+    }
     guard putsBack else { return }
     await board.putBack(job, reason: "\(name) could not start it: \(reason)", asNextAttempt: false)
   }
@@ -200,6 +206,7 @@ struct Attempt {
       root, GPUScript.wrapperHash, job.submissionToken, String(job.attempt), hasSecrets ? "1" : "0",
       String(submission.timeLimitSeconds ?? 0), String(max(1, grace.components.seconds)),
       submission.isJudgedByOutput ? "1" : "0", submission.joinsOutput ? "1" : "0", machine, owner,
+      GPUScript.wrapperSum,
     ]
     do { return try Command.script(GPUScript.start, arguments, startsJob: true) } catch {
       throw .unavailable("\(error)")

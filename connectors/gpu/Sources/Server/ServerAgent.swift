@@ -180,9 +180,7 @@ actor ServerAgent {
 
   /// Makes the server ready, and lists what runs there.
   private func prepare() async throws(BackendError) {
-    let result = try await run(
-      GPUScript.prepare, [spec.value.root, GPUScript.wrapperHash, name], stdin: Array(GPUScript.wrapper.utf8))
-    let facts = try understood { () throws(MalformedAnswer) in try PrepareAnswer(result.stdout) }
+    let facts = try await prepareRoot()
     let skew = facts.now.timeIntervalSince(Date())
     try await list(facts)
     status.change { status in
