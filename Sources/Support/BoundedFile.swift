@@ -16,6 +16,7 @@ public enum BoundedFile {
     defer { close(file) }
     var status = stat()
     guard fstat(file, &status) == 0 else { throw unreadable(path) }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw Unreadable(description: "cannot be read: it is a directory") }
     guard status.st_mode & S_IFMT == S_IFREG else { throw Unreadable(description: "is no regular file") }
     guard status.st_size <= most else { throw tooLarge(most) }
     // The size that is shown may be wrong: files of some file systems have none.
