@@ -115,7 +115,10 @@ struct UsersTests {
   func missingFile() {
     var faults: [SettingsFault] = []
     _ = Users.read("/nonexistent.yaml", passphrase: "", &faults)
-    #expect(faults.map(\.description) == ["WEIR_USERS_FILE: /nonexistent.yaml: the file cannot be read: no such file or directory"])
+    #expect(
+      faults.map(\.description) == [
+        "WEIR_USERS_FILE: /nonexistent.yaml: the file cannot be read: no such file or directory"
+      ])
   }
 
   @Test(
