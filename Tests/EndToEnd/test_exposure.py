@@ -4,7 +4,7 @@ import os
 import pathlib
 import signal
 
-from harness import TESTBED, base64_text, private_key, token, wait_until
+from harness import TESTBED, account, base64_text, private_key, token, wait_until
 
 SECRET = "JARVICE_SCHED_SERVER_KEY_FILE"
 
@@ -111,4 +111,4 @@ def test_a_wrong_user_disables_that_user_alone(new_weir):
     assert weir.submit().id
     answer = weir.try_submit(bearer=token("mario@example.com"))
     assert answer.status != 200 and "key" in answer.json()["error"], answer.body
-    assert "must correct the entry of mario in the users file" in answer.json()["hint"]
+    assert f"must correct the entry of {account('mario')} in the users file" in answer.json()["hint"]
