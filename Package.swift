@@ -146,7 +146,8 @@ let package = Package(
     .testTarget(
       name: "GPUConnectorTests",
       dependencies: [
-        "Archives", "CZlib", "GPUConnector", "JobModel", "Jobs", "SSH", .product(name: "Logging", package: "swift-log"),
+        "Archives", "CZlib", "GPUConnector", "JobModel", "Jobs", "ScriptTemplates", "Shell", "SSH",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),

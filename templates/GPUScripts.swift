@@ -49,7 +49,13 @@ public enum GPUScript {
     return "\(~sum) \(size)"
   }()
 
+  /// A script without its comments. On servers with login files that spoil a kept shell the text travels in a request of
+  /// its own, of which libssh2 sends 32 KiB at most (measured: more breaks the connection).
   private static func text(_ bytes: [UInt8], _ name: String) -> ScriptText {
-    ScriptText(trusted: String(decoding: bytes, as: UTF8.self), name: "weir-\(name)")
+    let lines: [ArraySlice<UInt8>] = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let code = lines.filter { $0.first { $0 != UInt8(ascii: " ") } != UInt8(ascii: "#") }
+    return ScriptText(
+      trusted: String(decoding: Array(code.joined(separator: [UInt8(ascii: "\n")])), as: UTF8.self),
+      name: "weir-\(name)")
   }
 }

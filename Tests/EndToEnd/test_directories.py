@@ -122,4 +122,4 @@ def test_without_roots_nothing_is_listed(weir, tree):
 
 def test_root_that_is_not_absolute_is_refused_at_start(new_weir):
     done = new_weir(WEIR_VAULT_ROOTS="/vault,home").run("config")
-    assert done.returncode == 78 and "WEIR_VAULT_ROOTS: 'home' is wrong" in done.stderr
+    assert done.returncode == 78 and "WEIR_VAULT_ROOTS: '/vault,home' is wrong" in done.stderr

@@ -441,10 +441,13 @@ def test_a_server_that_cannot_start_jobs(weir, rig):
     """It is no fault of the jobs: they start elsewhere, and after three the server is left alone."""
     alpha = rig.server("alpha")
     wait_until(lambda: (alpha.root(weir) / "jobs").exists())
-    (alpha.root(weir) / "jobs").chmod(0o500)
+    # Not by its mode alone, which Weir mends.
+    os.chown(alpha.root(weir) / "jobs", 0, 0)
+    (alpha.root(weir) / "jobs").chmod(0o555)
     jobs = [weir.run_job("echo $PROCESS_NODENAME") for _ in range(5)]
     assert {weir.output(job).split()[0] for job in jobs} == {"beta"}
     assert "alpha: it could not start jobs" in weir.warnings() and weir.get("/ready").status == 200
+    os.chown(alpha.root(weir) / "jobs", alpha.uid, -1)
     (alpha.root(weir) / "jobs").chmod(0o700)
     # A change of what the servers file says of it ends the quarantine.
     weir.use((alpha, {"tags": ["mended"]}), rig.server("beta"))

@@ -863,11 +863,13 @@ def test_sweep_of_500_jobs_is_one_look(one_server):
         ["strace", "-f", "--seccomp-bpf", "-e", calls, "-o", trace, server.bin / "sh", server.home / "sweep.sh", *arguments],
         env=server.environment, stdout=subprocess.DEVNULL, check=True,
     )  # fmt: skip
-    assert sum("fork" in line or "clone" in line for line in trace.read_text().splitlines()) <= 4
+    forks = sum("fork" in line or "clone" in line for line in trace.read_text().splitlines())
     os.close(ours)
     os.close(theirs)
     for wrapper in wrappers:
         wrapper.wait(10)
+    # However many jobs: the shells, two looks at all processes, and one at which of these have ended meanwhile.
+    assert forks <= 5
 
 
 def test_list_names_what_can_be_taken_over(server):
