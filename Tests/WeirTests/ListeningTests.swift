@@ -30,7 +30,7 @@ struct ListeningTests {
     let first = server()
     try first.start()
     let second = server(first.port)
-    await #expect(throws: StartError.self) { try await second.start(logger: logger, within: .zero) { false } }
+    await #expect(throws: ServerError.self) { try await second.start(logger: logger, within: .zero) { false } }
     try await second.start(logger: logger, within: .seconds(60)) { true }
     await first.drain(within: .seconds(5))
   }

@@ -7,13 +7,14 @@ extension Server {
 
   /// Starts the server. While another process listens on the address, tries again for some seconds.
   /// - Parameter isEnding: whether to give up, without an error.
+  /// - Throws: ``ServerError``.
   func start(logger: Logger, within patience: Duration = patience, unless isEnding: () -> Bool) async throws {
     let deadline = ContinuousClock.now + patience
     var isFirst = true
     while !isEnding() {
       do { return try start() } catch {
         guard case .addressInUse? = error as? ServerError, ContinuousClock.now < deadline else {
-          throw StartError(description: "\(error)")
+          throw error
         }
         if isFirst { logger.notice("\(error); trying again for \(patience.components.seconds) seconds") }
         isFirst = false
