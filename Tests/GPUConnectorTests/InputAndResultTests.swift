@@ -109,7 +109,8 @@ struct InputAndResultTests {
     let inputs = machine.root + "/inputs"
     _ = try await machine.service.submit(machine.submission("first", script: "true"), actor: "test")
     _ = try await machine.job("first") { $0.state.isTerminal }
-    _ = try shell("rmdir \"$1\" && touch \"$1\"", inputs)
+    // A file in its place would be removed.
+    _ = try shell("rmdir \"$1\" && ln -s /nonexistent/inputs \"$1\"", inputs)
     let pieces = Pieces(try shell("echo echo ran >go && tar -cz go"))
     _ = try await machine.service.submit(machine.submission(entryPoint: "go"), actor: "test") { await pieces.next() }
     _ = try await machine.job { $0.state == .queued && $0.reason.contains("archive cannot be written") }
