@@ -84,3 +84,12 @@ def test_messages_in_troubleshooting_are_messages_of_the_program():
     known = texts()
     unknown = [(part, message) for message in messages for part in parts(message) if part not in known]
     assert not unknown, "\n".join(f"{part} | {message}" for part, message in unknown)
+
+
+def test_the_page_on_the_api_has_every_error_code():
+    page = (REPOSITORY / "docs/legacy-api.md").read_text()
+    sources = "\n".join(file.read_text() for file in sorted((REPOSITORY / "Sources").rglob("*.swift")))
+    codes = set(re.findall(r'\bcode(?:: | = |": )"([a-z_]+)"', sources))
+    assert {"unauthorized", "standby", "job_exists", "bearer_refused"} <= codes
+    # No call of this API switches protocols.
+    assert sorted(code for code in codes - {"upgrade_required"} if f"`{code}`" not in page) == []
