@@ -194,9 +194,9 @@ TEXT
   else
     cat <<TEXT
 
-To go on, let Weir run, and follow "A first job by curl" in README.md:
+To go on, let Weir run, and follow "A first job" in README.md:
     JARVICE_SCHED_SERVER_KEY=me:secret WEIR_PORT=5000 deploy/quickstart.sh --keep
-A Slurm cluster on this machine to try: deploy/quickstart.sh --slurm. GPU servers: connectors/gpu/README.md.
+A Slurm cluster on this machine to try: deploy/quickstart.sh --slurm. GPU servers: docs/getting-started.md.
 TEXT
   fi
 }
