@@ -15,8 +15,7 @@ public struct JobKey: Hashable, Sendable, CustomStringConvertible {
 
 /// A job as the store holds it: what was asked, who asked, and what is known of it from which evidence.
 public struct Job: Sendable, Codable, Equatable, Identifiable {
-  /// A ULID.
-  public let id: String
+  public let id: JobID
   public let name: String
   public let number: Int
   /// Who submitted it: the identity that the token's claim names.
@@ -73,7 +72,7 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var submittedStamp: Stamp?
 
   public init(
-    id: String, name: String, number: Int, owner: String, account: String, connector: String, submissionToken: String,
+    id: JobID, name: String, number: Int, owner: String, account: String, connector: String, submissionToken: String,
     fingerprint: String, backendID: String? = nil, outputPath: String? = nil, state: JobState, stateSource: String,
     stateTime: Date, backendWord: String? = nil, reason: String, ending: Ending? = nil, exitCode: Int? = nil,
     signal: Int? = nil, nodes: [String], elapsed: Int, submittedAt: Date, startedAt: Date? = nil, endedAt: Date? = nil,
@@ -141,7 +140,7 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
 /// One transition of a job.
 public struct JobEvent: Sendable, Codable, Equatable {
   public var id: Int64?
-  public let job: String
+  public let job: JobID
   public let time: Date
   /// Who caused it: a caller, or `weir`.
   public let actor: String
@@ -150,7 +149,7 @@ public struct JobEvent: Sendable, Codable, Equatable {
   public let source: String
   public let reason: String
 
-  public init(job: String, time: Date, actor: String, from: JobState?, to: JobState, source: String, reason: String) {
+  public init(job: JobID, time: Date, actor: String, from: JobState?, to: JobState, source: String, reason: String) {
     self.job = job
     self.time = time
     self.actor = actor

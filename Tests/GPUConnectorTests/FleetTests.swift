@@ -112,7 +112,7 @@ extension Fleet {
     let fleet = world.fleet
     await fleet.use([world.spec("alpha", host: "first")])
     let running = world.job(on: "alpha")
-    try #require(fleet.agent("alpha")).jobs.change { $0[running.key] = running }
+    try #require(fleet.agent("alpha")).jobs.change { $0[running.id] = running }
     let earlier = world.job(on: "alpha", outputPath: "alpha weir@[earlier]:22:.weir/jobs/T")
     let made = await fleet.use([world.spec("alpha", host: "second")], meanwhileFinding: earlier)
     #expect(made != nil && fleet.agents.value.contains { $0.agent === made })

@@ -24,7 +24,7 @@ struct RecallTests {
   @Test("A later attempt than the store knows counts while the job waits, and never an earlier one")
   func attempts() {
     var job = Job(
-      id: one, name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: one,
+      id: JobID(rawValue: one), name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: one,
       fingerprint: "", backendID: one, state: .queued, stateSource: "queue", stateTime: Date(), reason: "", nodes: [],
       elapsed: 0, submittedAt: Date())
     job.attempt = 2

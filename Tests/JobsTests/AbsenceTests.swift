@@ -298,7 +298,7 @@ struct AbsenceTests {
     let service = try bench.service()
     let job = try await lost(service)
     let (sighting, time) = (bench.sighting(job, .running), clock.date)
-    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.key: sighting], at: time) } }
+    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: sighting], at: time) } }
     try await service.cancel(job, actor: "kirby")
     #expect(service.recent(job.key)?.state == .canceling)
     #expect(try await service.ledger.store.job(job.key)?.state == .canceling)
@@ -310,7 +310,7 @@ struct AbsenceTests {
     let service = try bench.service()
     let job = try await lost(service)
     let (sighting, time) = (bench.sighting(job, state, state == .failed ? .nodeFailure : nil), clock.date)
-    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.key: sighting], at: time) } }
+    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: sighting], at: time) } }
     let error = await #expect(throws: JobError.self) { try await service.finalOutputSource(of: job) }
     if state == .running { #expect(error == .notOver(job.key, .running)) }
     #expect(try await service.ledger.store.retention(of: job.id)?.answeredAt == nil)

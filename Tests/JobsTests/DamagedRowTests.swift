@@ -193,7 +193,7 @@ struct StoredBoundsTests {
     for state in [JobState.running, .succeeded] {
       var sighting = bench.sighting(job, state, state == .succeeded ? .completed : nil)
       (sighting.submittedAt, sighting.startedAt, sighting.endedAt) = (time, time, time)
-      await service.ledger.apply([job.key: sighting], at: time)
+      await service.ledger.apply([job.id: sighting], at: time)
       let shown = try #require(service.recent(job.key))
       #expect(shown.state == state)
       #expect(shown.startedAt == nil)
@@ -220,7 +220,7 @@ struct StoredBoundsTests {
     sighting.reason = String(repeating: "ü", count: 1_000_000)
     sighting.backendWord = String(repeating: "W", count: 1_000_000)
     sighting.nodes = Array(repeating: "n", count: 70_000)
-    await service.ledger.apply([job.key: sighting], at: Date())
+    await service.ledger.apply([job.id: sighting], at: Date())
     let shown = try #require(service.recent(job.key))
     #expect(shown.elapsed == 1 << 31 && shown.exitCode == nil && shown.signal == nil)
     #expect(shown.reason.utf8.count <= 4096 && shown.backendWord?.utf8.count ?? 0 <= 256)

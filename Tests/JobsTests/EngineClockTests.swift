@@ -38,7 +38,7 @@ struct EngineClockTests {
     if act == .endUnplaced {
       placed = job
     } else {
-      placed = try #require(await board.place([.init(key: key, machine: "s1", devices: [])]).first)
+      placed = try #require(await board.place([.init(job: job.id, machine: "s1", devices: [])]).first)
       #expect(placed.stateTime == clock.date)
     }
     clock.step(3600)
@@ -50,7 +50,7 @@ struct EngineClockTests {
       await board.putBack(placed, reason: "again", asNextAttempt: true)
     case .endUnplaced:
       _ = await service.ledger.transition(placed, actor: "test") { $0.state = .canceling }
-      await board.endUnplaced(key)
+      await board.endUnplaced(job.id)
     }
     let after = try #require(service.recent(key))
     #expect(after.stateTime == clock.date && after.endedAt == (act == .putBack ? nil : clock.date))

@@ -185,8 +185,8 @@ struct ModelTests {
 
 /// The rules, told from what was seen so far.
 private struct Reference {
-  var over: [String: Job] = [:]
-  var last: [String: Job] = [:]
+  var over: [JobID: Job] = [:]
+  var last: [JobID: Job] = [:]
   /// When each token began to be missing from observations that were all complete.
   var missing: [String: Date] = [:]
 

@@ -106,7 +106,7 @@ struct OwnerLimitTests {
       jobs.append(job)
     }
     let kept = try FileManager.default.contentsOfDirectory(atPath: bench.directory.path + "/output")
-    #expect(Set(kept) == Set([jobs[0].id, jobs[2].id, jobs[3].id]))
+    #expect(Set(kept) == Set([0, 2, 3].map { jobs[$0].id.rawValue }))
     #expect(try await service.ledger.store.keptBytes(of: "kirby").output == 800)
     bench.connector.change { $0.output = Array("again".utf8) }
     #expect(try await service.finalOutput(jobs[1]) == Array("again".utf8))
@@ -281,7 +281,7 @@ struct KeptFilesTests {
     _ = await service.observeOnce()
     let ended = try #require(service.recent(job.key))
     _ = try await service.finalOutput(ended)
-    let copy = bench.directory.path + "/output/" + job.id
+    let copy = bench.directory.path + "/output/" + job.id.rawValue
     unlink(copy)
     if place == "directory" { mkdir(copy, 0o700) }
     if place == "pipe" { mkfifo(copy, 0o600) }

@@ -56,7 +56,7 @@ struct RetentionTests {
       #expect(try await service.finalOutput(jobs[number - 1]).count == 30)
     }
     let kept = try FileManager.default.contentsOfDirectory(atPath: bench.directory.path + "/output")
-    #expect(Set(kept) == Set(jobs[2...].map(\.id)))
+    #expect(Set(kept) == Set(jobs[2...].map(\.id.rawValue)))
     bench.connector.change { $0.output = Array("again".utf8) }
     #expect(try await service.finalOutput(jobs[0]) == Array("again".utf8))
     #expect(try await service.finalOutput(jobs[4]).count == 30)

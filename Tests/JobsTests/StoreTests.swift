@@ -18,7 +18,7 @@ final class Scratch {
 
 private func job(_ name: String, _ state: JobState = .queued, endedAt: Date? = nil) -> Job {
   Job(
-    id: ULID.next(), name: name, number: 1, owner: "kirby@example.com", account: "kirby", connector: "scripted",
+    id: JobID(rawValue: ULID.next()), name: name, number: 1, owner: "kirby@example.com", account: "kirby", connector: "scripted",
     submissionToken: ULID.next(), fingerprint: "f", backendID: "1", state: state, stateSource: "weir",
     stateTime: Date(), reason: "", ending: endedAt == nil ? nil : .completed, nodes: [], elapsed: 0,
     submittedAt: Date(), endedAt: endedAt)

@@ -101,7 +101,7 @@ struct StuckJobTests {
 
   @Test(
     "An administrator ends a job, by any of its names; the history says who and why",
-    arguments: [{ $0.id }, { $0.backendID ?? "" }, { $0.submissionToken }, { $0.key.description }]
+    arguments: [{ $0.id.rawValue }, { $0.backendID ?? "" }, { $0.submissionToken }, { $0.key.description }]
       as [@Sendable (Job) -> String])
   func endedByHand(name: @Sendable (Job) -> String) async throws {
     let first = try bench.service()
@@ -243,7 +243,7 @@ struct LateAnswerTests {
     let board = JobBoard(ledger: service.ledger)
     await board.putBack(old, reason: "x", asNextAttempt: true)
     await board.fail(old, reason: "x")
-    await board.report([key: bench.sighting(old, .running)], at: Date())
+    await board.report([old.id: bench.sighting(old, .running)], at: Date())
     await service.ledger.believeAbsence(of: old, at: Date())
     await service.ledger.noteDoubt(about: old, "x")
     await service.ledger.remove(old, why: "x")

@@ -16,15 +16,15 @@ struct Evidence {
 
   let observation: Observation
   /// The ids of the jobs that were asked about.
-  let asked: Set<String>
+  let asked: Set<JobID>
 
-  init(_ observation: Observation, asked: Set<String>) {
+  init(_ observation: Observation, asked: Set<JobID>) {
     self.observation = observation
     self.asked = asked
   }
 
   /// The jobs that it shows, before and after.
-  func changes(of jobs: [JobKey: Job]) -> [Change] {
+  func changes(of jobs: [JobID: Job]) -> [Change] {
     matches(with: jobs).compactMap { key, sighting in
       jobs[key].map { job in
         let after = observation.identified(job).updated(by: sighting, at: observation.time)
@@ -34,7 +34,7 @@ struct Evidence {
   }
 
   /// The jobs that were asked about, are not over, and of which it should say something and does not.
-  func missing(of jobs: [JobKey: Job], shown: [Change]) -> [Job] {
+  func missing(of jobs: [JobID: Job], shown: [Change]) -> [Job] {
     let shown = Set(shown.map(\.before.id))
     return jobs.values.filter { job in
       guard asked.contains(job.id), !shown.contains(job.id), !job.state.isTerminal, let id = job.backendID else {
@@ -45,14 +45,14 @@ struct Evidence {
   }
 
   /// The sighting of each job.
-  private func matches(with jobs: [JobKey: Job]) -> [JobKey: Sighting] {
+  private func matches(with jobs: [JobID: Job]) -> [JobID: Sighting] {
     let index = JobIndex(jobs.values.map(observation.identified))
-    var matches: [JobKey: (sighting: Sighting, likeness: Likeness)] = [:]
+    var matches: [JobID: (sighting: Sighting, likeness: Likeness)] = [:]
     for sighting in observation.sightings {
       guard let (job, likeness) = index.job(shownBy: sighting), isAwaited(job) else { continue }
       let found = (sighting: sighting, likeness: likeness)
-      if let other = matches[job.key], !isBetter(found, than: other) { continue }
-      matches[job.key] = found
+      if let other = matches[job.id], !isBetter(found, than: other) { continue }
+      matches[job.id] = found
     }
     return matches.mapValues(\.sighting)
   }
@@ -142,7 +142,7 @@ extension JobService {
   /// which nobody sees it run is not made up.
   public func elapsed(of job: Job) -> Int {
     guard job.state == .running || job.state == .canceling, job.startedAt != nil, view(of: job).unknownSince == nil,
-      let seen = ledger.table.read({ $0.timelines[job.key]?.seen })
+      let seen = ledger.table.read({ $0.timelines[job.id]?.seen })
     else { return job.elapsed }
     return job.elapsed + Int((configuration.clock.now - seen).components.seconds)
   }

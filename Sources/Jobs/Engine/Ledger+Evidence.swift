@@ -5,11 +5,11 @@ import Logging
 // What was seen of jobs, and what follows from it.
 extension Ledger {
   /// Takes over what was seen of single jobs, whoever shows them.
-  func apply(_ sightings: [JobKey: Sighting], at time: Date) {
+  func apply(_ sightings: [JobID: Sighting], at time: Date) {
     let jobs = table.read { contents in sightings.keys.compactMap { contents.jobs[$0] } }
     take(
       jobs.compactMap { job in
-        guard let sighting = sightings[job.key], sighting.shows(job), !job.state.isTerminal || job.isCorrectable else {
+        guard let sighting = sightings[job.id], sighting.shows(job), !job.state.isTerminal || job.isCorrectable else {
           return nil
         }
         return .init(before: job, after: job.updated(by: sighting, at: time), sighting: sighting)
@@ -23,7 +23,7 @@ extension Ledger {
   ///   - isUnbroken: whether the one before was complete as well.
   /// - Returns: why it is not believed in what it does not show; nil when it is.
   func apply(
-    _ observation: Observation, to asked: Set<String>, began: ContinuousClock.Instant, isUnbroken: Bool
+    _ observation: Observation, to asked: Set<JobID>, began: ContinuousClock.Instant, isUnbroken: Bool
   ) -> String? {
     if observation.accountingFailure != nil { accountingFailed = began }
     let jobs = table.read { $0.jobs }
@@ -97,7 +97,7 @@ extension Ledger {
 
   /// Takes in what another way to ask shows of a job that polls do not show.
   func contradictAbsence(of job: Job, by sighting: Sighting, at time: Date) {
-    if sighting.state.isTerminal { return apply([job.key: sighting], at: time) }
+    if sighting.state.isTerminal { return apply([job.id: sighting], at: time) }
     absences.contradict(job.id)
     noteDoubt(
       about: job,

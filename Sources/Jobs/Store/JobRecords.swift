@@ -3,6 +3,8 @@ import JobModel
 
 // Jobs and their events as rows.
 
+extension JobID: DatabaseValueConvertible {}
+
 extension Job: FetchableRecord, PersistableRecord {
   public static let databaseTableName = "job"
 }

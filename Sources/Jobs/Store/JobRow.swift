@@ -14,11 +14,11 @@ struct JobRow {
   let faults: [String]
   /// The job's id and name, as far as they can be read.
   let subject: String
-  let id: String?
+  let id: JobID?
 
   /// - Parameter now: what is put in the place of times that are damaged.
   init(_ row: Row, now: Date) {
-    id = String.fromDatabaseValue(row["id"])
+    id = JobID.fromDatabaseValue(row["id"])
     subject = Self.subject(of: row)
     let damaged = Self.columns.filter { !$0.form.accepts(row[$0.name]) }
     guard !damaged.isEmpty else {

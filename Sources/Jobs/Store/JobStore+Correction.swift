@@ -29,7 +29,7 @@ extension JobStore {
   }
 
   /// What was answered of a job's end before it was corrected; nil when nothing was.
-  func toldEnd(of id: String) async throws -> ToldEnd? {
+  func toldEnd(of id: JobID) async throws -> ToldEnd? {
     try await database.read { db in
       try Row.fetchOne(db, sql: "SELECT ending, elapsed FROM toldEnd WHERE job = ?", arguments: [id])
         .flatMap(ToldEnd.init)
@@ -37,11 +37,11 @@ extension JobStore {
   }
 
   /// The same, for a caller that may block: whether an end was answered that was corrected afterwards.
-  func hasToldEnd(of id: String) throws -> Bool {
+  func hasToldEnd(of id: JobID) throws -> Bool {
     try database.read { db in try Self.hasToldEnd(of: id, db) }
   }
 
-  private static func hasToldEnd(of id: String, _ db: Database) throws -> Bool {
+  private static func hasToldEnd(of id: JobID, _ db: Database) throws -> Bool {
     try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM toldEnd WHERE job = ?)", arguments: [id]) == true
   }
 

@@ -5,15 +5,15 @@ import Jobs
 /// Since when the servers of jobs are neither in the servers file nor to be reached. Nobody will ever say what became of
 /// those.
 struct GoneServers: Sendable {
-  private var since: [JobKey: ContinuousClock.Instant] = [:]
+  private var since: [JobID: ContinuousClock.Instant] = [:]
 
   /// Notes of which jobs the servers are gone now.
-  mutating func note(_ jobs: Set<JobKey>, at now: ContinuousClock.Instant = .now) {
+  mutating func note(_ jobs: Set<JobID>, at now: ContinuousClock.Instant = .now) {
     since = Dictionary(uniqueKeysWithValues: jobs.map { ($0, since[$0] ?? now) })
   }
 
   /// Whether a job's server has been gone for that long, without a break.
-  func isGone(_ job: JobKey, for patience: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
+  func isGone(_ job: JobID, for patience: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
     since[job].map { now - $0 >= patience } ?? false
   }
 }
