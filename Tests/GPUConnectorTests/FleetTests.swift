@@ -79,8 +79,8 @@ private final class World {
   func job(on server: String?, attempt: Int = 1, outputPath: String? = nil) -> Job {
     var job = Job(
       id: "T", name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: "T",
-      fingerprint: "", backendID: "T", outputPath: outputPath, state: .running, stateSource: "queue",
-      stateTime: Date(), reason: "", nodes: server.map { [$0] } ?? [], elapsed: 0, submittedAt: Date())
+      fingerprint: "", backendID: "T", outputPath: outputPath, lifecycle: .running,
+      contact: Contact(seenAt: Date(), source: "queue"), nodes: server.map { [$0] } ?? [], submittedAt: Date())
     job.attempt = attempt
     return job
   }

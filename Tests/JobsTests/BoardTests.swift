@@ -91,7 +91,7 @@ private struct Place {
       await place.board.place([.init(job: job.id, machine: "s1", devices: [.init(index: 0)])]).first)
     let end = Sighting(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .succeeded, source: "exit file",
-      backendWord: "exited", ending: .completed, exitCode: 0, nodes: ["s1"])
+      backendWord: "exited", outcome: Outcome(.succeeded, exitCode: 0), nodes: ["s1"])
     await place.board.report([placed.id: end], at: Date())
     #expect(place.board.job(job.id)?.state == .succeeded)
     #expect(place.board.job(job.id)?.devices == [.init(index: 0)])
@@ -172,7 +172,7 @@ private struct Place {
     for _ in 0..<3 { #expect(await place.service.observeOnce()) }
     let unknown = try #require(place.board.job(job.id))
     #expect(place.service.view(of: unknown).state == .unknown && unknown.state == .starting)
-    #expect(place.board.job(waiting.id)?.unknownSince == nil)
+    #expect(place.board.job(waiting.id)?.contact.unreachableSince == nil)
     // Asked, and not there: with no patience at all it is lost.
     place.connector.unreachable.withLock { $0 = [:] }
     for _ in 0..<3 { #expect(await place.service.observeOnce()) }

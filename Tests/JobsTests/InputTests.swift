@@ -164,8 +164,7 @@ struct InputTests {
     bench.connector.change { $0.submit = { _, _ in "1" } }
     let job = try await submit(service, bytes)
     await service.ledger.transition(job, actor: "test") { job in
-      job.state = .succeeded
-      job.ending = .completed
+      job.lifecycle = .ended(.succeeded)
       job.endedAt = Date()
     }
     #expect(files == [job.id.rawValue])

@@ -112,7 +112,7 @@ final class FakeSlurm: Runner {
     Job(
       id: JobID(rawValue: "01JOB" + (id ?? "")), name: name, number: 1, owner: "kirby@example.com", account: "kirby",
       connector: "slurm", submissionToken: token, fingerprint: "", backendID: id, outputPath: ".jarvice/\(name).out",
-      state: .running, stateSource: "squeue", stateTime: Date(), reason: "", nodes: [], elapsed: 0,
+      lifecycle: .running, contact: Contact(seenAt: Date(), source: "squeue"),
       submittedAt: Date() - age)
   }
 

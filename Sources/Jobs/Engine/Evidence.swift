@@ -59,7 +59,7 @@ struct Evidence {
 
   /// Whether what is seen of a job counts. While a submit is under way it does not: the answer says which id is the job's.
   private func isAwaited(_ job: Job) -> Bool {
-    if job.state == .submitting, job.missingSince == nil { return false }
+    if job.lifecycle == .inDoubt(since: nil) { return false }
     return !job.state.isTerminal || job.isCorrectable || asked.contains(job.id)
   }
 
@@ -72,7 +72,7 @@ struct Evidence {
     }
     if found.likeness != other.likeness { return found.likeness > other.likeness }
     // Two sources: what adds an exit code to an end says more.
-    return found.sighting.state.isTerminal && found.sighting.exitCode != nil
+    return found.sighting.state.isTerminal && found.sighting.outcome?.exitCode != nil
   }
 }
 
@@ -130,9 +130,9 @@ extension JobService {
   public func view(of job: Job) -> JobView {
     guard !job.state.isTerminal else { return JobView(lastKnown: job, state: job.state, unknownSince: nil) }
     let status = observer.status
-    var since = job.unknownSince
+    var since = job.contact.unreachableSince
     if status.failure != nil || status.lastComplete == nil {
-      let last = status.lastCompleteTime.map { max($0, job.stateTime) } ?? job.stateTime
+      let last = status.lastCompleteTime.map { max($0, job.contact.seenAt) } ?? job.contact.seenAt
       since = since.map { min($0, last) } ?? last
     }
     return JobView(lastKnown: job, state: since == nil ? job.state : .unknown, unknownSince: since)

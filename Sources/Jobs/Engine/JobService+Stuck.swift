@@ -55,7 +55,7 @@ extension JobService {
   }
 
   private static func obstacle(_ job: Job, _ timeline: Timeline) -> (ContinuousClock.Instant, String)? {
-    if job.state == .submitting, job.missingSince != nil { return (timeline.known, "has been in doubt") }
+    if job.inDoubtSince != nil { return (timeline.known, "has been in doubt") }
     if job.state == .canceling { return (timeline.entered, "has been canceled and is not gone") }
     return timeline.unknown.map { ($0, "has been unknown") }
   }

@@ -366,8 +366,8 @@ extension Job {
       id: JobID(rawValue: token == nil ? ULID.next(at: now) : ULID.make(at: now)), name: submission.name, number: submission.number,
       owner: submission.owner,
       account: submission.account, connector: connector.name, submissionToken: token ?? ULID.make(at: now),
-      fingerprint: fingerprint, outputPath: nil, state: .submitting,
-      stateSource: "weir", stateTime: now, reason: "handed to the backend", nodes: [], elapsed: 0, submittedAt: now)
+      fingerprint: fingerprint, lifecycle: .inDoubt(since: nil), contact: Contact(seenAt: now, source: "weir"),
+      reason: "handed to the backend", submittedAt: now)
     outputPath = connector.outputPath(of: submission, token: submissionToken)
     priority = submission.priority
     input = submission.input

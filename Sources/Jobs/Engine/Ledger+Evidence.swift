@@ -48,9 +48,7 @@ extension Ledger {
       shown,
       and: missing.map { job in
         var after = job
-        after.unknownSince = job.unknownSince ?? observation.time
-        let isUnasked = job.backendID.map(observation.unasked.contains) ?? false
-        if !isUnasked { after.missingSince = absences.since(job.id) }
+        after.contact.unreachableSince = job.contact.unreachableSince ?? observation.time
         return (job, after)
       })
     return fault
@@ -62,7 +60,8 @@ extension Ledger {
       else { return (before: change.before, after: change.after) }
       var job = change.after
       try? job.apply(
-        .cancelRequested(reason: "canceled by \(actor) while it was lost"), at: job.stateTime, source: job.stateSource)
+        .cancelRequested(reason: "canceled by \(actor) while it was lost"), at: job.contact.seenAt,
+        source: job.contact.source)
       return (change.before, job)
     }
     let seen = Dictionary(shown.map { ($0.before.id, $0.sighting) }, uniquingKeysWith: { $1 })
@@ -70,7 +69,7 @@ extension Ledger {
     for (before, after) in changes where before.state.isTerminal && before.state != after.state {
       logger.warning(
         "\(after.key): \(before.state.rawValue) was wrong, it is \(after.state.rawValue)",
-        metadata: ["backend": "\(after.backendID ?? "")", "source": "\(after.stateSource)"])
+        metadata: ["backend": "\(after.backendID ?? "")", "source": "\(after.contact.source)"])
       canceledLost[after.id] = nil
     }
   }
@@ -109,7 +108,7 @@ extension Ledger {
   func noteDoubt(about job: Job, _ reason: String) {
     transition(job, actor: "weir") { job in
       // Who canceled it stays known.
-      if job.state != .canceling, job.unknownSince != nil { job.reason = reason }
+      if job.state != .canceling, job.contact.unreachableSince != nil { job.reason = reason }
     }
   }
 

@@ -74,8 +74,8 @@ actor Ledger {
     }
     if let latest = jobs.map(\.id).max() { ULID.follow(latest.rawValue) }
     // The answer to its submit was lost when the program ended.
-    for index in jobs.indices where jobs[index].state == .submitting && jobs[index].missingSince == nil {
-      jobs[index].missingSince = jobs[index].submittedAt
+    for index in jobs.indices where jobs[index].lifecycle == .inDoubt(since: nil) {
+      try jobs[index].apply(.answerLost(reason: jobs[index].reason), at: jobs[index].submittedAt)
     }
     table.load(jobs)
     for job in jobs where job.state.isTerminal { noteEnd(of: job) }
@@ -99,7 +99,7 @@ actor Ledger {
     let job = job.bounded(at: clock.date)
     try limits?.checkWaiting(table.waiting(of: job.owner, besides: job.key), of: job.owner)
     let event = JobEvent(
-      job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
+      job: job.id, time: job.contact.seenAt, actor: actor, from: nil, to: job.state, source: job.contact.source,
       reason: job.reason)
     let earlier = table.read { $0.job(named: job.key) }
     let time = serviceTime.now
@@ -215,7 +215,7 @@ actor Ledger {
       change.job = after
       if let event = event(from: before, to: after, actor: actor) { change.events.append(event) }
       if after.state.isTerminal, !before.state.isTerminal { change.outputDue = serviceTime.now + unclaimedOutput }
-      if before.state.isTerminal, before.ending != after.ending { change.corrects = change.corrects ?? before }
+      if before.state.isTerminal, !before.hasSameEnd(as: after) { change.corrects = change.corrects ?? before }
       if !after.state.isTerminal { change.outputDue = nil }
       unsaved[after.id] = change
     }
@@ -223,7 +223,7 @@ actor Ledger {
     save()
     Checkpoint.reach("end.written", if: changes.contains { $0.after.state.isTerminal })
     table.show(changes.map { ($0.before, $0.after) }, seen: seen, lingering: lingering)
-    for (before, after) in changes where after.state.isTerminal && before.ending != after.ending { noteEnd(of: after) }
+    for (before, after) in changes where after.state.isTerminal && !before.hasSameEnd(as: after) { noteEnd(of: after) }
     forget()
   }
 
@@ -280,11 +280,11 @@ actor Ledger {
     logger.info(
       "\(after.key): \(before.state.rawValue) → \(after.state.rawValue)",
       metadata: [
-        "backend": "\(after.backendID ?? "")", "source": "\(after.stateSource)", "reason": "\(after.reason)",
+        "backend": "\(after.backendID ?? "")", "source": "\(after.contact.source)", "reason": "\(after.reason)",
       ])
     return JobEvent(
-      job: after.id, time: after.stateTime, actor: actor, from: before.state, to: after.state,
-      source: after.stateSource,
+      job: after.id, time: after.contact.seenAt, actor: actor, from: before.state, to: after.state,
+      source: after.contact.source,
       reason: after.reason)
   }
 }
@@ -349,7 +349,7 @@ extension Ledger {
   func answer(
     _ output: [UInt8], of job: Job, at now: Date, limit: Int, keptFor seconds: TimeInterval
   ) throws -> (output: [UInt8], isInTime: Bool) {
-    if job.state.isTerminal, let known = current(job), known.ending != job.ending, try !store.hasToldEnd(of: job.id) {
+    if job.state.isTerminal, let known = current(job), !known.hasSameEnd(as: job), try !store.hasToldEnd(of: job.id) {
       guard known.state.isTerminal else { throw JobError.notOver(job.key, known.state) }
       throw JobError.unavailable("how job \(job.key) ended was corrected just now; ask again")
     }
@@ -370,7 +370,7 @@ extension Job {
     func step(_ seconds: Int) -> Int { Int(4 * log2(Double(max(0, seconds)) + 1)) }
     guard step(elapsed) == step(other.elapsed) else { return true }
     var other = other
-    other.stateTime = stateTime
+    other.contact.seenAt = contact.seenAt
     other.elapsed = elapsed
     return self != other
   }

@@ -144,7 +144,7 @@ extension JobStore {
     (
       "toldEnd",
       [
-        ("ending", .word(Ending.allCases.map(\.rawValue), isOptional: false)),
+        ("ending", .word(StoredEnding.allCases.map(\.rawValue), isOptional: false)),
         ("elapsed", .whole(0...StoredBounds.count, isOptional: false)),
       ]
     ),

@@ -4,16 +4,16 @@ import JobModel
 
 /// An end that was answered by /exitstatus and corrected afterwards.
 public struct ToldEnd: Sendable, Equatable {
-  public let ending: Ending
+  public let outcome: Outcome
   /// Seconds.
   public let elapsed: Int
 
   /// Nil when the row is damaged.
   fileprivate init?(_ row: Row) {
-    guard let ending = String.fromDatabaseValue(row["ending"]).flatMap(Ending.init(rawValue:)),
+    guard let ending = String.fromDatabaseValue(row["ending"]).flatMap(StoredEnding.init(rawValue:)),
       let elapsed = Int.fromDatabaseValue(row["elapsed"]), (0...StoredBounds.count).contains(elapsed)
     else { return nil }
-    (self.ending, self.elapsed) = (ending, elapsed)
+    (outcome, self.elapsed) = (ending.outcome(), elapsed)
   }
 }
 
@@ -66,7 +66,7 @@ extension JobStore {
       sql: """
         INSERT OR IGNORE INTO toldEnd (job, ending, elapsed)
         SELECT job, ?, ? FROM retention WHERE job = ? AND answeredAt IS NOT NULL
-        """, arguments: [(end.ending ?? .lost).rawValue, end.elapsed, job.id])
+        """, arguments: [StoredEnding(end.outcome ?? .lost).rawValue, end.elapsed, job.id])
     if try !Self.hasToldEnd(of: job.id, db) {
       unlink(outputFile(job.id))
       try db.execute(sql: "UPDATE kept SET output = 0 WHERE job = ?", arguments: [job.id])

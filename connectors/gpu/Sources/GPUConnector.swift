@@ -141,7 +141,7 @@ public final class GPUConnector: Connector {
       // It was accepted, and can never run.
       return Sighting(
         backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .failed, source: "queue",
-        backendWord: "failed", reason: reason, ending: .failed)
+        backendWord: "failed", reason: reason, outcome: .failed)
     }
     return Sighting(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken),

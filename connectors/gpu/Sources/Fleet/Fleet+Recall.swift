@@ -119,7 +119,7 @@ extension ServerAgent {
     var sighting = Sighting(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "server",
       backendWord: "removed",
-      reason: "it ended on \(name), which has removed its directory; how it ended is not known", ending: .lost,
+      reason: "it ended on \(name), which has removed its directory; how it ended is not known", outcome: .lost,
       nodes: [name], endedAt: .now)
     sighting.attempt = job.attempt
     return sighting

@@ -35,7 +35,7 @@ extension Sighting {
     var sighting = Sighting(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "servers file",
       backendWord: gone,
-      reason: "the server is gone: \(server) is not in the servers file and does not answer", ending: .lost,
+      reason: "the server is gone: \(server) is not in the servers file and does not answer", outcome: .lost,
       nodes: job.nodes, elapsed: job.elapsed, startedAt: job.startedAt, endedAt: time)
     sighting.attempt = job.attempt
     return sighting
