@@ -122,7 +122,9 @@ struct FlickerTests {
       let plan = queue.plan([capacity])
       #expect(plan.map(\.job) == waiting.prefix(plan.count).map(\.id), "seed \(seed), step \(step)")
       for placement in plan {
-        let hold = placement.gpus.map { GPUHold(device: Device(index: $0, uuid: uuid($0)), job: placement.job.rawValue) }
+        let hold = placement.gpus.map {
+          GPUHold(device: Device(index: $0, uuid: uuid($0)), job: placement.job.rawValue)
+        }
         #expect(!held.contains { other in hold.contains { $0.device == other.device } }, "seed \(seed), step \(step)")
         running.append((hold, step + Int.random(in: 1..<6, using: &generator)))
         queue.remove(placement.job)

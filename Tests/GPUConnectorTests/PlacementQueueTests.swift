@@ -17,7 +17,7 @@ func server(
 /// A queue of jobs named `a`, `b`, ... in that order.
 private func queue(_ needs: Need...) -> PlacementQueue {
   var queue = PlacementQueue()
-  for (index, need) in needs.enumerated() { 
+  for (index, need) in needs.enumerated() {
     queue.insert(JobID(rawValue: String(UnicodeScalar(UInt8(97 + index)))), need: need)
   }
   return queue

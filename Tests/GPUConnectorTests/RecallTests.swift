@@ -24,7 +24,8 @@ struct RecallTests {
   @Test("A later attempt than the store knows counts while the job waits, and never an earlier one")
   func attempts() {
     var job = Job(
-      id: JobID(rawValue: one), name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: one,
+      id: JobID(rawValue: one), name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu",
+      submissionToken: one,
       fingerprint: "", backendID: one, lifecycle: .queued, contact: Contact(seenAt: Date(), source: "queue"),
       submittedAt: Date())
     job.attempt = 2

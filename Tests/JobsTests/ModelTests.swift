@@ -213,7 +213,9 @@ private struct Reference {
       if job.state.isTerminal, job.backendID == nil {
         #expect(truth == nil, "given up, and it was there; \(place)")
       } else if job.state.isTerminal, job.state != .lost {
-        #expect(job.outcome.map { end in truth?.outcomes.contains { $0.agrees(with: end) } == true } == true, "an end that is none; \(place)")
+        #expect(
+          job.outcome.map { end in truth?.outcomes.contains { $0.agrees(with: end) } == true } == true,
+          "an end that is none; \(place)")
       }
       if let observed, complete, !observed.contains(job.submissionToken) {
         missing[job.submissionToken] = missing[job.submissionToken] ?? time

@@ -56,7 +56,7 @@ struct World {
   func sighting(_ job: Job, source: String) -> Sighting {
     Sighting(
       backendID: job.id, mark: job.mark, name: job.name, account: "kirby", state: job.state, source: source,
-      backendWord: job.state.rawValue, 
+      backendWord: job.state.rawValue,
       outcome: job.outcome.map { $0.with(exitCode: source == "queue" ? nil : 0, signal: nil) },
       startedAt: job.startedAt, endedAt: job.outcome == nil ? nil : now)
   }

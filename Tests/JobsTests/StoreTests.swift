@@ -18,7 +18,8 @@ final class Scratch {
 
 private func job(_ name: String, _ state: JobState = .queued, endedAt: Date? = nil) -> Job {
   Job(
-    id: JobID(rawValue: ULID.next()), name: name, number: 1, owner: "kirby@example.com", account: "kirby", connector: "scripted",
+    id: JobID(rawValue: ULID.next()), name: name, number: 1, owner: "kirby@example.com", account: "kirby",
+    connector: "scripted",
     submissionToken: ULID.next(), fingerprint: "f", backendID: "1", lifecycle: Lifecycle(state),
     contact: Contact(seenAt: Date(), source: "weir"), submittedAt: Date(), endedAt: endedAt)
 }

@@ -108,7 +108,8 @@ struct StuckJobTests {
     let job = try await running(first)
     let service = try await ended(first, name(job))
     let over = try #require(service.recent(key))
-    #expect(over.state == .canceled && over.outcome?.cause == .canceledByAdmin && over.contact.source == "administrator")
+    #expect(
+      over.state == .canceled && over.outcome?.cause == .canceledByAdmin && over.contact.source == "administrator")
     #expect(over.reason == "ended by root: s1 was scrapped")
     let event = try #require(try service.ledger.store.events(of: job.id).last)
     #expect(event.actor == "root" && event.source == "administrator" && event.reason.contains("s1 was scrapped"))

@@ -43,7 +43,8 @@ struct RecordTests {
     ] as [(String, String, Outcome, String)])
   func ends(word: String, exit: String, outcome: Outcome, reason: String) throws {
     let sighting = try #require(try sightings(row("2", state: word, exit: exit)).first)
-    #expect(sighting.outcome?.agrees(with: outcome) == true && sighting.state == outcome.state && sighting.reason == reason)
+    #expect(
+      sighting.outcome?.agrees(with: outcome) == true && sighting.state == outcome.state && sighting.reason == reason)
   }
 
   @Test("Code, signal, time, nodes and mark are read, with sacct's line of the submit and without")

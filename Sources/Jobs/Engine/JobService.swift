@@ -150,7 +150,8 @@ public final class JobService: Sendable {
         return current == list || contents.moved[job.id].map { $0.from == list && $0.until > now } ?? false
       }
       return (
-        contents.generation, jobs.sorted { $0.id < $1.id }.map { Listed(name: $0.name, id: $0.backendID ?? $0.id.rawValue) }
+        contents.generation,
+        jobs.sorted { $0.id < $1.id }.map { Listed(name: $0.name, id: $0.backendID ?? $0.id.rawValue) }
       )
     }
   }
@@ -363,7 +364,8 @@ extension Job {
     _ submission: Submission, token: String? = nil, fingerprint: String, connector: any Connector, now: Date
   ) {
     self.init(
-      id: JobID(rawValue: token == nil ? ULID.next(at: now) : ULID.make(at: now)), name: submission.name, number: submission.number,
+      id: JobID(rawValue: token == nil ? ULID.next(at: now) : ULID.make(at: now)), name: submission.name,
+      number: submission.number,
       owner: submission.owner,
       account: submission.account, connector: connector.name, submissionToken: token ?? ULID.make(at: now),
       fingerprint: fingerprint, lifecycle: .inDoubt(since: nil), contact: Contact(seenAt: now, source: "weir"),

@@ -53,7 +53,8 @@ struct Timeline: Sendable, Equatable {
   func awaitsExitCode(
     _ job: Job, at now: ContinuousClock.Instant, accountingSince: ContinuousClock.Instant
   ) -> Bool {
-    guard mayLackCode, job.state.isTerminal, job.state != .lost, job.backendID != nil, job.outcome?.exitCode == nil else {
+    guard mayLackCode, job.state.isTerminal, job.state != .lost, job.backendID != nil, job.outcome?.exitCode == nil
+    else {
       return false
     }
     return now - entered <= .seconds(86_400) && now - max(entered, accountingSince) <= .seconds(600)

@@ -16,7 +16,8 @@ extension Job: FetchableRecord, PersistableRecord {
     }
     guard let state = JobState(rawValue: row["state"]) else { throw StoreError.unusable("the job has no state") }
     let outcome = (row["ending"] as String?).flatMap(StoredEnding.init).map { ending in
-      ending.outcome(exitCode: row["exitCode"], signal: row["signal"], isByAdmin: row["stateSource"] == Self.administrator)
+      ending.outcome(
+        exitCode: row["exitCode"], signal: row["signal"], isByAdmin: row["stateSource"] == Self.administrator)
     }
     self.init(
       id: row["id"], name: row["name"], number: row["number"], owner: row["owner"], account: row["account"],

@@ -13,7 +13,8 @@ func claimBounded(_ report: Sighting) {
   claim(
     report.state.isTerminal == (report.outcome != nil),
     "\(report.state) with the outcome \(String(describing: report.outcome))")
-  claim(report.outcome?.exitCode.map { abs($0) <= MachineNumber.largestCount } ?? true, "the exit code is out of bounds")
+  claim(
+    report.outcome?.exitCode.map { abs($0) <= MachineNumber.largestCount } ?? true, "the exit code is out of bounds")
   claim(report.outcome?.signal.map { abs($0) <= MachineNumber.largestCount } ?? true, "the signal is out of bounds")
 }
 
