@@ -15,7 +15,7 @@ extension Job {
       guard shown > attempt, [.queued, .held, .starting, .canceling].contains(state) else { return self }
     }
     guard !state.isTerminal else {
-      return isCorrectable && sighting.ending != ending ? corrected(by: sighting, at: time) : amended(by: sighting)
+      return isCorrectable && !tellsOfSameEnd(sighting) ? corrected(by: sighting, at: time) : amended(by: sighting)
     }
     var job = self
     let canceling = state == .canceling && !sighting.state.isTerminal
@@ -26,21 +26,17 @@ extension Job {
     // What a submit answered stays.
     if job.backendID == nil { job.backendID = sighting.backendID }
     // A cancel that was asked for stands until the end is seen.
-    job.state = canceling ? .canceling : sighting.state
-    if !canceling { job.stateSource = sighting.source }
-    job.stateTime = time
+    job.lifecycle = canceling ? .canceling : sighting.lifecycle
+    job.contact = Contact(seenAt: time, source: canceling ? contact.source : sighting.source)
     job.backendWord = sighting.backendWord
     // Who asked for it is known better here than there.
-    if !canceling, state != .canceling || sighting.ending != .canceled { job.reason = sighting.reason }
+    if !canceling, state != .canceling || sighting.outcome?.result != .canceled { job.reason = sighting.reason }
     if again {
       job.attempt += 1
       if !canceling { job.reason = "requeued: attempt \(job.attempt)" + (job.reason.isEmpty ? "" : "; \(job.reason)") }
     } else if sighting.state == state, attempt > 1, reason.hasPrefix("requeued: "), sighting.reason.isEmpty {
       job.reason = reason
     }
-    job.ending = sighting.ending
-    job.exitCode = sighting.exitCode
-    job.signal = sighting.signal
     if !sighting.nodes.isEmpty || !sighting.state.isTerminal { job.nodes = sighting.nodes }
     // An end of which nobody knows when it was leaves what was seen.
     if sighting.elapsed > 0 || !sighting.state.isTerminal { job.elapsed = sighting.elapsed }
@@ -48,8 +44,6 @@ extension Job {
     if !sighting.isCompleting || startedAt == nil { job.startedAt = sighting.startedAt }
     if sighting.state.waits { job.startedAt = nil }
     job.endedAt = sighting.state.isTerminal ? sighting.endedAt ?? time : nil
-    job.missingSince = nil
-    job.unknownSince = nil
     return job
   }
 
@@ -70,21 +64,36 @@ extension Job {
 
   /// This job, which is over, with what was not known of its end.
   private func amended(by sighting: Sighting) -> Job {
-    guard sighting.ending == ending, sighting.backendID == backendID else { return self }
+    guard let outcome, let shown = sighting.outcome, tellsOfSameEnd(sighting), sighting.backendID == backendID else {
+      return self
+    }
     var job = self
-    if exitCode == nil { (job.exitCode, job.signal) = (sighting.exitCode, sighting.signal) }
-    if !sighting.reason.isEmpty, ending != .canceled || reason.isEmpty { job.reason = sighting.reason }
-    if job != self { job.stateSource = sighting.source }
+    if outcome.exitCode == nil {
+      job.lifecycle = .ended(outcome.with(exitCode: shown.exitCode, signal: shown.signal))
+    }
+    if !sighting.reason.isEmpty, outcome.result != .canceled || reason.isEmpty { job.reason = sighting.reason }
+    if job != self { job.contact.source = sighting.source }
     return job
+  }
+
+  private func tellsOfSameEnd(_ sighting: Sighting) -> Bool {
+    guard let outcome, let shown = sighting.outcome else { return false }
+    return outcome.agrees(with: shown)
+  }
+
+  /// Whether both jobs have ended in the same way, or neither has ended.
+  public func hasSameEnd(as other: Job) -> Bool {
+    guard let outcome, let other = other.outcome else { return self.outcome == nil && other.outcome == nil }
+    return outcome.agrees(with: other)
   }
 
   /// Whether the other is this job, over, with more known of its end.
   public func isAmended(by other: Job) -> Bool {
-    state.isTerminal && other.state == state && exitCode != other.exitCode
+    state.isTerminal && other.state == state && outcome?.exitCode != other.outcome?.exitCode
   }
 
   /// Whether it is over though nobody has seen it end: then what the backend shows of it later is the truth.
-  public var isCorrectable: Bool { state == .lost || state.isTerminal && stateSource == Self.administrator }
+  public var isCorrectable: Bool { state == .lost || state.isTerminal && contact.source == Self.administrator }
 
   /// The source of an end that an administrator made by hand.
   public static let administrator = "administrator"
@@ -92,8 +101,8 @@ extension Job {
   /// This job, whose end nobody has seen, with what a sighting shows of it instead.
   private func corrected(by sighting: Sighting, at time: Date) -> Job {
     var open = self
-    open.state = startedAt == nil ? .queued : .running
-    (open.ending, open.endedAt, open.exitCode, open.signal) = (nil, nil, nil, nil)
+    open.lifecycle = startedAt == nil ? .queued : .running
+    open.endedAt = nil
     var job = open.reported(sighting, at: time)
     let since = endedAt.map { " since \($0.formatted(.iso8601))" } ?? ""
     job.reason = "found again: it was \(state.rawValue)\(since)" + (job.reason.isEmpty ? "" : "; \(job.reason)")

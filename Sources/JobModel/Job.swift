@@ -14,9 +14,8 @@ public struct JobKey: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A job as the store holds it: what was asked, who asked, and what is known of it from which evidence.
-public struct Job: Sendable, Codable, Equatable, Identifiable {
-  /// A ULID.
-  public let id: String
+public struct Job: Sendable, Equatable, Identifiable {
+  public let id: JobID
   public let name: String
   public let number: Int
   /// Who submitted it: the identity that the token's claim names.
@@ -34,18 +33,12 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var outputPath: String?
 
   /// Changed by ``apply(_:at:source:)`` alone.
-  public internal(set) var state: JobState
-  /// Who said so: `weir`, `squeue`, `sacct`, ...
-  public var stateSource: String
-  /// When that was seen.
-  public var stateTime: Date
+  public internal(set) var lifecycle: Lifecycle
+  public var contact: Contact
   /// The backend's own word for the state.
   public var backendWord: String?
   /// Why, in plain words; empty when there is nothing to say.
   public var reason: String
-  public internal(set) var ending: Ending?
-  public var exitCode: Int?
-  public var signal: Int?
   /// The machines it runs or ran on, in the backend's order; empty while it waits.
   public var nodes: [String]
   /// Seconds it had run when that was seen.
@@ -53,13 +46,8 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var submittedAt: Date
   public var startedAt: Date?
   public var endedAt: Date?
-  /// Since when the backend should show the job and does not: the first of the latest run of complete observations
-  /// without it, or the moment the answer to its submit was lost.
-  public var missingSince: Date?
   /// Which run of the job this is, from 1; a requeue makes the next.
   public var attempt: Int
-  /// Since when nothing that could be asked has shown the job; nil while it is shown.
-  public var unknownSince: Date?
   /// In Weir's own queue a job of a higher priority starts before all of a lower one.
   public var priority: Int
   /// What it needs, where Weir itself finds it a machine.
@@ -73,11 +61,10 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var submittedStamp: Stamp?
 
   public init(
-    id: String, name: String, number: Int, owner: String, account: String, connector: String, submissionToken: String,
-    fingerprint: String, backendID: String? = nil, outputPath: String? = nil, state: JobState, stateSource: String,
-    stateTime: Date, backendWord: String? = nil, reason: String, ending: Ending? = nil, exitCode: Int? = nil,
-    signal: Int? = nil, nodes: [String], elapsed: Int, submittedAt: Date, startedAt: Date? = nil, endedAt: Date? = nil,
-    missingSince: Date? = nil, attempt: Int = 1, unknownSince: Date? = nil, priority: Int = 0, needs: Needs? = nil,
+    id: JobID, name: String, number: Int, owner: String, account: String, connector: String, submissionToken: String,
+    fingerprint: String, backendID: String? = nil, outputPath: String? = nil, lifecycle: Lifecycle, contact: Contact,
+    backendWord: String? = nil, reason: String = "", nodes: [String] = [], elapsed: Int = 0, submittedAt: Date,
+    startedAt: Date? = nil, endedAt: Date? = nil, attempt: Int = 1, priority: Int = 0, needs: Needs? = nil,
     devices: [Device] = [], input: JobInput? = nil, submittedStamp: Stamp? = nil
   ) {
     self.id = id
@@ -90,27 +77,34 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
     self.fingerprint = fingerprint
     self.backendID = backendID
     self.outputPath = outputPath
-    self.state = state
-    self.stateSource = stateSource
-    self.stateTime = stateTime
+    self.lifecycle = lifecycle
+    self.contact = contact
     self.backendWord = backendWord
     self.reason = reason
-    self.ending = ending
-    self.exitCode = exitCode
-    self.signal = signal
     self.nodes = nodes
     self.elapsed = elapsed
     self.submittedAt = submittedAt
     self.startedAt = startedAt
     self.endedAt = endedAt
-    self.missingSince = missingSince
     self.attempt = attempt
-    self.unknownSince = unknownSince
     self.priority = priority
     self.needs = needs
     self.devices = devices
     self.input = input
     self.submittedStamp = submittedStamp
+  }
+
+  /// Where it stands, in one word.
+  public var state: JobState { lifecycle.state }
+
+  /// How it ended; nil until it has.
+  public var outcome: Outcome? {
+    if case .ended(let outcome) = lifecycle { outcome } else { nil }
+  }
+
+  /// Since when it is in doubt whether the backend has it; nil when it is not, and while the answer is awaited.
+  public var inDoubtSince: Date? {
+    if case .inDoubt(let since) = lifecycle { since } else { nil }
   }
 
   public var key: JobKey { JobKey(name: name, number: number) }
@@ -123,7 +117,7 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   public var list: JobList? {
     switch state {
     // While a submit is under way nobody knows the job yet; once its answer was lost, it is shown until that is settled.
-    case .submitting: missingSince == nil ? nil : .queued
+    case .submitting: inDoubtSince == nil ? nil : .queued
     case .held, .queued, .starting: .queued
     case .canceling: startedAt == nil ? .queued : .running
     case .running, .suspended, .requeued, .unknown: .running
@@ -134,14 +128,14 @@ public struct Job: Sendable, Codable, Equatable, Identifiable {
   /// Seconds the job has run by `now`: the observed time, and the time since then while it runs.
   public func elapsed(at now: Date) -> Int {
     guard state == .running || state == .canceling, startedAt != nil else { return elapsed }
-    return elapsed + max(0, Int(now.timeIntervalSince(stateTime)))
+    return elapsed + max(0, Int(now.timeIntervalSince(contact.seenAt)))
   }
 }
 
 /// One transition of a job.
 public struct JobEvent: Sendable, Codable, Equatable {
   public var id: Int64?
-  public let job: String
+  public let job: JobID
   public let time: Date
   /// Who caused it: a caller, or `weir`.
   public let actor: String
@@ -150,7 +144,7 @@ public struct JobEvent: Sendable, Codable, Equatable {
   public let source: String
   public let reason: String
 
-  public init(job: String, time: Date, actor: String, from: JobState?, to: JobState, source: String, reason: String) {
+  public init(job: JobID, time: Date, actor: String, from: JobState?, to: JobState, source: String, reason: String) {
     self.job = job
     self.time = time
     self.actor = actor

@@ -1,6 +1,6 @@
 /// Where a job stands, in DRMAA2's words with the gaps filled.
 ///
-/// A state is what evidence said last; how old that evidence is stands beside it in ``Job/stateTime``. While the
+/// A state is what evidence said last; how old that evidence is stands beside it in ``Job/contact``. While the
 /// backend cannot be asked a reader shows `unknown` with the last known state beside it.
 public enum JobState: String, Sendable, Codable, CaseIterable {
   /// The row is written, the backend has not confirmed the job yet.
@@ -37,28 +37,4 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
 public enum JobList: String, Sendable, CaseIterable {
   case queued
   case running
-}
-
-/// How a job ended, told apart as far as the evidence allows.
-public enum Ending: String, Sendable, Codable, CaseIterable {
-  case completed
-  case failed
-  case outOfMemory
-  case nodeFailure
-  case bootFailure
-  case timeLimit
-  case deadline
-  case preempted
-  case canceled
-  case lost
-
-  /// The terminal state that this ending means.
-  public var state: JobState {
-    switch self {
-    case .completed: .succeeded
-    case .canceled: .canceled
-    case .lost: .lost
-    case .failed, .outOfMemory, .nodeFailure, .bootFailure, .timeLimit, .deadline, .preempted: .failed
-    }
-  }
 }

@@ -40,7 +40,7 @@ extension Job {
   /// What was submitted at another time is an earlier or a later job of the same id. Clocks may differ by two hours.
   public var submitTimes: ClosedRange<Date> {
     let difference: TimeInterval = 7200
-    let latest = state.isTerminal ? submittedAt : max(submittedAt, stateTime)
+    let latest = state.isTerminal ? submittedAt : max(submittedAt, contact.seenAt)
     return submittedAt - difference...latest + difference
   }
 }

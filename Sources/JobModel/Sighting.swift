@@ -9,14 +9,11 @@ public struct Sighting: Sendable, Equatable {
   public var name: String?
   /// The account it runs as, where this source shows it.
   public var account: String?
-  public var state: JobState
+  public var lifecycle: Lifecycle
   public var source: String
   public var backendWord: String
   /// In plain words, with the backend's own in brackets; empty when there is nothing to say.
   public var reason: String
-  public var ending: Ending?
-  public var exitCode: Int?
-  public var signal: Int?
   public var nodes: [String]
   public var elapsed: Int
   public var submittedAt: Date?
@@ -34,20 +31,17 @@ public struct Sighting: Sendable, Equatable {
   public init(
     backendID: String, mark: Mark? = nil, name: String? = nil, account: String? = nil, state: JobState, source: String,
     backendWord: String, reason: String = "",
-    ending: Ending? = nil, exitCode: Int? = nil, signal: Int? = nil, nodes: [String] = [], elapsed: Int = 0,
+    outcome: Outcome? = nil, nodes: [String] = [], elapsed: Int = 0,
     submittedAt: Date? = nil, startedAt: Date? = nil, endedAt: Date? = nil
   ) {
     self.backendID = backendID
     self.mark = mark
     self.name = name
     self.account = account
-    self.state = state
+    lifecycle = Lifecycle(state, outcome: outcome)
     self.source = source
     self.backendWord = backendWord
     self.reason = reason
-    self.ending = ending
-    self.exitCode = exitCode
-    self.signal = signal
     self.nodes = nodes
     self.elapsed = elapsed
     self.submittedAt = submittedAt
@@ -57,5 +51,12 @@ public struct Sighting: Sendable, Equatable {
 
   /// Whether it is the record of a submit that was refused: Slurm shows such a job for a while, failed without ever
   /// having had a machine.
-  public var isRefusal: Bool { ending == .failed && nodes.isEmpty && elapsed == 0 }
+  public var isRefusal: Bool { outcome?.agrees(with: .failed) ?? false && nodes.isEmpty && elapsed == 0 }
+
+  public var state: JobState { lifecycle.state }
+
+  /// How the job ended, if it shows an end.
+  public var outcome: Outcome? {
+    if case .ended(let outcome) = lifecycle { outcome } else { nil }
+  }
 }

@@ -62,30 +62,30 @@ extension Job {
       self = after
       return
     }
-    guard let next = next(after: change), Transition.isLegal(change.kind, from: state, to: next) else {
+    guard let next = next(after: change, at: time), Transition.isLegal(change.kind, from: state, to: next.state) else {
       throw IllegalTransition(from: state, change: change.kind)
     }
     // When the answer was lost, nothing was seen of the job.
-    if change.kind != .answerLost { (stateSource, stateTime) = (source, time) }
+    if change.kind != .answerLost { (contact.source, contact.seenAt) = (source, time) }
     note(change, at: time)
-    state = next
+    lifecycle = next
   }
 
-  /// The state that a change leads to, whether it is legal or not.
-  private func next(after change: JobChange) -> JobState? {
+  /// What a change leads to, whether it is legal or not.
+  private func next(after change: JobChange, at time: Date) -> Lifecycle? {
     switch change {
     case .accepted(_, let held): held ? .held : .queued
-    case .answerLost: .submitting
-    case .neverSubmitted, .notStartable: .failed
+    case .answerLost: .inDoubt(since: inDoubtSince ?? time)
+    case .neverSubmitted, .notStartable: .ended(.failed)
     case .placed: .starting
-    case .putBack: state == .canceling ? .canceled : .queued
+    case .putBack: state == .canceling ? .ended(.canceled) : .queued
     case .cancelRequested: .canceling
-    case .canceledUnplaced: nodes.isEmpty ? .canceled : nil
+    case .canceledUnplaced: nodes.isEmpty ? .ended(.canceled) : nil
     case .held: .held
     case .released: .queued
-    case .reported(let sighting): sighting.state
-    case .vanished: .lost
-    case .endedByHand: .canceled
+    case .reported(let sighting): sighting.lifecycle
+    case .vanished: .ended(.lost)
+    case .endedByHand: .ended(Outcome(.canceled, .canceledByAdmin))
     }
   }
 
@@ -95,35 +95,33 @@ extension Job {
     case .accepted(let id, _):
       backendID = id
       reason = ""
-    case .answerLost(let words):
-      missingSince = missingSince ?? time
-      reason = words
-    case .neverSubmitted(let words): end(as: .failed, at: time, words)
+    case .answerLost(let words): reason = words
+    case .neverSubmitted(let words): end(at: time, words)
     case .placed(let machine, let given, let path):
       (nodes, devices, reason) = ([machine], given, "")
       outputPath = path ?? outputPath
-    case .putBack where state == .canceling: end(as: .canceled, at: time, reason)
+    case .putBack where state == .canceling: end(at: time, reason)
     case .putBack(let words, let asNextAttempt):
       (nodes, devices, reason) = ([], [], words)
-      (unknownSince, missingSince) = (nil, nil)
+      contact.unreachableSince = nil
       if asNextAttempt { attempt += 1 }
     case .notStartable(let words):
-      end(as: .failed, at: time, words)
+      end(at: time, words)
       (nodes, devices) = ([], [])
     case .cancelRequested(let words), .held(let words): reason = words
-    case .canceledUnplaced: end(as: .canceled, at: time, reason)
+    case .canceledUnplaced: end(at: time, reason)
     case .released: reason = ""
     case .reported: break
     case .vanished(let words):
-      end(as: .lost, at: time, words)
-      unknownSince = nil
+      end(at: time, words)
+      contact.unreachableSince = nil
     case .endedByHand(let words):
-      end(as: .canceled, at: max(time, submittedAt), words)
-      (unknownSince, missingSince) = (nil, nil)
+      end(at: max(time, submittedAt), words)
+      contact.unreachableSince = nil
     }
   }
 
-  private mutating func end(as ending: Ending, at time: Date, _ words: String) {
-    (self.ending, endedAt, reason) = (ending, time, words)
+  private mutating func end(at time: Date, _ words: String) {
+    (endedAt, reason) = (time, words)
   }
 }

@@ -24,11 +24,11 @@ extension LegacyAPI {
     }
     // The upstream has acted on the first answer.
     let told = try await service.toldEnd(of: job)
-    let ending = told?.ending ?? job.ending
-    let word = ending?.legacyWord ?? "F"
+    let outcome = told?.outcome ?? job.outcome
+    let word = outcome?.legacyWord ?? "F"
     var response = try await response(
       of: [
-        .int(ending?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
+        .int(outcome?.legacyCode ?? -9), .string(clock(told?.elapsed ?? job.elapsed)),
         [.string(""), .string("<< termination state: \(word) -- see STDOUT for job errors >>")],
       ], filledWith: OutputText(output), caller, key: output.fileVersion.map { "\(job.id) \($0)" })
     // What is too long to be kept needs more room, which the gate counts.

@@ -346,7 +346,7 @@ public struct LegacyAPI: Sendable {
 
   /// Whether a caller knows a job by an id. Of others' jobs it knows none.
   private func known(_ job: Job, by id: String, to caller: Caller) -> Bool {
-    (job.backendID == id || job.id == id) && caller.mayAccess(jobsOf: job.owner)
+    (job.backendID == id || job.id.rawValue == id) && caller.mayAccess(jobsOf: job.owner)
   }
 
   private func unknownJob(_ name: String) -> HTTPError {

@@ -79,8 +79,8 @@ private final class World {
   func job(on server: String?, attempt: Int = 1, outputPath: String? = nil) -> Job {
     var job = Job(
       id: "T", name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: "T",
-      fingerprint: "", backendID: "T", outputPath: outputPath, state: .running, stateSource: "queue",
-      stateTime: Date(), reason: "", nodes: server.map { [$0] } ?? [], elapsed: 0, submittedAt: Date())
+      fingerprint: "", backendID: "T", outputPath: outputPath, lifecycle: .running,
+      contact: Contact(seenAt: Date(), source: "queue"), nodes: server.map { [$0] } ?? [], submittedAt: Date())
     job.attempt = attempt
     return job
   }
@@ -112,7 +112,7 @@ extension Fleet {
     let fleet = world.fleet
     await fleet.use([world.spec("alpha", host: "first")])
     let running = world.job(on: "alpha")
-    try #require(fleet.agent("alpha")).jobs.change { $0[running.key] = running }
+    try #require(fleet.agent("alpha")).jobs.change { $0[running.id] = running }
     let earlier = world.job(on: "alpha", outputPath: "alpha weir@[earlier]:22:.weir/jobs/T")
     let made = await fleet.use([world.spec("alpha", host: "second")], meanwhileFinding: earlier)
     #expect(made != nil && fleet.agents.value.contains { $0.agent === made })

@@ -97,12 +97,12 @@ struct FlickerTests {
     let count = 4
     var known = Inventory(spec, reading: reading(count, at: 0))
     var queue = PlacementQueue()
-    var waiting: [(id: String, gpus: Int)] = []
+    var waiting: [(id: JobID, gpus: Int)] = []
     var running: [(hold: [GPUHold], ends: Int)] = []
     var unfitSince: [Int: Int] = [:]
     for step in 1..<400 {
       let gpus = [1, 1, 2, 4].randomElement(using: &generator) ?? 1
-      let id = "01J" + String(repeating: "0", count: 20) + String(step + 100)
+      let id = JobID(rawValue: "01J" + String(repeating: "0", count: 20) + String(step + 100))
       waiting.append((id, gpus))
       queue.insert(id, need: Need(gpus: gpus))
       running.removeAll { $0.ends <= step }
@@ -122,7 +122,9 @@ struct FlickerTests {
       let plan = queue.plan([capacity])
       #expect(plan.map(\.job) == waiting.prefix(plan.count).map(\.id), "seed \(seed), step \(step)")
       for placement in plan {
-        let hold = placement.gpus.map { GPUHold(device: Device(index: $0, uuid: uuid($0)), job: placement.job) }
+        let hold = placement.gpus.map {
+          GPUHold(device: Device(index: $0, uuid: uuid($0)), job: placement.job.rawValue)
+        }
         #expect(!held.contains { other in hold.contains { $0.device == other.device } }, "seed \(seed), step \(step)")
         running.append((hold, step + Int.random(in: 1..<6, using: &generator)))
         queue.remove(placement.job)

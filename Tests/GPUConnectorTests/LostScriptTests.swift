@@ -63,7 +63,7 @@ struct LostScriptTests {
       try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [job.id])
     }
     let sighting = try await machine.service.connector.locate(job, timeout: .seconds(1))
-    #expect(sighting?.state == .failed && sighting?.ending == .failed)
+    #expect(sighting?.outcome == .failed)
     #expect(sighting?.reason.contains("not in the store") == true)
     await machine.end()
   }

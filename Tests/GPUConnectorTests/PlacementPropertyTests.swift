@@ -1,4 +1,5 @@
 import Glibc
+import JobModel
 import Testing
 
 @testable import GPUConnector
@@ -29,7 +30,7 @@ struct SeededGenerator: RandomNumberGenerator {
 }
 
 private struct WaitingJob {
-  let id: String
+  let id: JobID
   let priority: Int
   let need: Need
 }
@@ -51,9 +52,9 @@ private func naivePlan(_ jobs: [WaitingJob], _ servers: [ServerCapacity]) -> [Pl
   return placements
 }
 
-private func id(_ number: Int) -> String {
+private func id(_ number: Int) -> JobID {
   let digits = String(number)
-  return "01J" + String(repeating: "0", count: 23 - digits.count) + digits
+  return JobID(rawValue: "01J" + String(repeating: "0", count: 23 - digits.count) + digits)
 }
 
 @Suite("Placing many jobs")

@@ -1,3 +1,4 @@
+import JobModel
 import Testing
 
 @testable import GPUConnector
@@ -16,14 +17,16 @@ func server(
 /// A queue of jobs named `a`, `b`, ... in that order.
 private func queue(_ needs: Need...) -> PlacementQueue {
   var queue = PlacementQueue()
-  for (index, need) in needs.enumerated() { queue.insert(String(UnicodeScalar(UInt8(97 + index))), need: need) }
+  for (index, need) in needs.enumerated() {
+    queue.insert(JobID(rawValue: String(UnicodeScalar(UInt8(97 + index)))), need: need)
+  }
   return queue
 }
 
 extension PlacementQueue {
   /// `a alpha 0 1`: the plan as text.
   fileprivate func text(_ servers: ServerCapacity...) -> [String] {
-    plan(servers).map { ([$0.job, $0.server] + $0.gpus.map(String.init)).joined(separator: " ") }
+    plan(servers).map { ([$0.job.rawValue, $0.server] + $0.gpus.map(String.init)).joined(separator: " ") }
   }
 }
 
@@ -140,7 +143,7 @@ struct PlacementRuleTests {
     #expect(jobs.text(free) == ["b s 0", "c s 1"] && !jobs.contains("a") && jobs.contains("b"))
     jobs.insert("a", need: one)
     #expect(jobs.text(free) == ["a s 0", "b s 1"])
-    for id in ["a", "b", "c"] { jobs.remove(id) }
+    for id: JobID in ["a", "b", "c"] { jobs.remove(id) }
     #expect(jobs.isEmpty && jobs.text(free) == [])
   }
 }

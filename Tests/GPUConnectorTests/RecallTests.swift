@@ -24,14 +24,15 @@ struct RecallTests {
   @Test("A later attempt than the store knows counts while the job waits, and never an earlier one")
   func attempts() {
     var job = Job(
-      id: one, name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: one,
-      fingerprint: "", backendID: one, state: .queued, stateSource: "queue", stateTime: Date(), reason: "", nodes: [],
-      elapsed: 0, submittedAt: Date())
+      id: JobID(rawValue: one), name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu",
+      submissionToken: one,
+      fingerprint: "", backendID: one, lifecycle: .queued, contact: Contact(seenAt: Date(), source: "queue"),
+      submittedAt: Date())
     job.attempt = 2
     var sighting = Sighting(
       backendID: one, mark: Mark(token: one), state: .running, source: "sweep", backendWord: "running", nodes: ["beta"])
     for state in [JobState.queued, .held, .starting] {
-      job.state = state
+      job.lifecycle = Lifecycle(state)
       for (attempt, isTaken) in [(1, false), (2, true), (3, true)] {
         sighting.attempt = attempt
         let after = job.updated(by: sighting, at: Date())
@@ -39,7 +40,7 @@ struct RecallTests {
       }
     }
     // One that is seen to run is this one.
-    (job.state, sighting.attempt) = (.running, 3)
+    (job.lifecycle, sighting.attempt) = (.running, 3)
     #expect(job.updated(by: sighting, at: Date()) == job)
   }
 

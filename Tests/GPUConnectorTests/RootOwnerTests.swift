@@ -84,7 +84,7 @@ struct GoneServersTests {
   @Test("One is gone once it was for that long without a break")
   func patience() {
     let began = ContinuousClock.now
-    let (a, b, c) = (JobKey(name: "a", number: 1), JobKey(name: "b", number: 1), JobKey(name: "c", number: 1))
+    let (a, b, c): (JobID, JobID, JobID) = ("a", "b", "c")
     var gone = GoneServers()
     for second in 0...9 { gone.note([a, b], at: began + .seconds(second)) }
     #expect(!gone.isGone(a, for: .seconds(10), at: began + .seconds(9)))

@@ -10,8 +10,8 @@ struct ServerPlaceTests {
   private func job(_ outputPath: String?, on server: String? = "alpha") -> Job {
     Job(
       id: "T", name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: "T",
-      fingerprint: "", backendID: "T", outputPath: outputPath, state: .running, stateSource: "queue",
-      stateTime: Date(), reason: "", nodes: server.map { [$0] } ?? [], elapsed: 0, submittedAt: Date())
+      fingerprint: "", backendID: "T", outputPath: outputPath, lifecycle: .running,
+      contact: Contact(seenAt: Date(), source: "queue"), nodes: server.map { [$0] } ?? [], submittedAt: Date())
   }
 
   @Test(

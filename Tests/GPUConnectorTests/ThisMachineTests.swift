@@ -86,12 +86,12 @@ private func until(_ condition: () throws -> Bool) async throws {
     let bad = try await machine.submit("bad", "exit 3\n")
     let killed = try await machine.submit("killed", "kill -s KILL $$\n", gpus: 0)
     let job = try await machine.settled(good, .succeeded)
-    #expect(job.exitCode == 0 && job.devices.map(\.index) == [0, 1] && job.nodes == ["local"])
+    #expect(job.outcome?.exitCode == 0 && job.devices.map(\.index) == [0, 1] && job.nodes == ["local"])
     #expect(try await machine.service.finalOutput(job) == Array("0,1\n".utf8))
     let failed = try await machine.settled(bad, .failed)
-    #expect(failed.exitCode == 3 && failed.signal == nil && failed.reason == "exit status 3")
+    #expect(failed.outcome == Outcome(.failed, exitCode: 3) && failed.reason == "exit status 3")
     let shot = try await machine.settled(killed, .failed)
-    #expect(shot.signal == 9 && shot.exitCode == nil)
+    #expect(shot.outcome == Outcome(.failed, signal: 9))
     await machine.end()
   }
 
@@ -146,7 +146,7 @@ private func until(_ condition: () throws -> Bool) async throws {
     let machine = try await Machine()
     let key = try await machine.submit("long", "trap '' TERM; sleep 60; sleep 60\n", limit: "00:00:01")
     let job = try await machine.settled(key, .failed)
-    #expect(job.ending == .timeLimit && job.reason == "it reached its time limit")
+    #expect(job.outcome?.cause == .timeLimit && job.reason == "it reached its time limit")
     await machine.end()
   }
 
@@ -176,7 +176,7 @@ private func until(_ condition: () throws -> Bool) async throws {
     try await until { second.service.recent(running) != nil && second.service.recent(ended) != nil }
     let found = try second.job(running)
     #expect(found.state == .running && found.owner == "kirby" && found.devices == job.devices)
-    #expect(try second.job(ended).exitCode == 4)
+    #expect(try second.job(ended).outcome?.exitCode == 4)
     #expect(try await second.service.finalOutput(second.job(ended)) == Array("done\n".utf8))
     // Its GPU is its own.
     let next = try await second.submit("next", "true\n")

@@ -42,11 +42,10 @@ struct TransitionTests {
   /// A job as it may be in that state, without a machine.
   static func job(_ state: JobState, source: String = "squeue") -> Job {
     let time = Date(timeIntervalSince1970: 1_000_000)
-    let ending = Ending.allCases.first { $0.state == state }
     return Job(
       id: "01J", name: "c", number: 1, owner: "kirby", account: "kirby", connector: "slurm", submissionToken: "T",
-      fingerprint: "f", backendID: "7", state: state, stateSource: source, stateTime: time, reason: "before",
-      ending: ending, nodes: [], elapsed: 0, submittedAt: time, endedAt: ending.map { _ in time })
+      fingerprint: "f", backendID: "7", lifecycle: Lifecycle(state), contact: Contact(seenAt: time, source: source),
+      reason: "before", submittedAt: time, endedAt: state.isTerminal ? time : nil)
   }
 
   @Test("Each change but reports, from each state", arguments: rows)
@@ -66,9 +65,9 @@ struct TransitionTests {
       try job.apply(row.change, at: time, source: "test")
       #expect(job.state == target)
       #expect(target.isTerminal == (job.endedAt != nil), "\(state)")
-      #expect(job.ending?.state == (target.isTerminal ? target : nil))
+      #expect(job.outcome?.state == (target.isTerminal ? target : nil))
       // An answer that was lost says nothing of the job.
-      #expect(job.stateTime == (row.change.kind == .answerLost ? before.stateTime : time))
+      #expect(job.contact.seenAt == (row.change.kind == .answerLost ? before.contact.seenAt : time))
       #expect(Transition.targets(of: row.change.kind, from: state).contains(target))
     }
   }
@@ -97,9 +96,8 @@ struct TransitionTests {
   func reports(reported: JobState) throws {
     for state in JobState.allCases {
       let before = Self.job(state)
-      let ending = Ending.allCases.first { $0.state == reported }
       let sighting = Sighting(
-        backendID: "7", state: reported, source: "test", backendWord: "W", reason: "after", ending: ending)
+        backendID: "7", state: reported, source: "test", backendWord: "W", reason: "after")
       var job = before
       let expected: JobState? =
         switch (state, reported) {
@@ -121,7 +119,7 @@ struct TransitionTests {
       try job.apply(.reported(sighting), at: Date())
       #expect(job.state == expected, "\(state), reported as \(reported)")
       #expect((job.endedAt != nil) == expected.isTerminal)
-      #expect((job.ending != nil) == expected.isTerminal)
+      #expect((job.outcome != nil) == expected.isTerminal)
     }
   }
 
@@ -129,9 +127,8 @@ struct TransitionTests {
   func correction(reported: JobState) throws {
     guard ![.submitting, .canceling].contains(reported) else { return }
     var job = Self.job(.canceled, source: Job.administrator)
-    let ending = Ending.allCases.first { $0.state == reported }
-    let sighting = Sighting(backendID: "7", state: reported, source: "test", backendWord: "W", ending: ending)
+    let sighting = Sighting(backendID: "7", state: reported, source: "test", backendWord: "W")
     try job.apply(.reported(sighting), at: Date())
-    #expect(job.state == reported && job.ending == ending && job.reason.hasPrefix("found again: it was canceled"))
+    #expect(job.lifecycle == sighting.lifecycle && job.reason.hasPrefix("found again: it was canceled"))
   }
 }

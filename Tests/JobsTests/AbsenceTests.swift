@@ -122,7 +122,7 @@ struct AbsenceTests {
     bench.connector.change { [found] in $0.located = .success(found) }
     show([])
     await poll(service, 8)
-    #expect(service.recent(job.key)?.ending == .outOfMemory)
+    #expect(service.recent(job.key)?.outcome == .outOfMemory)
   }
 
   @Test("While it cannot be asked in another way, a job is not lost; nor by a job of another account")
@@ -215,7 +215,7 @@ struct AbsenceTests {
     // Others end meanwhile.
     for name in ["other", "others"] {
       _ = try await service.submit(bench.submission(name), actor: "test")
-      show([bench.sighting(try #require(service.recent(bench.submission(name).key)), .succeeded, .completed)])
+      show([bench.sighting(try #require(service.recent(bench.submission(name).key)), .succeeded, .succeeded)])
       await poll(service)
     }
     if isRestarted {
@@ -225,12 +225,12 @@ struct AbsenceTests {
     show([bench.sighting(job, .running)])
     await poll(service)
     let found = try #require(service.recent(job.key))
-    #expect(found.state == .running && found.ending == nil && found.endedAt == nil)
+    #expect(found.state == .running && found.outcome == nil && found.endedAt == nil)
     #expect(found.reason.hasPrefix("found again: it was lost since"))
     #expect(try service.list(.running).jobs.map(\.id) == [job.backendID ?? ""])
     #expect(try await service.ledger.store.retention(of: job.id) == nil, "its output stays")
-    var end = bench.sighting(job, .succeeded, .completed)
-    end.exitCode = 0
+    var end = bench.sighting(job, .succeeded, .succeeded)
+    end.lifecycle = .ended(Outcome(.succeeded, exitCode: 0))
     show([end])
     bench.connector.change { $0.output = Array("whole".utf8) }
     await poll(service)
@@ -257,7 +257,7 @@ struct AbsenceTests {
     end.source = "sacct"
     show([end])
     await poll(service)
-    #expect(service.recent(job.key)?.ending == .nodeFailure)
+    #expect(service.recent(job.key)?.outcome == .nodeFailure)
     #expect(service.recent(job.key)?.reason.hasPrefix("found again") == true)
     #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
     #expect(try JobStore.check(directory: bench.directory.path) == [])
@@ -275,18 +275,18 @@ struct AbsenceTests {
     let running = try #require(service.recent(job.key))
     #expect(running.state == .running)
     #expect(try await service.finalOutput(running) == Array("half".utf8))
-    #expect(try await service.toldEnd(of: running)?.ending == .lost)
+    #expect(try await service.toldEnd(of: running)?.outcome == .lost)
     #expect(try await service.tailSource(of: running, lines: 10).bytes() == Array("more".utf8))
     clock.pass(bench.configuration.keepOutput)
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [], "it still writes")
-    show([bench.sighting(job, .succeeded, .completed)])
+    show([bench.sighting(job, .succeeded, .succeeded)])
     await poll(service)
     let over = try #require(service.recent(job.key))
     #expect(over.state == .succeeded)
     #expect(try await service.finalOutput(over) == Array("half".utf8))
     #expect(try await service.tailSource(of: over, lines: 10).bytes() == Array("more".utf8))
-    #expect(try await service.toldEnd(of: over)?.ending == .lost)
+    #expect(try await service.toldEnd(of: over)?.outcome == .lost)
     clock.pass(1001)
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [job.key])
@@ -298,7 +298,7 @@ struct AbsenceTests {
     let service = try bench.service()
     let job = try await lost(service)
     let (sighting, time) = (bench.sighting(job, .running), clock.date)
-    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.key: sighting], at: time) } }
+    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: sighting], at: time) } }
     try await service.cancel(job, actor: "kirby")
     #expect(service.recent(job.key)?.state == .canceling)
     #expect(try await service.ledger.store.job(job.key)?.state == .canceling)
@@ -310,7 +310,7 @@ struct AbsenceTests {
     let service = try bench.service()
     let job = try await lost(service)
     let (sighting, time) = (bench.sighting(job, state, state == .failed ? .nodeFailure : nil), clock.date)
-    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.key: sighting], at: time) } }
+    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: sighting], at: time) } }
     let error = await #expect(throws: JobError.self) { try await service.finalOutputSource(of: job) }
     if state == .running { #expect(error == .notOver(job.key, .running)) }
     #expect(try await service.ledger.store.retention(of: job.id)?.answeredAt == nil)
@@ -318,7 +318,7 @@ struct AbsenceTests {
     bench.connector.change { $0.output = Array("whole".utf8) }
     await poll(service)
     let over = try #require(service.recent(job.key))
-    #expect(over.ending == .nodeFailure)
+    #expect(over.outcome == .nodeFailure)
     #expect(try await service.finalOutput(over) == Array("whole".utf8))
     #expect(try await service.toldEnd(of: over) == nil)
   }
@@ -341,7 +341,7 @@ struct AbsenceTests {
     try #require(service.recent(job.key)?.state == .running)
     let living = try await service.ledger.store.retention(of: job.id)
     #expect(living?.due == nil && living?.filesSince == nil)
-    show([bench.sighting(job, .succeeded, .completed)])
+    show([bench.sighting(job, .succeeded, .succeeded)])
     await poll(service)
     #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
     clock.pass(1001)

@@ -11,7 +11,7 @@ import Testing
 private final class QueueingConnector: Connector {
   let name = "queueing"
   let board = Mutex<JobBoard?>(nil)
-  let shown = Mutex<[JobKey: Sighting]>([:])
+  let shown = Mutex<[JobID: Sighting]>([:])
   let unreachable = Mutex<[String: String]>([:])
   /// Whether polls say anything of the jobs that have a machine. While they do not, only the test changes jobs.
   let reports = Mutex(false)
@@ -28,7 +28,7 @@ private final class QueueingConnector: Connector {
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     let shown = shown.withLock { $0 }
     let unreachable = unreachable.withLock { $0 }
-    var observation = Observation(time: Date(), sightings: jobs.compactMap { shown[$0.key] })
+    var observation = Observation(time: Date(), sightings: jobs.compactMap { shown[$0.id] })
     observation.unreachable = unreachable
     let reports = reports.withLock { $0 }
     observation.unchanged = Set(jobs.filter { !reports || $0.nodes.isEmpty }.compactMap(\.backendID))
@@ -72,7 +72,7 @@ private struct Place {
       memoryPerNode: 3, gpusPerNode: 1, held: held, request: script, script: script, shownScript: "shown")
     submission.priority = 4
     _ = try await service.submit(submission, actor: "test")
-    return try #require(board.job(submission.key))
+    return try #require(service.recent(submission.key))
   }
 }
 
@@ -88,13 +88,13 @@ private struct Place {
       #expect(bytes.range(of: Data("secret-of-the-registry".utf8)) == nil, "\(file)")
     }
     let placed = try #require(
-      await place.board.place([.init(key: job.key, machine: "s1", devices: [.init(index: 0)])]).first)
+      await place.board.place([.init(job: job.id, machine: "s1", devices: [.init(index: 0)])]).first)
     let end = Sighting(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .succeeded, source: "exit file",
-      backendWord: "exited", ending: .completed, exitCode: 0, nodes: ["s1"])
-    await place.board.report([placed.key: end], at: Date())
-    #expect(place.board.job(job.key)?.state == .succeeded)
-    #expect(place.board.job(job.key)?.devices == [.init(index: 0)])
+      backendWord: "exited", outcome: Outcome(.succeeded, exitCode: 0), nodes: ["s1"])
+    await place.board.report([placed.id: end], at: Date())
+    #expect(place.board.job(job.id)?.state == .succeeded)
+    #expect(place.board.job(job.id)?.devices == [.init(index: 0)])
     await #expect(throws: PayloadError.self) { try await place.board.payload(of: job) }
     await place.end()
   }
@@ -103,13 +103,13 @@ private struct Place {
     let place = try await Place()
     let job = try await place.submit()
     let held = try await place.submit("held", held: true)
-    let placements = [JobBoard.Placement(key: job.key, machine: "s1", devices: [.init(index: 0)])]
+    let placements = [JobBoard.Placement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
     async let first = place.board.place(placements)
     async let second = place.board.place(placements)
     #expect(await first.count + second.count == 1)
-    #expect(await place.board.place([.init(key: held.key, machine: "s1", devices: [])]).isEmpty)
+    #expect(await place.board.place([.init(job: held.id, machine: "s1", devices: [])]).isEmpty)
     try await place.service.release(held, actor: "test")
-    #expect(await place.board.place([.init(key: held.key, machine: "s1", devices: [])]).count == 1)
+    #expect(await place.board.place([.init(job: held.id, machine: "s1", devices: [])]).count == 1)
     await place.end()
   }
 
@@ -123,9 +123,9 @@ private struct Place {
       }
     }
     try await allowWrites(false)
-    let placements = [JobBoard.Placement(key: job.key, machine: "s1", devices: [.init(index: 0)])]
+    let placements = [JobBoard.Placement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
     for _ in 0..<2 { #expect(await place.board.place(placements).isEmpty) }
-    #expect(place.board.job(job.key)?.state == .queued && place.service.storeTrouble != nil)
+    #expect(place.board.job(job.id)?.state == .queued && place.service.storeTrouble != nil)
     try await allowWrites(true)
     for _ in 0..<300 where place.service.storeTrouble != nil { try await Task.sleep(for: .milliseconds(100)) }
     #expect(await place.board.place(placements).count == 1)
@@ -137,9 +137,9 @@ private struct Place {
     let place = try await Place()
     let job = try await place.submit()
     let placed = try #require(
-      await place.board.place([.init(key: job.key, machine: "s1", devices: [.init(index: 0)])]).first)
+      await place.board.place([.init(job: job.id, machine: "s1", devices: [.init(index: 0)])]).first)
     await place.board.putBack(placed, reason: "s1 is full", asNextAttempt: true)
-    let back = try #require(place.board.job(job.key))
+    let back = try #require(place.board.job(job.id))
     #expect(back.state == .queued && back.nodes.isEmpty && back.devices.isEmpty && back.attempt == 2)
     #expect(back.id == job.id && back.reason == "s1 is full")
     // What is still seen of the first attempt is no news of the second.
@@ -147,8 +147,8 @@ private struct Place {
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .running, source: "sweep",
       backendWord: "running")
     late.attempt = 1
-    await place.board.report([job.key: late], at: Date())
-    #expect(place.board.job(job.key)?.state == .queued)
+    await place.board.report([job.id: late], at: Date())
+    #expect(place.board.job(job.id)?.state == .queued)
     await place.end()
   }
 
@@ -156,8 +156,8 @@ private struct Place {
     let place = try await Place()
     let job = try await place.submit()
     try await place.service.cancel(job, actor: "kirby")
-    await place.board.endUnplaced(job.key)
-    let over = try #require(place.board.job(job.key))
+    await place.board.endUnplaced(job.id)
+    let over = try #require(place.board.job(job.id))
     #expect(over.state == .canceled && over.reason == "canceled by kirby")
     await place.end()
   }
@@ -166,19 +166,19 @@ private struct Place {
     let place = try await Place()
     let job = try await place.submit()
     let waiting = try await place.submit("waiting")
-    _ = await place.board.place([.init(key: job.key, machine: "s1", devices: [.init(index: 0)])])
+    _ = await place.board.place([.init(job: job.id, machine: "s1", devices: [.init(index: 0)])])
     place.connector.reports.withLock { $0 = true }
     place.connector.unreachable.withLock { $0 = [job.submissionToken: "s1 does not answer"] }
     for _ in 0..<3 { #expect(await place.service.observeOnce()) }
-    let unknown = try #require(place.board.job(job.key))
+    let unknown = try #require(place.board.job(job.id))
     #expect(place.service.view(of: unknown).state == .unknown && unknown.state == .starting)
-    #expect(place.board.job(waiting.key)?.unknownSince == nil)
+    #expect(place.board.job(waiting.id)?.contact.unreachableSince == nil)
     // Asked, and not there: with no patience at all it is lost.
     place.connector.unreachable.withLock { $0 = [:] }
     for _ in 0..<3 { #expect(await place.service.observeOnce()) }
     await place.service.settleOnce()
-    #expect(place.board.job(job.key)?.state == .lost)
-    #expect(place.board.job(waiting.key)?.state == .queued)
+    #expect(place.board.job(job.id)?.state == .lost)
+    #expect(place.board.job(waiting.id)?.state == .queued)
     await place.end()
   }
 
@@ -187,7 +187,7 @@ private struct Place {
     let seen = Mutex<[JobState]>([])
     place.board.watch { job in seen.withLock { $0.append(job.state) } }
     let job = try await place.submit()
-    _ = await place.board.place([.init(key: job.key, machine: "s1", devices: [])])
+    _ = await place.board.place([.init(job: job.id, machine: "s1", devices: [])])
     try await place.service.cancel(job, actor: "kirby")
     #expect(seen.withLock { $0 } == [.submitting, .queued, .starting, .canceling])
     await place.end()

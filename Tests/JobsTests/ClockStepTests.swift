@@ -101,7 +101,7 @@ struct ClockStepTests {
     bench.configuration.unclaimedOutput = isAsked ? 10 : 100
     let first = try await loaded()
     let job = try await submitted(first)
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     await look(first)
     if isAsked { _ = try await first.finalOutput(try #require(first.recent(key))) }
     clock.pass(50)
@@ -119,7 +119,7 @@ struct ClockStepTests {
   func removal(step: ClockStep) async throws {
     bench.configuration.unclaimedOutput = 0
     let first = try await loaded()
-    bench.connector.observes(bench.sighting(try await submitted(first), .succeeded, .completed))
+    bench.connector.observes(bench.sighting(try await submitted(first), .succeeded, .succeeded))
     await look(first)
     bench.connector.change { $0.removal = .unavailable("no route") }
     await first.removeDueOutputs()

@@ -102,6 +102,6 @@ struct CopiedMarkTests {
     bench.connector.observes(sighting)
     _ = await service.observeOnce()
     #expect(service.recent(new.key)?.state == .running && service.recent(old.key)?.state == .queued)
-    #expect(service.recent(old.key)?.unknownSince != nil)
+    #expect(service.recent(old.key)?.contact.unreachableSince != nil)
   }
 }

@@ -110,13 +110,13 @@ struct DamagedRowTests {
   @Test("An ended job is repaired into a state that has an end")
   func ended() async throws {
     let (service, victim) = try await fill()
-    bench.connector.observes(bench.sighting(victim, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(victim, .succeeded, .succeeded))
     _ = await service.observeOnce()
     try change("UPDATE job SET endedAt = 253402300800, ending = 'flying' WHERE id = '\(victim.id)'")
     let restarted = try bench.service()
     try await restarted.ledger.load()
     let job = try #require(try await restarted.find(victim.key))
-    #expect(job.state == .succeeded && job.ending == .completed && job.endedAt != nil)
+    #expect(job.outcome == .succeeded && job.endedAt != nil)
   }
 
   @Test(
@@ -130,7 +130,7 @@ struct DamagedRowTests {
     bench.configuration.unclaimedOutput = 0
     for value in ["1e300", "'soon'", "x'ff'", "'10000-01-01 00:00:00.000'"] {
       let restarted = try bench.service()
-      bench.connector.observes(bench.sighting(victim, .succeeded, .completed))
+      bench.connector.observes(bench.sighting(victim, .succeeded, .succeeded))
       try await restarted.ledger.load()
       _ = await restarted.observeOnce()
       try change("UPDATE \(table) SET \(column) = \(value) WHERE job = '\(victim.id)'")
@@ -191,13 +191,13 @@ struct StoredBoundsTests {
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
     for state in [JobState.running, .succeeded] {
-      var sighting = bench.sighting(job, state, state == .succeeded ? .completed : nil)
+      var sighting = bench.sighting(job, state, state == .succeeded ? .succeeded : nil)
       (sighting.submittedAt, sighting.startedAt, sighting.endedAt) = (time, time, time)
-      await service.ledger.apply([job.key: sighting], at: time)
+      await service.ledger.apply([job.id: sighting], at: time)
       let shown = try #require(service.recent(job.key))
       #expect(shown.state == state)
       #expect(shown.startedAt == nil)
-      #expect(abs(shown.stateTime.timeIntervalSinceNow) < 60)
+      #expect(abs(shown.contact.seenAt.timeIntervalSinceNow) < 60)
       #expect((shown.endedAt == nil) == (state == .running))
       _ = shown.elapsed(at: Date())
       let restarted = try bench.service()
@@ -215,14 +215,13 @@ struct StoredBoundsTests {
     let job = try #require(service.recent(bench.submission().key))
     var sighting = bench.sighting(job, .failed, .failed)
     sighting.elapsed = .max
-    sighting.exitCode = .min
-    sighting.signal = .max
+    sighting.lifecycle = .ended(Outcome(.failed, exitCode: .min, signal: .max))
     sighting.reason = String(repeating: "ü", count: 1_000_000)
     sighting.backendWord = String(repeating: "W", count: 1_000_000)
     sighting.nodes = Array(repeating: "n", count: 70_000)
-    await service.ledger.apply([job.key: sighting], at: Date())
+    await service.ledger.apply([job.id: sighting], at: Date())
     let shown = try #require(service.recent(job.key))
-    #expect(shown.elapsed == 1 << 31 && shown.exitCode == nil && shown.signal == nil)
+    #expect(shown.elapsed == 1 << 31 && shown.outcome?.exitCode == nil && shown.outcome?.signal == nil)
     #expect(shown.reason.utf8.count <= 4096 && shown.backendWord?.utf8.count ?? 0 <= 256)
     #expect(shown.nodes.count == 65_536)
     let restarted = try bench.service()

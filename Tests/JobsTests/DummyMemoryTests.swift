@@ -21,7 +21,7 @@ struct DummyMemoryTests {
   private func submitted(_ connector: DummyConnector, _ name: String = "job") async throws -> Job {
     var job = Job(bench.submission(name), fingerprint: "", connector: connector, now: clock.date)
     job.backendID = try await connector.submit(bench.submission(name), mark: Mark(token: job.submissionToken))
-    job.state = .queued
+    job.lifecycle = .queued
     return job
   }
 
@@ -53,7 +53,7 @@ struct DummyMemoryTests {
   func ended() async throws {
     let connector = dummy()
     var job = try await submitted(connector)
-    job.state = .canceling
+    job.lifecycle = .canceling
     #expect(try await connector.observe([job]).sightings.first?.state == .canceled)
     #expect(connector.remembered == 0)
   }

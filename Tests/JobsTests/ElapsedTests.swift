@@ -8,13 +8,13 @@ import Testing
 struct ElapsedTests {
   let bench = Bench()
 
-  @Test("Is as it was seen last where nothing says it of the end", arguments: [Ending.lost, .nodeFailure, .canceled])
-  func kept(ending: Ending) async throws {
+  @Test("Is as it was seen last where nothing says it of the end", arguments: [Outcome.lost, .nodeFailure, .canceled])
+  func kept(outcome: Outcome) async throws {
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
     try await look(service, job, .running, seconds: 61)
-    try await look(service, job, ending.state, ending, seconds: 0)
+    try await look(service, job, outcome.state, outcome, seconds: 0)
     #expect(service.recent(job.key)?.elapsed == 61)
     #expect(try await service.ledger.store.job(job.key)?.elapsed == 61)
   }
@@ -35,9 +35,9 @@ struct ElapsedTests {
   }
 
   private func look(
-    _ service: JobService, _ job: Job, _ state: JobState, _ ending: Ending? = nil, seconds: Int
+    _ service: JobService, _ job: Job, _ state: JobState, _ outcome: Outcome? = nil, seconds: Int
   ) async throws {
-    var sighting = bench.sighting(job, state, ending)
+    var sighting = bench.sighting(job, state, outcome)
     (sighting.elapsed, sighting.startedAt) = (seconds, Date(timeIntervalSince1970: 1_800_000_000))
     bench.connector.observes(sighting)
     _ = await service.observeOnce()

@@ -38,22 +38,22 @@ struct EngineClockTests {
     if act == .endUnplaced {
       placed = job
     } else {
-      placed = try #require(await board.place([.init(key: key, machine: "s1", devices: [])]).first)
-      #expect(placed.stateTime == clock.date)
+      placed = try #require(await board.place([.init(job: job.id, machine: "s1", devices: [])]).first)
+      #expect(placed.contact.seenAt == clock.date)
     }
     clock.step(3600)
     switch act {
     case .putBack: await board.putBack(placed, reason: "again", asNextAttempt: true)
     case .fail: await board.fail(placed, reason: "it cannot")
     case .cancel:
-      _ = await service.ledger.transition(placed, actor: "test") { $0.state = .canceling }
+      _ = await service.ledger.transition(placed, actor: "test") { $0.lifecycle = .canceling }
       await board.putBack(placed, reason: "again", asNextAttempt: true)
     case .endUnplaced:
-      _ = await service.ledger.transition(placed, actor: "test") { $0.state = .canceling }
-      await board.endUnplaced(key)
+      _ = await service.ledger.transition(placed, actor: "test") { $0.lifecycle = .canceling }
+      await board.endUnplaced(job.id)
     }
     let after = try #require(service.recent(key))
-    #expect(after.stateTime == clock.date && after.endedAt == (act == .putBack ? nil : clock.date))
+    #expect(after.contact.seenAt == clock.date && after.endedAt == (act == .putBack ? nil : clock.date))
     #expect(try service.ledger.store.events(of: job.id).last?.time == clock.date)
   }
 
@@ -61,7 +61,7 @@ struct EngineClockTests {
   func repaired(column: String) async throws {
     let (service, _, job) = try await waiting()
     if column == "endedAt" {
-      bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+      bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
       _ = await service.observeOnce()
     }
     try await service.ledger.store.database.write { db in
@@ -69,7 +69,7 @@ struct EngineClockTests {
     }
     clock.step(-7200)
     let repaired = try #require(try await loaded().recent(key))
-    #expect(repaired.stateTime == clock.date)
+    #expect(repaired.contact.seenAt == clock.date)
     #expect(repaired.submittedAt == (column == "submittedAt" ? clock.date : job.submittedAt))
     #expect(column != "endedAt" || repaired.endedAt == clock.date)
   }
@@ -81,11 +81,11 @@ struct EngineClockTests {
     let wrong = Date(timeIntervalSince1970: seconds)
     clock.step(-7200)
     _ = await service.ledger.transition(job, actor: "test") { job in
-      job.state = .running
-      (job.stateTime, job.startedAt) = (wrong, wrong)
+      job.lifecycle = .running
+      (job.contact.seenAt, job.startedAt) = (wrong, wrong)
     }
     let after = try #require(service.recent(key))
-    #expect(after.stateTime == clock.date && after.startedAt == nil)
+    #expect(after.contact.seenAt == clock.date && after.startedAt == nil)
     #expect(try service.ledger.store.events(of: job.id).last?.time == clock.date)
   }
 }

@@ -51,7 +51,7 @@ struct EvidenceTests {
     let sightings = names.map {
       Sighting(
         backendID: "1", name: $0, account: "kirby", state: .succeeded, source: "sacct", backendWord: "COMPLETED",
-        ending: .completed, exitCode: 0)
+        outcome: Outcome(.succeeded, exitCode: 0))
     }
     bench.connector.change { $0.observation = .success(Observation(time: Date(), sightings: sightings)) }
     _ = await service.observeOnce()
@@ -69,15 +69,16 @@ struct EvidenceTests {
     bench.connector.observes(end)
     _ = await service.observeOnce()
     let first = try #require(service.recent(job.key))
-    #expect(first.exitCode == nil)
-    (end.exitCode, end.signal, end.reason, end.source) = (3, 9, "ended by signal 9", "sacct")
+    #expect(first.outcome?.exitCode == nil)
+    end.lifecycle = .ended(Outcome(.failed, exitCode: 3, signal: 9))
+    (end.reason, end.source) = ("ended by signal 9", "sacct")
     end.endedAt = Date()
     end.elapsed = 99
     clock.pass(10)
     bench.connector.observes(end)
     _ = await service.observeOnce()
     let amended = try #require(service.recent(job.key))
-    #expect(amended.exitCode == 3 && amended.signal == 9 && amended.reason == "ended by signal 9")
+    #expect(amended.outcome?.exitCode == 3 && amended.outcome?.signal == 9 && amended.reason == "ended by signal 9")
     #expect(amended.endedAt == first.endedAt && amended.elapsed == first.elapsed && amended.state == .failed)
     let events = try JobStore(directory: bench.directory.path).events(of: job.id)
     #expect(events.last?.from == .failed && events.last?.to == .failed && events.last?.source == "sacct")
@@ -91,7 +92,7 @@ struct EvidenceTests {
     ] as [(TimeInterval, TimeInterval, Bool)])
   func codes(ended: TimeInterval, accounted: TimeInterval, asks: Bool) async throws {
     var job = try await submitted(try bench.service())
-    (job.state, job.ending, job.endedAt) = (.failed, .failed, begin)
+    (job.lifecycle, job.endedAt) = (.ended(.failed), begin)
     let now = ContinuousClock.now
     let timeline = Timeline(known: now - .seconds(ended))
     #expect(timeline.lacksExitCode(job, at: now, accountingSince: now - .seconds(accounted)) == asks)
@@ -164,7 +165,7 @@ struct EvidenceTests {
       _ = await service.observeOnce()
       let seen = try #require(service.recent(job.key))
       #expect(seen.backendID == "1" && seen.state == (own == nil ? .queued : .running))
-      #expect((seen.unknownSince == nil) == (own != nil), "a copy does not show it")
+      #expect((seen.contact.unreachableSince == nil) == (own != nil), "a copy does not show it")
     }
   }
 
@@ -236,7 +237,7 @@ struct AdoptionTests {
 
   private static let notOurs: [(String, @Sendable (inout Sighting) -> Void)] = [
     ("another account", { $0.account = "mario" }), ("another name", { $0.name = "other" }),
-    ("a submit that was refused", { ($0.state, $0.ending) = (.failed, .failed) }), ("no mark", { $0.mark = nil }),
+    ("a submit that was refused", { $0.lifecycle = .ended(.failed) }), ("no mark", { $0.mark = nil }),
     ("a mark without a claim", { $0.mark = Mark(token: "01TOKEN") }),
   ]
 
@@ -268,7 +269,7 @@ struct AdoptionTests {
     bench.configuration.recentCount = 0
     let service = try bench.service()
     var over = sighting(bench.submission())
-    (over.state, over.ending, over.nodes) = (.succeeded, .completed, ["node1"])
+    (over.lifecycle, over.nodes) = (.ended(.succeeded), ["node1"])
     bench.connector.observes(over)
     _ = await service.observeOnce()
     let job = try #require(try await service.find(bench.submission().key))
@@ -288,7 +289,7 @@ struct AdoptionTests {
     let error = await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
     #expect(error == .unavailable("slurmdbd is down"))
     var over = sighting(bench.submission())
-    (over.state, over.ending, over.nodes) = (.succeeded, .completed, ["node1"])
+    (over.lifecycle, over.nodes) = (.ended(.succeeded), ["node1"])
     bench.connector.change { [over] in $0.recalled = .success([over]) }
     #expect(try await service.submit(bench.submission(), actor: "test").backendID == "5")
     #expect(bench.connector.script.withLock { $0.submits } == 0)

@@ -32,7 +32,7 @@ struct ExitCodeTests {
   private func observe(_ service: JobService, _ jobs: [Job], code: Int?) async {
     let sightings = jobs.map { job in
       var sighting = bench.sighting(job, .failed, .failed)
-      (sighting.exitCode, sighting.endedAt) = (code, clock.date)
+      (sighting.lifecycle, sighting.endedAt) = (.ended(Outcome(.failed, exitCode: code)), clock.date)
       return sighting
     }
     bench.connector.change { [clock] in $0.observation = .success(.init(time: clock.date, sightings: sightings)) }
@@ -41,7 +41,7 @@ struct ExitCodeTests {
 
   private func codes(_ service: JobService) async throws -> [Int?] {
     var codes: [Int?] = []
-    for name in names { codes.append(try await service.find(JobKey(name: name, number: 1))?.exitCode) }
+    for name in names { codes.append(try await service.find(JobKey(name: name, number: 1))?.outcome?.exitCode) }
     return codes
   }
 

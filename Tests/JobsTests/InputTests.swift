@@ -72,7 +72,7 @@ struct InputTests {
     let sum = try String(decoding: archive("sha256sum \(bench.directory.path)/inputs/\(job.id)"), as: UTF8.self)
     #expect(sum.hasPrefix(try #require(job.input?.sha256)))
     #expect(job.input?.size == bytes.count && job.input?.entries == 3 && job.input?.contents == 588_895 + 5)
-    #expect(files == [job.id])
+    #expect(files == [job.id.rawValue])
     let restarted = try bench.service()
     try await restarted.start()
     let again = try #require(try await restarted.find(job.key))
@@ -134,7 +134,7 @@ struct InputTests {
       _ = try await service.submit(bench.submission(), actor: "test")
     }
     #expect(bench.connector.script.withLock { $0.submits } == 1)
-    #expect(files == [job.id])
+    #expect(files == [job.id.rawValue])
   }
 
   @Test("A hundred submits at once, each with its archive, are one job with one file")
@@ -150,7 +150,7 @@ struct InputTests {
       return try await group.reduce(into: Set()) { $0.insert($1) }
     }
     #expect(ids == ["1"])
-    #expect(files == [try await service.find(submission.key)?.id])
+    #expect(files == [try await service.find(submission.key)?.id.rawValue])
   }
 
   @Test("It goes when the backend refuses the job, and with the job's output")
@@ -164,11 +164,10 @@ struct InputTests {
     bench.connector.change { $0.submit = { _, _ in "1" } }
     let job = try await submit(service, bytes)
     await service.ledger.transition(job, actor: "test") { job in
-      job.state = .succeeded
-      job.ending = .completed
+      job.lifecycle = .ended(.succeeded)
       job.endedAt = Date()
     }
-    #expect(files == [job.id])
+    #expect(files == [job.id.rawValue])
     await service.removeDueOutputs()
     #expect(files == [])
     let over = try #require(try await service.find(job.key))
@@ -184,7 +183,7 @@ struct InputTests {
     }
     let restarted = try bench.service()
     try await restarted.start()
-    #expect(files == [job.id])
+    #expect(files == [job.id.rawValue])
     await restarted.stop()
   }
 

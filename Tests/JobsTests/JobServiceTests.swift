@@ -269,7 +269,7 @@ struct StateTests {
     }
     bench.connector.observes(bench.sighting(job, .running))
     _ = await service.observeOnce()
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     #expect(try !isListed(.queued) && !isListed(.running), "what is over is in none")
   }
@@ -291,7 +291,7 @@ struct StateTests {
     _ = await service.observeOnce()
     _ = try await receipt
     let job = try #require(service.recent(bench.submission().key))
-    #expect(job.state == .queued && job.missingSince == nil && job.unknownSince == nil)
+    #expect(job.state == .queued && job.inDoubtSince == nil && job.contact.unreachableSince == nil)
   }
 
   @Test("An outage is no end: the last complete list is served, and the trouble is told")
@@ -324,7 +324,7 @@ struct StateTests {
   func immutable() async throws {
     let service = try bench.service()
     let job = try await submitted(service)
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     bench.connector.observes(bench.sighting(job, .failed, .failed))
     _ = await service.observeOnce()
@@ -362,7 +362,7 @@ struct StateTests {
     bench.connector.observes(bench.sighting(job, .running))
     _ = await service.observeOnce()
     _ = await service.observeOnce()
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     let events = try JobStore(directory: bench.directory.path).events(of: job.id)
     #expect(events.map(\.to) == [.submitting, .queued, .running, .succeeded])
@@ -381,7 +381,7 @@ struct KeepingTests {
     bench.connector.change { $0.submit = { _, _ in "2" } }
     _ = try await first.submit(bench.submission("b"), actor: "test")
     let job = try #require(first.recent(bench.submission("a").key))
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await first.observeOnce()
     let second = try bench.service()
     try await second.start()
@@ -396,7 +396,7 @@ struct KeepingTests {
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     bench.connector.observes()
     _ = await service.observeOnce()
@@ -410,7 +410,7 @@ struct KeepingTests {
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
     await #expect(throws: JobError.notOver(job.key, .queued)) { try await service.finalOutput(job) }
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     let over = try #require(service.recent(job.key))
     bench.connector.change { $0.output = [0xff, 0x0a] }

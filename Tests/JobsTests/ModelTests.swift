@@ -90,7 +90,7 @@ struct ModelTests {
         connector.world.withLock { world in
           // What the queue had forgotten is there after all, if nothing has its id.
           let ids = Set(world.jobs.values.filter(\.inQueue).map(\.id))
-          for (token, job) in world.jobs where !job.inQueue && job.ending == nil && !ids.contains(job.id) {
+          for (token, job) in world.jobs where !job.inQueue && job.outcome == nil && !ids.contains(job.id) {
             world.jobs[token]?.inQueue = true
             return
           }
@@ -112,7 +112,7 @@ struct ModelTests {
             _ = world.accept(submission, mark)
           }
           for token in world.jobs.keys { world.jobs[token]?.isRecorded = true }
-          return world.jobs.values.filter { $0.inQueue || $0.ending != nil }
+          return world.jobs.values.filter { $0.inQueue || $0.outcome != nil }
         }
         let all = connector.world.withLock { Set($0.jobs.values.map(\.name)) }
         submissions.removeAll { all.subtracting(known.map(\.name)).contains($0.name) }
@@ -162,7 +162,7 @@ struct ModelTests {
 
   /// Something happens to a job.
   private static func go(_ token: String?, _ world: inout World, _ random: inout SeededGenerator) {
-    guard let token, var job = world.jobs[token], job.inQueue || job.ending != nil else { return }
+    guard let token, var job = world.jobs[token], job.inQueue || job.outcome != nil else { return }
     switch (job.state, Int.random(in: 0..<4, using: &random)) {
     case (.queued, 0): job.state = .held
     case (.queued, _), (.suspended, _): (job.state, job.startedAt) = (.running, job.startedAt ?? world.now)
@@ -172,10 +172,10 @@ struct ModelTests {
       (job.state, job.startedAt) = (.queued, nil)
       job.runs += 1
     case (.running, let way):
-      (job.state, job.ending) = way == 2 ? (.succeeded, .completed) : (.failed, .nodeFailure)
+      (job.state, job.outcome) = way == 2 ? (.succeeded, .succeeded) : (.failed, .nodeFailure)
       // The queue may forget it before anybody looked, and accounting may learn of it late or never.
       (job.inQueue, job.isRecorded) = (Bool.random(using: &random), Int.random(in: 0..<3, using: &random) > 0)
-    case (_, 0) where job.inQueue: (job.state, job.ending, job.startedAt, job.runs) = (.queued, nil, nil, job.runs + 1)
+    case (_, 0) where job.inQueue: (job.state, job.outcome, job.startedAt, job.runs) = (.queued, nil, nil, job.runs + 1)
     case (_, 1): job.isRecorded = Int.random(in: 0..<3, using: &random) > 0
     default: job.inQueue = false
     }
@@ -185,8 +185,8 @@ struct ModelTests {
 
 /// The rules, told from what was seen so far.
 private struct Reference {
-  var over: [String: Job] = [:]
-  var last: [String: Job] = [:]
+  var over: [JobID: Job] = [:]
+  var last: [JobID: Job] = [:]
   /// When each token began to be missing from observations that were all complete.
   var missing: [String: Date] = [:]
 
@@ -206,14 +206,16 @@ private struct Reference {
       } else if let end = over[job.id] {
         // The disk keeps milliseconds.
         let apart = try #require(job.endedAt).timeIntervalSince(try #require(end.endedAt))
-        #expect(job.state == end.state && job.ending == end.ending && abs(apart) < 0.01, "immutable; \(place)")
+        #expect(job.state == end.state && job.hasSameEnd(as: end) && abs(apart) < 0.01, "immutable; \(place)")
       }
       // In one list while it lives, in none when it is over.
-      #expect((job.list == nil) == (job.state.isTerminal || job.state == .submitting && job.missingSince == nil), place)
+      #expect((job.list == nil) == (job.state.isTerminal || job.state == .submitting && job.inDoubtSince == nil), place)
       if job.state.isTerminal, job.backendID == nil {
         #expect(truth == nil, "given up, and it was there; \(place)")
       } else if job.state.isTerminal, job.state != .lost {
-        #expect(job.ending.map { truth?.endings.contains($0) == true } == true, "an end that is none; \(place)")
+        #expect(
+          job.outcome.map { end in truth?.outcomes.contains { $0.agrees(with: end) } == true } == true,
+          "an end that is none; \(place)")
       }
       if let observed, complete, !observed.contains(job.submissionToken) {
         missing[job.submissionToken] = missing[job.submissionToken] ?? time
@@ -226,16 +228,16 @@ private struct Reference {
         #expect(!job.reason.isEmpty, place)
       }
       if let observed, observed.contains(job.submissionToken), let truth, !truth.state.isTerminal,
-        truth.endings.isEmpty,
+        truth.outcomes.isEmpty,
         !job.state.isTerminal
       {
         #expect(job.state == truth.state || job.state == .canceling, "what is seen is shown; \(place)")
-        #expect(job.unknownSince == nil, place)
+        #expect(job.contact.unreachableSince == nil, place)
       }
-      if let observed, observed.contains(job.submissionToken), let truth, truth.ending == nil {
+      if let observed, observed.contains(job.submissionToken), let truth, truth.outcome == nil {
         #expect(job.state != .lost, "what is seen is not lost; \(place)")
       }
-      if observed != nil, complete, job.backendID != nil, let truth, truth.ending != nil,
+      if observed != nil, complete, job.backendID != nil, let truth, truth.outcome != nil,
         truth.inQueue && !world.isHidden || truth.isRecorded
       {
         #expect(job.state.isTerminal, "an end that is shown is told; \(place)")

@@ -12,8 +12,8 @@ struct World {
     var name: String
     var state = JobState.queued
     /// How it ended; a job that is over may be requeued all the same, and end again.
-    var ending: Ending? { didSet { if let ending { endings.insert(ending) } } }
-    var endings: Set<Ending> = []
+    var outcome: Outcome? { didSet { if let outcome { outcomes.append(outcome) } } }
+    var outcomes: [Outcome] = []
     var startedAt: Date?
     var runs = 1
     /// Whether the queue still has it, and whether accounting ever will.
@@ -56,12 +56,13 @@ struct World {
   func sighting(_ job: Job, source: String) -> Sighting {
     Sighting(
       backendID: job.id, mark: job.mark, name: job.name, account: "kirby", state: job.state, source: source,
-      backendWord: job.state.rawValue, ending: job.ending, exitCode: job.ending == nil || source == "queue" ? nil : 0,
-      startedAt: job.startedAt, endedAt: job.ending == nil ? nil : now)
+      backendWord: job.state.rawValue,
+      outcome: job.outcome.map { $0.with(exitCode: source == "queue" ? nil : 0, signal: nil) },
+      startedAt: job.startedAt, endedAt: job.outcome == nil ? nil : now)
   }
 
   var records: [Sighting] {
-    jobs.values.filter { $0.isRecorded && $0.ending != nil }.map { sighting($0, source: "records") }
+    jobs.values.filter { $0.isRecorded && $0.outcome != nil }.map { sighting($0, source: "records") }
   }
 
   func observation(of asked: [JobModel.Job]) throws(BackendError) -> Observation {
@@ -134,11 +135,11 @@ final class WorldConnector: Connector {
   func cancel(_ job: Job) async throws(BackendError) {
     try world.withLock { (world) throws(BackendError) in
       guard world.lists else { throw .unavailable("the queue is down") }
-      guard var target = world.jobs[job.submissionToken], target.inQueue, target.ending == nil else {
+      guard var target = world.jobs[job.submissionToken], target.inQueue, target.outcome == nil else {
         throw .notFound("gone")
       }
       if world.ignoresCancels { return }
-      (target.state, target.ending) = (.canceled, .canceled)
+      (target.state, target.outcome) = (.canceled, .canceled)
       world.jobs[job.submissionToken] = target
     }
   }

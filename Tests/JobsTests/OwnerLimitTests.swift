@@ -25,7 +25,7 @@ struct OwnerLimitTests {
 
   private func end(_ service: JobService, _ name: String) async throws {
     let job = try #require(service.recent(JobKey(name: name, number: 1)))
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
   }
 
@@ -106,7 +106,7 @@ struct OwnerLimitTests {
       jobs.append(job)
     }
     let kept = try FileManager.default.contentsOfDirectory(atPath: bench.directory.path + "/output")
-    #expect(Set(kept) == Set([jobs[0].id, jobs[2].id, jobs[3].id]))
+    #expect(Set(kept) == Set([0, 2, 3].map { jobs[$0].id.rawValue }))
     #expect(try await service.ledger.store.keptBytes(of: "kirby").output == 800)
     bench.connector.change { $0.output = Array("again".utf8) }
     #expect(try await service.finalOutput(jobs[1]) == Array("again".utf8))
@@ -216,7 +216,7 @@ struct KeptFilesTests {
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     let submitted = try #require(service.recent(bench.submission().key))
-    var end = bench.sighting(submitted, .succeeded, .completed)
+    var end = bench.sighting(submitted, .succeeded, .succeeded)
     end.nodes = ["n1"]
     end.endedAt = Date() - 10
     bench.connector.observes(end)
@@ -261,7 +261,7 @@ struct KeptFilesTests {
       }
       _ = try await service.submit(bench.submission(name), actor: "test")
       let key = JobKey(name: name, number: 1)
-      bench.connector.observes(bench.sighting(try #require(service.recent(key)), .succeeded, .completed))
+      bench.connector.observes(bench.sighting(try #require(service.recent(key)), .succeeded, .succeeded))
       _ = await service.observeOnce()
       let job = try #require(service.recent(key))
       let answer = String(decoding: try await service.finalOutput(job), as: UTF8.self)
@@ -277,11 +277,11 @@ struct KeptFilesTests {
     bench.connector.change { $0.output = Array("out".utf8) }
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     let ended = try #require(service.recent(job.key))
     _ = try await service.finalOutput(ended)
-    let copy = bench.directory.path + "/output/" + job.id
+    let copy = bench.directory.path + "/output/" + job.id.rawValue
     unlink(copy)
     if place == "directory" { mkdir(copy, 0o700) }
     if place == "pipe" { mkfifo(copy, 0o600) }

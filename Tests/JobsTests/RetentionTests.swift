@@ -13,7 +13,7 @@ struct RetentionTests {
     let key = JobKey(name: name, number: number)
     _ = try await service.submit(bench.submission(name, number: number), actor: "test")
     let job = try #require(service.recent(key))
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     bench.connector.change { $0.output = Array("out".utf8) }
     return try #require(service.recent(key))
@@ -56,7 +56,7 @@ struct RetentionTests {
       #expect(try await service.finalOutput(jobs[number - 1]).count == 30)
     }
     let kept = try FileManager.default.contentsOfDirectory(atPath: bench.directory.path + "/output")
-    #expect(Set(kept) == Set(jobs[2...].map(\.id)))
+    #expect(Set(kept) == Set(jobs[2...].map(\.id.rawValue)))
     bench.connector.change { $0.output = Array("again".utf8) }
     #expect(try await service.finalOutput(jobs[0]) == Array("again".utf8))
     #expect(try await service.finalOutput(jobs[4]).count == 30)
@@ -115,7 +115,7 @@ struct RetentionTests {
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [], "the second job still writes to it")
     let second = try #require(service.recent(JobKey(name: "job", number: 2)))
-    bench.connector.observes(bench.sighting(second, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(second, .succeeded, .succeeded))
     _ = await service.observeOnce()
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [second.key])

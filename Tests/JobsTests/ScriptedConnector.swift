@@ -163,9 +163,9 @@ final class Bench {
       request: script, script: script, shownScript: "shown")
   }
 
-  func sighting(_ job: Job, _ state: JobState, _ ending: Ending? = nil) -> Sighting {
+  func sighting(_ job: Job, _ state: JobState, _ outcome: Outcome? = nil) -> Sighting {
     Sighting(
       backendID: job.backendID ?? "1", mark: Mark(token: job.submissionToken), account: job.account, state: state,
-      source: "scripted", backendWord: state.rawValue, ending: ending)
+      source: "scripted", backendWord: state.rawValue, outcome: outcome)
   }
 }

@@ -18,10 +18,10 @@ final class Scratch {
 
 private func job(_ name: String, _ state: JobState = .queued, endedAt: Date? = nil) -> Job {
   Job(
-    id: ULID.next(), name: name, number: 1, owner: "kirby@example.com", account: "kirby", connector: "scripted",
-    submissionToken: ULID.next(), fingerprint: "f", backendID: "1", state: state, stateSource: "weir",
-    stateTime: Date(), reason: "", ending: endedAt == nil ? nil : .completed, nodes: [], elapsed: 0,
-    submittedAt: Date(), endedAt: endedAt)
+    id: JobID(rawValue: ULID.next()), name: name, number: 1, owner: "kirby@example.com", account: "kirby",
+    connector: "scripted",
+    submissionToken: ULID.next(), fingerprint: "f", backendID: "1", lifecycle: Lifecycle(state),
+    contact: Contact(seenAt: Date(), source: "weir"), submittedAt: Date(), endedAt: endedAt)
 }
 
 extension JobStore {

@@ -101,14 +101,15 @@ struct StuckJobTests {
 
   @Test(
     "An administrator ends a job, by any of its names; the history says who and why",
-    arguments: [{ $0.id }, { $0.backendID ?? "" }, { $0.submissionToken }, { $0.key.description }]
+    arguments: [{ $0.id.rawValue }, { $0.backendID ?? "" }, { $0.submissionToken }, { $0.key.description }]
       as [@Sendable (Job) -> String])
   func endedByHand(name: @Sendable (Job) -> String) async throws {
     let first = try bench.service()
     let job = try await running(first)
     let service = try await ended(first, name(job))
     let over = try #require(service.recent(key))
-    #expect(over.state == .canceled && over.ending == .canceled && over.stateSource == "administrator")
+    #expect(
+      over.state == .canceled && over.outcome?.cause == .canceledByAdmin && over.contact.source == "administrator")
     #expect(over.reason == "ended by root: s1 was scrapped")
     let event = try #require(try service.ledger.store.events(of: job.id).last)
     #expect(event.actor == "root" && event.source == "administrator" && event.reason.contains("s1 was scrapped"))
@@ -141,7 +142,7 @@ struct StuckJobTests {
     await poll(service, after: 2)
     #expect(service.recent(key)?.state == .running)
     #expect(service.recent(key)?.reason.hasPrefix("found again: it was canceled since") == true)
-    bench.connector.observes(bench.sighting(job, .succeeded, .completed))
+    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     await poll(service, after: 2)
     #expect(service.recent(key)?.state == .succeeded)
     #expect(try JobStore.check(directory: bench.directory.path) == [])
@@ -234,16 +235,16 @@ struct LateAnswerTests {
     let service = try bench.service()
     var (old, new) = try await two(service)
     old.backendID = "7"
-    old.state = .running
+    old.lifecycle = .running
     try? await service.cancel(old, actor: "test")
     #expect(service.recent(key)?.state == .submitting)
-    old.state = .queued
+    old.lifecycle = .queued
     try? await service.hold(old, actor: "test")
     try? await service.release(old, actor: "test")
     let board = JobBoard(ledger: service.ledger)
     await board.putBack(old, reason: "x", asNextAttempt: true)
     await board.fail(old, reason: "x")
-    await board.report([key: bench.sighting(old, .running)], at: Date())
+    await board.report([old.id: bench.sighting(old, .running)], at: Date())
     await service.ledger.believeAbsence(of: old, at: Date())
     await service.ledger.noteDoubt(about: old, "x")
     await service.ledger.remove(old, why: "x")

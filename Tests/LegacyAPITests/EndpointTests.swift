@@ -95,13 +95,12 @@ struct EndpointTests {
       #expect(try await bench.get("/queued").text == "[]\n")
       _ = try await bench.submit("a")
       #expect(try await bench.get("/queued").text == "[[\"a\",\"58\"]]\n")
-      connector.change { $0.sighting.state = .running }
+      connector.change { $0.sighting.lifecycle = .running }
       await bench.look()
       #expect(try await bench.get("/queued").text == "[]\n")
       #expect(try await bench.get("/running").text == "[[\"a\",\"58\"]]\n")
       connector.change {
-        $0.sighting.state = .succeeded
-        $0.sighting.ending = .completed
+        $0.sighting.lifecycle = .ended(.succeeded)
       }
       await bench.look()
       #expect(try await bench.get("/running").text == "[]\n")
@@ -152,18 +151,17 @@ struct EndpointTests {
     }
   }
 
-  static let endings: [(Ending, Int, String)] = [
-    (.completed, 0, "CD"), (.failed, 1, "F"), (.outOfMemory, 1, "OOM"), (.nodeFailure, 1, "NF"),
+  static let endings: [(Outcome, Int, String)] = [
+    (.succeeded, 0, "CD"), (.failed, 1, "F"), (.outOfMemory, 1, "OOM"), (.nodeFailure, 1, "NF"),
     (.canceled, -15, "CA"), (.deadline, -15, "DL"), (.preempted, -15, "PR"), (.timeLimit, -9, "TO"),
-    (.bootFailure, -9, "BF"),
+    (.launchFailed, -9, "BF"),
   ]
 
   @Test("Each ending has its code and Slurm's word", arguments: endings)
-  func ending(_ ending: Ending, code: Int, word: String) async throws {
+  func ending(_ outcome: Outcome, code: Int, word: String) async throws {
     let connector = StagedConnector()
     connector.change {
-      $0.sighting.state = ending.state
-      $0.sighting.ending = ending
+      $0.sighting.lifecycle = .ended(outcome)
       $0.sighting.elapsed = 93_784
       $0.output = Array("caf\u{e9} \u{1F600}\u{1b}[0m\r\n\n \n".utf8) + []
     }
@@ -182,8 +180,7 @@ struct EndpointTests {
   func binaryOutput() async throws {
     let connector = StagedConnector()
     connector.change {
-      $0.sighting.state = .succeeded
-      $0.sighting.ending = .completed
+      $0.sighting.lifecycle = .ended(.succeeded)
       $0.output = [0x61, 0xff, 0x00, 0xc3, 0x0a]
     }
     try await Bench.run(connector) { bench in
@@ -199,7 +196,7 @@ struct EndpointTests {
   func runStatus() async throws {
     let connector = StagedConnector()
     connector.change {
-      $0.sighting.state = .running
+      $0.sighting.lifecycle = .running
       $0.sighting.nodes = ["node1", "node2"]
       $0.sighting.elapsed = 3
     }

@@ -15,8 +15,7 @@ struct ReplacedOutputTests {
   func length(isNewFile: Bool) async throws {
     let backend = StagedConnector()
     backend.change {
-      $0.sighting.state = .succeeded
-      $0.sighting.ending = .completed
+      $0.sighting.lifecycle = .ended(.succeeded)
       $0.output = Array(repeating: UInt8(ascii: "x"), count: Self.size)
     }
     try await Bench.run(backend) { bench in

@@ -33,7 +33,9 @@ struct CapturedOutputTests {
     let records = try Sacct(submitLine: true, mark: "m0").records(try output(of: "sacct"))
     #expect(records.map(\.id) == ["124", "125", "126", "127", "128", "129", "130", "123", "131"])
     let failed = try #require(records.last)
-    #expect(failed.exitCode == 3 && failed.mark?.token == "01FAIL" && failed.sighting.ending == .failed)
+    #expect(
+      failed.exitCode == 3 && failed.mark?.token == "01FAIL" && failed.sighting.outcome == Outcome(.failed, exitCode: 3)
+    )
     #expect(records.first { $0.id == "128" }?.canceler == "kirby")
     #expect(records.first { $0.id == "126" }?.name == "jarvice_line\nend")
   }

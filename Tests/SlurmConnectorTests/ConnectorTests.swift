@@ -66,7 +66,7 @@ struct IdentityTests {
     let jobs = [slurm.job("5", token: "01OLD"), slurm.job("5", "b", token: "01NEW")]
     for jobs in [jobs, jobs.reversed()] {
       let seen = try await slurm.connector.observe(jobs).sightings
-      #expect(Set(seen.map { "\($0.name ?? "") \($0.exitCode ?? -1)" }) == ["a 3", "b 0"])
+      #expect(Set(seen.map { "\($0.name ?? "") \($0.outcome?.exitCode ?? -1)" }) == ["a 3", "b 0"])
     }
   }
 
@@ -125,7 +125,7 @@ struct UnaccountedTests {
     var jobs = (1...5).map { slurm.job("\($0)", token: "T\($0)") }
     jobs += (1000...1100).map { slurm.job("\($0)", token: "T\($0)") }
     var over = slurm.job("900", token: "T900")
-    over.state = .failed
+    over.lifecycle = .ended(.failed)
     jobs += Array(repeating: over, count: 60)
     var found: Set<String> = []
     for _ in 0..<40 where found.count < 5 {

@@ -110,9 +110,9 @@ final class FakeSlurm: Runner {
 
   func job(_ id: String?, _ name: String = "a", token: String = "01TOKEN", age: TimeInterval = 0) -> Job {
     Job(
-      id: "01JOB" + (id ?? ""), name: name, number: 1, owner: "kirby@example.com", account: "kirby",
+      id: JobID(rawValue: "01JOB" + (id ?? "")), name: name, number: 1, owner: "kirby@example.com", account: "kirby",
       connector: "slurm", submissionToken: token, fingerprint: "", backendID: id, outputPath: ".jarvice/\(name).out",
-      state: .running, stateSource: "squeue", stateTime: Date(), reason: "", nodes: [], elapsed: 0,
+      lifecycle: .running, contact: Contact(seenAt: Date(), source: "squeue"),
       submittedAt: Date() - age)
   }
 

@@ -136,7 +136,9 @@ struct HostileNumberTests {
   private static func expectBounded(_ seen: Sighting) {
     let bound = 1 << 31
     #expect((0...bound).contains(seen.elapsed))
-    for number in [seen.exitCode, seen.signal].compactMap({ $0 }) { #expect((0...bound).contains(number)) }
+    for number in [seen.outcome?.exitCode, seen.outcome?.signal].compactMap({ $0 }) {
+      #expect((0...bound).contains(number))
+    }
     let latest = Date().addingTimeInterval(90_000)
     for time in [seen.submittedAt, seen.startedAt, seen.endedAt].compactMap({ $0 }) { #expect(time < latest) }
     #expect(seen.nodes.count <= HostList.limit && seen.nodes.allSatisfy { $0.count <= 255 })

@@ -120,8 +120,8 @@ struct SightTests {
     var mario = slurm.job("6", "b", token: "T6")
     mario = Job(
       id: mario.id, name: "b", number: 1, owner: "mario", account: "mario", connector: "slurm", submissionToken: "T6",
-      fingerprint: "", backendID: "6", outputPath: nil, state: .running, stateSource: "squeue", stateTime: Date(),
-      reason: "", nodes: [], elapsed: 0, submittedAt: Date())
+      fingerprint: "", backendID: "6", lifecycle: .running, contact: Contact(seenAt: Date(), source: "squeue"),
+      submittedAt: Date())
     let jobs = [slurm.job("5", token: "T5"), mario]
     for _ in 0..<2 { _ = try await connector.observe(jobs) }
     var shown: [Set<String>] = []

@@ -33,16 +33,16 @@ struct ParsingTests {
   @Test(
     "States have their meaning, cancelled by whom included",
     arguments: [
-      ("CANCELLED by 1000", JobState.canceled, Ending.canceled), ("CANCELLED+", .canceled, .canceled),
+      ("CANCELLED by 1000", JobState.canceled, Outcome.canceled), ("CANCELLED+", .canceled, .canceled),
       ("NODE_FAIL", .failed, .nodeFailure), ("OOM", .failed, .outOfMemory), ("TO", .failed, .timeLimit),
       ("COMPLETED,REQUEUED", .requeued, nil), ("COMPLETED,COMPLETING", .running, nil),
       ("[\"NODE_FAIL\",\"UPDATE_DB\"]", .failed, .nodeFailure), ("PENDING,SPECIAL_EXIT", .held, nil),
       ("REVOKED", .unknown, nil), ("COMPLETED,NEW_WORD", .unknown, nil), ("", .unknown, nil),
       ("COMPLETING", .running, nil), ("REQUEUE_HOLD", .requeued, nil), ("NEW_WORD_OF_2030", .unknown, nil),
-    ] as [(String, JobState, Ending?)])
-  func states(word: String, state: JobState, ending: Ending?) {
+    ] as [(String, JobState, Outcome?)])
+  func states(word: String, state: JobState, outcome: Outcome?) {
     let meaning = SlurmState.meaning(of: word)
-    #expect(meaning.state == state && meaning.ending == ending)
+    #expect(meaning.state == state && meaning.outcome == outcome)
   }
 
   private func row(_ mark: String, _ columns: [String]) -> String { SqueueRow.text(columns, mark: mark) }

@@ -29,21 +29,22 @@ struct RecordTests {
   @Test(
     "Ends are told apart, in plain words",
     arguments: [
-      ("COMPLETED", "0:0", Ending.completed, ""), ("FAILED", "3:0", .failed, "ended with exit code 3"),
+      ("COMPLETED", "0:0", Outcome.succeeded, ""), ("FAILED", "3:0", .failed, "ended with exit code 3"),
       ("FAILED", "0:9", .failed, "ended by signal 9"),
       ("OUT_OF_MEMORY", "0:125", .outOfMemory, "it used more memory than it asked for; ended by signal 125"),
       ("TIMEOUT", "0:0", .timeLimit, "it reached its time limit"),
       ("NODE_FAIL", "0:0", .nodeFailure, "a node failed under it"),
       ("PREEMPTED", "0:0", .preempted, "it made room for a job of higher priority"),
       ("DEADLINE", "0:0", .deadline, "it could not end before its deadline"),
-      ("BOOT_FAIL", "0:0", .bootFailure, "its nodes could not be started"),
+      ("BOOT_FAIL", "0:0", .launchFailed, "its nodes could not be started"),
       ("CANCELLED by 1001", "0:15", .canceled, "canceled by kirby"),
       ("CANCELLED by 0", "0:0", .canceled, "canceled by root"),
       ("CANCELLED by 77", "0:0", .canceled, "canceled by the user with id 77"), ("CANCELLED", "0:0", .canceled, ""),
-    ] as [(String, String, Ending, String)])
-  func ends(word: String, exit: String, ending: Ending, reason: String) throws {
+    ] as [(String, String, Outcome, String)])
+  func ends(word: String, exit: String, outcome: Outcome, reason: String) throws {
     let sighting = try #require(try sightings(row("2", state: word, exit: exit)).first)
-    #expect(sighting.ending == ending && sighting.state == ending.state && sighting.reason == reason)
+    #expect(
+      sighting.outcome?.agrees(with: outcome) == true && sighting.state == outcome.state && sighting.reason == reason)
   }
 
   @Test("Code, signal, time, nodes and mark are read, with sacct's line of the submit and without")
@@ -53,7 +54,7 @@ struct RecordTests {
       try sightings(row("2", state: "FAILED", exit: "3:0", comment: "weir:B", line: nil), by: olderSacct),
     ] {
       let sighting = try #require(sightings.first)
-      #expect(sighting.exitCode == 3 && sighting.signal == nil && sighting.elapsed == 61)
+      #expect(sighting.outcome?.exitCode == 3 && sighting.outcome?.signal == nil && sighting.elapsed == 61)
       #expect(sighting.mark?.token == "B" && sighting.name == "a" && sighting.nodes == ["node1"])
       #expect(sighting.startedAt == Date(timeIntervalSince1970: 1_795_231_153) && sighting.account == "kirby")
     }
@@ -129,7 +130,7 @@ struct RecordTests {
         + "Comment=weir:B JobState=COMPLETED")
     let records = try scontrol.records(known + answer("7", "1", "slurm_load_jobs error: Invalid job id specified"))
     let sighting = try #require(records.first?.sighting)
-    #expect(records.count == 1 && sighting.ending == .failed && sighting.exitCode == 3 && sighting.elapsed == 86_401)
+    #expect(records.count == 1 && sighting.outcome == Outcome(.failed, exitCode: 3) && sighting.elapsed == 86_401)
     #expect(sighting.account == "kirby" && sighting.mark?.token == "B" && sighting.nodes == ["node1", "node2"])
     #expect(throws: BackendError.self) {
       try scontrol.records(answer("7", "1", "Unable to contact slurm controller"))

@@ -9,14 +9,14 @@ import JobModel
 public struct JobBoard: Sendable {
   /// Where a job that waits is to run.
   public struct Placement: Sendable {
-    public var key: JobKey
+    public var job: JobID
     public var machine: String
     public var devices: [Device]
     /// Where its output will be, as ``Job/outputPath``; nil leaves that as it is.
     public var outputPath: String?
 
-    public init(key: JobKey, machine: String, devices: [Device], outputPath: String? = nil) {
-      self.key = key
+    public init(job: JobID, machine: String, devices: [Device], outputPath: String? = nil) {
+      self.job = job
       self.machine = machine
       self.devices = devices
       self.outputPath = outputPath
@@ -33,7 +33,7 @@ public struct JobBoard: Sendable {
   public var living: [Job] { ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal } } }
 
   /// A job as it is now, if it is living or ended recently.
-  public func job(_ key: JobKey) -> Job? { ledger.table.read { $0.jobs[key] } }
+  public func job(_ id: JobID) -> Job? { ledger.table.read { $0.jobs[id] } }
 
   /// Calls it with each job that came or changed, in order, on the thread that changed it. There is one who watches.
   public func watch(_ body: @escaping @Sendable (Job) -> Void) { ledger.table.watch(body) }
@@ -42,9 +42,9 @@ public struct JobBoard: Sendable {
   /// - Returns: the jobs that were given theirs, all on disk; none while the disk takes nothing, for a job that was
   ///   started without it would be started again, elsewhere, by a program that has only the disk to go by.
   public func place(_ placements: [Placement]) async -> [Job] {
-    let placements = Dictionary(placements.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
+    let placements = Dictionary(placements.map { ($0.job, $0) }, uniquingKeysWith: { $1 })
     return await ledger.transitionOnDisk(Array(placements.keys), actor: "weir") { [clock] job in
-      guard let placement = placements[job.key] else { return }
+      guard let placement = placements[job.id] else { return }
       try? job.apply(
         .placed(machine: placement.machine, devices: placement.devices, outputPath: placement.outputPath),
         at: clock.date,
@@ -74,19 +74,19 @@ public struct JobBoard: Sendable {
   }
 
   /// Ends a job that was to be canceled before it had a machine.
-  public func endUnplaced(_ key: JobKey) async {
-    guard let job = job(key) else { return }
+  public func endUnplaced(_ id: JobID) async {
+    guard let job = job(id) else { return }
     await ledger.apply(.canceledUnplaced, to: job, actor: "weir", at: clock.date, source: Self.source)
   }
 
   /// Notes where a job's output is.
-  public func relocate(_ key: JobKey, to outputPath: String) async {
-    guard let job = job(key) else { return }
+  public func relocate(_ id: JobID, to outputPath: String) async {
+    guard let job = job(id) else { return }
     await ledger.transition(job, actor: "weir") { $0.outputPath = outputPath }
   }
 
   /// Takes over what was seen of jobs.
-  public func report(_ sightings: [JobKey: Sighting], at time: Date) async {
+  public func report(_ sightings: [JobID: Sighting], at time: Date) async {
     guard !sightings.isEmpty else { return }
     await ledger.apply(sightings, at: time)
   }

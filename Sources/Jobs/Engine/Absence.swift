@@ -31,7 +31,7 @@ struct Absences {
   /// How much of the time between two polls counts: a program that was stopped has not looked.
   private let longestGap: Duration
   /// By the jobs' ids.
-  private var known: [String: Absence] = [:]
+  private var known: [JobID: Absence] = [:]
 
   init(lostAfter: Duration, longestGap: Duration) {
     self.lostAfter = lostAfter
@@ -76,32 +76,32 @@ struct Absences {
   }
 
   /// Takes in that it was shown, or that it is not known whether it would have been.
-  mutating func end(_ id: String) { known[id] = nil }
+  mutating func end(_ id: JobID) { known[id] = nil }
 
   var isEmpty: Bool { known.isEmpty }
 
   /// Forgets all but these.
-  mutating func keep(_ ids: Set<String>) { known = known.filter { ids.contains($0.key) } }
+  mutating func keep(_ ids: Set<JobID>) { known = known.filter { ids.contains($0.key) } }
 
   /// Since when it is missing, by the calendar.
-  func since(_ id: String) -> Date? { known[id]?.since }
-  func answer(_ id: String) -> String? { known[id]?.answer }
+  func since(_ id: JobID) -> Date? { known[id]?.since }
+  func answer(_ id: JobID) -> String? { known[id]?.answer }
 
   /// Whether it was missing for long enough to be lost, unless another way to ask shows it.
-  func isDue(_ id: String) -> Bool {
+  func isDue(_ id: JobID) -> Bool {
     known[id].map { $0.polls >= Self.polls && $0.lasted >= lostAfter } ?? false
   }
 
   /// The jobs that are to be asked for in another way.
-  var doubtful: [String] {
+  var doubtful: [JobID] {
     known.filter { id, absence in absence.isSuspect && !absence.isConfirmed || isDue(id) }.map(\.key)
   }
 
   /// Takes in that the backend was asked in another way and does not have it.
-  mutating func confirm(_ id: String) { known[id]?.isConfirmed = true }
+  mutating func confirm(_ id: JobID) { known[id]?.isConfirmed = true }
 
   /// Takes in that it was shown in another way: its absence begins again.
-  mutating func contradict(_ id: String) {
+  mutating func contradict(_ id: JobID) {
     guard let absence = known[id] else { return }
     known[id] = Absence(isSuspect: absence.isSuspect, answer: absence.answer)
   }

@@ -16,15 +16,15 @@ struct Evidence {
 
   let observation: Observation
   /// The ids of the jobs that were asked about.
-  let asked: Set<String>
+  let asked: Set<JobID>
 
-  init(_ observation: Observation, asked: Set<String>) {
+  init(_ observation: Observation, asked: Set<JobID>) {
     self.observation = observation
     self.asked = asked
   }
 
   /// The jobs that it shows, before and after.
-  func changes(of jobs: [JobKey: Job]) -> [Change] {
+  func changes(of jobs: [JobID: Job]) -> [Change] {
     matches(with: jobs).compactMap { key, sighting in
       jobs[key].map { job in
         let after = observation.identified(job).updated(by: sighting, at: observation.time)
@@ -34,7 +34,7 @@ struct Evidence {
   }
 
   /// The jobs that were asked about, are not over, and of which it should say something and does not.
-  func missing(of jobs: [JobKey: Job], shown: [Change]) -> [Job] {
+  func missing(of jobs: [JobID: Job], shown: [Change]) -> [Job] {
     let shown = Set(shown.map(\.before.id))
     return jobs.values.filter { job in
       guard asked.contains(job.id), !shown.contains(job.id), !job.state.isTerminal, let id = job.backendID else {
@@ -45,21 +45,21 @@ struct Evidence {
   }
 
   /// The sighting of each job.
-  private func matches(with jobs: [JobKey: Job]) -> [JobKey: Sighting] {
+  private func matches(with jobs: [JobID: Job]) -> [JobID: Sighting] {
     let index = JobIndex(jobs.values.map(observation.identified))
-    var matches: [JobKey: (sighting: Sighting, likeness: Likeness)] = [:]
+    var matches: [JobID: (sighting: Sighting, likeness: Likeness)] = [:]
     for sighting in observation.sightings {
       guard let (job, likeness) = index.job(shownBy: sighting), isAwaited(job) else { continue }
       let found = (sighting: sighting, likeness: likeness)
-      if let other = matches[job.key], !isBetter(found, than: other) { continue }
-      matches[job.key] = found
+      if let other = matches[job.id], !isBetter(found, than: other) { continue }
+      matches[job.id] = found
     }
     return matches.mapValues(\.sighting)
   }
 
   /// Whether what is seen of a job counts. While a submit is under way it does not: the answer says which id is the job's.
   private func isAwaited(_ job: Job) -> Bool {
-    if job.state == .submitting, job.missingSince == nil { return false }
+    if job.lifecycle == .inDoubt(since: nil) { return false }
     return !job.state.isTerminal || job.isCorrectable || asked.contains(job.id)
   }
 
@@ -72,7 +72,7 @@ struct Evidence {
     }
     if found.likeness != other.likeness { return found.likeness > other.likeness }
     // Two sources: what adds an exit code to an end says more.
-    return found.sighting.state.isTerminal && found.sighting.exitCode != nil
+    return found.sighting.state.isTerminal && found.sighting.outcome?.exitCode != nil
   }
 }
 
@@ -130,9 +130,9 @@ extension JobService {
   public func view(of job: Job) -> JobView {
     guard !job.state.isTerminal else { return JobView(lastKnown: job, state: job.state, unknownSince: nil) }
     let status = observer.status
-    var since = job.unknownSince
+    var since = job.contact.unreachableSince
     if status.failure != nil || status.lastComplete == nil {
-      let last = status.lastCompleteTime.map { max($0, job.stateTime) } ?? job.stateTime
+      let last = status.lastCompleteTime.map { max($0, job.contact.seenAt) } ?? job.contact.seenAt
       since = since.map { min($0, last) } ?? last
     }
     return JobView(lastKnown: job, state: since == nil ? job.state : .unknown, unknownSince: since)
@@ -142,7 +142,7 @@ extension JobService {
   /// which nobody sees it run is not made up.
   public func elapsed(of job: Job) -> Int {
     guard job.state == .running || job.state == .canceling, job.startedAt != nil, view(of: job).unknownSince == nil,
-      let seen = ledger.table.read({ $0.timelines[job.key]?.seen })
+      let seen = ledger.table.read({ $0.timelines[job.id]?.seen })
     else { return job.elapsed }
     return job.elapsed + Int((configuration.clock.now - seen).components.seconds)
   }

@@ -7,7 +7,7 @@ import Synchronization
 final class Retries: Sendable {
   private let longestPause: Duration
   private let clock: JobClock
-  private let looks = Mutex<[String: (next: ContinuousClock.Instant, pause: Duration)]>([:])
+  private let looks = Mutex<[JobID: (next: ContinuousClock.Instant, pause: Duration)]>([:])
 
   init(longestPause: Duration, clock: JobClock) {
     self.longestPause = longestPause
@@ -74,7 +74,7 @@ extension JobService {
     }
     Checkpoint.reach("settle.found", if: found != nil)
     let deadline = Duration.seconds(max(configuration.submitDeadline, connector.lastSubmit))
-    let known = ledger.table.read { $0.timelines[job.key]?.known }
+    let known = ledger.table.read { $0.timelines[job.id]?.known }
     guard found != nil || known.map({ asked - $0 > deadline }) ?? false else { return nil }
     guard let found else {
       return await ledger.apply(

@@ -13,7 +13,7 @@ extension JobService {
     guard !connector.queuesHere else { return }
     let open = ledger.table.read { contents in
       contents.jobs.values.filter { job in
-        guard job.state == .canceling, let timeline = contents.timelines[job.key], let seen = timeline.seen else {
+        guard job.state == .canceling, let timeline = contents.timelines[job.id], let seen = timeline.seen else {
           return false
         }
         return seen - timeline.entered >= Self.cancelPatience && !timeline.isCompleting
@@ -40,7 +40,7 @@ extension JobService {
     let (clock, patience) = (configuration.clock, configuration.stuckAfter)
     let found = ledger.table.read { contents in
       contents.jobs.values.compactMap { job -> (since: ContinuousClock.Instant, words: String)? in
-        guard !job.state.isTerminal, let timeline = contents.timelines[job.key],
+        guard !job.state.isTerminal, let timeline = contents.timelines[job.id],
           let (since, words) = Self.obstacle(job, timeline), clock.now - since >= patience
         else { return nil }
         let id = job.backendID.map { " (\($0))" } ?? ""
@@ -55,7 +55,7 @@ extension JobService {
   }
 
   private static func obstacle(_ job: Job, _ timeline: Timeline) -> (ContinuousClock.Instant, String)? {
-    if job.state == .submitting, job.missingSince != nil { return (timeline.known, "has been in doubt") }
+    if job.inDoubtSince != nil { return (timeline.known, "has been in doubt") }
     if job.state == .canceling { return (timeline.entered, "has been canceled and is not gone") }
     return timeline.unknown.map { ($0, "has been unknown") }
   }

@@ -125,7 +125,7 @@ public final class JobService: Sendable {
   /// The job of that name and number if it is living or ended recently; answers at once.
   public func recent(_ key: JobKey) -> Job? {
     observer.noteAsked()
-    return ledger.table.read { $0.jobs[key] }
+    return ledger.table.read { $0.job(named: key) }
   }
 
   /// The job of that name and number, however old.
@@ -147,10 +147,11 @@ public final class JobService: Sendable {
       let now = configuration.clock.now
       let jobs = contents.jobs.values.filter { job in
         guard owner.map(job.isOwned) ?? true, let current = job.list else { return false }
-        return current == list || contents.moved[job.key].map { $0.from == list && $0.until > now } ?? false
+        return current == list || contents.moved[job.id].map { $0.from == list && $0.until > now } ?? false
       }
       return (
-        contents.generation, jobs.sorted { $0.id < $1.id }.map { Listed(name: $0.name, id: $0.backendID ?? $0.id) }
+        contents.generation,
+        jobs.sorted { $0.id < $1.id }.map { Listed(name: $0.name, id: $0.backendID ?? $0.id.rawValue) }
       )
     }
   }
@@ -363,11 +364,12 @@ extension Job {
     _ submission: Submission, token: String? = nil, fingerprint: String, connector: any Connector, now: Date
   ) {
     self.init(
-      id: token == nil ? ULID.next(at: now) : ULID.make(at: now), name: submission.name, number: submission.number,
+      id: JobID(rawValue: token == nil ? ULID.next(at: now) : ULID.make(at: now)), name: submission.name,
+      number: submission.number,
       owner: submission.owner,
       account: submission.account, connector: connector.name, submissionToken: token ?? ULID.make(at: now),
-      fingerprint: fingerprint, outputPath: nil, state: .submitting,
-      stateSource: "weir", stateTime: now, reason: "handed to the backend", nodes: [], elapsed: 0, submittedAt: now)
+      fingerprint: fingerprint, lifecycle: .inDoubt(since: nil), contact: Contact(seenAt: now, source: "weir"),
+      reason: "handed to the backend", submittedAt: now)
     outputPath = connector.outputPath(of: submission, token: submissionToken)
     priority = submission.priority
     input = submission.input

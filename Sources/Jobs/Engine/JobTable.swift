@@ -5,16 +5,32 @@ import Synchronization
 /// never wait.
 final class JobTable: Sendable {
   struct Contents: Sendable {
-    var jobs: [JobKey: Job] = [:]
+    fileprivate(set) var jobs: [JobID: Job] = [:]
+    /// The jobs by the names that the upstream gave them.
+    fileprivate var names: [JobKey: JobID] = [:]
     /// Of each of the jobs, when what happened to it.
-    var timelines: [JobKey: Timeline] = [:]
+    fileprivate(set) var timelines: [JobID: Timeline] = [:]
     /// The list that a job was in before, and until when it is shown there too: who asks for one list after the other sees
     /// a job that moves meanwhile in one of them, whichever is asked for first.
-    var moved: [JobKey: (from: JobList, until: ContinuousClock.Instant)] = [:]
+    fileprivate(set) var moved: [JobID: (from: JobList, until: ContinuousClock.Instant)] = [:]
     /// Counts the changes, so that what is made from the table can be kept until it changes.
-    var generation: UInt64 = 0
+    fileprivate(set) var generation: UInt64 = 0
     /// Why changes cannot be written to disk right now; nil when they can.
-    var storeTrouble: String?
+    fileprivate(set) var storeTrouble: String?
+
+    func job(named key: JobKey) -> Job? { names[key].flatMap { jobs[$0] } }
+
+    /// A new try at a job that the backend never had takes the place of the one before.
+    fileprivate mutating func add(_ job: Job, _ timeline: Timeline) {
+      if let earlier = names.updateValue(job.id, forKey: job.key), earlier != job.id { remove(earlier) }
+      (jobs[job.id], timelines[job.id]) = (job, timeline)
+    }
+
+    fileprivate mutating func remove(_ id: JobID) {
+      guard let job = jobs.removeValue(forKey: id) else { return }
+      (timelines[id], moved[id]) = (nil, nil)
+      if names[job.key] == id { names[job.key] = nil }
+    }
   }
 
   /// A closure that is taken out of a mutex as such is wrapped anew each time, and so gets slower with each call.
@@ -37,7 +53,7 @@ final class JobTable: Sendable {
     try contents.withLock { try body($0) }
   }
 
-  func change(_ body: (inout Contents) -> Void) {
+  private func change(_ body: (inout Contents) -> Void) {
     contents.withLock {
       body(&$0)
       $0.generation &+= 1
@@ -48,8 +64,7 @@ final class JobTable: Sendable {
   func load(_ jobs: [Job]) {
     change { contents in
       for job in jobs {
-        contents.jobs[job.key] = job
-        contents.timelines[job.key] = Timeline(read: job, at: clock.now, date: clock.date)
+        contents.add(job, Timeline(read: job, at: clock.now, date: clock.date))
       }
     }
   }
@@ -59,29 +74,30 @@ final class JobTable: Sendable {
   ///   - seen: what showed them, by their ids, of those that something showed.
   ///   - lingering: for how long one that moved is shown in its list before, too.
   func show(
-    _ changes: [(before: Job?, after: Job)], seen: [String: Sighting] = [:], lingering: Duration
+    _ changes: [(before: Job?, after: Job)], seen: [JobID: Sighting] = [:], lingering: Duration
   ) {
     change { contents in
       let now = clock.now
       contents.moved = contents.moved.filter { $0.value.until > now }
       for (before, after) in changes {
-        contents.jobs[after.key] = after
-        if let before, before.id == after.id {
-          contents.timelines[after.key]?.follow(from: before, to: after, sighting: seen[after.id], at: now)
+        if let before {
+          guard contents.jobs[after.id] != nil else { continue }
+          contents.jobs[after.id] = after
+          contents.timelines[after.id]?.follow(from: before, to: after, sighting: seen[after.id], at: now)
         } else {
-          contents.timelines[after.key] = Timeline(known: now)
+          contents.add(after, Timeline(known: now))
         }
         if let from = before?.list, let to = after.list, from != to {
-          contents.moved[after.key] = (from, now + lingering)
+          contents.moved[after.id] = (from, now + lingering)
         }
       }
     }
     if let watcher = watcher.withLock({ $0 }) { for change in changes { watcher.body(change.after) } }
   }
 
-  func remove(_ keys: some Sequence<JobKey>) {
+  func remove(_ ids: some Sequence<JobID>) {
     change { contents in
-      for key in keys { (contents.jobs[key], contents.timelines[key]) = (nil, nil) }
+      for id in ids { contents.remove(id) }
     }
   }
 

@@ -5,11 +5,11 @@ import Logging
 // What was seen of jobs, and what follows from it.
 extension Ledger {
   /// Takes over what was seen of single jobs, whoever shows them.
-  func apply(_ sightings: [JobKey: Sighting], at time: Date) {
+  func apply(_ sightings: [JobID: Sighting], at time: Date) {
     let jobs = table.read { contents in sightings.keys.compactMap { contents.jobs[$0] } }
     take(
       jobs.compactMap { job in
-        guard let sighting = sightings[job.key], sighting.shows(job), !job.state.isTerminal || job.isCorrectable else {
+        guard let sighting = sightings[job.id], sighting.shows(job), !job.state.isTerminal || job.isCorrectable else {
           return nil
         }
         return .init(before: job, after: job.updated(by: sighting, at: time), sighting: sighting)
@@ -23,7 +23,7 @@ extension Ledger {
   ///   - isUnbroken: whether the one before was complete as well.
   /// - Returns: why it is not believed in what it does not show; nil when it is.
   func apply(
-    _ observation: Observation, to asked: Set<String>, began: ContinuousClock.Instant, isUnbroken: Bool
+    _ observation: Observation, to asked: Set<JobID>, began: ContinuousClock.Instant, isUnbroken: Bool
   ) -> String? {
     if observation.accountingFailure != nil { accountingFailed = began }
     let jobs = table.read { $0.jobs }
@@ -48,9 +48,7 @@ extension Ledger {
       shown,
       and: missing.map { job in
         var after = job
-        after.unknownSince = job.unknownSince ?? observation.time
-        let isUnasked = job.backendID.map(observation.unasked.contains) ?? false
-        if !isUnasked { after.missingSince = absences.since(job.id) }
+        after.contact.unreachableSince = job.contact.unreachableSince ?? observation.time
         return (job, after)
       })
     return fault
@@ -62,7 +60,8 @@ extension Ledger {
       else { return (before: change.before, after: change.after) }
       var job = change.after
       try? job.apply(
-        .cancelRequested(reason: "canceled by \(actor) while it was lost"), at: job.stateTime, source: job.stateSource)
+        .cancelRequested(reason: "canceled by \(actor) while it was lost"), at: job.contact.seenAt,
+        source: job.contact.source)
       return (change.before, job)
     }
     let seen = Dictionary(shown.map { ($0.before.id, $0.sighting) }, uniquingKeysWith: { $1 })
@@ -70,7 +69,7 @@ extension Ledger {
     for (before, after) in changes where before.state.isTerminal && before.state != after.state {
       logger.warning(
         "\(after.key): \(before.state.rawValue) was wrong, it is \(after.state.rawValue)",
-        metadata: ["backend": "\(after.backendID ?? "")", "source": "\(after.stateSource)"])
+        metadata: ["backend": "\(after.backendID ?? "")", "source": "\(after.contact.source)"])
       canceledLost[after.id] = nil
     }
   }
@@ -97,7 +96,7 @@ extension Ledger {
 
   /// Takes in what another way to ask shows of a job that polls do not show.
   func contradictAbsence(of job: Job, by sighting: Sighting, at time: Date) {
-    if sighting.state.isTerminal { return apply([job.key: sighting], at: time) }
+    if sighting.state.isTerminal { return apply([job.id: sighting], at: time) }
     absences.contradict(job.id)
     noteDoubt(
       about: job,
@@ -109,7 +108,7 @@ extension Ledger {
   func noteDoubt(about job: Job, _ reason: String) {
     transition(job, actor: "weir") { job in
       // Who canceled it stays known.
-      if job.state != .canceling, job.unknownSince != nil { job.reason = reason }
+      if job.state != .canceling, job.contact.unreachableSince != nil { job.reason = reason }
     }
   }
 

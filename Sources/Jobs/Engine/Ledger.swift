@@ -16,18 +16,18 @@ actor Ledger {
   let logger: Logger
   private let queue = DispatchSerialExecutor(label: "weir.ledger")
   /// What is not on disk yet.
-  private var unsaved: [JobKey: JobStore.Change] = [:]
+  private var unsaved: [JobID: JobStore.Change] = [:]
   /// Set when the database turned out to be damaged: nothing more is written to it.
   private var damage: String?
   private var retry: Task<Void, Never>?
   /// Jobs in the table that are over, the first to leave first; those whose end nobody has seen apart, so that what the
   /// backend shows of them later finds them.
-  private var ended: ArraySlice<JobKey> = []
-  private var unseen: ArraySlice<JobKey> = []
+  private var ended: ArraySlice<JobID> = []
+  private var unseen: ArraySlice<JobID> = []
   /// The jobs that complete polls do not show.
   var absences: Absences
   /// Who asked for the end of a job that was lost, by the jobs' ids.
-  var canceledLost: [String: String] = [:]
+  var canceledLost: [JobID: String] = [:]
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
@@ -72,22 +72,22 @@ actor Ledger {
       let known = Set(jobs.map(\.id))
       jobs = late.filter { !known.contains($0.id) } + jobs
     }
-    if let latest = jobs.map(\.id).max() { ULID.follow(latest) }
+    if let latest = jobs.map(\.id).max() { ULID.follow(latest.rawValue) }
     // The answer to its submit was lost when the program ended.
-    for index in jobs.indices where jobs[index].state == .submitting && jobs[index].missingSince == nil {
-      jobs[index].missingSince = jobs[index].submittedAt
+    for index in jobs.indices where jobs[index].lifecycle == .inDoubt(since: nil) {
+      try jobs[index].apply(.answerLost(reason: jobs[index].reason), at: jobs[index].submittedAt)
     }
     table.load(jobs)
     for job in jobs where job.state.isTerminal { noteEnd(of: job) }
   }
 
   private func noteEnd(of job: Job) {
-    if job.isCorrectable { unseen.append(job.key) } else { ended.append(job.key) }
+    if job.isCorrectable { unseen.append(job.id) } else { ended.append(job.id) }
   }
 
   /// The job of that name and number, also one that ended long ago. Waits for nobody who writes.
   nonisolated func find(_ key: JobKey) async throws -> Job? {
-    if let job = table.read({ $0.jobs[key] }) { return job }
+    if let job = table.read({ $0.job(named: key) }) { return job }
     return try await store.job(key)
   }
 
@@ -99,8 +99,9 @@ actor Ledger {
     let job = job.bounded(at: clock.date)
     try limits?.checkWaiting(table.waiting(of: job.owner, besides: job.key), of: job.owner)
     let event = JobEvent(
-      job: job.id, time: job.stateTime, actor: actor, from: nil, to: job.state, source: job.stateSource,
+      job: job.id, time: job.contact.seenAt, actor: actor, from: nil, to: job.state, source: job.contact.source,
       reason: job.reason)
+    let earlier = table.read { $0.job(named: job.key) }
     let time = serviceTime.now
     let due = job.state.isTerminal ? time + unclaimedOutput : nil
     try writing {
@@ -109,7 +110,7 @@ actor Ledger {
         limits: limits, serviceTime: time)
     }
     // It took the place of an earlier try, of which nothing more is to be written.
-    unsaved[job.key] = nil
+    if let earlier { unsaved[earlier.id] = nil }
     table.show([(nil, job)], lingering: .zero)
     if job.state.isTerminal {
       noteEnd(of: job)
@@ -121,7 +122,7 @@ actor Ledger {
   /// - Returns: false when the store knows its name and number, or its token.
   func adopt(_ job: Job) async throws -> Bool {
     // One may be submitted while the disk is asked.
-    guard try await find(job.key) == nil, table.read({ $0.jobs[job.key] == nil }) else { return false }
+    guard try await find(job.key) == nil, table.read({ $0.job(named: job.key) == nil }) else { return false }
     var job = job
     job.reason = "the store did not know it" + (job.reason.isEmpty ? "" : "; \(job.reason)")
     try insert(job, shownScript: "", actor: "weir", idempotencyKey: nil)
@@ -137,14 +138,12 @@ actor Ledger {
       return
     }
     guard current(job) != nil else { return }
-    unsaved[job.key] = nil
-    table.remove([job.key])
+    unsaved[job.id] = nil
+    table.remove([job.id])
   }
 
-  /// That very job as it is now; nil when another has its name and number by now.
-  nonisolated func current(_ job: Job) -> Job? {
-    table.read { $0.jobs[job.key] }.flatMap { $0.id == job.id ? $0 : nil }
-  }
+  /// The job as it is now; nil when a new try has taken its place.
+  nonisolated func current(_ job: Job) -> Job? { table.read { $0.jobs[job.id] } }
 
   /// Makes a change of the store other than of a job's state, and learns from it whether the store can be written.
   @discardableResult
@@ -185,10 +184,10 @@ actor Ledger {
   /// Changes several jobs, unless they are over, but none of them unless it is on disk: for what is acted upon
   /// as soon as it is done, and would be done again by a program that did not find it there.
   /// - Returns: those that were changed; none while the disk takes nothing.
-  func transitionOnDisk(_ keys: [JobKey], actor: String, _ change: @Sendable (inout Job) -> Void) -> [Job] {
+  func transitionOnDisk(_ ids: [JobID], actor: String, _ change: @Sendable (inout Job) -> Void) -> [Job] {
     guard unsaved.isEmpty, table.read({ $0.storeTrouble == nil }) else { return [] }
-    let changes = keys.compactMap { key -> (before: Job, after: Job)? in
-      guard let before = table.read({ $0.jobs[key] }), !before.state.isTerminal else { return nil }
+    let changes = ids.compactMap { id -> (before: Job, after: Job)? in
+      guard let before = table.read({ $0.jobs[id] }), !before.state.isTerminal else { return nil }
       var after = before
       change(&after)
       after = after.bounded(at: clock.date)
@@ -208,23 +207,23 @@ actor Ledger {
 
   /// Writes what differs enough to be kept, then shows everything.
   /// - Parameter seen: what showed the jobs, by their ids, of those that something showed.
-  func commit(_ changes: [(before: Job, after: Job)], actor: String, seen: [String: Sighting] = [:]) {
+  func commit(_ changes: [(before: Job, after: Job)], actor: String, seen: [JobID: Sighting] = [:]) {
     guard !changes.isEmpty else { return }
     let changes = changes.map { (before: $0.before, after: $0.after.bounded(at: clock.date)) }
-    for (before, after) in changes where unsaved[after.key] != nil || before.differsLastingly(from: after) {
-      var change = unsaved[after.key] ?? JobStore.Change(job: after)
+    for (before, after) in changes where unsaved[after.id] != nil || before.differsLastingly(from: after) {
+      var change = unsaved[after.id] ?? JobStore.Change(job: after)
       change.job = after
       if let event = event(from: before, to: after, actor: actor) { change.events.append(event) }
       if after.state.isTerminal, !before.state.isTerminal { change.outputDue = serviceTime.now + unclaimedOutput }
-      if before.state.isTerminal, before.ending != after.ending { change.corrects = change.corrects ?? before }
+      if before.state.isTerminal, !before.hasSameEnd(as: after) { change.corrects = change.corrects ?? before }
       if !after.state.isTerminal { change.outputDue = nil }
-      unsaved[after.key] = change
+      unsaved[after.id] = change
     }
     Checkpoint.reach("end.decided", if: changes.contains { $0.after.state.isTerminal })
     save()
     Checkpoint.reach("end.written", if: changes.contains { $0.after.state.isTerminal })
     table.show(changes.map { ($0.before, $0.after) }, seen: seen, lingering: lingering)
-    for (before, after) in changes where after.state.isTerminal && before.ending != after.ending { noteEnd(of: after) }
+    for (before, after) in changes where after.state.isTerminal && !before.hasSameEnd(as: after) { noteEnd(of: after) }
     forget()
   }
 
@@ -245,29 +244,29 @@ actor Ledger {
     forget(&unseen) { $0.isCorrectable }
   }
 
-  private func forget(_ line: inout ArraySlice<JobKey>, _ belongs: (Job) -> Bool) {
+  private func forget(_ line: inout ArraySlice<JobID>, _ belongs: (Job) -> Bool) {
     guard line.count > recentCount else { return }
     let old = line.prefix(line.count - recentCount)
     let staying = Set(old.filter { unsaved[$0] != nil }).union(awaitingExitCode(old))
     let leaving = old.filter { !staying.contains($0) }
     line = ArraySlice(old.filter(staying.contains) + line.dropFirst(old.count))
-    // A name may stand for a new try at a job that the backend never had, and an end for one that was corrected.
+    // An end may stand for one that was corrected.
     table.remove(
       table.read { contents in
-        leaving.filter { key in contents.jobs[key].map { $0.state.isTerminal && belongs($0) } ?? false }
+        leaving.filter { id in contents.jobs[id].map { $0.state.isTerminal && belongs($0) } ?? false }
       })
   }
 
   /// Those of the jobs that the backend may still be asked about, since their exit codes come later than their ends: of very
   /// many the latest.
-  private func awaitingExitCode(_ keys: ArraySlice<JobKey>) -> ArraySlice<JobKey> {
+  private func awaitingExitCode(_ ids: ArraySlice<JobID>) -> ArraySlice<JobID> {
     guard awaitsExitCodes else { return [] }
     let now = clock.now
     let accountingSince = accountingFailed ?? now - .seconds(86_400)
     return table.read { contents in
       ArraySlice(
-        keys.filter { key in
-          guard let job = contents.jobs[key], let timeline = contents.timelines[key] else { return false }
+        ids.filter { id in
+          guard let job = contents.jobs[id], let timeline = contents.timelines[id] else { return false }
           return timeline.awaitsExitCode(job, at: now, accountingSince: accountingSince)
         }
       ).suffix(Self.mostAwaiting)
@@ -281,11 +280,11 @@ actor Ledger {
     logger.info(
       "\(after.key): \(before.state.rawValue) → \(after.state.rawValue)",
       metadata: [
-        "backend": "\(after.backendID ?? "")", "source": "\(after.stateSource)", "reason": "\(after.reason)",
+        "backend": "\(after.backendID ?? "")", "source": "\(after.contact.source)", "reason": "\(after.reason)",
       ])
     return JobEvent(
-      job: after.id, time: after.stateTime, actor: actor, from: before.state, to: after.state,
-      source: after.stateSource,
+      job: after.id, time: after.contact.seenAt, actor: actor, from: before.state, to: after.state,
+      source: after.contact.source,
       reason: after.reason)
   }
 }
@@ -350,7 +349,7 @@ extension Ledger {
   func answer(
     _ output: [UInt8], of job: Job, at now: Date, limit: Int, keptFor seconds: TimeInterval
   ) throws -> (output: [UInt8], isInTime: Bool) {
-    if job.state.isTerminal, let known = current(job), known.ending != job.ending, try !store.hasToldEnd(of: job.id) {
+    if job.state.isTerminal, let known = current(job), !known.hasSameEnd(as: job), try !store.hasToldEnd(of: job.id) {
       guard known.state.isTerminal else { throw JobError.notOver(job.key, known.state) }
       throw JobError.unavailable("how job \(job.key) ended was corrected just now; ask again")
     }
@@ -371,7 +370,7 @@ extension Job {
     func step(_ seconds: Int) -> Int { Int(4 * log2(Double(max(0, seconds)) + 1)) }
     guard step(elapsed) == step(other.elapsed) else { return true }
     var other = other
-    other.stateTime = stateTime
+    other.contact.seenAt = contact.seenAt
     other.elapsed = elapsed
     return self != other
   }

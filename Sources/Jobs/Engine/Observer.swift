@@ -153,7 +153,7 @@ extension JobService {
       contents.jobs.values.filter { job in
         guard job.backendID != nil else { return false }
         guard job.state.isTerminal else { return true }
-        guard status.mayAskAccounting(at: now), let timeline = contents.timelines[job.key] else { return false }
+        guard status.mayAskAccounting(at: now), let timeline = contents.timelines[job.id] else { return false }
         if job.isCorrectable { return asksForLost && now - timeline.entered < .seconds(86_400) }
         return timeline.lacksExitCode(job, at: now, accountingSince: accountingSince)
       }

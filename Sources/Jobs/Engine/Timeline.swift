@@ -23,7 +23,7 @@ struct Timeline: Sendable, Equatable {
   /// This timeline, of a job that was read from the store.
   init(read job: Job, at now: ContinuousClock.Instant, date: Date) {
     self.init(known: now)
-    if job.unknownSince != nil { unknown = now }
+    if job.contact.unreachableSince != nil { unknown = now }
     // Codes of jobs that ended long ago are not asked for again at each start. A step of the calendar, or a cluster of
     // another time, is not long.
     mayLackCode = job.endedAt.map { date.timeIntervalSince($0) < 7200 } ?? true
@@ -37,7 +37,7 @@ struct Timeline: Sendable, Equatable {
       mayLackCode = true
     }
     if let sighting { (seen, isCompleting) = (now, sighting.isCompleting) }
-    unknown = after.unknownSince == nil ? nil : unknown ?? now
+    unknown = after.contact.unreachableSince == nil ? nil : unknown ?? now
   }
 
   /// Whether it is over, how it ended is not known in full yet, and accounting can tell it now: the queue tells the first,
@@ -53,7 +53,8 @@ struct Timeline: Sendable, Equatable {
   func awaitsExitCode(
     _ job: Job, at now: ContinuousClock.Instant, accountingSince: ContinuousClock.Instant
   ) -> Bool {
-    guard mayLackCode, job.state.isTerminal, job.state != .lost, job.backendID != nil, job.exitCode == nil else {
+    guard mayLackCode, job.state.isTerminal, job.state != .lost, job.backendID != nil, job.outcome?.exitCode == nil
+    else {
       return false
     }
     return now - entered <= .seconds(86_400) && now - max(entered, accountingSince) <= .seconds(600)

@@ -38,7 +38,7 @@ public struct IdempotencyKey: Sendable, Equatable {
       return
     }
     try db.execute(sql: "DELETE FROM idempotencyKey WHERE createdAt <= ?", arguments: [limits.oldestKey(at: time)])
-    func count(_ column: String, _ value: String) throws -> Int {
+    func count(_ column: String, _ value: some DatabaseValueConvertible) throws -> Int {
       try Int.fetchOne(
         db, sql: "SELECT count(*) FROM idempotencyKey WHERE \(column) = ?", arguments: [value]) ?? 0
     }

@@ -14,11 +14,11 @@ struct JobRow {
   let faults: [String]
   /// The job's id and name, as far as they can be read.
   let subject: String
-  let id: String?
+  let id: JobID?
 
   /// - Parameter now: what is put in the place of times that are damaged.
   init(_ row: Row, now: Date) {
-    id = String.fromDatabaseValue(row["id"])
+    id = JobID.fromDatabaseValue(row["id"])
     subject = Self.subject(of: row)
     let damaged = Self.columns.filter { !$0.form.accepts(row[$0.name]) }
     guard !damaged.isEmpty else {
@@ -50,12 +50,12 @@ struct JobRow {
     var values = Dictionary(row.map { ($0.0, $0.1) }, uniquingKeysWith: { $1 })
     for column in damaged { values[column.name] = column.substitute.databaseValue }
     let state = JobState(rawValue: String.fromDatabaseValue(values["state"] ?? .null) ?? "")
-    let ending = Ending(rawValue: String.fromDatabaseValue(values["ending"] ?? .null) ?? "")
+    let ending = StoredEnding(rawValue: String.fromDatabaseValue(values["ending"] ?? .null) ?? "")
     // Without a state the ending says it; without either nobody knows, and the next poll tells.
-    let known = state ?? ending?.state ?? .unknown
+    let known = state ?? ending?.outcome().state ?? .unknown
     let now = now.databaseValue
     values["state"] = known.rawValue.databaseValue
-    values["ending"] = (known.isTerminal ? ending ?? known.ending : nil)?.rawValue.databaseValue ?? .null
+    values["ending"] = (known.isTerminal ? ending ?? Lifecycle(known).ending : nil)?.rawValue.databaseValue ?? .null
     for column in ["stateTime", "submittedAt"] where values[column] == .null { values[column] = now }
     if known.isTerminal, values["endedAt"] == .null { values["endedAt"] = values["stateTime"] }
     if !known.isTerminal { values["endedAt"] = .null }
@@ -97,7 +97,7 @@ extension JobRow {
       Column(name: "input", form: .json(JobInput?.self), isRepairable: false),
       Column(name: "submittedStamp", form: .json(Stamp?.self)),
       Column(name: "state", form: .word(JobState.allCases.map(\.rawValue), isOptional: false)),
-      Column(name: "ending", form: .word(Ending.allCases.map(\.rawValue), isOptional: true)),
+      Column(name: "ending", form: .word(StoredEnding.allCases.map(\.rawValue), isOptional: true)),
       Column(name: "stateSource", form: .text(isOptional: false), substitute: "weir"),
       Column(name: "reason", form: .text(isOptional: false), substitute: ""),
       Column(name: "backendWord", form: .text(isOptional: true)),
@@ -148,16 +148,10 @@ extension JobRow {
   }
 }
 
-extension JobState {
-  /// The ending that a terminal state implies when no other is known.
-  fileprivate var ending: Ending? {
-    switch self {
-    case .succeeded: .completed
-    case .canceled: .canceled
-    case .lost: .lost
-    case .failed: .failed
-    default: nil
-    }
+extension Lifecycle {
+  /// How a job ended, if it did.
+  fileprivate var ending: StoredEnding? {
+    if case .ended(let outcome) = self { StoredEnding(outcome) } else { nil }
   }
 }
 

@@ -144,7 +144,7 @@ extension JobStore {
     (
       "toldEnd",
       [
-        ("ending", .word(Ending.allCases.map(\.rawValue), isOptional: false)),
+        ("ending", .word(StoredEnding.allCases.map(\.rawValue), isOptional: false)),
         ("elapsed", .whole(0...StoredBounds.count, isOptional: false)),
       ]
     ),
@@ -191,7 +191,7 @@ extension JobStore {
       let row = JobRow(row, now: JobClock.system.date)
       guard let job = row.job, let input = job.input else { return nil }
       var status = stat()
-      let isThere = lstat(path + "/inputs/" + job.id, &status) == 0 && Int(status.st_size) == input.size
+      let isThere = lstat(path + "/inputs/" + job.id.rawValue, &status) == 0 && Int(status.st_size) == input.size
       return isThere ? nil : "\(row.subject): its archive in inputs/ is missing, or not the one that was submitted"
     }
   }

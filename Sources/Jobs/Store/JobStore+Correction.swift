@@ -4,16 +4,16 @@ import JobModel
 
 /// An end that was answered by /exitstatus and corrected afterwards.
 public struct ToldEnd: Sendable, Equatable {
-  public let ending: Ending
+  public let outcome: Outcome
   /// Seconds.
   public let elapsed: Int
 
   /// Nil when the row is damaged.
   fileprivate init?(_ row: Row) {
-    guard let ending = String.fromDatabaseValue(row["ending"]).flatMap(Ending.init(rawValue:)),
+    guard let ending = String.fromDatabaseValue(row["ending"]).flatMap(StoredEnding.init(rawValue:)),
       let elapsed = Int.fromDatabaseValue(row["elapsed"]), (0...StoredBounds.count).contains(elapsed)
     else { return nil }
-    (self.ending, self.elapsed) = (ending, elapsed)
+    (outcome, self.elapsed) = (ending.outcome(), elapsed)
   }
 }
 
@@ -29,7 +29,7 @@ extension JobStore {
   }
 
   /// What was answered of a job's end before it was corrected; nil when nothing was.
-  func toldEnd(of id: String) async throws -> ToldEnd? {
+  func toldEnd(of id: JobID) async throws -> ToldEnd? {
     try await database.read { db in
       try Row.fetchOne(db, sql: "SELECT ending, elapsed FROM toldEnd WHERE job = ?", arguments: [id])
         .flatMap(ToldEnd.init)
@@ -37,11 +37,11 @@ extension JobStore {
   }
 
   /// The same, for a caller that may block: whether an end was answered that was corrected afterwards.
-  func hasToldEnd(of id: String) throws -> Bool {
+  func hasToldEnd(of id: JobID) throws -> Bool {
     try database.read { db in try Self.hasToldEnd(of: id, db) }
   }
 
-  private static func hasToldEnd(of id: String, _ db: Database) throws -> Bool {
+  private static func hasToldEnd(of id: JobID, _ db: Database) throws -> Bool {
     try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM toldEnd WHERE job = ?)", arguments: [id]) == true
   }
 
@@ -66,7 +66,7 @@ extension JobStore {
       sql: """
         INSERT OR IGNORE INTO toldEnd (job, ending, elapsed)
         SELECT job, ?, ? FROM retention WHERE job = ? AND answeredAt IS NOT NULL
-        """, arguments: [(end.ending ?? .lost).rawValue, end.elapsed, job.id])
+        """, arguments: [StoredEnding(end.outcome ?? .lost).rawValue, end.elapsed, job.id])
     if try !Self.hasToldEnd(of: job.id, db) {
       unlink(outputFile(job.id))
       try db.execute(sql: "UPDATE kept SET output = 0 WHERE job = ?", arguments: [job.id])

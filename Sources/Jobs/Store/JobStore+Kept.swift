@@ -41,7 +41,7 @@ extension JobStore {
   /// Removes copies of an owner's output, the oldest first, until what is kept for the owner is within the limit; such
   /// output is read from the backend again when somebody asks for it.
   /// - Parameter id: the job whose output was kept last, which stays.
-  func makeRoom(of owner: String, besides id: String, limit: Int) throws {
+  func makeRoom(of owner: String, besides id: JobID, limit: Int) throws {
     guard limit > 0 else { return }
     try database.write { db in
       var kept = try Self.keptBytes(of: owner, db)
@@ -50,7 +50,7 @@ extension JobStore {
         db, sql: "SELECT job, output FROM kept WHERE owner = ? AND output > 0 AND job <> ? ORDER BY job",
         arguments: [owner, id])
       for row in rows where kept.fixed + kept.output > limit / 10 * 9 {
-        guard let job = String.fromDatabaseValue(row[0]), let size = Int.fromDatabaseValue(row[1]) else { continue }
+        guard let job = JobID.fromDatabaseValue(row[0]), let size = Int.fromDatabaseValue(row[1]) else { continue }
         unlink(outputFile(job))
         try db.execute(sql: "UPDATE kept SET output = 0 WHERE job = ?", arguments: [job])
         kept.output -= size

@@ -4,7 +4,7 @@ import JobModel
 
 /// How long the output of a job that is over is kept, and what became of it.
 struct Retention: Sendable, Equatable {
-  let job: String
+  let job: JobID
   /// When its removal is due, or due again; nil once it is done.
   var due: Date?
   /// When the output was first asked for.
@@ -26,7 +26,7 @@ extension Retention {
       return value.isNull ? nil : JobRow.Form.time(value) ?? Date(timeIntervalSince1970: 0)
     }
     guard let row, let job = String.fromDatabaseValue(row["job"]) else { return nil }
-    self.job = job
+    self.job = JobID(rawValue: job)
     (due, answeredAt, expiredAt) = (time("due"), time("answeredAt"), time("expiredAt"))
     filesSince = time("filesSince")
     failures = min(max(0, Int.fromDatabaseValue(row["failures"]) ?? 0), StoredBounds.count)
@@ -39,20 +39,20 @@ extension Retention {
     expiredAt == nil || due != nil || filesSince.map { time < $0 + seconds } ?? false
   }
 
-  static func fetchOne(_ db: Database, _ id: String) throws -> Retention? {
+  static func fetchOne(_ db: Database, _ id: JobID) throws -> Retention? {
     try Retention(Row.fetchOne(db, sql: "SELECT * FROM retention WHERE job = ?", arguments: [id]))
   }
 }
 
 extension JobStore {
-  func retention(of id: String) async throws -> Retention? {
+  func retention(of id: JobID) async throws -> Retention? {
     try await database.read { db in try Retention.fetchOne(db, id) }
   }
 
   /// Notes that output was asked for, which sets the time of its removal, once.
   /// - Parameter size: bytes of the copy that is kept.
   /// - Returns: false when it expired meanwhile.
-  func answered(_ id: String, size: Int, at now: Date, due: Date) throws -> Bool {
+  func answered(_ id: JobID, size: Int, at now: Date, due: Date) throws -> Bool {
     try database.write { db in
       try db.execute(sql: "UPDATE kept SET output = ? WHERE job = ?", arguments: [size, id])
       try db.execute(
@@ -70,7 +70,7 @@ extension JobStore {
   /// - Parameter now: by the service time, as all times of removals are.
   func expire(before now: Date, limit: Int) throws -> [Job] {
     let due = try database.read { db in
-      try String.fetchAll(
+      try JobID.fetchAll(
         db,
         sql: """
           SELECT retention.job FROM retention LEFT JOIN job ON job.id = retention.job
@@ -198,14 +198,14 @@ extension JobStore {
 
   // MARK: Kept output
 
-  func outputFile(_ id: String) -> String { directory.output + "/" + id }
+  func outputFile(_ id: JobID) -> String { directory.output + "/" + id.rawValue }
 
   /// The kept output of a job that is over; nil until it was kept, and when the copy cannot be read: then the backend is
   /// asked again.
-  func keptOutput(of id: String) -> [UInt8]? { try? Files.read(outputFile(id), limit: .max) }
+  func keptOutput(of id: JobID) -> [UInt8]? { try? Files.read(outputFile(id), limit: .max) }
 
   /// Keeps the output of a job that is over. The first to be kept stays, unless its room is needed.
-  func keep(output: [UInt8], of id: String) throws -> [UInt8] {
+  func keep(output: [UInt8], of id: JobID) throws -> [UInt8] {
     if let kept = keptOutput(of: id) { return kept }
     try Files.write(output, to: outputFile(id))
     Checkpoint.reach("output.kept")

@@ -121,7 +121,7 @@ public final class JobStore: Sendable {
     let job = job.bounded(at: clock.date)
     let sealed = try payload.map { Data(try seal.close($0)) }
     try database.write { db in
-      let earlier = try String.fetchAll(
+      let earlier = try JobID.fetchAll(
         db.cachedStatement(sql: "SELECT id FROM job WHERE name = ? AND number = ? AND backendID IS NULL"),
         arguments: [job.name, job.number])
       // Until the end of the transaction.
@@ -175,19 +175,19 @@ public final class JobStore: Sendable {
     }
   }
 
-  func delete(_ id: String) throws {
+  func delete(_ id: JobID) throws {
     _ = try database.write { db in try Job.deleteOne(db, key: id) }
     unlink(inputFile(id))
   }
 
-  func shownScript(of id: String) async throws -> String? {
+  func shownScript(of id: JobID) async throws -> String? {
     try await database.read { db in
       try String.fetchOne(db, sql: "SELECT text FROM shownScript WHERE job = ?", arguments: [id])
     }
   }
 
   /// The transitions of a job, oldest first; without those that are damaged, which `weir store check` lists.
-  public func events(of id: String) throws -> [JobEvent] {
+  public func events(of id: JobID) throws -> [JobEvent] {
     try database.read { db in
       let rows = try Row.fetchAll(db, sql: "SELECT * FROM jobEvent WHERE job = ? ORDER BY id", arguments: [id])
       return rows.compactMap { row in try? JobEvent(row: row) }

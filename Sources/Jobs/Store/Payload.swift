@@ -113,7 +113,7 @@ extension JobBoard.Payload {
 
 extension JobStore {
   /// What a job that waits here will be run by, decrypted, and its shown script; nil once it is over.
-  func payload(of id: String) async throws -> (payload: [UInt8], shownScript: String)? {
+  func payload(of id: JobID) async throws -> (payload: [UInt8], shownScript: String)? {
     let row = try await database.read { db -> (sealed: DatabaseValue, shown: DatabaseValue)? in
       try Row.fetchOne(
         db,

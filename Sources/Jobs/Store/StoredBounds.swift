@@ -43,20 +43,17 @@ extension Job {
   /// - Parameter now: what is put in the place of times that a job must have.
   func bounded(at now: Date) -> Job {
     var job = self
-    if !StoredBounds.holds(stateTime) { job.stateTime = now }
+    if !StoredBounds.holds(contact.seenAt) { job.contact.seenAt = now }
     if !StoredBounds.holds(submittedAt) { job.submittedAt = now }
     job.startedAt = startedAt.flatMap { StoredBounds.holds($0) ? $0 : nil }
-    job.missingSince = missingSince.flatMap { StoredBounds.holds($0) ? $0 : nil }
-    job.unknownSince = unknownSince.flatMap { StoredBounds.holds($0) ? $0 : nil }
+    job.contact.unreachableSince = contact.unreachableSince.flatMap { StoredBounds.holds($0) ? $0 : nil }
     // What is over has an end.
-    if let endedAt, !StoredBounds.holds(endedAt) { job.endedAt = job.stateTime }
+    if let endedAt, !StoredBounds.holds(endedAt) { job.endedAt = job.contact.seenAt }
     job.elapsed = min(max(0, elapsed), StoredBounds.count)
     job.attempt = min(max(1, attempt), StoredBounds.count)
     job.priority = min(max(-StoredBounds.count, priority), StoredBounds.count)
-    job.exitCode = exitCode.flatMap { StoredBounds.exitCodes.contains($0) ? $0 : nil }
-    job.signal = signal.flatMap { StoredBounds.exitCodes.contains($0) ? $0 : nil }
     if reason.utf8.count > StoredBounds.reason { job.reason = StoredBounds.cut(reason, to: StoredBounds.reason) }
-    job.stateSource = StoredBounds.cut(stateSource, to: StoredBounds.word)
+    job.contact.source = StoredBounds.cut(contact.source, to: StoredBounds.word)
     job.backendWord = backendWord.map { StoredBounds.cut($0, to: StoredBounds.word) }
     if nodes.count > StoredBounds.nodes { job.nodes = Array(nodes.prefix(StoredBounds.nodes)) }
     return job

@@ -11,10 +11,11 @@ func claimBounded(_ report: Sighting) {
     claim(seconds >= 0 && seconds <= TimeInterval(MachineNumber.lastSecond), "a time of \(seconds) s")
   }
   claim(
-    report.state.isTerminal == (report.ending != nil),
-    "\(report.state) with the ending \(String(describing: report.ending))")
-  claim(report.exitCode.map { abs($0) <= MachineNumber.largestCount } ?? true, "the exit code is out of bounds")
-  claim(report.signal.map { abs($0) <= MachineNumber.largestCount } ?? true, "the signal is out of bounds")
+    report.state.isTerminal == (report.outcome != nil),
+    "\(report.state) with the outcome \(String(describing: report.outcome))")
+  claim(
+    report.outcome?.exitCode.map { abs($0) <= MachineNumber.largestCount } ?? true, "the exit code is out of bounds")
+  claim(report.outcome?.signal.map { abs($0) <= MachineNumber.largestCount } ?? true, "the signal is out of bounds")
 }
 
 /// The values of a job, by name; what a user may choose of them is the input.

@@ -64,7 +64,7 @@ public struct DummyConnector: Connector {
   }
 
   public func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
-    guard job.startedAt != nil || job.ending == .completed || job.ending == .failed else { return [] }
+    guard job.startedAt != nil || job.state == .succeeded || job.state == .failed else { return [] }
     return Array("This is job \(job.name)\nIt pretended to run for \(job.elapsed(at: Date())) s\n".utf8)
   }
 
@@ -80,21 +80,23 @@ public struct DummyConnector: Connector {
     let age = ages.age(
       of: job, at: now, least: job.startedAt == nil ? 0 : queued, most: queued + running)
     let started = job.submittedAt + queued
-    func sighting(_ state: JobState, _ ending: Ending? = nil, _ elapsed: TimeInterval = 0) -> Sighting {
-      if ending != nil { ages.end(job.submissionToken) }
+    func sighting(_ state: JobState, _ outcome: Outcome? = nil, _ elapsed: TimeInterval = 0) -> Sighting {
+      if outcome != nil { ages.end(job.submissionToken) }
       return Sighting(
         backendID: id, mark: Mark(token: job.submissionToken), state: state, source: "dummy",
         backendWord: state.rawValue,
-        ending: ending, exitCode: ending == .failed ? 1 : ending == .completed ? 0 : nil,
+        outcome: outcome,
         nodes: elapsed > 0 ? ["dummy"] : [], elapsed: Int(elapsed), submittedAt: job.submittedAt,
-        startedAt: elapsed > 0 ? started : nil, endedAt: ending == nil ? nil : started + elapsed)
+        startedAt: elapsed > 0 ? started : nil, endedAt: outcome == nil ? nil : started + elapsed)
     }
     let elapsed = max(0, min(age - queued, running))
     if job.state == .canceling { return sighting(.canceled, .canceled, elapsed) }
     if job.state == .held { return sighting(.held) }
     if age < queued { return sighting(.queued) }
     if age < queued + running { return sighting(.running, nil, elapsed) }
-    return fails(job) ? sighting(.failed, .failed, elapsed) : sighting(.succeeded, .completed, elapsed)
+    return fails(job)
+      ? sighting(.failed, Outcome(.failed, exitCode: 1), elapsed)
+      : sighting(.succeeded, Outcome(.succeeded, exitCode: 0), elapsed)
   }
 
   /// Drawn once for each job: by the FNV-1a hash of its token.

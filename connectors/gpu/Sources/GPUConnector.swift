@@ -141,7 +141,7 @@ public final class GPUConnector: Connector {
       // It was accepted, and can never run.
       return Sighting(
         backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .failed, source: "queue",
-        backendWord: "failed", reason: reason, ending: .failed)
+        backendWord: "failed", reason: reason, outcome: .failed)
     }
     return Sighting(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken),
@@ -155,7 +155,7 @@ public final class GPUConnector: Connector {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
     var observation = Observation(time: Date(), sightings: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
-    let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.isPresent($0) }.map(\.key))
+    let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.isPresent($0) }.map(\.id))
     gone.change { $0.note(absent) }
     for job in jobs {
       guard let id = job.backendID else { continue }
@@ -163,7 +163,7 @@ public final class GPUConnector: Connector {
         observation.unchanged.insert(id)
         continue
       }
-      if gone.value.isGone(job.key, for: configuration.lostAfter) {
+      if gone.value.isGone(job.id, for: configuration.lostAfter) {
         let server = fleet.agent(of: job)?.identity ?? name
         observation.sightings.append(.lost(job, with: server, at: observation.time))
         continue
@@ -173,7 +173,7 @@ public final class GPUConnector: Connector {
         continue
       }
       if status.isCurrent(least: patience) {
-        if status.missing.contains(job.key) {
+        if status.missing.contains(job.id) {
           observation.answers[id] = status.damaged[job.attemptID] ?? "\(name) has nothing of it"
         } else {
           observation.unchanged.insert(id)

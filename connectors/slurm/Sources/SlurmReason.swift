@@ -10,23 +10,24 @@ enum SlurmReason {
   }
 
   /// What is known of an end without Weir's own part in it.
-  static func sentence(ending: Ending, exitCode: Int?, signal: Int?, canceledBy: String?) -> String {
+  static func sentence(_ outcome: Outcome, canceledBy: String?) -> String {
     let words: String
-    switch ending {
-    case .completed, .lost: return ""
-    case .failed: words = signal == nil && exitCode == nil ? "it failed" : ""
+    let (exitCode, signal) = (outcome.exitCode, outcome.signal)
+    if outcome.result == .canceled { return canceledBy.map { "canceled by \($0)" } ?? "" }
+    guard outcome.result == .failed else { return "" }
+    switch outcome.cause {
     case .outOfMemory: words = "it used more memory than it asked for"
     case .nodeFailure: words = "a node failed under it"
-    case .bootFailure: words = "its nodes could not be started"
+    case .launchFailed: words = "its nodes could not be started"
     case .timeLimit: words = "it reached its time limit"
     case .deadline: words = "it could not end before its deadline"
     case .preempted: words = "it made room for a job of higher priority"
-    case .canceled: return canceledBy.map { "canceled by \($0)" } ?? ""
+    default: words = signal == nil && exitCode == nil ? "it failed" : ""
     }
     let code =
       signal.map { "ended by signal \($0)" }
       ?? exitCode.flatMap {
-        $0 == 0 ? ending == .failed ? "ended with exit code 0" : nil : "ended with exit code \($0)"
+        $0 == 0 ? outcome.agrees(with: .failed) ? "ended with exit code 0" : nil : "ended with exit code \($0)"
       }
     return [words, code ?? ""].filter { !$0.isEmpty }.joined(separator: "; ")
   }

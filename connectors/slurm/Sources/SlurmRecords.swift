@@ -29,15 +29,13 @@ struct SlurmRecord: Equatable {
 
   var sighting: Sighting {
     let meaning = SlurmState.meaning(of: word)
-    let reason =
-      meaning.ending.map {
-        SlurmReason.sentence(ending: $0, exitCode: exitCode, signal: signal, canceledBy: canceler)
-      } ?? ""
+    let outcome = meaning.outcome?.with(exitCode: exitCode, signal: signal)
+    let reason = outcome.map { SlurmReason.sentence($0, canceledBy: canceler) } ?? ""
     return Sighting(
       backendID: id, mark: mark, name: JobName.upstream(name), account: account.isEmpty ? nil : account,
       state: meaning.state, source: source,
-      backendWord: word.split(separator: " ").first.map(String.init) ?? word, reason: reason, ending: meaning.ending,
-      exitCode: exitCode, signal: signal, nodes: nodes, elapsed: elapsed, submittedAt: submittedAt,
+      backendWord: word.split(separator: " ").first.map(String.init) ?? word, reason: reason, outcome: outcome,
+      nodes: nodes, elapsed: elapsed, submittedAt: submittedAt,
       startedAt: startedAt, endedAt: endedAt)
   }
 

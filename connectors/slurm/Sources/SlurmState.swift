@@ -6,15 +6,15 @@ import Jobs
 enum SlurmState {
   struct Meaning: Sendable, Equatable {
     let state: JobState
-    let ending: Ending?
+    let outcome: Outcome?
 
     init(_ state: JobState) {
       self.state = state
-      ending = nil
+      outcome = nil
     }
-    init(_ ending: Ending) {
-      state = ending.state
-      self.ending = ending
+    init(_ outcome: Outcome) {
+      state = outcome.state
+      self.outcome = outcome
     }
   }
 
@@ -27,7 +27,7 @@ enum SlurmState {
     if let plain = table[word] { return plain }
     let words = word.split { ",|[]\" ".contains($0) }.map { String($0.prefix { $0 != "+" }) }
     guard let base = words.first else { return Meaning(.unknown) }
-    if base == "CANCELLED" || base == "CA", words.dropFirst().first == "by" { return Meaning(Ending.canceled) }
+    if base == "CANCELLED" || base == "CA", words.dropFirst().first == "by" { return Meaning(Outcome.canceled) }
     let flags = words.filter { flagOrder[$0] != nil }.sorted { flagOrder[$0, default: 0] < flagOrder[$1, default: 0] }
     let rest = words.filter { flagOrder[$0] == nil && !silentFlags.contains($0) }
     guard rest.allSatisfy({ table[$0] != nil }) else { return Meaning(.unknown) }
@@ -72,15 +72,15 @@ enum SlurmState {
     ("ST", "STOPPED", Meaning(.suspended)),
     ("RQ", "REQUEUED", Meaning(.requeued)),
     ("RH", "REQUEUE_HOLD", Meaning(.requeued)),
-    ("CD", "COMPLETED", Meaning(.completed)),
-    ("F", "FAILED", Meaning(Ending.failed)),
+    ("CD", "COMPLETED", Meaning(Outcome.succeeded)),
+    ("F", "FAILED", Meaning(Outcome.failed)),
     ("OOM", "OUT_OF_MEMORY", Meaning(.outOfMemory)),
     ("NF", "NODE_FAIL", Meaning(.nodeFailure)),
-    ("BF", "BOOT_FAIL", Meaning(.bootFailure)),
+    ("BF", "BOOT_FAIL", Meaning(.launchFailed)),
     ("TO", "TIMEOUT", Meaning(.timeLimit)),
     ("DL", "DEADLINE", Meaning(.deadline)),
     ("PR", "PREEMPTED", Meaning(.preempted)),
-    ("CA", "CANCELLED", Meaning(Ending.canceled)),
+    ("CA", "CANCELLED", Meaning(Outcome.canceled)),
     // A federation runs it on another cluster, which is not asked here.
     ("RV", "REVOKED", Meaning(.unknown)),
   ]

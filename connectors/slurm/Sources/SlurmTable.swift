@@ -103,11 +103,11 @@ enum Squeue {
       if meaning.state == .queued, SlurmReason.isHeld(row[2]) { meaning = .init(.held) }
       let started = meaning.state == .queued || meaning.state == .held ? nil : SlurmTime.past(row[5])
       let reason =
-        meaning.ending.map { SlurmReason.sentence(ending: $0, exitCode: nil, signal: nil, canceledBy: nil) }
+        meaning.outcome.map { SlurmReason.sentence($0, canceledBy: nil) }
         ?? (meaning.state == .unknown ? "Slurm says \(word)" : SlurmReason.sentence(waiting: row[2]))
       var sighting = Sighting(
         backendID: row[0], mark: mark, name: name, account: row[8],
-        state: meaning.state, source: "squeue", backendWord: word, reason: reason, ending: meaning.ending,
+        state: meaning.state, source: "squeue", backendWord: word, reason: reason, outcome: meaning.outcome,
         nodes: HostList.expand(row[7]), elapsed: SlurmTime.seconds(row[3]) ?? 0,
         submittedAt: SlurmTime.past(row[4]), startedAt: started,
         endedAt: meaning.state.isTerminal ? SlurmTime.past(row[6]) : nil)

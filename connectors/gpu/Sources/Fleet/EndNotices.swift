@@ -33,7 +33,7 @@ struct EndNotices {
   /// `ID ATTEMPT`
   private var attempt: AttemptID? {
     let words = String(decoding: line, as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
-    guard words.count == 2, JobID.isOne(words[0]), let number = MachineNumber.count(words[1]), number > 0 else {
+    guard words.count == 2, JobToken.isOne(words[0]), let number = MachineNumber.count(words[1]), number > 0 else {
       return nil
     }
     return AttemptID(job: String(words[0]), number: number)

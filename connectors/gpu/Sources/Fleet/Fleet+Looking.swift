@@ -6,7 +6,7 @@ extension Fleet {
     try await board.payload(of: job)
   }
 
-  nonisolated func current(_ job: Job) -> Job? { board.job(job.key) }
+  nonisolated func current(_ job: Job) -> Job? { board.job(job.id) }
 
   /// What is wrong with single servers and GPUs, a sentence each.
   nonisolated var troubles: [String] {

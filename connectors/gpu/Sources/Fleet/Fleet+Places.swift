@@ -43,7 +43,7 @@ extension Fleet {
   private func keepPlaces(of agent: ServerAgent) async {
     guard let place = agent.spec.value.place else { return }
     for job in agent.jobs.value.values where job.place == nil {
-      await board.relocate(job.key, to: place.outputPath(server: agent.name, token: job.submissionToken))
+      await board.relocate(job.id, to: place.outputPath(server: agent.name, token: job.submissionToken))
     }
   }
 
@@ -87,7 +87,7 @@ extension Fleet {
           continue
         }
         logger.notice("\(job.key): found in the present place of \(present.name)")
-        await board.relocate(job.key, to: place.outputPath(server: present.name, token: job.submissionToken))
+        await board.relocate(job.id, to: place.outputPath(server: present.name, token: job.submissionToken))
         await take(job)
         present.poke()
       }

@@ -56,11 +56,11 @@ extension Fleet {
   /// - Returns: also whether all servers could be asked.
   private func look(
     for old: [Job], on agents: [ServerAgent]
-  ) async -> (sightings: [JobKey: Sighting], isComplete: Bool) {
+  ) async -> (sightings: [JobID: Sighting], isComplete: Bool) {
     let jobs = Dictionary(old.map { ($0.submissionToken, $0) }, uniquingKeysWith: { $1 })
     guard !jobs.isEmpty else { return ([:], true) }
     var isComplete = true
-    var found: [JobKey: Sighting] = [:]
+    var found: [JobID: Sighting] = [:]
     let answers = await withTaskGroup(of: (ServerAgent, Set<String>?).self) { group in
       for agent in agents { group.addTask { (agent, await agent.removed(of: Array(jobs.keys))) } }
       return await group.reduce(into: []) { $0.append($1) }
@@ -70,7 +70,7 @@ extension Fleet {
         isComplete = false
         continue
       }
-      for job in removed.compactMap({ jobs[$0] }) { found[job.key] = agent.sighting(ofRemoved: job) }
+      for job in removed.compactMap({ jobs[$0] }) { found[job.id] = agent.sighting(ofRemoved: job) }
     }
     // A directory says more than that there was one, and a later attempt more than an earlier one.
     for agent in agents {
@@ -78,8 +78,8 @@ extension Fleet {
         guard let job = jobs[id.job], id.number >= job.attempt,
           !job.nodes.contains(agent.name) || id.number > job.attempt
         else { continue }
-        if let other = found[job.key], other.state != .lost, other.attempt ?? 0 > id.number { continue }
-        found[job.key] = stranger.sighting
+        if let other = found[job.id], other.state != .lost, other.attempt ?? 0 > id.number { continue }
+        found[job.id] = stranger.sighting
       }
     }
     for (key, sighting) in found {
@@ -119,7 +119,7 @@ extension ServerAgent {
     var sighting = Sighting(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "server",
       backendWord: "removed",
-      reason: "it ended on \(name), which has removed its directory; how it ended is not known", ending: .lost,
+      reason: "it ended on \(name), which has removed its directory; how it ended is not known", outcome: .lost,
       nodes: [name], endedAt: .now)
     sighting.attempt = job.attempt
     return sighting

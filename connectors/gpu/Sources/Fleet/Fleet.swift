@@ -34,9 +34,8 @@ actor Fleet {
   }
 
   private var queue = PlacementQueue()
-  private var waiting: [String: JobKey] = [:]
   /// Who looks after each job that has a server.
-  private var homes: [JobKey: ServerAgent] = [:]
+  private var homes: [JobID: ServerAgent] = [:]
   private var newAgents: [ServerAgent] = []
   /// Since when servers that are gone from the file, or earlier places, have no jobs.
   private var drained: [ObjectIdentifier: ContinuousClock.Instant] = [:]
@@ -106,24 +105,24 @@ actor Fleet {
     let placements = queue.plan(agents.map { $0.agent.capacity(isOpen: $0.isListed) })
     guard !placements.isEmpty else { return work }
     let planned = placements.compactMap { placement -> JobBoard.Placement? in
-      guard let key = waiting[placement.job],
+      guard let job = board.job(placement.job),
         let agent = agents.first(where: { $0.agent.name == placement.server })?.agent
       else { return nil }
-      let path = agent.spec.value.place?.outputPath(server: placement.server, token: placement.job)
-      return .init(key: key, machine: placement.server, devices: agent.devices(placement.gpus), outputPath: path)
+      let path = agent.spec.value.place?.outputPath(server: placement.server, token: job.submissionToken)
+      return .init(job: job.id, machine: placement.server, devices: agent.devices(placement.gpus), outputPath: path)
     }
-    for placement in placements { forget(placement.job) }
+    for placement in placements { queue.remove(placement.job) }
     Checkpoint.reach("place.planned")
     let placed = await board.place(planned)
     // What still waits is put into the queue again: by then it may be held, or the disk have taken nothing.
-    let given = Set(placed.map(\.key))
-    let left = planned.filter { !given.contains($0.key) }.compactMap { board.job($0.key) }
+    let given = Set(placed.map(\.id))
+    let left = planned.filter { !given.contains($0.job) }.compactMap { board.job($0.job) }
     for job in left { await take(job) }
     guard !placed.isEmpty else { return work }
     for job in placed {
       Checkpoint.reach("place.written")
       await take(job)
-      if let agent = homes[job.key] { work.append(.start(job, on: agent)) }
+      if let agent = homes[job.id] { work.append(.start(job, on: agent)) }
     }
     // There may be more that can start now: a plan is made of what was known before it was written.
     wake()
@@ -152,33 +151,27 @@ actor Fleet {
     }
   }
 
-  private func forget(_ id: String) {
-    queue.remove(id)
-    waiting[id] = nil
-  }
-
   /// Takes in what has become of a job.
   func take(_ job: Job) async {
     // A later change of it may be here already.
-    let job = board.job(job.key) ?? job
+    let job = board.job(job.id) ?? job
     let home = job.state.isTerminal ? nil : home(of: job)
-    if let old = homes[job.key], old !== home {
-      let left = old.jobs.change { $0.removeValue(forKey: job.key) }
+    if let old = homes[job.id], old !== home {
+      let left = old.jobs.change { $0.removeValue(forKey: job.id) }
       for agent in [old] + old.neighbors.value { agent.release(left?.devices ?? []) }
     }
-    homes[job.key] = home
+    homes[job.id] = home
     if !job.state.isTerminal, !job.nodes.isEmpty {
-      forget(job.id)
-      home?.jobs.change { $0[job.key] = job }
+      queue.remove(job.id)
+      home?.jobs.change { $0[job.id] = job }
     } else if job.state == .queued {
       if !queue.contains(job.id) {
         queue.insert(job.id, priority: job.priority, need: Need(job.needs, [], job.input))
-        waiting[job.id] = job.key
       }
     } else {
-      forget(job.id)
+      queue.remove(job.id)
       // It may run on a server that has not been listed yet.
-      if job.state == .canceling, recall.isFinished { await board.endUnplaced(job.key) }
+      if job.state == .canceling, recall.isFinished { await board.endUnplaced(job.id) }
     }
   }
 

@@ -5,15 +5,15 @@ import Jobs
 /// Since when the servers of jobs are neither in the servers file nor to be reached. Nobody will ever say what became of
 /// those.
 struct GoneServers: Sendable {
-  private var since: [JobKey: ContinuousClock.Instant] = [:]
+  private var since: [JobID: ContinuousClock.Instant] = [:]
 
   /// Notes of which jobs the servers are gone now.
-  mutating func note(_ jobs: Set<JobKey>, at now: ContinuousClock.Instant = .now) {
+  mutating func note(_ jobs: Set<JobID>, at now: ContinuousClock.Instant = .now) {
     since = Dictionary(uniqueKeysWithValues: jobs.map { ($0, since[$0] ?? now) })
   }
 
   /// Whether a job's server has been gone for that long, without a break.
-  func isGone(_ job: JobKey, for patience: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
+  func isGone(_ job: JobID, for patience: Duration, at now: ContinuousClock.Instant = .now) -> Bool {
     since[job].map { now - $0 >= patience } ?? false
   }
 }
@@ -35,7 +35,7 @@ extension Sighting {
     var sighting = Sighting(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "servers file",
       backendWord: gone,
-      reason: "the server is gone: \(server) is not in the servers file and does not answer", ending: .lost,
+      reason: "the server is gone: \(server) is not in the servers file and does not answer", outcome: .lost,
       nodes: job.nodes, elapsed: job.elapsed, startedAt: job.startedAt, endedAt: time)
     sighting.attempt = job.attempt
     return sighting

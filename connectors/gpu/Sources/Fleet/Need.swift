@@ -1,3 +1,5 @@
+import JobModel
+
 /// What a job needs of the one server that it runs on.
 struct Need: Sendable, Hashable {
   /// Whole GPUs. A job without takes one of the server's slots.
@@ -103,7 +105,7 @@ struct ServerCapacity: Sendable, Equatable {
 
 /// Where a job is to start.
 struct Placement: Sendable, Equatable {
-  let job: String
+  let job: JobID
   let server: String
   /// Indices, ascending.
   let gpus: [Int]

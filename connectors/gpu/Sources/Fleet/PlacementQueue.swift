@@ -1,3 +1,5 @@
+import JobModel
+
 /// The jobs that wait, and which of them start where.
 ///
 /// The order is by priority, the highest first, and within a priority by id, which is that of the submits. The rules:
@@ -17,14 +19,14 @@ struct PlacementQueue: Sendable {
   /// A job's place in the order.
   private struct Place: Sendable, Comparable {
     let priority: Int
-    let id: String
+    let id: JobID
 
     static func < (one: Self, other: Self) -> Bool {
       one.priority == other.priority ? one.id < other.id : one.priority > other.priority
     }
   }
 
-  private var jobs: [String: (place: Place, need: Need)] = [:]
+  private var jobs: [JobID: (place: Place, need: Need)] = [:]
   private var lines: [Need: SortedList<Place>] = [:]
   /// The first of each line.
   private var heads = SortedList<Place>()
@@ -32,20 +34,20 @@ struct PlacementQueue: Sendable {
   var count: Int { jobs.count }
   var isEmpty: Bool { jobs.isEmpty }
 
-  func contains(_ id: String) -> Bool { jobs[id] != nil }
+  func contains(_ id: JobID) -> Bool { jobs[id] != nil }
 
   /// The ids of all jobs that wait, in their order.
-  var ids: [String] { jobs.values.map(\.place).sorted().map(\.id) }
+  var ids: [JobID] { jobs.values.map(\.place).sorted().map(\.id) }
 
   /// Puts a job in its place; one that is there already gets the new place.
-  mutating func insert(_ id: String, priority: Int = 0, need: Need) {
+  mutating func insert(_ id: JobID, priority: Int = 0, need: Need) {
     remove(id)
     let place = Place(priority: priority, id: id)
     jobs[id] = (place, need)
     change(need) { $0.insert(place) }
   }
 
-  mutating func remove(_ id: String) {
+  mutating func remove(_ id: JobID) {
     guard let job = jobs.removeValue(forKey: id) else { return }
     change(job.need) { $0.remove(job.place) }
   }

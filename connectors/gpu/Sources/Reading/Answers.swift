@@ -65,7 +65,7 @@ struct AnswerLines {
   mutating func attempt(now: Date) throws(MalformedAnswer) -> (id: AttemptID, state: AttemptState) {
     let line = next()
     let fields = line?.split(separator: " ", omittingEmptySubsequences: false) ?? []
-    guard fields.count > 2, JobID.isOne(fields[0]), let number = MachineNumber.count(fields[1]), number > 0,
+    guard fields.count > 2, JobToken.isOne(fields[0]), let number = MachineNumber.count(fields[1]), number > 0,
       let state = AttemptState(fields.dropFirst(2), now: now)
     else { throw malformed(line) }
     return (AttemptID(job: String(fields[0]), number: number), state)
@@ -77,7 +77,7 @@ struct AnswerLines {
   func end() throws(MalformedAnswer) { if let first { throw malformed(first) } }
 }
 
-enum JobID {
+enum JobToken {
   /// Whether a text is an id as Weir gives them: a ULID.
   static func isOne(_ text: some StringProtocol) -> Bool {
     text.utf8.count == 26 && text.utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) }
@@ -142,7 +142,7 @@ struct ListAnswer: Sendable, Equatable {
     var seen: Set<String> = []
     while let line = lines.first {
       let job = String(try lines.value("job"))
-      guard JobID.isOne(job), seen.insert(job).inserted else { throw lines.malformed(line) }
+      guard JobToken.isOne(job), seen.insert(job).inserted else { throw lines.malformed(line) }
       var entry = Entry(job: job, about: lines.block("= "))
       if lines.first?.hasPrefix("attempt ") == true {
         let number = try lines.number("attempt")

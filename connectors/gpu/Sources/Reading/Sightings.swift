@@ -43,17 +43,17 @@ extension ServerAgent {
     switch state {
     case .absent, .claimed, .gone: return nil
     case .damaged(let file, let pids):
-      (sighting.state, sighting.backendWord) = (.unknown, "damaged")
+      (sighting.lifecycle, sighting.backendWord) = (.unrecognized, "damaged")
       sighting.reason = Self.words(file, pids)
     case .elsewhere(let machine):
-      (sighting.state, sighting.backendWord) = (.unknown, "elsewhere")
+      (sighting.lifecycle, sighting.backendWord) = (.unrecognized, "elsewhere")
       sighting.reason =
         "\(name) does not know it: its records are of the machine \(machine), "
         + "and \(name) is now \(status.value.facts?.machine ?? "another")"
     case .running(let start): record = start
     case .suspended(let start):
       record = start
-      (sighting.state, sighting.backendWord) = (.suspended, "suspended")
+      (sighting.lifecycle, sighting.backendWord) = (.suspended, "suspended")
     case .orphaned(let start, let pids):
       record = start
       sighting.backendWord = "orphaned"
@@ -64,24 +64,23 @@ extension ServerAgent {
       record = start
       sighting.source = "exit file"
       sighting.backendWord = exit.cause.rawValue
-      (sighting.exitCode, sighting.signal) = (exit.code, exit.signal)
-      (sighting.ending, sighting.reason) = exit.meaning
+      let (outcome, reason) = exit.meaning
+      sighting.lifecycle = .ended(outcome.with(exitCode: exit.code, signal: exit.signal))
+      sighting.reason = reason
       sighting.endedAt = exit.time
       sighting.elapsed = start.time.map { max(0, Int(exit.time.timeIntervalSince($0))) } ?? 0
     case .rebooted(let start):
       record = start
-      (sighting.ending, sighting.backendWord) = (.nodeFailure, "rebooted")
+      (sighting.lifecycle, sighting.backendWord) = (.ended(.nodeFailure), "rebooted")
       sighting.reason = "\(name) started anew while it ran"
       sighting.endedAt = now
     case .vanished(let start):
       record = start
-      (sighting.ending, sighting.backendWord) = (.lost, "vanished")
+      (sighting.lifecycle, sighting.backendWord) = (.ended(.lost), "vanished")
       sighting.reason = "its wrapper was killed and none of its processes is left: nothing says how it ended"
       sighting.endedAt = now
     }
-    if let ending = sighting.ending {
-      sighting.state = ending.state
-    } else if let time = record?.time {
+    if sighting.outcome == nil, let time = record?.time {
       sighting.elapsed = max(0, Int(now.timeIntervalSince(time)))
     }
     sighting.startedAt = record?.time
@@ -137,12 +136,12 @@ extension ServerAgent {
 
 extension ExitRecord {
   /// How a job ended, and why in plain words.
-  fileprivate var meaning: (Ending, String) {
+  fileprivate var meaning: (Outcome, String) {
     switch cause {
     case .canceled: (.canceled, "")
     case .timeLimit: (.timeLimit, "it reached its time limit")
     case .signaled: (.failed, "ended by signal \(signal ?? 0)")
-    case .exited where code == 0: (.completed, "")
+    case .exited where code == 0: (.succeeded, "")
     case .exited: (.failed, "exit status \(code ?? -1)")
     }
   }

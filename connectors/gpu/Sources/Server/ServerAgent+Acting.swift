@@ -10,8 +10,8 @@ extension ServerAgent {
 
   /// Tells a job to end. The job's own wrapper sees to it, from TERM to KILL, and writes it down when nothing is left.
   func cancel(_ job: Job) async throws(BackendError) {
-    guard !starting.contains(job.key) else { return }
-    canceled[job.key] = .now
+    guard !starting.contains(job.id) else { return }
+    canceled[job.id] = .now
     let grace = String(max(1, configuration.grace.components.seconds))
     let answer: CancelAnswer
     do throws(BackendError) {
@@ -20,7 +20,7 @@ extension ServerAgent {
         try CancelAnswer(output)
       }
     } catch {
-      canceled[job.key] = nil
+      canceled[job.id] = nil
       // A job may have written to the scripts there.
       _ = try? await prepareRoot()
       throw error

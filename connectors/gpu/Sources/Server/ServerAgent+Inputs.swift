@@ -72,7 +72,7 @@ extension ServerAgent {
     guard result.succeeded else { throw result.exitStatus == 65 ? .archive(result.message) : .server(result.message) }
   }
 
-  nonisolated func isStillWanted(_ job: Job) -> Bool { board.job(job.key)?.state == .starting }
+  nonisolated func isStillWanted(_ job: Job) -> Bool { board.job(job.id)?.state == .starting }
 
   /// Removes what was unpacked for a start that certainly was none. What is left when that fails goes with the next try,
   /// with the job, or after two days.

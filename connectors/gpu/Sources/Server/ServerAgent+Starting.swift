@@ -8,11 +8,11 @@ extension ServerAgent {
   /// Starts a job that was given this server. What certainly did not start goes back to its place in the queue; whether
   /// what may have started did, the next sweep tells.
   func start(_ placed: Job) async {
-    guard let job = board.job(placed.key), job.attempt == placed.attempt, job.nodes == [name],
-      job.state == .starting || job.state == .canceling, starting.insert(job.key).inserted
+    guard let job = board.job(placed.id), job.attempt == placed.attempt, job.nodes == [name],
+      job.state == .starting || job.state == .canceling, starting.insert(job.id).inserted
     else { return }
     let isSettled = await tryToStart(job)
-    starting.remove(job.key)
+    starting.remove(job.id)
     if earlyHints.remove(job.attemptID) != nil { noteEnd(of: job.attemptID) } else if !isSettled { poke() }
   }
 
@@ -47,7 +47,7 @@ extension ServerAgent {
       }
       return true
     }
-    unreadable[job.key] = nil
+    unreadable[job.id] = nil
     let attempt = Attempt(
       job: job, payload: payload, spec: spec.value, root: facts.root, machine: facts.machine, input: input,
       owner: rootClaim.next(configuration.owner))
@@ -84,9 +84,9 @@ extension ServerAgent {
       (startFailures, quarantines) = (0, 0)
       ranOn[job.attemptID] = facts.machine
       let sighting = sighting(of: job, .running(record), now: record.time ?? Date())
-      await board.report(sighting.map { [job.key: $0] } ?? [:], at: Date())
+      await board.report(sighting.map { [job.id: $0] } ?? [:], at: Date())
       Checkpoint.reach("start.written")
-      if board.job(job.key)?.state == .canceling { Task { try? await cancel(job) } }
+      if board.job(job.id)?.state == .canceling { Task { try? await cancel(job) } }
       return true
     case .exists, .busy: return false
     case .owned(let host):
@@ -116,10 +116,10 @@ extension ServerAgent {
   ///   when it is the store that cannot be read, which holds up all.
   private func cannotRead(_ job: Job, _ reason: String, patience: Duration?) async {
     logger.error("\(job.key): \(reason)")
-    let since = unreadable[job.key] ?? .now
-    unreadable[job.key] = since
+    let since = unreadable[job.id] ?? .now
+    unreadable[job.id] = since
     if let patience, .now - since > patience {
-      unreadable[job.key] = nil
+      unreadable[job.id] = nil
       await board.fail(job, reason: reason)
       return
     }
@@ -162,8 +162,8 @@ extension ServerAgent {
 
   /// Gives an attempt up that has begun nothing, so that nothing of it ever can.
   func void(_ job: Job) async {
-    guard status.value.foreignOwner == nil, starting.insert(job.key).inserted else { return }
-    defer { starting.remove(job.key) }
+    guard status.value.foreignOwner == nil, starting.insert(job.id).inserted else { return }
+    defer { starting.remove(job.id) }
     let answer: StartAnswer
     do throws(BackendError) {
       let facts = try ready()
@@ -177,7 +177,7 @@ extension ServerAgent {
     case .void: await board.putBack(job, reason: "\(name): its start was given up", asNextAttempt: true)
     case .started(let record):
       if let sighting = sighting(of: job, .running(record), now: record.time ?? Date()) {
-        await board.report([job.key: sighting], at: Date())
+        await board.report([job.id: sighting], at: Date())
       }
     case .exists, .removed: poke()
     case .busy, .owned: logger.warning("\(job.key): its start cannot be given up: something of it lives")

@@ -17,7 +17,7 @@ actor ServerAgent {
   nonisolated let status = Shared(ServerStatus())
   nonisolated let gpuStatus = Shared(GPUStatus())
   /// The jobs that it was given and that are not over, as they were when they last changed.
-  nonisolated let jobs = Shared<[JobKey: Job]>([:])
+  nonisolated let jobs = Shared<[JobID: Job]>([:])
 
   /// The agents of other places of the same server.
   nonisolated let neighbors = Shared<[ServerAgent]>([])
@@ -45,11 +45,11 @@ actor ServerAgent {
   var startFailures = 0
   var quarantines = 0
   /// Since when something of a job cannot be read on this machine.
-  var unreadable: [JobKey: ContinuousClock.Instant] = [:]
+  var unreadable: [JobID: ContinuousClock.Instant] = [:]
   /// The jobs whose start is under way.
-  var starting: Set<JobKey> = []
+  var starting: Set<JobID> = []
   /// When a job was last told to end.
-  var canceled: [JobKey: ContinuousClock.Instant] = [:]
+  var canceled: [JobID: ContinuousClock.Instant] = [:]
   /// Whose the job root is.
   var rootClaim = RootClaim()
   /// Since when an attempt is seen that has begun nothing.
@@ -124,7 +124,7 @@ actor ServerAgent {
       if !ended.isEmpty, began < nextSweep {
         let jobs = jobs.value.values.filter { ended.contains($0.attemptID) }
         if !jobs.isEmpty { try await sweep(jobs) }
-        isVain = !jobs.contains { board.job($0.key)?.state.isTerminal ?? true }
+        isVain = !jobs.contains { board.job($0.id)?.state.isTerminal ?? true }
         pause = max(.zero, nextSweep - .now)
       } else {
         try await sweepAll(began)
@@ -232,7 +232,7 @@ actor ServerAgent {
   static let attemptsPerSweep = 1500
 
   private func sweepAll(_ began: ContinuousClock.Instant) async throws(BackendError) {
-    let jobs = jobs.value.values.filter { !starting.contains($0.key) }
+    let jobs = jobs.value.values.filter { !starting.contains($0.id) }
     // One that was adopted meanwhile is asked for once.
     let known = Set(self.jobs.value.values.map(\.attemptID))
     let strangers = status.value.strangers.filter { $0.value.isLive && !known.contains($0.key) }
@@ -246,10 +246,10 @@ actor ServerAgent {
   /// Looks at some jobs in one command, or as few as a command line allows.
   /// - Returns: those of which nothing is there.
   @discardableResult
-  private func sweep(_ jobs: [Job], strangers: [AttemptID] = []) async throws(BackendError) -> Set<JobKey> {
+  private func sweep(_ jobs: [Job], strangers: [AttemptID] = []) async throws(BackendError) -> Set<JobID> {
     let facts = try ready()
     let asked = jobs.map(\.attemptID) + strangers
-    var missing: Set<JobKey> = []
+    var missing: Set<JobID> = []
     var start = 0
     repeat {
       let some = Array(asked[start..<min(start + Self.attemptsPerSweep, asked.count)])
@@ -268,14 +268,14 @@ actor ServerAgent {
   }
 
   /// Reports what a sweep says, and does what follows from it.
-  private func take(_ answer: SweepAnswer, _ jobs: [Job]) async -> Set<JobKey> {
-    var sightings: [JobKey: Sighting] = [:]
-    var missing: Set<JobKey> = []
+  private func take(_ answer: SweepAnswer, _ jobs: [Job]) async -> Set<JobID> {
+    var sightings: [JobID: Sighting] = [:]
+    var missing: Set<JobID> = []
     for job in jobs {
       guard let said = answer.attempts[job.attemptID] else { continue }
       let state = corrected(said, of: job.attemptID)
-      if let sighting = sighting(of: job, state, now: answer.now) { sightings[job.key] = sighting }
-      if isMissing(job, state) { missing.insert(job.key) }
+      if let sighting = sighting(of: job, state, now: answer.now) { sightings[job.id] = sighting }
+      if isMissing(job, state) { missing.insert(job.id) }
       follow(job, state)
     }
     noteDamage(answer)
@@ -313,7 +313,7 @@ actor ServerAgent {
       claimed[job.attemptID] = since
       if .now - since > configuration.claimPatience || job.state == .canceling { Task { await void(job) } }
     case .running, .suspended, .orphaned, .damaged:
-      if job.state == .canceling, canceled[job.key].map({ .now - $0 > configuration.grace * 2 }) ?? true {
+      if job.state == .canceling, canceled[job.id].map({ .now - $0 > configuration.grace * 2 }) ?? true {
         Task { try? await cancel(job) }
       }
     case .ended(let record, _):

@@ -17,7 +17,7 @@ struct ServerStatus: Sendable {
   /// From the beginning of that look to that of the next, as long as it will take: looks that cost much are seldom.
   var lookInterval = Duration.zero
   /// The jobs of which the last look found nothing.
-  var missing: Set<JobKey> = []
+  var missing: Set<JobID> = []
   /// The attempts whose records cannot be understood, and what is known of each.
   var damaged: [AttemptID: String] = [:]
   /// Why no job can start there though it answers: its job root belongs to another Weir.
