@@ -41,11 +41,11 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "SSH",
-      dependencies: ["CLibCrypto", "CLibSSH2", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CLibCrypto", "CLibSSH2", "Shell", "Support", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
       name: "Shell",
-      dependencies: ["CEpoll", "CProcess", "SSH", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CEpoll", "CProcess", "Support", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(name: "Archives", dependencies: ["CZlib", "Support"], swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
@@ -124,10 +124,16 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // What several tests need: child processes, logs, streams.
+    .target(
+      name: "TestSupport", dependencies: [.product(name: "Logging", package: "swift-log")], path: "Tests/TestSupport",
+      swiftSettings: strict),
+
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
-    .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
+    .testTarget(name: "ShellTests", dependencies: ["Shell", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "TokensTests",
       dependencies: ["Tokens", "JSON", "CLibCrypto", .product(name: "Logging", package: "swift-log")],

@@ -60,7 +60,7 @@ build_clients() {
       swiftc -swift-version 6 -parse-as-library -module-name "$module" -emit-module "$module.swift"
     done
   )
-  "${fuzzer[@]}" -module-name WeirFuzz -I "$work" "${sources[@]}" "$work/libLogging.a" -o "$work/clients.new"
+  "${fuzzer[@]}" -module-name WeirFuzz -package-name weir -I "$work" "${sources[@]}" "$work/libLogging.a" -o "$work/clients.new"
   mv "$work/clients.new" "$work/clients"
 }
 

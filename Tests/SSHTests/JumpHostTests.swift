@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Shell
+import TestSupport
 import Testing
 
 @testable import SSH

@@ -35,12 +35,12 @@ MAY_IMPORT = {
     "GPUConnector": {"ConnectorSupport", "JobModel", "Jobs", "ScriptTemplates", "Shell", "Support", "Logging", "Yams"},
     "SlurmConnector": {"ConnectorSupport", "JobModel", "Jobs", "ScriptTemplates", "Shell", "Support", "Logging"},
     "LegacyAPI": {"Callers", "HTTP", "JSON", "JobModel", "Jobs", "ScriptTemplates", "Support", "Templates"},
+    "TestSupport": {"Logging"},
     "weir": None,  # wires them all
 }
 
 # Imports of today that the design does not allow, each with the reason. This list only shrinks.
 NOT_YET = {
-    ("Shell", "SSH"): "SSH is to implement Shell's protocol for other machines, not the other way round",
     ("Access", "SSH"): "an account is to hold its key as a value; it is checked where it is used",
     ("GPUConnector", "SSH"): "a connector is to run commands by Shell's protocol alone",
     ("Jobs", "GRDB"): "only the store's implementation in SQLite is to know GRDB",

@@ -1,4 +1,5 @@
 import Glibc
+import Support
 
 extension Connection {
   /// A non-blocking socket that is connected with a port of another host, which is reached from this one. The inner

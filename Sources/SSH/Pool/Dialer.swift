@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Support
 
 /// Makes TCP connections, on a thread for each: looking up a name blocks, and nothing that blocks may hold up a queue.
 enum Dialer {

@@ -1,5 +1,5 @@
 import Glibc
-import SSH
+import Support
 
 /// A file of this machine that is read or written on a queue for such, since a disk may keep one waiting.
 actor LocalFile {

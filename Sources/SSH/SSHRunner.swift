@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import SSH
+import Shell
 
 /// Runs commands on one host over SSH, each account with its own key.
 ///
