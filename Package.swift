@@ -97,7 +97,7 @@ let package = Package(
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "JobModel", "Jobs", "SSH", "Shell", "ScriptTemplates", "Support",
+        "ConnectorSupport", "JobModel", "Jobs", "Shell", "ScriptTemplates", "Support",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -133,7 +133,7 @@ let package = Package(
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
     .testTarget(name: "ShellTests", dependencies: ["Shell", "TestSupport"], swiftSettings: strict),
-    .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell", "Support", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "TokensTests",
       dependencies: ["Tokens", "JSON", "CLibCrypto", .product(name: "Logging", package: "swift-log")],
@@ -152,7 +152,7 @@ let package = Package(
     .testTarget(
       name: "GPUConnectorTests",
       dependencies: [
-        "Archives", "CZlib", "GPUConnector", "JobModel", "Jobs", "ScriptTemplates", "Shell", "SSH",
+        "Archives", "CZlib", "GPUConnector", "JobModel", "Jobs", "ScriptTemplates", "Shell", "SSH", "Support",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

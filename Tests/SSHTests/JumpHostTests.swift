@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Shell
+import Support
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import SSH
+import Support
 import TestSupport
 import Testing
 

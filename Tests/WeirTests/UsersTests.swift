@@ -2,6 +2,7 @@ import Access
 import Foundation
 import Logging
 import SSH
+import Support
 import Testing
 
 @testable import weir

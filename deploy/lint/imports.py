@@ -42,7 +42,6 @@ MAY_IMPORT = {
 # Imports of today that the design does not allow, each with the reason. This list only shrinks.
 NOT_YET = {
     ("Access", "SSH"): "an account is to hold its key as a value; it is checked where it is used",
-    ("GPUConnector", "SSH"): "a connector is to run commands by Shell's protocol alone",
     ("Jobs", "GRDB"): "only the store's implementation in SQLite is to know GRDB",
     ("Tokens", "CLibCurl"): "key sets are to be fetched by a module of its own for requests to others",
     ("LegacyAPI", "Tokens"): "an API is to know callers, not tokens",

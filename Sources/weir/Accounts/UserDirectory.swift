@@ -3,6 +3,7 @@ import Dispatch
 import Foundation
 import Logging
 import SSH
+import Support
 import Synchronization
 
 /// Which account a user's jobs run as, and with which SSH key it is reached: what the users file says now.

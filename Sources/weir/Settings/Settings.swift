@@ -114,8 +114,9 @@ struct Settings: Sendable {
     // The form of the setting says already that a file cannot be read.
     if connector == .gpu, UnreadableFile.reason(serversFile) == nil {
       let path = serversFile
-      faults += GPUConnector.faults(inServersFile: path, passphrase: value("WEIR_SSH_PASSPHRASE"))
-        .map { .init(name: "WEIR_SERVERS_FILE", sentence: "\(path): \($0)") }
+      faults += GPUConnector.faults(
+        inServersFile: path, readKey: PrivateKey.reader(passphrase: value("WEIR_SSH_PASSPHRASE"))
+      ).map { .init(name: "WEIR_SERVERS_FILE", sentence: "\(path): \($0)") }
     }
     var directory = UserDirectory.Configuration()
     guard connector == .slurm else {
@@ -290,6 +291,9 @@ struct Settings: Sendable {
   }
 
   // MARK: Values
+
+  /// Reads private keys, with the passphrase for those that are encrypted.
+  var readKey: KeyReader { PrivateKey.reader(passphrase: text("WEIR_SSH_PASSPHRASE")) }
 
   /// The variables whose values are secrets.
   static var secretNames: [String] {
