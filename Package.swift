@@ -59,7 +59,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Access",
-      dependencies: ["SSH", "Support", .product(name: "Yams", package: "Yams")],
+      dependencies: [
+        "Support", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+      ],
       swiftSettings: strict),
     .target(
       name: "Templates",
@@ -139,6 +141,7 @@ let package = Package(
       dependencies: ["Tokens", "JSON", "CLibCrypto", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
+    .testTarget(name: "AccessTests", dependencies: ["Access", "SSH", "Support"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
     .testTarget(
@@ -159,7 +162,7 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(
       name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel"], swiftSettings: strict),
-    .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP"], swiftSettings: strict),
+    .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP", "SSH", "Support"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

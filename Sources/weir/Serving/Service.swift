@@ -1,3 +1,4 @@
+import Access
 import Callers
 import Dispatch
 import DummyConnector
