@@ -39,6 +39,7 @@ let package = Package(
       name: "HTTP",
       dependencies: ["CEpoll", "CZlib", "Support", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
+    .target(name: "HTTPClient", dependencies: ["CLibCurl"], swiftSettings: strict),
     .target(
       name: "SSH",
       dependencies: ["CLibCrypto", "CLibSSH2", "Shell", "Support", .product(name: "Logging", package: "swift-log")],
@@ -51,7 +52,7 @@ let package = Package(
     .target(name: "JSON", swiftSettings: strict),
     .target(
       name: "Tokens",
-      dependencies: ["CLibCrypto", "CLibCurl", "CLibJWT", "JSON", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CLibCrypto", "CLibJWT", "HTTPClient", "JSON", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
       name: "Callers",
@@ -134,11 +135,14 @@ let package = Package(
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
+    .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "ShellTests", dependencies: ["Shell", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell", "Support", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "TokensTests",
-      dependencies: ["Tokens", "JSON", "CLibCrypto", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "Tokens", "HTTPClient", "JSON", "CLibCrypto", "TestSupport", .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
     .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
     .testTarget(name: "AccessTests", dependencies: ["Access", "SSH", "Support"], swiftSettings: strict),
