@@ -114,7 +114,7 @@ let package = Package(
     .target(
       name: "LegacyAPI",
       dependencies: [
-        "Callers", "HTTP", "JSON", "JobModel", "Jobs", "ScriptTemplates", "Support", "Templates", "Tokens",
+        "Callers", "HTTP", "JSON", "JobModel", "Jobs", "ScriptTemplates", "Support", "Templates",
       ],
       swiftSettings: strict),
     .executableTarget(
