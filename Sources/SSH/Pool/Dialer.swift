@@ -73,6 +73,6 @@ enum Dialer {
   }
 
   private static func failure(_ code: Int32) -> Result<Int32, Failure> {
-    .failure(Failure(reason: String(cString: strerror(code)).lowercased()))
+    .failure(Failure(reason: SystemError.text(code)))
   }
 }

@@ -65,7 +65,7 @@ actor LocalFile {
   }
 
   private func failure() -> RunError {
-    let reason = String(cString: strerror(errno)).lowercased()
+    let reason = SystemError.text()
     return .file("The file \(path) on this machine could not be read or written: \(reason).")
   }
 }
