@@ -39,19 +39,20 @@ let package = Package(
       name: "HTTP",
       dependencies: ["CEpoll", "CZlib", "Support", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
+    .target(name: "HTTPClient", dependencies: ["CLibCurl"], swiftSettings: strict),
     .target(
       name: "SSH",
-      dependencies: ["CLibCrypto", "CLibSSH2", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CLibCrypto", "CLibSSH2", "Shell", "Support", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
       name: "Shell",
-      dependencies: ["CEpoll", "CProcess", "SSH", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CEpoll", "CProcess", "Support", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(name: "Archives", dependencies: ["CZlib", "Support"], swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
     .target(
       name: "Tokens",
-      dependencies: ["CLibCrypto", "CLibCurl", "CLibJWT", "JSON", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CLibCrypto", "CLibJWT", "HTTPClient", "JSON", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
       name: "Callers",
@@ -59,7 +60,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Access",
-      dependencies: ["SSH", "Support", .product(name: "Yams", package: "Yams")],
+      dependencies: [
+        "Support", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+      ],
       swiftSettings: strict),
     .target(
       name: "Templates",
@@ -97,7 +100,7 @@ let package = Package(
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "JobModel", "Jobs", "SSH", "Shell", "ScriptTemplates", "Support",
+        "ConnectorSupport", "JobModel", "Jobs", "Shell", "ScriptTemplates", "Support",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -111,7 +114,7 @@ let package = Package(
     .target(
       name: "LegacyAPI",
       dependencies: [
-        "Callers", "HTTP", "JSON", "JobModel", "Jobs", "ScriptTemplates", "Support", "Templates", "Tokens",
+        "Callers", "HTTP", "JSON", "JobModel", "Jobs", "ScriptTemplates", "Support", "Templates",
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -124,15 +127,25 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // What several tests need: child processes, logs, streams.
+    .target(
+      name: "TestSupport", dependencies: [.product(name: "Logging", package: "swift-log")], path: "Tests/TestSupport",
+      swiftSettings: strict),
+
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
-    .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
+    .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "ShellTests", dependencies: ["Shell", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell", "Support", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "TokensTests",
-      dependencies: ["Tokens", "JSON", "CLibCrypto", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "Tokens", "HTTPClient", "JSON", "CLibCrypto", "TestSupport", .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
     .testTarget(name: "CallersTests", dependencies: ["Callers", "CLibCrypto"], swiftSettings: strict),
+    .testTarget(name: "AccessTests", dependencies: ["Access", "SSH", "Support"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
     .testTarget(
@@ -146,14 +159,14 @@ let package = Package(
     .testTarget(
       name: "GPUConnectorTests",
       dependencies: [
-        "Archives", "CZlib", "GPUConnector", "JobModel", "Jobs", "ScriptTemplates", "Shell", "SSH",
+        "Archives", "CZlib", "GPUConnector", "JobModel", "Jobs", "ScriptTemplates", "Shell", "SSH", "Support",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     .testTarget(
       name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel"], swiftSettings: strict),
-    .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP"], swiftSettings: strict),
+    .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP", "SSH", "Support"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -44,7 +44,7 @@ outdated() { [ -n "$(find Tests/Fuzz/Claim.swift "${@:2}" -name '*.swift' -newer
 # All in one module with the targets: swift build cannot do this, for the sanitizer wants a main of its own.
 build_clients() {
   local sources
-  mapfile -t sources < <(files Tests/Fuzz/Clients Sources/{Archives,HTTP,JSON,Support,Tokens})
+  mapfile -t sources < <(files Tests/Fuzz/Clients Sources/{Archives,HTTP,HTTPClient,JSON,Support,Tokens})
   sources+=(Sources/SSH/HostKeys/{Digest,HostPatterns,KnownHosts,WireFormat}.swift)
   outdated "$work/clients" "${sources[@]}" || return 0
   say "building the program of: ${clients[*]}"
@@ -54,13 +54,13 @@ build_clients() {
     find "$repository/.build/checkouts/swift-log/Sources/Logging/" -name '*.swift' -print0 |
       xargs -0 swiftc -swift-version 6 -parse-as-library -O -suppress-warnings -package-name swift-log \
         -module-name Logging -emit-module -emit-library -static -o libLogging.a
-    # JSON and Support are imported, and in the same module here: empty ones of these names stand in.
-    for module in JSON Support; do
+    # These are imported, and in the same module here: empty ones of these names stand in.
+    for module in HTTPClient JSON Support; do
       echo "" >"$module.swift"
       swiftc -swift-version 6 -parse-as-library -module-name "$module" -emit-module "$module.swift"
     done
   )
-  "${fuzzer[@]}" -module-name WeirFuzz -I "$work" "${sources[@]}" "$work/libLogging.a" -o "$work/clients.new"
+  "${fuzzer[@]}" -module-name WeirFuzz -package-name weir -I "$work" "${sources[@]}" "$work/libLogging.a" -o "$work/clients.new"
   mv "$work/clients.new" "$work/clients"
 }
 

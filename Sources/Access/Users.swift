@@ -1,5 +1,4 @@
 import Foundation
-import SSH
 import Support
 import Yams
 
@@ -71,17 +70,27 @@ public struct Users: Sendable {
   /// Reads the contents of a file. A wrong entry disables its user alone.
   /// - Parameters:
   ///   - path: what the sentences about entries begin with.
-  ///   - passphrase: for keys that are encrypted.
+  ///   - readKey: makes keys of their texts.
   /// - Throws: ``Unreadable`` when the file cannot be read as a whole.
-  public init(_ contents: Data, path: String, passphrase: String) throws(Unreadable) {
+  public init(_ contents: Data, path: String, readKey: @escaping KeyReader) throws(Unreadable) {
     if let fault = YAMLBound.fault(in: contents) { throw Unreadable(sentence: "the file \(fault)") }
     let file: File
     do { file = try YAMLDecoder().decode(File.self, from: contents) } catch {
       throw Unreadable(sentence: Self.sentence(for: error))
     }
-    var reader = Reader(passphrase: passphrase)
+    var reader = Reader(readKey: readKey)
     for (index, line) in file.entries.enumerated() { reader.read(line, number: index + 1) }
     self.init(accounts: reader.accounts, keys: reader.keys, disabled: reader.disabled.map { "\(path): \($0)" })
+  }
+
+  /// Reads a file. A wrong entry disables its user alone.
+  /// - Throws: ``Unreadable`` when it cannot be read as a whole.
+  public init(path: String, readKey: @escaping KeyReader) throws(Unreadable) {
+    let contents: [UInt8]
+    do { contents = try BoundedFile.read(path, most: NamedFile.users) } catch {
+      throw Unreadable(sentence: "the file \(error)")
+    }
+    try self.init(Data(contents), path: path, readKey: readKey)
   }
 
   private init(accounts: [[UInt8]: String], keys: [String: PrivateKey], disabled: [String]) {
@@ -90,14 +99,14 @@ public struct Users: Sendable {
 
   /// Takes entry after entry.
   private struct Reader {
-    let passphrase: String
+    let readKey: KeyReader
     var accounts: [[UInt8]: String] = [:]
     var keys: [String: PrivateKey] = [:]
     var disabled: [String] = []
     /// The first entry of each address.
     private var seen: [[UInt8]: Int] = [:]
 
-    init(passphrase: String) { self.passphrase = passphrase }
+    init(readKey: @escaping KeyReader) { self.readKey = readKey }
 
     mutating func read(_ line: File.Line, number: Int) {
       let entry: File.Entry
@@ -119,8 +128,8 @@ public struct Users: Sendable {
       }
       seen[mail] = number
       do {
-        let key = try PrivateKey(text: entry.key, passphrase: passphrase)
-        if let other = keys[entry.account], other.fingerprint != key.fingerprint {
+        let key = try readKey(entry.key)
+        if let other = keys[entry.account], other != key {
           disabled.append("\(name): \(entry.account) stands in an earlier entry with another key")
           return
         }

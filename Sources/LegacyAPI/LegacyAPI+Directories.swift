@@ -2,7 +2,6 @@ import Callers
 import HTTP
 import JobModel
 import Jobs
-import Tokens
 
 /// `/request/pvcls`: what lies in a directory of the cluster.
 extension LegacyAPI {

@@ -1,4 +1,4 @@
-import SSH
+import Support
 
 /// A command as an argument list, and the shell text that runs just that, whatever the account's login files set.
 ///

@@ -1,27 +1,27 @@
 import Logging
-import SSH
+import Support
 
 /// The record of commands: one line on the log for each that was started, without what it was given on standard input
 /// and in its environment.
-struct CommandRecord {
+package struct CommandRecord {
   let logger: Logger
   let host: String
   let account: String
   let purpose: CommandPurpose
   private let start = ContinuousClock.now
 
-  init(logger: Logger, host: String, account: String, purpose: CommandPurpose) {
+  package init(logger: Logger, host: String, account: String, purpose: CommandPurpose) {
     self.logger = logger
     self.host = host
     self.account = account
     self.purpose = purpose
   }
 
-  func log(_ command: Command, _ result: CommandResult) {
+  package func log(_ command: Command, _ result: CommandResult) {
     log(command, exit: result.signal.map { "signal \($0)" } ?? "\(result.exitStatus)")
   }
 
-  func log(_ command: Command, exit: String) {
+  package func log(_ command: Command, exit: String) {
     logger.log(
       level: purpose == .action ? .info : .debug, "command",
       metadata: [

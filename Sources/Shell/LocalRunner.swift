@@ -2,7 +2,7 @@ import Dispatch
 import Foundation
 import Glibc
 import Logging
-import SSH
+import Support
 
 /// Runs commands on this machine, as the user that the program runs as.
 ///

@@ -1,13 +1,4 @@
-import SSH
-
-/// How many bytes of a command's output are kept; see `SSH.OutputLimits`.
-public typealias OutputLimits = SSH.OutputLimits
-
-/// What a streamed command has for its standard input; see `SSH.CommandInput`.
-public typealias CommandInput = SSH.CommandInput
-
-/// Words for shells; see `SSH.ShellQuoting`.
-public typealias ShellQuoting = SSH.ShellQuoting
+import Support
 
 /// A place where commands can be run under several accounts.
 public protocol Runner: Sendable {

@@ -35,7 +35,7 @@ public enum BoundedFile {
       repeat { count = Glibc.read(file, buffer.baseAddress, buffer.count) } while count < 0 && errno == EINTR
       initialized = max(0, count)
     }
-    guard count >= 0 else { throw Unreadable(description: "cannot be read: \(Accounts.text(ofError: errno))") }
+    guard count >= 0 else { throw Unreadable(description: "cannot be read: \(SystemError.text())") }
     return bytes
   }
 

@@ -8,7 +8,7 @@ public enum UnreadableFile {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       let number = errno
-      let words = Accounts.text(ofError: number)
+      let words = SystemError.text(number)
       return number == EACCES || number == EPERM ? "\(words) for \(Accounts.name(geteuid()))" : words
     }
     defer { close(descriptor) }
@@ -28,13 +28,5 @@ public enum Accounts {
     guard getpwuid_r(user, &entry, &buffer, buffer.count, &found) == 0, let found, let name = found.pointee.pw_name
     else { return String(user) }
     return String(cString: name)
-  }
-
-  /// An error number of the system in words that fit into a sentence: `permission denied`.
-  public static func text(ofError number: Int32) -> String {
-    var buffer = [CChar](repeating: 0, count: 256)
-    guard strerror_r(number, &buffer, buffer.count) == 0 else { return "error \(number)" }
-    let words = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return words.prefix(1).lowercased() + words.dropFirst()
   }
 }

@@ -3,13 +3,14 @@ import JobModel
 import Logging
 import SSH
 import Shell
+import Support
 import Testing
 
 @testable import GPUConnector
 @testable import Jobs
 
 /// A server that answers each command alike, and notes what it was asked.
-private final class FakeServer: Runner {
+final class FakeServer: Runner {
   let commands = Shared<[Command]>([])
   private let answer: String?
 

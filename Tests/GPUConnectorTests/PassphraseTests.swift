@@ -1,5 +1,7 @@
 import Foundation
 import SSH
+import Shell
+import Support
 import Testing
 
 @testable import GPUConnector
@@ -25,10 +27,11 @@ struct PassphraseTests {
     try keygen("-t", "ed25519", "-N", "the old one", "-C", "", "-f", key)
     try "servers:\n- {name: a, host: h, user: u, key_file: \(key)}\n".write(
       toFile: file, atomically: true, encoding: .utf8)
-    let pool = ConnectionPool(hostKeys: .knownHosts(path: "/dev/null"), logger: .quiet)
-    let source = try ServersSource(.servers(path: file, passphrase: "the old one", pool: pool), logger: .quiet)
+    let source = try ServersSource(
+      .servers(path: file, readKey: PrivateKey.reader(passphrase: "the old one"), connections: NoConnections()),
+      logger: .quiet)
     try keygen("-p", "-P", "the old one", "-N", "the new one", "-f", key)
-    source.reload(passphrase: "the new one")
+    source.reload(readKey: PrivateKey.reader(passphrase: "the new one"))
     let (changes, change) = AsyncStream.makeStream(of: [ServerSpec].self)
     let watch = Task { await source.watch { change.yield($0) } }
     for await servers in changes {
@@ -37,4 +40,10 @@ struct PassphraseTests {
     }
     watch.cancel()
   }
+}
+
+/// Servers that nobody reaches.
+private struct NoConnections: ServerConnections {
+  func runner(host: String, port: Int, key: PrivateKey?, via jump: Login?) -> any Runner { FakeServer(nil) }
+  func retryLogins() {}
 }

@@ -1,4 +1,6 @@
 import Foundation
+import SSH
+import Support
 import Testing
 
 @testable import GPUConnector
@@ -7,7 +9,7 @@ import Testing
 struct ServersFileSizeTests {
   private func faults(_ text: String) -> [String] {
     do throws(ServersFile.Invalid) {
-      _ = try ServersFile(text: text, passphrase: "")
+      _ = try ServersFile(text: text, readKey: PrivateKey.reader(passphrase: ""))
       return []
     } catch {
       return error.faults.map(\.description)

@@ -1,5 +1,6 @@
 import Foundation
 import SSH
+import Support
 import Testing
 
 @testable import GPUConnector
@@ -41,7 +42,7 @@ struct ServersFileTests {
   }
 
   private func read(_ text: String, passphrase: String = "") -> (servers: [ServerSpec], faults: [String]) {
-    do { return (try ServersFile(text: text, passphrase: passphrase).servers, []) } catch {
+    do { return (try ServersFile(text: text, readKey: PrivateKey.reader(passphrase: passphrase)).servers, []) } catch {
       return ([], error.faults.map(\.description))
     }
   }
@@ -63,7 +64,7 @@ struct ServersFileTests {
     let indented = try keys.text("plain").split(separator: "\n").dropFirst().dropLast().joined(separator: "\n      ")
     sample = sample.replacing("\n      ...\n", with: "\n      \(indented)\n")
     sample = sample.replacing(/\/etc\/weir\/[a-z]+_key/, with: keys.path("plain"))
-    let servers = try ServersFile(text: sample, passphrase: "").servers
+    let servers = try ServersFile(text: sample, readKey: PrivateKey.reader(passphrase: "")).servers
     #expect(servers.map(\.name) == ["alpha", "beta", "gamma"])
     let key = try PrivateKey(text: keys.text("plain"))
     var alpha = ServerSpec(name: "alpha")
@@ -250,12 +251,12 @@ struct ServersFileTests {
   func unreadable() throws {
     let missing = "the file cannot be read: no such file or directory"
     #expect(throws: ServersFile.Invalid(faults: [.init(line: nil, reason: missing)])) {
-      try ServersFile(path: "/nonexistent.yaml", passphrase: "")
+      try ServersFile(path: "/nonexistent.yaml", readKey: PrivateKey.reader(passphrase: ""))
     }
     let path = keys.path("binary-\(UUID())")
     try Data([0xff, 0xfe, 0xfd]).write(to: URL(fileURLWithPath: path))
     #expect(throws: ServersFile.Invalid(faults: [.init(line: nil, reason: "the file is not UTF-8")])) {
-      try ServersFile(path: path, passphrase: "")
+      try ServersFile(path: path, readKey: PrivateKey.reader(passphrase: ""))
     }
   }
 }

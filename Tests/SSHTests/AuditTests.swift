@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import SSH
 import Shell
+import TestSupport
 import Testing
 
 @Suite("The record of commands", .serialized)

@@ -1,5 +1,6 @@
 import Foundation
 import SSH
+import Shell
 import Testing
 
 @Suite("Running commands", .serialized)

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Shell
+import TestSupport
 import Testing
 
 @testable import SSH
@@ -39,7 +40,7 @@ struct HostKeyChangeTests {
   }
 
   private func fingerprint(_ file: String) async throws -> String {
-    let line = try await String(decoding: SSHTests.run("/usr/bin/ssh-keygen", "-l", "-f", file), as: UTF8.self)
+    let line = try await String(decoding: TestSupport.run("/usr/bin/ssh-keygen", "-l", "-f", file), as: UTF8.self)
     return String(line.split(separator: " ")[1])
   }
 

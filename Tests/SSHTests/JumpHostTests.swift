@@ -1,6 +1,8 @@
 import Foundation
 import Logging
 import Shell
+import Support
+import TestSupport
 import Testing
 
 @testable import SSH

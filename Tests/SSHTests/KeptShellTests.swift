@@ -1,6 +1,8 @@
 import Foundation
 import SSH
 import Shell
+import Support
+import TestSupport
 import Testing
 
 @Suite("Commands in a kept shell", .serialized)
@@ -244,7 +246,7 @@ struct KeptShellTests {
     #expect(server.sessions == 1)
   }
 
-  @Test("Words arrive unchanged whatever the login shell", arguments: ShellTests.shells)
+  @Test("Words arrive unchanged whatever the login shell", arguments: LoginShells.installed)
   func loginShells(shell: String) async throws {
     try await checkWords(TestServer.start(options: ["ForceCommand exec \(shell) -c \"$SSH_ORIGINAL_COMMAND\""]))
   }
@@ -282,7 +284,7 @@ struct KeptShellTests {
   private func checkWords(_ server: TestServer) async throws {
     let key = try TestKeys.key()
     let runner = SSHRunner(pool: try server.pool(), host: "127.0.0.1", port: server.port, keys: { _ in key })
-    let words = ShellTests.words
+    let words = HostileWords.all
     let expected: [UInt8] = words.flatMap { Array($0.utf8) + [0] }
     for command in [
       try Command(["printf", "%s\\0"] + words, environment: [("TZ", "UTC")]),

@@ -1,6 +1,7 @@
 import Foundation
 import SSH
 import Shell
+import TestSupport
 import Testing
 
 @Suite("Streams", .serialized)

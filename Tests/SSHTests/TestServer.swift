@@ -1,6 +1,8 @@
 import Foundation
 import Logging
 import SSH
+import Support
+import TestSupport
 import Testing
 
 /// A real sshd on a free port of the loopback interface, in a directory of its own, for the user who runs the tests.
@@ -143,10 +145,6 @@ final class TestServer: @unchecked Sendable {
     try #require(result == 0)
     return Int(UInt16(bigEndian: address.sin_port))
   }
-}
-
-extension Logger {
-  static var silent: Logger { Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }) }
 }
 
 /// Keys made by ssh-keygen, once for all tests.

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPClient
 import Testing
 
 @testable import Tokens
@@ -56,17 +57,5 @@ struct EncryptedKeySetTests {
     let unknown = try KeySetAddress("https://localhost:\(port)/keys", authorities: Authorities())
     let error = #expect(throws: KeyError.self) { try unknown.read() }
     #expect(error?.description.contains("certificate") == true)
-  }
-
-  @Test("the authorities are those that curl's command would take")
-  func environment() {
-    func named(_ environment: [String: String]) -> [String?] {
-      let authorities = Authorities.named { environment[$0] }
-      return [authorities.file, authorities.folder]
-    }
-    #expect(named([:]) == [nil, nil])
-    #expect(named(["SSL_CERT_FILE": "", "CURL_CA_BUNDLE": ""]) == [nil, nil])
-    #expect(named(["SSL_CERT_FILE": "/f", "SSL_CERT_DIR": "/d"]) == ["/f", "/d"])
-    #expect(named(["SSL_CERT_FILE": "/f", "CURL_CA_BUNDLE": "/b"]) == ["/b", nil])
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import TestSupport
 import Testing
 
 @testable import Tokens
@@ -13,7 +14,9 @@ private let quick = KeySetSource.Pace(
   tick: .milliseconds(20), refresh: .milliseconds(40), retry: .milliseconds(40), patience: .seconds(5))
 private let still = KeySetSource.Pace(tick: .seconds(600), refresh: .seconds(600), retry: .zero, patience: .seconds(5))
 
-private func started(_ server: KeySetServer, _ pace: KeySetSource.Pace) async throws -> (TokenVerifier, KeySetSource) {
+private func started(
+  _ server: ScriptedServer, _ pace: KeySetSource.Pace
+) async throws -> (TokenVerifier, KeySetSource) {
   let source = try KeySetSource(KeySetAddress(server.url), pace: pace, logger: logger)
   await source.start()
   return (try TokenVerifier(keys: [], keySet: source), source)
@@ -46,13 +49,13 @@ private let setB = keySet(SigningKey.otherP256.webKey("b"))
 struct KeySetSourceTests {
   @Test("takes a new key when a token names it, and forgets the tokens of a key that is gone")
   func rotation() async throws {
-    let server = KeySetServer(.set(setA))
+    let server = ScriptedServer(.answer(setA))
     defer { server.stop() }
     let (verifier, source) = try await started(server, still)
     #expect(await reason(tokenA, verifier) == nil)
     #expect(verifier.cached(tokenA, now: now) != nil)
     #expect(await reason(tokenB, verifier) == .unknownKey)
-    server.behave(.set(setB))
+    server.behave(.answer(setB))
     #expect(await reason(tokenB, verifier) == nil)
     #expect(verifier.cached(tokenA, now: now) == nil)
     #expect(await reason(tokenA, verifier) == .unknownKey)
@@ -62,7 +65,7 @@ struct KeySetSourceTests {
 
   @Test("is kept up to date in the background, asking for changes only")
   func background() async throws {
-    let server = KeySetServer(.set(setA, tag: "one"))
+    let server = ScriptedServer(.answer(setA, tag: "one"))
     defer { server.stop() }
     let (verifier, source) = try await started(server, quick)
     defer { source.stop() }
@@ -73,14 +76,14 @@ struct KeySetSourceTests {
     #expect(server.requests[0].contains("User-Agent: weir\r\n"))
     #expect(!server.requests[0].contains("If-None-Match"))
     #expect(server.requests[2].contains("If-None-Match: \"one\"\r\n"))
-    server.behave(.set(setB, tag: "two"))
+    server.behave(.answer(setB, tag: "two"))
     #expect(await eventually { source.edition == 2 })
     #expect(await reason(tokenB, verifier) == nil)
   }
 
   @Test("lives on with the last set while its source is down, saying so, and until it returns")
   func outage() async throws {
-    let server = KeySetServer(.set(setA))
+    let server = ScriptedServer(.answer(setA))
     let (verifier, source) = try await started(server, quick)
     defer { source.stop() }
     server.stop()
@@ -89,7 +92,7 @@ struct KeySetSourceTests {
     #expect(verifier.warnings.first?.contains("hidden") == false)
     #expect(await reason(tokenA, verifier) == nil)
     #expect(await reason(tokenB, verifier) == .unknownKey)
-    let again = KeySetServer(.set(setB), port: server.port)
+    let again = ScriptedServer(.answer(setB), port: server.port)
     defer { again.stop() }
     #expect(await eventually { source.edition == 2 })
     #expect(verifier.warnings == [])
@@ -98,54 +101,56 @@ struct KeySetSourceTests {
 
   @Test("starts while its source is down, and serves as soon as it is up")
   func lateSource() async throws {
-    let server = KeySetServer(KeySetServer.status("503 Service Unavailable"))
+    let server = ScriptedServer(ScriptedServer.status("503 Service Unavailable"))
     defer { server.stop() }
     let (verifier, source) = try await started(server, quick)
     defer { source.stop() }
     #expect(verifier.warnings.first?.contains("status 503") == true)
     #expect(verifier.warnings.first?.contains("are refused") == true)
     #expect(await reason(tokenA, verifier) == .unknownKey)
-    server.behave(.set(setA))
+    server.behave(.answer(setA))
     #expect(await eventually { await reason(tokenA, verifier) == nil })
     #expect(verifier.warnings == [])
   }
 
   @Test("gives a set up that could not be confirmed for too long, until it is confirmed again")
   func expiry() async throws {
-    let server = KeySetServer(.set(setA, tag: "one"))
+    let server = ScriptedServer(.answer(setA, tag: "one"))
     defer { server.stop() }
     var pace = quick
     pace.expiry = .milliseconds(1500)
     let (verifier, source) = try await started(server, pace)
     defer { source.stop() }
     #expect(await reason(tokenA, verifier) == nil)
-    server.behave(KeySetServer.status("500 Internal Server Error"))
+    server.behave(ScriptedServer.status("500 Internal Server Error"))
     #expect(await eventually { await reason(tokenA, verifier) == .unknownKey })
     #expect(verifier.cached(tokenA, now: now) == nil)
     #expect(verifier.warnings.first?.contains("too old") == true)
-    server.behave(.set(setA, tag: "one"))
+    server.behave(.answer(setA, tag: "one"))
     #expect(await eventually { await reason(tokenA, verifier) == nil })
     #expect(verifier.warnings == [])
   }
 
-  static let bad: [(KeySetServer.Behaviour, String)] = [
-    (KeySetServer.status("404 Not Found"), "status 404"), (KeySetServer.status("204 No Content"), "status 204"),
-    (KeySetServer.status("304 Not Modified"), "status 304"), (.set("<html>maintenance</html>"), "not a JSON object"),
-    (.set(""), "not a JSON object"), (.set(#"{"keys":[]}"#), "no key"), (.set(setB + " x"), "not a JSON object"),
-    (.set(keySet(#"{"kty":"oct","kid":"b","k":"\#(KeySetTests.octets)"}"#)), "a secret (kty: oct)"),
+  static let bad: [(ScriptedServer.Behaviour, String)] = [
+    (ScriptedServer.status("404 Not Found"), "status 404"), (ScriptedServer.status("204 No Content"), "status 204"),
+    (ScriptedServer.status("304 Not Modified"), "status 304"),
+    (.answer("<html>maintenance</html>"), "not a JSON object"),
+    (.answer(""), "not a JSON object"), (.answer(#"{"keys":[]}"#), "no key"),
+    (.answer(setB + " x"), "not a JSON object"),
+    (.answer(keySet(#"{"kty":"oct","kid":"b","k":"\#(KeySetTests.octets)"}"#)), "a secret (kty: oct)"),
     (.raw("SSH-2.0-OpenSSH_9.2\r\n"), "("), (.raw(""), "("),
     (.raw("HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + setB), "("),
     (.raw("HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n"), "too long"),
     (.flood(head: "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"), "too long"),
     (.flood(head: "HTTP/1.1 200 OK\r\n"), "too long"),
-    (KeySetServer.status("302 Found", "Location: file:///etc/passwd\r\n"), "another scheme"),
-    (KeySetServer.status("302 Found", "Location: ftp://127.0.0.1/keys\r\n"), "another scheme"),
-    (KeySetServer.status("302 Found", "Location: /keys\r\n"), "redirect"),
+    (ScriptedServer.status("302 Found", "Location: file:///etc/passwd\r\n"), "another scheme"),
+    (ScriptedServer.status("302 Found", "Location: ftp://127.0.0.1/keys\r\n"), "another scheme"),
+    (ScriptedServer.status("302 Found", "Location: /keys\r\n"), "redirect"),
   ]
 
   @Test("never takes a bad answer for a set", arguments: bad.indices)
   func badAnswers(index: Int) async throws {
-    let server = KeySetServer(.set(setA))
+    let server = ScriptedServer(.answer(setA))
     defer { server.stop() }
     let (verifier, source) = try await started(server, still)
     server.behave(Self.bad[index].0)
@@ -157,8 +162,8 @@ struct KeySetSourceTests {
 
   @Test("follows a redirection")
   func redirection() async throws {
-    let target = KeySetServer(.set(setA))
-    let server = KeySetServer(KeySetServer.status("302 Found", "Location: \(target.url)\r\n"))
+    let target = ScriptedServer(.answer(setA))
+    let server = ScriptedServer(ScriptedServer.status("302 Found", "Location: \(target.url)\r\n"))
     defer {
       target.stop()
       server.stop()
@@ -169,7 +174,7 @@ struct KeySetSourceTests {
 
   @Test("is not waited for longer than its time, nor by those who come later")
   func hanging() async throws {
-    let server = KeySetServer(.hang)
+    let server = ScriptedServer(.hang)
     defer { server.stop() }
     var pace = still
     pace.patience = .milliseconds(300)
@@ -183,7 +188,7 @@ struct KeySetSourceTests {
 
   @Test("is asked once for any number of unknown names at once, and not again at once")
   func hammering() async throws {
-    let server = KeySetServer(.set(setA))
+    let server = ScriptedServer(.answer(setA))
     defer { server.stop() }
     var pace = still
     pace.retry = .milliseconds(500)
@@ -201,7 +206,7 @@ struct KeySetSourceTests {
 
   @Test("says of a known name whether the algorithm or the signature is wrong, without asking again")
   func knownName() async throws {
-    let server = KeySetServer(.set(keySet(SigningKey.p256.webKey("a"), SigningKey.rsa.webKey("r"))))
+    let server = ScriptedServer(.answer(keySet(SigningKey.p256.webKey("a"), SigningKey.rsa.webKey("r"))))
     defer { server.stop() }
     let (verifier, _) = try await started(server, still)
     #expect(await reason(SigningKey.otherP256.token(good, .ES256, kid: "a"), verifier) == .badSignature)
@@ -217,8 +222,8 @@ struct KeySetSourceTests {
 
   @Test("a token's own keys and addresses are never used")
   func foreignKeys() async throws {
-    let attacker = KeySetServer(.set(keySet(SigningKey.otherP256.webKey("a"))))
-    let server = KeySetServer(.set(setA))
+    let attacker = ScriptedServer(.answer(keySet(SigningKey.otherP256.webKey("a"))))
+    let server = ScriptedServer(.answer(setA))
     defer {
       attacker.stop()
       server.stop()

@@ -2,6 +2,7 @@ import Access
 import Foundation
 import Logging
 import SSH
+import Support
 import Testing
 
 @testable import weir
@@ -25,6 +26,8 @@ private enum Keys {
   }
 }
 
+private let readKey = PrivateKey.reader(passphrase: "")
+
 private func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
 
 /// One entry of a users file.
@@ -47,15 +50,12 @@ struct UsersTests {
 
   private func read(_ text: String) throws -> (users: Users, faults: [String]) {
     let path = try files.write("users.yaml", text)
-    var faults: [SettingsFault] = []
-    let users = Users.read(path, passphrase: "", &faults)
-    func fault(_ text: String, _ prefix: String) -> String {
-      text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : "?"
+    do {
+      let users = try Users(path: path, readKey: readKey)
+      return (users, users.disabled.map { $0.hasPrefix("\(path): ") ? String($0.dropFirst(path.count + 2)) : "?" })
+    } catch {
+      return (.none, [error.sentence])
     }
-    return (
-      users,
-      faults.map { fault($0.description, "WEIR_USERS_FILE: \(path): ") } + users.disabled.map { fault($0, "\(path): ") }
-    )
   }
 
   @Test("The sample beside the connector is a users file, once its key is a key")
@@ -113,12 +113,10 @@ struct UsersTests {
 
   @Test("A file that is not there is told of")
   func missingFile() {
-    var faults: [SettingsFault] = []
-    _ = Users.read("/nonexistent.yaml", passphrase: "", &faults)
-    #expect(
-      faults.map(\.description) == [
-        "WEIR_USERS_FILE: /nonexistent.yaml: the file cannot be read: no such file or directory"
-      ])
+    let error = #expect(throws: Users.Unreadable.self) {
+      try Users(path: "/nonexistent.yaml", readKey: readKey)
+    }
+    #expect(error?.sentence == "the file cannot be read: no such file or directory")
   }
 
   @Test(
@@ -217,11 +215,10 @@ struct UsersTests {
   @Test("Users that cannot be served are told of while the service runs, and no more when the file is right")
   func warnings() throws {
     let path = try files.write("u.yaml", "users_id_mapping:\n" + entry(account: "root", key: good))
-    var faults: [SettingsFault] = []
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let directory = UserDirectory(
-      .init(path: path), users: Users.read(path, passphrase: "", &faults), logger: quiet)
-    #expect(faults.isEmpty && directory.warning?.contains("entry 1 (kirbystar): mapped_user") == true)
+      .init(path: path, readKey: readKey), users: try Users(path: path, readKey: readKey), logger: quiet)
+    #expect(directory.warning?.contains("entry 1 (kirbystar): mapped_user") == true)
     _ = try files.write("u.yaml", "users_id_mapping: {\n")
     #expect(!directory.refresh() && directory.warning?.contains("still counts") == true)
     _ = try files.write("u.yaml", "users_id_mapping:\n" + entry(key: good))
@@ -303,13 +300,11 @@ struct UserDirectoryTests {
   }
 
   private func directory(_ mapping: UserDirectory.Mapping = .file) throws -> UserDirectory {
-    var configuration = UserDirectory.Configuration()
+    var configuration = UserDirectory.Configuration(path: path, readKey: readKey)
     configuration.mapping = mapping
-    configuration.path = path
     configuration.observer = "observer"
     configuration.observerKey = try PrivateKey(text: try Keys.ecdsa.get())
-    var faults: [SettingsFault] = []
-    let users = Users.read(path, passphrase: "", &faults)
+    let users = try Users(path: path, readKey: readKey)
     return UserDirectory(configuration, users: users, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 

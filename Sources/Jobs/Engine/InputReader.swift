@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// Reads the archive of a job piece by piece. An actor on a queue of its own, since it waits for the disk.
 public actor InputReader {
@@ -6,7 +7,7 @@ public actor InputReader {
   private static let piece = 256 << 10
 
   private let fd: Int32
-  private let queue = DispatchSerialExecutor(label: "weir.input")
+  private let queue = QueueExecutor(label: "weir.input", mayBlock: true)
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 

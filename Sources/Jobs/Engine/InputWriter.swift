@@ -1,6 +1,7 @@
 import Archives
 import Foundation
 import JobModel
+import Support
 
 /// An archive while it comes in: written to a file under a temporary name, checked and hashed on the way, in constant
 /// memory. An actor on a queue of its own, since it waits for the disk.
@@ -9,7 +10,7 @@ actor InputWriter {
   private let limit: Int
   private let limits: ArchiveLimits
   private let excess: JobError
-  private let queue = DispatchSerialExecutor(label: "weir.input")
+  private let queue = QueueExecutor(label: "weir.input", mayBlock: true)
   private let digest = RunningDigest()
   private var checker: ArchiveChecker?
   private var fd: Int32 = -1

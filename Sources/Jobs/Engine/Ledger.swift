@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import JobModel
 import Logging
+import Support
 
 /// The one place where a job's state changes: first on disk, then in the table that readers see.
 ///
@@ -14,7 +15,7 @@ actor Ledger {
   nonisolated let serviceTime: ServiceTime
   let clock: JobClock
   let logger: Logger
-  private let queue = DispatchSerialExecutor(label: "weir.ledger")
+  private let queue = QueueExecutor(label: "weir.ledger", mayBlock: true)
   /// What is not on disk yet.
   private var unsaved: [JobID: JobStore.Change] = [:]
   /// Set when the database turned out to be damaged: nothing more is written to it.
@@ -374,18 +375,4 @@ extension Job {
     other.elapsed = elapsed
     return self != other
   }
-}
-
-/// A serial executor on a dispatch queue, for an actor whose work may block.
-final class DispatchSerialExecutor: SerialExecutor {
-  private let queue: DispatchQueue
-
-  init(label: String) { queue = DispatchQueue(label: label) }
-
-  func enqueue(_ job: consuming ExecutorJob) {
-    let job = UnownedJob(job)
-    queue.async { [self] in job.runSynchronously(on: asUnownedSerialExecutor()) }
-  }
-
-  func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
 }

@@ -1,3 +1,6 @@
+import Shell
+import Support
+
 /// What an account's login files print before the command begins: the last of it, until the mark.
 private struct LoginOutput {
   private(set) var hasMark = false

@@ -1,3 +1,5 @@
+import Shell
+
 extension Connection {
   /// Runs a script to its end, in a kept shell where that is wanted and there is one.
   func run(

@@ -1,5 +1,6 @@
 import CLibSSH2
 import Logging
+import Support
 
 extension Connection {
   /// Connects, checks the host's key and logs in.

@@ -1,3 +1,6 @@
+import Shell
+import Support
+
 /// How a kept shell's answer ends a command.
 private struct ShellAnswer {
   let status: Int32?

@@ -1,3 +1,6 @@
+import Shell
+import Support
+
 extension Connection {
   /// Runs a command to its end and hands its standard output on. The inner failure is that of a closure.
   func stream(

@@ -1,4 +1,5 @@
 import Glibc
+import Support
 
 extension Connection {
   /// A non-blocking socket that is connected with a port of another host, which is reached from this one. The inner
@@ -16,7 +17,7 @@ extension Connection {
     var ends: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     guard socketpair(AF_UNIX, type, 0, &ends) == 0 else {
-      let reason = String(cString: strerror(errno)).lowercased()
+      let reason = SystemError.text()
       discard(channel)
       return .failure(Dialer.Failure(reason: reason))
     }

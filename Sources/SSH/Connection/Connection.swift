@@ -1,4 +1,5 @@
 import CLibSSH2
+import Support
 
 /// One SSH connection: a libssh2 session on its own queue, shared by several channels.
 ///

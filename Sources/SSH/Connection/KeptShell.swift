@@ -1,3 +1,5 @@
+import Shell
+
 /// A `/bin/sh` that stays for many commands, one after another. A command then costs the server a fork; with a channel
 /// of its own it costs the channel, two round trips, the login shell and that shell's start files.
 ///

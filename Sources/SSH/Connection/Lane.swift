@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// What the pool knows of one destination and one key.
 ///

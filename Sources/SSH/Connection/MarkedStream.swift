@@ -1,4 +1,5 @@
 import Glibc
+import Shell
 
 /// One stream of a kept shell: a command's output up to its mark, and the rest of the mark's line.
 struct MarkedStream {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Logging
+import Support
 import Synchronization
 
 extension HostKeyPolicy {
@@ -106,6 +107,6 @@ extension HostKeyPolicy {
 private struct FileError: Error, CustomStringConvertible {
   let reason: String
   init(reason: String) { self.reason = reason }
-  init(errno: Int32) { reason = String(cString: strerror(errno)).lowercased() }
+  init(errno: Int32) { reason = SystemError.text(errno) }
   var description: String { reason }
 }

@@ -1,4 +1,5 @@
 import Logging
+import Support
 
 extension ConnectionPool {
   /// Does something with a file, and says so on the log: one line of level info with the metadata `host`, `user`,

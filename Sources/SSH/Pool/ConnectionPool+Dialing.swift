@@ -1,3 +1,5 @@
+import Support
+
 extension ConnectionPool {
   /// A connected, non-blocking socket to a host's sshd.
   func dial(_ destination: Destination) async throws(SSHError) -> Int32 {

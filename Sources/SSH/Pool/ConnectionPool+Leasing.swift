@@ -1,6 +1,7 @@
 import CLibSSH2
 import Foundation
 import Logging
+import Support
 
 extension ConnectionPool {
   /// Lets `body` use one channel of a connection, and tries again where that is certain to do no harm.

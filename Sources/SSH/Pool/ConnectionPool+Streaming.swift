@@ -1,3 +1,6 @@
+import Shell
+import Support
+
 extension ConnectionPool {
   /// Runs a command to its end on a channel of its own, and hands its standard output on as it comes.
   ///

@@ -1,4 +1,6 @@
 import Logging
+import Shell
+import Support
 import Synchronization
 
 /// Runs commands and moves files over SSH connections that it keeps warm.

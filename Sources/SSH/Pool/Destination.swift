@@ -1,3 +1,5 @@
+import Support
+
 /// Where a command runs, and as whom: the `user@host:port` of ssh.
 public struct Destination: Hashable, Sendable, CustomStringConvertible {
   /// A name or an address; IPv6 addresses without brackets.

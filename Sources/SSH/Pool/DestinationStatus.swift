@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// How a ``ConnectionPool`` fares with one destination.
 public struct DestinationStatus: Sendable {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Support
 
 /// Makes TCP connections, on a thread for each: looking up a name blocks, and nothing that blocks may hold up a queue.
 enum Dialer {
@@ -72,6 +73,6 @@ enum Dialer {
   }
 
   private static func failure(_ code: Int32) -> Result<Int32, Failure> {
-    .failure(Failure(reason: String(cString: strerror(code)).lowercased()))
+    .failure(Failure(reason: SystemError.text(code)))
   }
 }

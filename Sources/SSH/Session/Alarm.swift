@@ -1,4 +1,5 @@
 import Dispatch
+import Support
 
 /// One alarm for all who wait on a queue: it rings for the earliest of them, everybody looks at the clock, and who
 /// still waits asks for it again. Confined to its queue.

@@ -1,3 +1,5 @@
+import Shell
+
 /// Why a command or a transfer did not come to its end.
 ///
 /// Every description is one sentence for an administrator: what happened, where, and what to do about it.

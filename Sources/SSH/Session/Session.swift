@@ -1,4 +1,5 @@
 import CLibSSH2
+import Support
 
 /// A libssh2 session. Every call tries once and returns nil where it would have to wait for the network;
 /// it is then repeated, unchanged, when bytes have moved.

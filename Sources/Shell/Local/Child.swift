@@ -1,5 +1,6 @@
 import CProcess
 import Glibc
+import Support
 
 /// A process that was started, and our ends of its pipes.
 ///
@@ -16,7 +17,7 @@ struct Child {
 
   struct Failure: Error {
     let code: Int32
-    var reason: String { String(cString: strerror(code)).lowercased() }
+    var reason: String { SystemError.text(code) }
   }
 
   /// Starts `/bin/sh -c script`.

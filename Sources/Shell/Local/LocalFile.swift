@@ -1,5 +1,5 @@
 import Glibc
-import SSH
+import Support
 
 /// A file of this machine that is read or written on a queue for such, since a disk may keep one waiting.
 actor LocalFile {
@@ -65,7 +65,7 @@ actor LocalFile {
   }
 
   private func failure() -> RunError {
-    let reason = String(cString: strerror(errno)).lowercased()
+    let reason = SystemError.text()
     return .file("The file \(path) on this machine could not be read or written: \(reason).")
   }
 }

@@ -1,7 +1,7 @@
 import CProcess
 import Dispatch
 import Glibc
-import SSH
+import Support
 
 /// A command on this machine, from its start until it was waited for. All of them live on one queue.
 actor LocalProcess {

@@ -1,7 +1,7 @@
 import CEpoll
 import Dispatch
 import Glibc
-import SSH
+import Support
 
 /// Says when descriptors may have become ready: one epoll set, watched by one Dispatch source on a serial queue, on
 /// which all who are told live. It tells of changes only (EPOLLET), so who is not listening costs nothing.

@@ -1,13 +1,14 @@
 import Dispatch
 import Foundation
 import Logging
+import Support
 import Synchronization
 import Tokens
 
 /// The files with the keys of bearer tokens: read again when they change, so that a key can be changed while Weir runs.
 final class KeyFiles: Sendable {
   private struct State {
-    var stamps: [FileStamp?]
+    var stamps: [FileStamp]
     var warning: String?
   }
 
@@ -22,7 +23,7 @@ final class KeyFiles: Sendable {
     self.paths = paths
     self.verifier = verifier
     self.logger = logger
-    state = Mutex(State(stamps: paths.map { FileStamp($0) }))
+    state = Mutex(State(stamps: paths.map { FileStamp(path: $0) }))
   }
 
   /// What is wrong with the files as they are now, while the keys before still count.
@@ -39,7 +40,7 @@ final class KeyFiles: Sendable {
   /// Reads the files if one has changed; a broken one changes nothing but the warning.
   /// - Parameter always: whether they are read in any case.
   func refresh(always: Bool = false) {
-    let stamps = paths.map { FileStamp($0) }
+    let stamps = paths.map { FileStamp(path: $0) }
     guard always || stamps != state.withLock({ $0.stamps }) else { return }
     var fault: String?
     do { try verifier.replaceKeys(by: try paths.map { try TokenSettings.key(in: $0) }) } catch { fault = "\(error)" }
@@ -49,18 +50,6 @@ final class KeyFiles: Sendable {
       logger.warning("\(warning)")
     } else {
       logger.notice("the keys of tokens were read again", metadata: ["files": "\(paths.joined(separator: ", "))"])
-    }
-  }
-}
-
-/// Calls `body` every other second until it returns false: on a queue, not on a thread of the tasks, since what it reads may
-/// lie on a server that does not answer.
-func everyOtherSecond(on queue: DispatchQueue, _ body: @escaping @Sendable () -> Bool) {
-  Task {
-    var goesOn = true
-    while goesOn {
-      try await Task.sleep(for: .seconds(2))
-      goesOn = await withCheckedContinuation { done in queue.async { done.resume(returning: body()) } }
     }
   }
 }

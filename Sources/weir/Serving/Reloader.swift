@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Logging
+import Support
 import Synchronization
 
 /// Reads the settings again with all files that they name: on SIGHUP, and when a file with a secret changes. Settings that
@@ -8,7 +9,7 @@ import Synchronization
 final class Reloader: Sendable {
   private struct State {
     var settings: Settings
-    var stamps: [FileStamp?]
+    var stamps: [FileStamp]
     var warnings: [String]
     var fault: String?
   }
@@ -75,8 +76,8 @@ final class Reloader: Sendable {
   }
 
   /// Of the files that hold a setting's value. The others are watched by those who read them.
-  private static func stamps(of settings: Settings) -> [FileStamp?] {
+  private static func stamps(of settings: Settings) -> [FileStamp] {
     let names = Set(Setting.all.compactMap(\.fileName))
-    return settings.files.filter { names.contains($0.name) }.map { FileStamp($0.path) }
+    return settings.files.filter { names.contains($0.name) }.map { FileStamp(path: $0.path) }
   }
 }

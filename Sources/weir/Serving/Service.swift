@@ -1,3 +1,4 @@
+import Access
 import Callers
 import Dispatch
 import DummyConnector
@@ -89,7 +90,7 @@ struct Service {
       authenticator.replaceServiceKeys(by: settings.list("JARVICE_SCHED_SERVER_KEY"))
       users.replace(settings.userDirectory, users: settings.users)
       keyFiles?.refresh(always: true)
-      (connector as? GPUConnector)?.reload(passphrase: settings.text("WEIR_SSH_PASSPHRASE"))
+      (connector as? GPUConnector)?.reload(readKey: settings.readKey)
       pool?.retryLogins()
     }
     self.reloader = reloader
@@ -221,7 +222,7 @@ struct Service {
     case .gpu:
       let pool = pool(settings, file: settings.text("WEIR_SERVERS_FILE"), logger)
       let place = GPUConnector.Place.servers(
-        path: settings.text("WEIR_SERVERS_FILE"), passphrase: settings.text("WEIR_SSH_PASSPHRASE"), pool: pool)
+        path: settings.text("WEIR_SERVERS_FILE"), readKey: settings.readKey, connections: SSHServers(pool: pool))
       return (try gpu(settings, place, logger), pool)
     case .local:
       let place = GPUConnector.Place.thisMachine(

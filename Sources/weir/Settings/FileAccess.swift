@@ -1,5 +1,5 @@
 import Foundation
-import SSH
+import Shell
 import Support
 
 /// Who else may read or change a file that Weir trusts: one rule for every file with secrets or keys.

@@ -110,14 +110,15 @@ struct Settings: Sendable {
     require(
       connector != .local || geteuid() != 0, "JARVICE_BAREMETAL_CONNECTOR",
       "jobs on this machine run as the account that Weir runs as, and never as root: start it as another one")
+    let readKey = PrivateKey.reader(passphrase: value("WEIR_SSH_PASSPHRASE"))
     let serversFile = value("WEIR_SERVERS_FILE")
     // The form of the setting says already that a file cannot be read.
     if connector == .gpu, UnreadableFile.reason(serversFile) == nil {
       let path = serversFile
-      faults += GPUConnector.faults(inServersFile: path, passphrase: value("WEIR_SSH_PASSPHRASE"))
+      faults += GPUConnector.faults(inServersFile: path, readKey: readKey)
         .map { .init(name: "WEIR_SERVERS_FILE", sentence: "\(path): \($0)") }
     }
-    var directory = UserDirectory.Configuration()
+    var directory = UserDirectory.Configuration(readKey: readKey)
     guard connector == .slurm else {
       (users, userDirectory) = (.none, directory)
       if !faults.isEmpty { throw SettingsError(faults: faults) }
@@ -132,12 +133,9 @@ struct Settings: Sendable {
     require(tokens != nil, "WEIR_JWT_KEY_FILE", "required by the connector slurm: the token names a job's user")
     directory.mapping = .init(rawValue: value("WEIR_USER_MAPPING")) ?? .file
     directory.path = value("WEIR_USERS_FILE")
-    directory.passphrase = value("WEIR_SSH_PASSPHRASE")
     directory.observer = value("JARVICE_SLURM_SSH_USER")
     directory.observerKey = Self.key(
-      value("JARVICE_SLURM_SSH_PKEY"), passphrase: directory.passphrase,
-      source: values["JARVICE_SLURM_SSH_PKEY"]?.source,
-      &faults)
+      value("JARVICE_SLURM_SSH_PKEY"), directory.readKey, source: values["JARVICE_SLURM_SSH_PKEY"]?.source, &faults)
     userDirectory = directory
     let mayBeMissing = directory.mapping == .claim && values["WEIR_USERS_FILE"]?.source == nil
     users =
@@ -152,7 +150,10 @@ struct Settings: Sendable {
         .init(name: "WEIR_USERS_FILE", sentence: "\(directory.path): the file cannot be read: \(reason)"))
       return .none
     }
-    return Users.read(directory.path, passphrase: directory.passphrase, &faults)
+    do { return try Users(path: directory.path, readKey: directory.readKey) } catch {
+      faults.append(.init(name: "WEIR_USERS_FILE", sentence: "\(directory.path): \(error.sentence)"))
+      return .none
+    }
   }
 
   /// `claim:value` in two parts.
@@ -280,16 +281,19 @@ struct Settings: Sendable {
   }
 
   private static func key(
-    _ text: String, passphrase: String, source: String?, _ faults: inout [SettingsFault]
+    _ text: String, _ readKey: KeyReader, source: String?, _ faults: inout [SettingsFault]
   ) -> PrivateKey? {
     guard !text.isEmpty else { return nil }
-    do { return try PrivateKey(text: text, passphrase: passphrase) } catch {
+    do { return try readKey(text) } catch {
       faults.append(.init(name: source ?? "JARVICE_SLURM_SSH_PKEY", sentence: "\(error)"))
       return nil
     }
   }
 
   // MARK: Values
+
+  /// Reads private keys, with the passphrase for those that are encrypted.
+  var readKey: KeyReader { PrivateKey.reader(passphrase: text("WEIR_SSH_PASSPHRASE")) }
 
   /// The variables whose values are secrets.
   static var secretNames: [String] {

@@ -1,5 +1,7 @@
 import Foundation
 import Jobs
+import SSH
+import Support
 
 private let healthy = "01J00000000000000000000001"
 private let hostile = "01J00000000000000000000002"
@@ -58,7 +60,7 @@ func smiProperty(_ input: [UInt8]) {
 /// The servers file that an administrator wrote: servers, or faults that name their lines.
 func serversProperty(_ input: [UInt8]) {
   do throws(ServersFile.Invalid) {
-    let file = try ServersFile(text: text(input), passphrase: "")
+    let file = try ServersFile(text: text(input), readKey: PrivateKey.reader(passphrase: ""))
     claim(!file.servers.isEmpty, "no server and no fault")
     claim(Set(file.servers.map(\.name)).count == file.servers.count, "two servers of one name")
   } catch {

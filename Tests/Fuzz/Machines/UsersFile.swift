@@ -1,4 +1,6 @@
 import Foundation
+import SSH
+import Support
 
 /// The users file that an administrator wrote. What is wrong with one user disables that user alone, and names the entry.
 func usersProperty(_ input: [UInt8]) {
@@ -9,7 +11,7 @@ func usersProperty(_ input: [UInt8]) {
 /// The input is the file: it is read, or refused with a reason.
 private func anyFile(_ input: [UInt8]) {
   do throws(Users.Unreadable) {
-    let users = try Users(Data(input), path: "users.yaml", passphrase: "")
+    let users = try Users(Data(input), path: "users.yaml", readKey: PrivateKey.reader(passphrase: ""))
     for sentence in users.disabled { claim(namesItsEntry(sentence), "a refusal that names no entry: \(sentence)") }
   } catch {
     claim(!error.sentence.isEmpty, "refused without a reason")
@@ -29,7 +31,7 @@ private func oneEntry(_ input: [UInt8]) {
       - {mail: last@example.com, mapped_user: mario, ssh_private_key_b64: x}
     """
   do throws(Users.Unreadable) {
-    let users = try Users(Data(text.utf8), path: "users.yaml", passphrase: "")
+    let users = try Users(Data(text.utf8), path: "users.yaml", readKey: PrivateKey.reader(passphrase: ""))
     for (mail, account) in [("first@example.com", "kirby"), ("last@example.com", "mario")] {
       let isTaken = values.first == "\"\(mail)\""
       claim(isTaken || users.account(of: mail) == account, "\(mail) has another's fault")

@@ -2,8 +2,8 @@ import Foundation
 import JobModel
 import Jobs
 import Logging
-import SSH
 import Shell
+import Support
 
 /// Jobs on a handful of servers with GPUs, reached by SSH with nothing installed on them, or on this machine.
 ///
@@ -38,7 +38,7 @@ public final class GPUConnector: Connector {
   /// Where the jobs run.
   public enum Place: Sendable {
     /// On the servers of a file, which is read again when it changes.
-    case servers(path: String, passphrase: String, pool: ConnectionPool)
+    case servers(path: String, readKey: KeyReader, connections: any ServerConnections)
     /// On this machine, as the account that Weir runs as.
     /// - Parameters:
     ///   - root: the directory of the jobs' directories.
@@ -61,13 +61,13 @@ public final class GPUConnector: Connector {
     if case .thisMachine = place { name = "local" } else { name = "gpu" }
   }
 
-  /// Reads the servers file again soon, its keys with this passphrase.
-  public func reload(passphrase: String) { source.reload(passphrase: passphrase) }
+  /// Reads the servers file again soon, and its keys by this reader.
+  public func reload(readKey: @escaping KeyReader) { source.reload(readKey: readKey) }
 
   /// What is wrong in a servers file, one sentence each with its line.
-  public static func faults(inServersFile path: String, passphrase: String) -> [String] {
+  public static func faults(inServersFile path: String, readKey: @escaping KeyReader) -> [String] {
     do throws(ServersFile.Invalid) {
-      _ = try ServersFile(path: path, passphrase: passphrase)
+      _ = try ServersFile(path: path, readKey: readKey)
       return []
     } catch {
       return error.faults.map(\.description)

@@ -1,5 +1,3 @@
-import SSH
-
 /// A server as the servers file describes it.
 struct ServerSpec: Sendable, Equatable {
   let name: String
@@ -43,20 +41,6 @@ struct ServerSpec: Sendable, Equatable {
     return ServerLimits(
       name: name, gpus: found ?? gpus.count, cpus: cpus, memoryGB: memoryGB ?? facts.map { $0.memoryMB / 1024 },
       slots: slots ?? cpus, readsPax: facts?.readsPax, tags: tags)
-  }
-}
-
-/// An account on a host, and the key that opens it.
-struct Login: Sendable, Equatable {
-  let host: String
-  let port: Int
-  let user: String
-  let key: PrivateKey
-
-  /// Two texts of one key are the same key.
-  static func == (one: Self, other: Self) -> Bool {
-    one.host == other.host && one.port == other.port && one.user == other.user
-      && one.key.fingerprint == other.key.fingerprint
   }
 }
 

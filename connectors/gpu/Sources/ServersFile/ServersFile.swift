@@ -1,7 +1,6 @@
 import Foundation
 import JobModel
 import Jobs
-import SSH
 import Support
 import Yams
 
@@ -29,8 +28,8 @@ struct ServersFile: Sendable, Equatable {
     var description: String { faults.map(\.description).joined(separator: "\n") }
   }
 
-  /// - Parameter passphrase: for keys that are encrypted.
-  init(path: String, passphrase: String) throws(Invalid) {
+  /// - Parameter readKey: makes keys of their texts.
+  init(path: String, readKey: @escaping KeyReader) throws(Invalid) {
     let bytes: [UInt8]
     do throws(BoundedFile.Unreadable) { bytes = try BoundedFile.read(path, most: NamedFile.servers) } catch {
       throw Invalid(faults: [Fault(line: nil, reason: "the file \(error)")])
@@ -38,23 +37,25 @@ struct ServersFile: Sendable, Equatable {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw Invalid(faults: [Fault(line: nil, reason: "the file is not UTF-8")])
     }
-    try self.init(text: text, passphrase: passphrase)
+    try self.init(text: text, readKey: readKey)
   }
 
-  init(text: String, passphrase: String) throws(Invalid) {
+  init(text: String, readKey: @escaping KeyReader) throws(Invalid) {
     if let fault = YAMLBound.fault(in: text.utf8) {
       throw Invalid(faults: [Fault(line: nil, reason: "the file \(fault)")])
     }
     let root: Node?
     do { root = try Yams.compose(yaml: text) } catch { throw Invalid(faults: [Self.fault(for: error)]) }
     let faults = YAMLFields.FaultList()
-    servers = Self.servers(root, passphrase: passphrase, faults)
+    servers = Self.servers(root, readKey: readKey, faults)
     guard faults.faults.isEmpty else {
       throw Invalid(faults: faults.faults.sorted { $0.line ?? 0 < $1.line ?? 0 })
     }
   }
 
-  private static func servers(_ root: Node?, passphrase: String, _ faults: YAMLFields.FaultList) -> [ServerSpec] {
+  private static func servers(
+    _ root: Node?, readKey: @escaping KeyReader, _ faults: YAMLFields.FaultList
+  ) -> [ServerSpec] {
     let scope = YAMLFields.Scope(server: nil, faults: faults)
     guard let root, let file = YAMLFields(root, scope, known: ["servers"]) else {
       if root == nil { faults.add("the list 'servers' is missing", line: nil) }
@@ -66,7 +67,7 @@ struct ServersFile: Sendable, Equatable {
     }
     var servers: [ServerSpec] = []
     for (index, node) in list.enumerated() {
-      let reader = ServerReader(node, number: index + 1, passphrase: passphrase, faults)
+      let reader = ServerReader(node, number: index + 1, readKey: readKey, faults)
       guard let server = reader?.server() else { continue }
       reader?.compare(server, with: servers)
       servers.append(server)
@@ -97,14 +98,14 @@ private struct ServerReader {
 
   private let fields: YAMLFields
   private let scope: YAMLFields.Scope
-  private let passphrase: String
+  private let readKey: KeyReader
 
-  init?(_ node: Node, number: Int, passphrase: String, _ faults: YAMLFields.FaultList) {
+  init?(_ node: Node, number: Int, readKey: @escaping KeyReader, _ faults: YAMLFields.FaultList) {
     let name = node.mapping?["name"]?.scalar?.string ?? ""
     scope = .init(server: Self.word.accepts(name) ? name : "server \(number)", faults: faults)
     guard let fields = YAMLFields(node, scope, known: Self.keys) else { return nil }
     self.fields = fields
-    self.passphrase = passphrase
+    self.readKey = readKey
   }
 
   /// What could be read: whole only when there was no fault.
@@ -181,7 +182,7 @@ private struct ServerReader {
       text = keyFile(fields)
     }
     guard let text else { return nil }
-    do { return try PrivateKey(text: text, passphrase: passphrase) } catch {
+    do { return try readKey(text) } catch {
       fields.fault(name, "\(error)")
       return nil
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Logging
-import SSH
 import Shell
+import Support
 
 /// All that is wrong in the servers file.
 public struct ServersFault: Error, Sendable, CustomStringConvertible {
@@ -24,13 +24,13 @@ final class ServersSource: Sendable {
     var stamp: FileStamp?
     var warning: String?
     /// The one that counts now, if it has changed since the start.
-    var passphrase: String?
+    var readKey: KeyReader?
   }
 
-  /// Has the file read again with a passphrase.
-  func reload(passphrase: String) {
+  /// Has the file read again, and its keys by this reader.
+  func reload(readKey: @escaping KeyReader) {
     state.change { state in
-      state.passphrase = passphrase
+      state.readKey = readKey
       state.stamp = nil
     }
   }
@@ -39,17 +39,15 @@ final class ServersSource: Sendable {
     self.place = place
     self.logger = logger
     switch place {
-    case .servers(let path, let passphrase, let pool):
+    case .servers(let path, let readKey, let connections):
       makeRunner = { spec in
         // Every server of a file has a login.
-        SSHRunner(
-          pool: pool, host: spec.login?.host ?? "", port: spec.login?.port ?? 22,
-          via: spec.jump.map { JumpHost(host: $0.host, port: $0.port, user: $0.user, key: $0.key) },
-          keys: { _ in spec.login?.key })
+        connections.runner(
+          host: spec.login?.host ?? "", port: spec.login?.port ?? 22, key: spec.login?.key, via: spec.jump)
       }
       let stamp = FileStamp(path: path)
       do throws(ServersFile.Invalid) {
-        state = Shared(State(servers: try ServersFile(path: path, passphrase: passphrase).servers, stamp: stamp))
+        state = Shared(State(servers: try ServersFile(path: path, readKey: readKey).servers, stamp: stamp))
       } catch {
         throw ServersFault(sentences: error.faults.map(\.description))
       }
@@ -71,27 +69,27 @@ final class ServersSource: Sendable {
 
   /// Looks every other second whether the file has changed.
   func watch(_ onChange: @escaping @Sendable ([ServerSpec]) async -> Void) async {
-    guard case .servers(let path, let passphrase, let pool) = place else { return }
+    guard case .servers(let path, let readKey, let connections) = place else { return }
     while !Task.isCancelled {
       try? await Task.sleep(for: .seconds(2))
       // Not on a thread of the tasks: the file may lie on a server that does not answer.
       let servers = await withCheckedContinuation { done in
-        queue.async { done.resume(returning: self.refresh(path, passphrase)) }
+        queue.async { done.resume(returning: self.refresh(path, readKey)) }
       }
       guard let servers else { continue }
       // Whoever wrote the file may have mended more than that.
-      pool.retryLogins()
+      connections.retryLogins()
       await onChange(servers)
     }
   }
 
   /// - Returns: the new servers, if there are any.
-  private func refresh(_ path: String, _ passphrase: String) -> [ServerSpec]? {
+  private func refresh(_ path: String, _ readKey: @escaping KeyReader) -> [ServerSpec]? {
     let stamp = FileStamp(path: path)
     guard stamp != state.value.stamp else { return nil }
-    let passphrase = state.value.passphrase ?? passphrase
+    let readKey = state.value.readKey ?? readKey
     do throws(ServersFile.Invalid) {
-      let servers = try ServersFile(path: path, passphrase: passphrase).servers
+      let servers = try ServersFile(path: path, readKey: readKey).servers
       state.change { state in
         state.servers = servers
         state.stamp = stamp

@@ -1,5 +1,6 @@
 import Foundation
 import Shell
+import TestSupport
 import Testing
 
 @Suite("Commands on this machine", .serialized)
@@ -62,8 +63,8 @@ struct LocalRunnerTests {
   @Test("Words arrive unchanged, as over SSH")
   func words() async throws {
     let result = try await runner.run(
-      Command(["printf", "%s\\0"] + ShellTests.words), as: me, timeout: .seconds(20))
-    #expect(result.stdout == ShellTests.words.flatMap { Array($0.utf8) + [0] })
+      Command(["printf", "%s\\0"] + HostileWords.all), as: me, timeout: .seconds(20))
+    #expect(result.stdout == printed(HostileWords.all))
   }
 
   @Test("A command starts in the home, with a small environment, no signals blocked or ignored, and 0, 1 and 2 only")
@@ -250,18 +251,4 @@ struct LocalRunnerTests {
       try await runner.upload([1], to: "missing/x", mode: 0o600, as: me, timeout: .seconds(20))
     } throws: { if case RunError.file(let reason) = $0 { reason.contains("no such file") } else { false } }
   }
-}
-
-/// What was handed on.
-actor Answers {
-  private(set) var bytes: [UInt8] = []
-  var text: String { String(decoding: bytes, as: UTF8.self) }
-  func add(_ more: [UInt8]) { bytes += more }
-}
-
-/// A stream for a closure that is asked for the next element, by one task at a time.
-final class Pull: @unchecked Sendable {
-  private var iterator: AsyncStream<[UInt8]>.AsyncIterator
-  init(_ stream: AsyncStream<[UInt8]>) { iterator = stream.makeAsyncIterator() }
-  func next() async -> [UInt8]? { await iterator.next() }
 }

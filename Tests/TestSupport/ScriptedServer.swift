@@ -2,10 +2,10 @@ import Foundation
 import Synchronization
 
 /// A web server that answers as a test tells it, well or badly, on a real socket.
-final class KeySetServer: Sendable {
-  enum Behaviour: Sendable {
-    /// With `ETag: "TAG"`, and 304 where that is asked for.
-    case set(String, tag: String? = nil)
+public final class ScriptedServer: Sendable {
+  public enum Behaviour: Sendable {
+    /// This body, with `ETag: "TAG"`, and 304 where that is asked for.
+    case answer(String, tag: String? = nil)
     /// These bytes.
     case raw(String)
     /// This text again and again, without end.
@@ -19,33 +19,38 @@ final class KeySetServer: Sendable {
     var listener: Int32 = -1
     var requests: [String] = []
     var isStopped = false
+    /// Connections that get no answer.
+    var hanging: [Int32] = []
   }
 
-  let port: UInt16
+  public let port: UInt16
   private let state: Mutex<State>
 
   /// - Parameter port: 0 for any.
-  init(_ behaviour: Behaviour, port: UInt16 = 0) {
+  public init(_ behaviour: Behaviour, port: UInt16 = 0) {
     let (listener, port) = Self.listen(on: port)
     self.port = port
     state = Mutex(State(behaviour: behaviour, listener: listener))
     Thread.detachNewThread { [self] in serve(listener) }
   }
 
-  var url: String { "http://127.0.0.1:\(port)/keys?token=hidden" }
+  public var url: String { "http://127.0.0.1:\(port)/keys?token=hidden" }
 
-  /// The heads of all requests so far.
-  var requests: [String] { state.withLock(\.requests) }
+  /// All requests so far, each with its body.
+  public var requests: [String] { state.withLock(\.requests) }
 
-  func behave(_ behaviour: Behaviour) { state.withLock { $0.behaviour = behaviour } }
+  public func behave(_ behaviour: Behaviour) { state.withLock { $0.behaviour = behaviour } }
 
-  func stop() {
+  public func stop() {
     let listener = state.withLock { state in
       defer { state.isStopped = true }
       return state.listener
     }
     shutdown(listener, Int32(SHUT_RDWR))
   }
+
+  /// Ends the connections that get no answer.
+  public func release() { for connection in state.withLock(\.hanging) { shutdown(connection, Int32(SHUT_RDWR)) } }
 
   private static func listen(on port: UInt16) -> (Int32, UInt16) {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -78,16 +83,15 @@ final class KeySetServer: Sendable {
 
   private func answer(_ connection: Int32) {
     var bytes = [UInt8](repeating: 0, count: 8192)
-    let count = recv(connection, &bytes, bytes.count, 0)
-    let head = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    let head = request(from: connection)
     let behaviour = state.withLock { state in
       state.requests.append(head)
       return state.behaviour
     }
     switch behaviour {
-    case .set(_, let tag?) where head.contains("If-None-Match: \"\(tag)\"\r\n"):
+    case .answer(_, let tag?) where head.contains("If-None-Match: \"\(tag)\"\r\n"):
       send("HTTP/1.1 304 Not Modified\r\n\r\n", to: connection)
-    case .set(let text, let tag):
+    case .answer(let text, let tag):
       let field = tag.map { "ETag: \"\($0)\"\r\n" } ?? ""
       send("HTTP/1.1 200 OK\r\n\(field)Content-Length: \(text.utf8.count)\r\n\r\n\(text)", to: connection)
     case .raw(let text): send(text, to: connection)
@@ -95,8 +99,24 @@ final class KeySetServer: Sendable {
       send(head, to: connection)
       let chunk = String(repeating: "X-Filler: \(String(repeating: "x", count: 88))\r\n", count: 1000)
       while send(chunk, to: connection) {}
-    case .hang: _ = recv(connection, &bytes, bytes.count, 0)
+    case .hang:
+      state.withLock { $0.hanging.append(connection) }
+      _ = recv(connection, &bytes, bytes.count, 0)
+      state.withLock { $0.hanging.removeAll { $0 == connection } }
     }
+  }
+
+  /// A request with as much of a body as it says.
+  private func request(from connection: Int32) -> String {
+    var text = ""
+    var bytes = [UInt8](repeating: 0, count: 8192)
+    while case let count = recv(connection, &bytes, bytes.count, 0), count > 0 {
+      text += String(decoding: bytes.prefix(count), as: UTF8.self)
+      guard let end = text.firstRange(of: "\r\n\r\n")?.upperBound else { continue }
+      let length = text.firstMatch(of: /Content-Length: (\d+)/).flatMap { Int($0.output.1) } ?? 0
+      if text[end...].utf8.count >= length { break }
+    }
+    return text
   }
 
   @discardableResult
@@ -111,9 +131,9 @@ final class KeySetServer: Sendable {
   }
 }
 
-extension KeySetServer {
+extension ScriptedServer {
   /// An answer with a status and no set.
-  static func status(_ line: String, _ fields: String = "") -> Behaviour {
+  public static func status(_ line: String, _ fields: String = "") -> Behaviour {
     .raw("HTTP/1.1 \(line)\r\nContent-Length: 0\r\n\(fields)\r\n")
   }
 }

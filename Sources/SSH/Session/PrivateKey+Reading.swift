@@ -1,28 +1,11 @@
 import Foundation
+import Support
 
-/// A private key for logging in, in OpenSSH's format, held in memory only.
-///
-/// Printing, dumping or logging one shows its kind and its fingerprint, nothing else.
-public struct PrivateKey: Sendable {
-  /// The name of the key's algorithm, as in its public key file.
-  public enum Kind: String, Sendable {
-    case ed25519 = "ssh-ed25519"
-    case ecdsa256 = "ecdsa-sha2-nistp256"
-    case ecdsa384 = "ecdsa-sha2-nistp384"
-    case ecdsa521 = "ecdsa-sha2-nistp521"
-    case rsa = "ssh-rsa"
-    case dsa = "ssh-dss"
-    case securityKeyEd25519 = "sk-ssh-ed25519@openssh.com"
-    case securityKeyECDSA = "sk-ecdsa-sha2-nistp256@openssh.com"
+extension PrivateKey {
+  /// Reads keys, the encrypted ones with a passphrase.
+  public static func reader(passphrase: String) -> KeyReader {
+    { text in try PrivateKey(text: text, passphrase: passphrase) }
   }
-
-  public let kind: Kind
-  /// `SHA256:...` of the public key, as `ssh-keygen -l` and sshd's log show it.
-  public let fingerprint: String
-
-  /// The key in the form libssh2 reads, and what opens it.
-  let pem: [UInt8]
-  let passphrase: String?
 
   /// - Parameters:
   ///   - text: the text of the private key file, or base64 of it (for environment variables).
@@ -35,18 +18,18 @@ public struct PrivateKey: Sendable {
   init(text: String, passphrase: String?, hasRSA: Bool) throws(KeyError) {
     let body = try Self.body(of: text, hasRSA: hasRSA)
     let envelope = try Envelope(body)
-    kind = envelope.kind
-    fingerprint = Digest.fingerprint(envelope.publicKey)
-    switch kind {
+    switch envelope.kind {
     case .ed25519, .ecdsa256, .ecdsa384, .ecdsa521: break
     case .rsa: if !hasRSA { throw .rsa }
-    case .dsa, .securityKeyEd25519, .securityKeyECDSA: throw .unsupportedKind(kind.rawValue)
+    case .dsa, .securityKeyEd25519, .securityKeyECDSA: throw .unsupportedKind(envelope.kind.rawValue)
     }
     guard !envelope.isEncrypted || passphrase?.isEmpty == false else { throw .encrypted }
-    self.passphrase = envelope.isEncrypted ? passphrase : nil
     // Written anew, so that indentation, CRLF or a missing last newline in the source do no harm.
     let base64 = body.base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
-    pem = Array("\(Self.begin)\n\(base64)\n\(Self.end)\n".utf8)
+    self.init(
+      kind: envelope.kind, fingerprint: Digest.fingerprint(envelope.publicKey),
+      pem: Array("\(Self.begin)\n\(base64)\n\(Self.end)\n".utf8),
+      passphrase: envelope.isEncrypted ? passphrase : nil)
     guard Session.canLoad(self) else { throw envelope.isEncrypted ? .wrongPassphrase : .damaged }
   }
 
@@ -76,12 +59,6 @@ public struct PrivateKey: Sendable {
     else { throw .damaged }
     return body
   }
-}
-
-extension PrivateKey: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-  public var description: String { "\(kind.rawValue) \(fingerprint)" }
-  public var debugDescription: String { description }
-  public var customMirror: Mirror { Mirror(self, children: ["kind": kind.rawValue, "fingerprint": fingerprint]) }
 }
 
 /// Why a text cannot be used as a private key. The text itself is never part of the description.

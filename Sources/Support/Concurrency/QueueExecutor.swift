@@ -4,9 +4,10 @@ import Dispatch
 package final class QueueExecutor: SerialExecutor {
   package let queue: DispatchQueue
 
-  package init(label: String) {
-    // On the shared workers: a queue without a target may get a thread of its own.
-    queue = DispatchQueue(label: label, target: .global())
+  /// - Parameter mayBlock: whether the actor may keep its thread waiting, for a disk for example. Then the queue has no
+  ///   target, and so may get a thread of its own; else it is on the shared workers.
+  package init(label: String, mayBlock: Bool = false) {
+    queue = mayBlock ? DispatchQueue(label: label) : DispatchQueue(label: label, target: .global())
   }
 
   package func enqueue(_ job: consuming ExecutorJob) {

@@ -1,5 +1,3 @@
-import Dispatch
-
 extension ContinuousClock.Instant {
   /// This long from now; what is negative is now, what is beyond sixty years is sixty years.
   package static func after(_ timeout: Duration) -> Self {
@@ -15,5 +13,5 @@ extension Duration {
   }
 
   /// Seconds, for arithmetic that need not be exact.
-  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+  package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }

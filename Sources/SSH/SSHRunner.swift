@@ -1,6 +1,7 @@
 import Foundation
 import Logging
-import SSH
+import Shell
+import Support
 
 /// Runs commands on one host over SSH, each account with its own key.
 ///

@@ -7,7 +7,7 @@
 /// still has `module`.
 public enum CleanShell {
   /// Variables that change what a shell's own syntax and builtins do. No job needs them from its login files.
-  static let variables = [
+  private static let variables = [
     "BASHOPTS", "BASH_COMPAT", "BASH_XTRACEFD", "CDPATH", "EXECIGNORE", "FUNCNEST", "GLOBIGNORE", "IFS", "SHELLOPTS",
     "TMOUT",
     // Only a real bash sets it then.
@@ -39,25 +39,13 @@ public enum CleanShell {
     line(#"eval "set --; $(printf %b "$1")""#, [encoded(script)])
   }
 
-  /// The same for a script that begins when it has read a line `go` on standard input, having written the mark to
-  /// standard error and then to standard output. So it is known when login files are over, and whether it ran.
-  static func line(_ script: String, mark: CommandMark) -> String {
-    line(
-      #"\#(mark.printing); read -r weir && [ "$weir" = go ] || exit 125; eval "unset weir; set --; $(printf %b "$1")""#,
-      [encoded(script)])
-  }
-
-  /// The same for a shell that stays, and takes its standard input for a script.
-  static func keptShell(mark: CommandMark) -> String {
-    line("\(mark.printing); case ${BASH_VERSION+x} in x) exec /bin/sh -p ;; esac; exec /bin/sh", [])
-  }
-
-  private static func line(_ script: String, _ arguments: [String]) -> String {
+  /// The same for a script with arguments; neither may hold a newline.
+  package static func line(_ script: String, _ arguments: [String]) -> String {
     start + ([privileged, script, "sh"] + arguments).map(ShellQuoting.quote).joined(separator: " ")
   }
 
   /// csh has no quotes that can hold a newline: so it gets none, and printf(1) makes them again.
-  private static func encoded(_ script: String) -> String {
+  package static func encoded(_ script: String) -> String {
     var encoded: [UInt8] = []
     encoded.reserveCapacity(script.utf8.count + script.utf8.count / 8)
     for byte in script.utf8 {
@@ -68,21 +56,5 @@ public enum CleanShell {
       }
     }
     return String(decoding: encoded, as: UTF8.self)
-  }
-}
-
-/// What a command prints when the account's login files are over: a line on each stream that nothing else prints.
-struct CommandMark {
-  /// The lines, without their ends. They differ: login files may have sent standard error to standard output.
-  let stdout: [UInt8]
-  let stderr: [UInt8]
-  /// Shell text that prints them, the one on standard error first.
-  let printing: String
-
-  init() {
-    let nonce = ShellRequest.nonce() + ShellRequest.nonce()
-    stdout = [ShellRequest.markStart] + Array("\(nonce)-out".utf8)
-    stderr = [ShellRequest.markStart] + Array("\(nonce)-err".utf8)
-    printing = #"printf '\036%s\n' \#(nonce)-err >&2; printf '\036%s\n' \#(nonce)-out"#
   }
 }

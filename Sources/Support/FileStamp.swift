@@ -9,10 +9,15 @@ package struct FileStamp: Equatable, Sendable {
   private let seconds: Int
   private let nanoseconds: Int
 
+  /// The stamp of a file that does not exist.
+  package static let missing = FileStamp()
+
+  private init() { (device, inode, size, seconds, nanoseconds) = (0, 0, 0, 0, 0) }
+
   package init(path: String) {
     var status = stat()
     guard stat(path, &status) == 0 else {
-      (device, inode, size, seconds, nanoseconds) = (0, 0, 0, 0, 0)
+      self = .missing
       return
     }
     (device, inode) = (UInt(status.st_dev), UInt(status.st_ino))

@@ -1,13 +1,12 @@
 import Foundation
-import Testing
 
 /// A child process. Its output goes to a file: another child that is started at the same time would inherit a pipe, and
 /// keep it open. Signals that a worker thread of ours blocks are not blocked in it.
-struct Child {
-  let pid: pid_t
+public struct Child {
+  public let pid: pid_t
 
   /// Starts a program with its standard output in a file.
-  init(_ arguments: [String], stdout: String = "/dev/null") throws {
+  public init(_ arguments: [String], stdout: String = "/dev/null") throws {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -25,11 +24,11 @@ struct Child {
     defer { for word in words { free(word) } }
     var pid: pid_t = 0
     let code = posix_spawn(&pid, arguments.first ?? "", &actions, &attributes, &words, environ)
-    try #require(code == 0, "\(arguments): \(String(cString: strerror(code)))")
+    guard code == 0 else { throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO) }
     self.pid = pid
   }
 
-  func wait() {
+  public func wait() {
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
   }
@@ -37,7 +36,7 @@ struct Child {
 
 /// Runs a program to its end, and gives its standard output.
 @discardableResult
-func run(_ arguments: String...) async throws -> [UInt8] {
+public func run(_ arguments: String...) async throws -> [UInt8] {
   try await onThread {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("out-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: file) }
@@ -47,7 +46,7 @@ func run(_ arguments: String...) async throws -> [UInt8] {
 }
 
 /// Does something that blocks where it does not keep a worker from the others.
-func onThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+public func onThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
   try await withCheckedThrowingContinuation { continuation in
     Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
   }

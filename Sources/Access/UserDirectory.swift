@@ -1,33 +1,38 @@
-import Access
 import Dispatch
 import Foundation
 import Logging
-import SSH
+import Support
 import Synchronization
 
 /// Which account a user's jobs run as, and with which SSH key it is reached: what the users file says now.
-final class UserDirectory: Sendable {
+public final class UserDirectory: Sendable {
   /// How a user's account is found.
-  enum Mapping: String, CaseIterable, Sendable {
+  public enum Mapping: String, CaseIterable, Sendable {
     /// By the users file.
     case file
     /// The user's name is the account's.
     case claim
   }
 
-  struct Configuration: Sendable {
-    var mapping = Mapping.file
-    var path = ""
-    var passphrase = ""
+  public struct Configuration: Sendable {
+    public var mapping = Mapping.file
+    public var path: String
+    /// Makes keys of their texts.
+    public var readKey: KeyReader
     /// The account that observes the queue, which is no user's: it may do more than users.
-    var observer = ""
-    var observerKey: PrivateKey?
+    public var observer = ""
+    public var observerKey: PrivateKey?
+
+    public init(path: String = "", readKey: @escaping KeyReader) {
+      self.path = path
+      self.readKey = readKey
+    }
   }
 
   private struct State {
     var configuration: Configuration
     var users: Users
-    var stamp: FileStamp?
+    var stamp: FileStamp
     var warning: String?
   }
 
@@ -36,22 +41,22 @@ final class UserDirectory: Sendable {
   private let queue = DispatchQueue(label: "weir.users")
 
   /// - Parameter users: what the file said when the settings were read.
-  init(_ configuration: Configuration, users: Users, logger: Logger) {
+  public init(_ configuration: Configuration, users: Users, logger: Logger) {
     self.logger = logger
-    state = Mutex(State(configuration: configuration, users: users, stamp: FileStamp(configuration.path)))
+    state = Mutex(State(configuration: configuration, users: users, stamp: FileStamp(path: configuration.path)))
     if let disabled = Self.sentence(users) { logger.warning("\(disabled)") }
   }
 
   /// Takes what the settings' files say now.
-  func replace(_ configuration: Configuration, users: Users) {
-    // The file may have changed since it was read: the next look reads it again.
-    state.withLock { $0 = State(configuration: configuration, users: users, stamp: nil) }
+  public func replace(_ configuration: Configuration, users: Users) {
+    // The file may have changed since it was read: the next look reads it again, if there is one.
+    state.withLock { $0 = State(configuration: configuration, users: users, stamp: .missing) }
   }
 
   private var configuration: Configuration { state.withLock { $0.configuration } }
 
   /// The account of a user; nil when the site maps it to none.
-  func account(of owner: String) -> String? {
+  public func account(of owner: String) -> String? {
     let configuration = configuration
     return switch configuration.mapping {
     case .file: state.withLock { $0.users.account(of: owner) }
@@ -60,7 +65,7 @@ final class UserDirectory: Sendable {
   }
 
   /// The key that opens an account. Where users name their accounts themselves, the observing account's key may open them too.
-  func key(of account: String) -> PrivateKey? {
+  public func key(of account: String) -> PrivateKey? {
     let configuration = configuration
     if account == configuration.observer { return configuration.observerKey }
     let own = state.withLock { $0.users.key(of: account) }
@@ -68,14 +73,14 @@ final class UserDirectory: Sendable {
   }
 
   /// What is wrong with the file as it is now: as a whole, while an older state of it counts, or with users in it.
-  var warning: String? {
+  public var warning: String? {
     let (warning, users) = state.withLock { ($0.warning, $0.users) }
     return warning ?? Self.sentence(users)
   }
 
   /// Looks every other second whether the file has changed.
   /// - Parameter onChange: called after new contents were taken.
-  func watch(onChange: @escaping @Sendable () -> Void) {
+  public func watch(onChange: @escaping @Sendable () -> Void) {
     everyOtherSecond(on: queue) { [weak self] in
       guard let self else { return false }
       if refresh() { onChange() }
@@ -85,29 +90,23 @@ final class UserDirectory: Sendable {
 
   /// Reads the file if it has changed; a broken one changes nothing but the warning.
   /// - Returns: whether new contents were taken.
-  func refresh() -> Bool {
+  public func refresh() -> Bool {
     let configuration = configuration
-    let stamp = FileStamp(configuration.path)
+    let stamp = FileStamp(path: configuration.path)
     guard stamp != state.withLock({ $0.stamp }) else { return false }
-    var faults: [SettingsFault] = []
-    let users = Users.read(configuration.path, passphrase: configuration.passphrase, &faults)
-    let warning = faults.isEmpty ? nil : Self.sentence(faults)
-    state.withLock { state in
-      state.stamp = stamp
-      state.warning = warning
-      if warning == nil { state.users = users }
-    }
-    if let warning {
+    let users: Users
+    do { users = try Users(path: configuration.path, readKey: configuration.readKey) } catch {
+      let warning =
+        "the users file changed and is wrong now, the state before it still counts: "
+        + "\(configuration.path): \(error.sentence)"
+      state.withLock { ($0.stamp, $0.warning) = (stamp, warning) }
       logger.warning("\(warning)")
-    } else {
-      logger.notice("the users file was read again", metadata: ["file": "\(configuration.path)"])
-      if let disabled = Self.sentence(users) { logger.warning("\(disabled)") }
+      return false
     }
-    return warning == nil
-  }
-
-  private static func sentence(_ faults: [SettingsFault]) -> String {
-    "the users file changed and is wrong now, the state before it still counts: " + some(faults.map(\.sentence))
+    state.withLock { ($0.stamp, $0.warning, $0.users) = (stamp, nil, users) }
+    logger.notice("the users file was read again", metadata: ["file": "\(configuration.path)"])
+    if let disabled = Self.sentence(users) { logger.warning("\(disabled)") }
+    return true
   }
 
   private static func sentence(_ users: Users) -> String? {
@@ -119,25 +118,5 @@ final class UserDirectory: Sendable {
 
   private static func some(_ sentences: [String]) -> String {
     sentences.prefix(5).joined(separator: "; ") + (sentences.count > 5 ? "; and \(sentences.count - 5) more" : "")
-  }
-}
-
-/// By what a changed file is known: another file in its place, other contents, another time.
-struct FileStamp: Equatable, Sendable {
-  private let device: UInt
-  private let inode: UInt
-  private let size: Int
-  private let seconds: Int
-  private let nanoseconds: Int
-
-  /// Nil when there is no such file.
-  init?(_ path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    device = UInt(status.st_dev)
-    inode = UInt(status.st_ino)
-    size = Int(status.st_size)
-    seconds = Int(status.st_mtim.tv_sec)
-    nanoseconds = Int(status.st_mtim.tv_nsec)
   }
 }

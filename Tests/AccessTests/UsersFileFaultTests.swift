@@ -1,11 +1,13 @@
 import Access
 import Foundation
+import SSH
+import Support
 import Testing
 
 @Suite("What is wrong with a users file names the place")
 struct UsersFileFaultTests {
   private func users(_ text: String) throws -> Users {
-    try Users(Data(text.utf8), path: "u.yaml", passphrase: "")
+    try Users(Data(text.utf8), path: "u.yaml", readKey: PrivateKey.reader(passphrase: ""))
   }
 
   @Test(
