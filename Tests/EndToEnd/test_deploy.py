@@ -54,8 +54,9 @@ def test_what_swift_itself_needs_is_installed(tmp_path):
     "body, words",
     [
         ("echo 'libxml2.so.2: cannot open shared object file' >&2; exit 127", ["libxml2.so.2"]),
-        ("echo 'Swift version 5.10 (swift-5.10-RELEASE)'", ["5.10", "6.1"]),
-        ("echo something else", ["unknown version", "6.1"]),
+        ("echo 'Swift version 5.10 (swift-5.10-RELEASE)'", ["5.10", "6.2"]),
+        ("echo 'Swift version 6.1.2 (swift-6.1.2-RELEASE)'", ["6.1.2", "6.2"]),
+        ("echo something else", ["unknown version", "6.2"]),
     ],
 )
 def test_a_swift_that_cannot_be_used_is_explained(tmp_path, body, words):
