@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 
 import PackageDescription
 
@@ -6,15 +6,15 @@ import PackageDescription
 /// `deploy/chaos.sh`; no other build has anything of it.
 let checkpoints = Context.environment["WEIR_CHECKPOINTS"] == "1"
 
-/// Warnings are errors in our own targets, and only there.
-let strict: [SwiftSetting] =
-  [.unsafeFlags(["-warnings-as-errors"])] + (checkpoints ? [.define("WEIR_CHECKPOINTS")] : [])
+/// Warnings are errors in our own targets, and only there. No unsafe flag: with one, no other package could use a product.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)] + (checkpoints ? [.define("WEIR_CHECKPOINTS")] : [])
+
+/// The modules that know nothing of jobs; each is a product that other packages can use alone.
+let libraries = ["Archives", "HTTP", "JSON", "SSH", "Shell", "Support", "Templates", "Tokens"]
 
 let package = Package(
   name: "weir",
-  products: [
-    .executable(name: "weir", targets: ["weir"])
-  ],
+  products: [.executable(name: "weir", targets: ["weir"])] + libraries.map { .library(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -64,6 +64,16 @@ build_clients() {
   mv "$work/clients.new" "$work/clients"
 }
 
+# objects DIRECTORY: the object files of a module. Those of sources that were removed may lie beside them: the map has none.
+objects() {
+  local map=$1/output-file-map.json
+  if [ -e "$map" ]; then
+    python3 -c 'import json, sys; print(*(file["object"] for file in json.load(open(sys.argv[1])).values() if "object" in file), sep="\n")' "$map"
+  else # a module in C
+    find "$1" -name '*.o'
+  fi
+}
+
 # The connectors and the users file in one module with the targets; what they use is linked as swift build made it.
 build_machines() {
   local sources objects=() products module name
@@ -73,7 +83,7 @@ build_machines() {
   swift build </dev/null
   products=$(swift build --show-bin-path)
   for module in JobModel Jobs Support JSON Shell SSH ScriptTemplates Templates Archives GRDB Logging Yams CYaml Mustache; do
-    while IFS= read -r object; do objects+=("$object"); done < <(find "$products/$module.build" -name '*.o')
+    while IFS= read -r object; do objects+=("$object"); done < <(objects "$products/$module.build")
   done
   # What is `package` in Jobs is seen by the package's name only, which swift build derives from its directory's.
   name=$(sed -n '/"-module-name","Jobs"/s/.*"-package-name","\([^"]*\)".*/\1/p' .build/debug.yaml | head -1)

@@ -97,12 +97,12 @@ swift_packages=(binutils gcc libc6-dev libcurl4 libedit2 libncurses6 libsqlite3-
 
 require_swift() {
   local version
-  command -v swift >/dev/null || die "swift is not on the PATH: install Swift 6.1 or later (https://www.swift.org/install)"
+  command -v swift >/dev/null || die "swift is not on the PATH: install Swift 6.2 or later (https://www.swift.org/install)"
   if ! version=$(swift --version 2>&1); then
     install_packages "${swift_packages[@]}"
     version=$(swift --version 2>&1) || die "swift --version fails on this machine: $version"
   fi
   version=$(sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' <<<"$version" | head -1)
-  [ "$(printf '6.1\n%s\n' "$version" | sort -V | head -1)" = 6.1 ] ||
-    die "Swift ${version:-of an unknown version} is too old: install Swift 6.1 or later (https://www.swift.org/install)"
+  [ "$(printf '6.2\n%s\n' "$version" | sort -V | head -1)" = 6.2 ] ||
+    die "Swift ${version:-of an unknown version} is too old: install Swift 6.2 or later (https://www.swift.org/install)"
 }

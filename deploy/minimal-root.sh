@@ -15,7 +15,7 @@ case ${1:-} in
   -*) refuse "$1" ;;
 esac
 require_root "debootstrap and mounts need it"
-command -v swift >/dev/null || die "swift is not on the PATH: install Swift 6.1 or later (https://www.swift.org/install)"
+command -v swift >/dev/null || die "swift is not on the PATH: install Swift 6.2 or later (https://www.swift.org/install)"
 install_packages debootstrap git
 root=${MINIMAL_ROOT:-/var/tmp/weir-minimal-root}
 case $root in

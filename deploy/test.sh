@@ -1,42 +1,92 @@
 #!/bin/bash
-# Runs all tests: the checks of deploy/lint.sh, Swift's (unit and module tests), then the end-to-end tests with a real
-# Slurm cluster and real containers. Asks nothing. The last line says `N passed, N failed`; the exit status is 0 only if none failed.
-# The cluster needs root and Debian 12; it is stopped at the end unless it was up before.
-#   deploy/test.sh [--unit | --e2e | --sanitize] [--filter WHAT]
-#     --unit          only deploy/lint.sh, Swift's tests, and a short run of deploy/fuzz.sh
-#     --e2e           only the end-to-end tests
-#     --sanitize      only the tests of the HTTP server, under the thread sanitizer; a whole run leaves this out
-#     --filter WHAT   only tests whose name holds WHAT
+# Runs the tests in stages: the checks of deploy/lint.sh, the Swift tests, a short run of deploy/fuzz.sh, and the end-to-end
+# tests with a real Slurm cluster and real containers. Asks nothing. At the end a table shows each stage with its time, then a
+# list names what failed, and the last line says `N passed, N failed`. The exit status is 0 only if nothing failed. A failed
+# stage does not stop the next one. The cluster needs root and Debian 12; it is stopped at the end unless it was up before.
+#   deploy/test.sh                        the normal run: every stage but those that take hours
+#   deploy/test.sh --release              all stages: run this before a release (a day of machine time)
+#   deploy/test.sh --only STAGE           one stage, of either run; may be given several times
+#   deploy/test.sh --list                 the stages and what each holds; runs nothing
+#   deploy/test.sh --unit | --e2e         what needs no cluster (lint, swift, fuzz) | only end-to-end
+#   deploy/test.sh --sanitize             the HTTP tests under the thread sanitizer: --only sanitize
+#   --filter WHAT                         only tests whose name holds WHAT, in the stages swift, end-to-end and sanitize
 . "$(dirname "$0")/lib.sh"
-unit=1 e2e=1 sanitize='' filter=
+
+normal=(lint swift fuzz end-to-end)
+extra=(sanitize long-streams chaos-environment chaos-network chaos-daemons chaos-clock chaos-gpu chaos-kills chaos-soak
+  fuzz-long minimal-root)
+
+# describe STAGE: what it holds
+describe() {
+  case $1 in
+    lint) echo "deploy/lint.sh: each check counts as one test" ;;
+    swift) echo "the Swift tests: unit and module tests" ;;
+    fuzz) echo "deploy/fuzz.sh 3: each target for 3 seconds" ;;
+    end-to-end) echo "the program with a real sshd, a real Slurm cluster and real containers" ;;
+    sanitize) echo "the HTTP tests under the thread sanitizer" ;;
+    long-streams) echo "bodies of several GiB through the HTTP server" ;;
+    chaos-*) echo "deploy/chaos.sh ${1#chaos-}, in its long form" ;;
+    fuzz-long) echo "deploy/fuzz.sh 600: each target for 10 minutes" ;;
+    minimal-root) echo "deploy/minimal-root.sh: quickstart and the normal run on a minimal Debian 12" ;;
+    *) return 1 ;;
+  esac
+}
+
+stages=("${normal[@]}") chosen=() filter=
 while [ $# -gt 0 ]; do
   case $1 in
-    --unit) e2e= ;;
-    --e2e) unit= ;;
-    --sanitize) unit='' e2e='' sanitize=1 ;;
+    --release) stages=("${normal[@]}" "${extra[@]}") ;;
+    --only)
+      describe "${2:?--only needs a stage}" >/dev/null || refuse "$2"
+      chosen+=("$2"); shift ;;
+    --unit) chosen+=(lint swift fuzz) ;;
+    --e2e) chosen+=(end-to-end) ;;
+    --sanitize) chosen+=(sanitize) ;;
+    --list)
+      for stage in "${normal[@]}" "${extra[@]}"; do printf '%-18s %s\n' "$stage" "$(describe "$stage")"; done
+      exit 0 ;;
     --filter) filter=${2:?--filter needs a name}; shift ;;
     -h | --help) usage; exit 0 ;;
     *) refuse "$1" ;;
   esac
   shift
 done
-[ -n "$unit$e2e$sanitize" ] || die "--unit and --e2e leave nothing to run"
+[ ${#chosen[@]} = 0 ] || stages=("${chosen[@]}")
+if [ -n "$filter" ]; then # the others know no names of tests
+  named=()
+  for stage in "${stages[@]}"; do
+    case $stage in swift | end-to-end | sanitize) named+=("$stage") ;; esac
+  done
+  [ ${#named[@]} -gt 0 ] || die "--filter leaves no stage to run"
+  stages=("${named[@]}")
+fi
 cd "$repository"
 
-passed=0 failed=0
-output=$(mktemp)
-cluster_is_ours=
-finish() {
-  local status=$?
+work=$(mktemp -d)
+output=$work/output
+touch "$work/table" "$work/failures"
+summary() {
+  local status=$? passed failed
   trap - EXIT
-  if [ -n "$cluster_is_ours" ]; then deploy/testbed/down.sh || true; fi
-  rm -f "$output"
-  if [ $status != 0 ] && [ $failed = 0 ]; then failed=1; fi
-  echo "$passed passed, $failed failed"
-  [ $failed = 0 ] && exit 0 || exit 1
+  read -r passed failed < <(awk '{p += $2; f += $3} END {print p + 0, f + 0}' "$work/table")
+  if [ $status != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+  if [ -s "$work/table" ]; then
+    printf '\n%-18s %8s %8s %10s\n' stage passed failed time
+    awk '{printf "%-18s %8d %8d %4d:%02d:%02d\n", $1, $2, $3, $4 / 3600, $4 / 60 % 60, $4 % 60}' "$work/table"
+  fi
+  if [ -s "$work/failures" ]; then printf '\nfailed:\n' && sed 's/^/  /' "$work/failures"; fi
+  rm -rf "$work"
+  printf '\n%s passed, %s failed\n' "$passed" "$failed"
+  [ "$failed" = 0 ] && exit 0 || exit 1
 }
-trap finish EXIT
+trap summary EXIT
 trap 'exit 130' INT TERM
+
+# A stage runs in a process of its own, which counts here and says what failed.
+passed=0 failed=0 stage=
+
+# blame PATTERN: the lines of the output that match name what failed
+blame() { { grep -E "$1" "$output" || true; } | sed "s/^[^[:alnum:]]*/$stage: /" >>"$work/failures"; }
 
 # count RUN FAILED STATUS: a runner that failed without naming a test that did (a crash, a build that broke) counts
 # as one failure.
@@ -55,6 +105,7 @@ lines() { grep -cE "$1" "$output" || true; }
 linting() {
   local status=0
   deploy/lint.sh </dev/null 2>&1 | tee "$output" || status=$?
+  blame '^[a-z]+: failed$'
   count "$(lines '^[a-z]+: (passed|failed)$')" "$(lines '^[a-z]+: failed$')" "$status"
 }
 
@@ -65,6 +116,7 @@ swift_tests() {
   swift build --build-tests "$@" </dev/null || { count 0 0 1; return 0; }
   say "swift test"
   with_signals swift test --skip-build --no-parallel "$@" ${filter:+--filter "$filter"} </dev/null 2>&1 | tee "$output" || status=$?
+  blame "$test failed after [0-9.]+ seconds"
   bad=$(lines "$test failed after [0-9.]+ seconds")
   if grep -qE '^[^ ]+ +Test run with [0-9]+ tests? in' "$output"; then
     run=$(($(sed -nE 's/^[^ ]+ +Test run with ([0-9]+) .*/\1/p' "$output") - $(lines "$test skipped")))
@@ -76,11 +128,11 @@ swift_tests() {
   count "$run" "$bad" "$status"
 }
 
-# Each target of deploy/fuzz.sh counts as one test.
+# fuzzing SECONDS: each target of deploy/fuzz.sh counts as one test.
 fuzzing() {
   local status=0
-  say "fuzzing"
-  deploy/fuzz.sh 3 </dev/null 2>&1 | tee "$output" || status=$?
+  deploy/fuzz.sh "$1" </dev/null 2>&1 | tee "$output" || status=$?
+  blame 's\] [a-z]+: a finding;'
   count "$(lines '^[a-z]+ +[0-9]+ +[0-9]+ ')" "$(lines 's\] [a-z]+: a finding;')" "$status"
 }
 
@@ -90,22 +142,61 @@ end_to_end_tests() {
   # A second program, with the checkpoints that test_chaos.py kills it at.
   WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos --product weir </dev/null || { count 0 0 1; return 0; }
   install_packages busybox-static zsh fish csh iproute2 util-linux procps # for the GPU servers of rig.py
-  testbed_is_up || cluster_is_ours=1
+  testbed_is_up || trap 'deploy/testbed/down.sh || true' EXIT
   deploy/testbed/up.sh </dev/null || { count 0 0 1; return 0; }
   say "end-to-end tests"
   WEIR_BINARY=${WEIR_BINARY:-$repository/.build/debug/weir} with_signals /usr/bin/python3 -m pytest -q -p no:cacheprovider \
     ${filter:+-k "$filter"} Tests/EndToEnd </dev/null 2>&1 | tee "$output" || status=$?
   if [ $status = 5 ] && [ -n "$filter" ]; then status=0; fi # 5: the filter left no test
+  blame '^(FAILED|ERROR) '
   tail -1 "$output" >"$output.last" && mv "$output.last" "$output"
   bad=$(sum '[0-9]+ (failed|error)')
   count $((bad + $(sum '[0-9]+ passed'))) "$bad" "$status"
 }
 
+# chaos PART: counts as one test; deploy/chaos.sh says in the output what was lost, doubled or told wrongly.
+chaos() {
+  TESTBED=${CHAOS_TESTBED:-/tmp/testbed-chaos} testbed_is_up || trap 'deploy/chaos.sh down || true' EXIT
+  whole deploy/chaos.sh "$1"
+}
+
+# whole COMMAND...: counts as one test
+whole() {
+  local status=0
+  "$@" </dev/null || status=$?
+  count 1 $((status != 0)) $status
+}
+
+run() {
+  case $stage in
+    lint) linting ;;
+    swift) swift_tests ;;
+    fuzz) fuzzing 3 ;;
+    end-to-end) end_to_end_tests ;;
+    sanitize) filter=${filter:-HTTPTests} swift_tests --sanitize=thread --scratch-path .build/sanitize ;;
+    long-streams) WEIR_LONG_STREAMS=1 filter=LongStreamTests swift_tests ;;
+    chaos-*) chaos "${stage#chaos-}" ;;
+    fuzz-long) fuzzing 600 ;;
+    minimal-root) whole deploy/minimal-root.sh ;;
+  esac
+}
+
 require_swift
 install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest busybox-static shellcheck strace
-if [ -n "$unit" ] && [ -z "$filter" ]; then linting; fi
-if [ -n "$unit" ]; then swift_tests; fi
-if [ -n "$unit" ] && [ -z "$filter" ]; then fuzzing; fi
-if [ -n "$e2e" ]; then end_to_end_tests; fi
-if [ -n "$sanitize" ]; then filter=${filter:-HTTPTests} swift_tests --sanitize=thread --scratch-path .build/sanitize; fi
+for stage in "${stages[@]}"; do
+  say "stage: $stage"
+  began=$EPOCHSECONDS
+  set +e # not `|| status=$?`, which would go on after each failed command in the stage
+  (
+    set -e
+    run
+    echo "$passed $failed" >"$work/counts"
+  )
+  status=$?
+  set -e
+  if [ $status = 0 ]; then read -r passed failed <"$work/counts"; else passed=0 failed=1; fi
+  if [ "$failed" != 0 ] && ! grep -q "^$stage: " "$work/failures"; then echo "$stage" >>"$work/failures"; fi
+  echo "$stage $passed $failed $((EPOCHSECONDS - began))" >>"$work/table"
+  passed=0 failed=0
+done
 say "done"

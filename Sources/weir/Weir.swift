@@ -3,7 +3,7 @@ import Foundation
 
 @main
 struct Weir: AsyncParsableCommand {
-  static let version = "0.1.0"
+  static let version = "0.2.0-dev"
 
   static let configuration = CommandConfiguration(
     commandName: "weir",

@@ -143,8 +143,8 @@ class Recorder:
         directory.mkdir()
         self.weir = kind(directory, **settings)
         self.weirs.append(self.weir)
-        version = self.weir.run("--version").stdout.strip()
-        self.names[f'"version":"{version}"'] = '"version":"<version>"'
+        self.version = self.weir.run("--version").stdout.strip()
+        self.names[f'"version":"{self.version}"'] = '"version":"<version>"'
         return self.weir.start(ready)
 
     def close(self):
@@ -240,6 +240,8 @@ class Recorder:
             elif name == "Content-Length" and method != "HEAD":
                 assert int(value) == reply.length, (value, reply.length)
                 value = "<length of the body>"
+            elif name == "Content-Length" and reply.path == "/ready":
+                value = f"{int(value) - len(self.version)} and the length of <version>"
             lines.append(f"{name}: {self.named(value)}")
         return "\n".join(lines) + "\n\n" + body
 

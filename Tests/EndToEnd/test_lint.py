@@ -1,8 +1,9 @@
-"""What deploy/lint.sh finds: imports against the design or Package.swift, and links that lead nowhere."""
+"""What deploy/lint.sh finds: imports against the design or Package.swift, links that lead nowhere, and retired words."""
 
 import importlib.util
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
@@ -16,7 +17,7 @@ def module(name: str):
     return made
 
 
-imports, links = module("imports"), module("links")
+imports, links, words = module("imports"), module("links"), module("words")
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,68 @@ def test_links_of_the_whole_repository_are_looked_at(tmp_path):
     (tmp_path / "docs/page.md").write_text("[a](none.md)")
     done = subprocess.run([LINT / "links.py"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "docs/page.md: the link to none.md leads to no file\n"), done
+
+
+@pytest.mark.parametrize(
+    "name, text, found",
+    [
+        ("README.md", "The standard value is 5, and errors go to standard error.", ["standard"]),
+        ("README.md", "`the standard`\n```\nthe standard\n```\n[link](standard.md)", []),
+        ("README.md", "What is over stays as it is.", ["What is over stays as it is.", "is over"]),
+        ("README.md", "Is it over? What is a job? # What is promised\n", []),
+        ("README.md", "There is no job, and that is no longer an error.", []),
+        ("README.md", "The file is no job store.\n", ["is no job"]),
+        ("File.swift", 'let a = "the job is over" // the job is over', ["is over"]),
+        ("File.swift", 'let standard = "standard"\n/* "is over now" */', []),
+        ("File.swift", 'let a = "a \\(b.map { "told \\($0)" } ?? "stands there") c"', ["stands", "told"]),
+        ("File.swift", 'let a = """\n  the ending\n  and a `mark`\n  """\nlet b = #"two "marks" \\#(c)"#', ["ending", "marks"]),
+        ("File.swift", 'let a = "SELECT mark FROM job"', []),
+    ],
+)
+def test_words(name, text, found, tmp_path):
+    file = tmp_path / name
+    file.write_text(text)
+    assert sorted(said for _, said, _ in words.findings(file)) == sorted(found)
+
+
+def test_a_literal_is_found_on_its_line(tmp_path):
+    file = tmp_path / "File.swift"
+    file.write_text('let a = """\n  b\n  """\nlet c = "is over now"\n')
+    assert [line for line, _, _ in words.findings(file)] == [4]
+
+
+@pytest.mark.parametrize(
+    "count, most, fault",
+    [
+        (0, 0, None),
+        (2, 2, None),
+        (2, 1, "2 retired words, 1 are allowed"),
+        (1, 0, "1 retired words, 0 are allowed"),
+        (1, 2, "words.txt allows 2: run deploy/lint/words.py --write"),
+        (0, 1, "words.txt allows 1: run deploy/lint/words.py --write"),
+    ],
+)
+def test_the_list_of_words_only_shrinks(count, most, fault):
+    found = {"a.md": [(1, "is over", "ended")] * count} if count else {}
+    wrong = words.faults(found, {"a.md": most} if most else {})
+    assert wrong == [] if fault is None else fault in wrong[-1], wrong
+
+
+def test_the_list_of_words_is_written_again_only_when_it_shrinks(tmp_path):
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    script = tmp_path / "words.py"
+    script.write_text((LINT / "words.py").read_text())
+
+    def run(*arguments) -> int:
+        return subprocess.run([sys.executable, script, *arguments], cwd=tmp_path, capture_output=True).returncode
+
+    page = tmp_path / "a.md"
+    page.write_text("It is over, and it is told.")
+    assert run() == 1 and run("--write") == 0 and run() == 0
+    page.rename(tmp_path / "b.md")
+    assert run() == 1 and run("--write") == 0 and run() == 0
+    assert (tmp_path / "words.txt").read_text() == "2 b.md\n"
+    (tmp_path / "c.md").write_text("It stands here.")
+    assert run() == 1 and run("--write") == 1
+    (tmp_path / "b.md").write_text("It ended.")
+    assert run() == 1 and run("--write") == 0 and run() == 0
