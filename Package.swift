@@ -49,6 +49,7 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Archives", dependencies: ["CZlib", "Support"], swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
+    .target(name: "YAML", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .target(
       name: "Tokens",
       dependencies: ["CLibCrypto", "CLibCurl", "CLibJWT", "JSON", .product(name: "Logging", package: "swift-log")],
@@ -59,7 +60,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Access",
-      dependencies: ["SSH", "Support", .product(name: "Yams", package: "Yams")],
+      dependencies: ["SSH", "Support", "YAML", .product(name: "Yams", package: "Yams")],
       swiftSettings: strict),
     .target(
       name: "Templates",
@@ -97,7 +98,7 @@ let package = Package(
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "JobModel", "Jobs", "SSH", "Shell", "ScriptTemplates", "Support",
+        "ConnectorSupport", "JobModel", "Jobs", "SSH", "Shell", "ScriptTemplates", "Support", "YAML",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -151,6 +152,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+    .testTarget(
+      name: "YAMLTests", dependencies: ["YAML", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .testTarget(
       name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel"], swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP"], swiftSettings: strict),

@@ -1,6 +1,7 @@
 import Foundation
 import SSH
 import Support
+import YAML
 import Yams
 
 /// The users file: which account on the cluster belongs to an e-mail address, and its SSH key.
@@ -74,14 +75,24 @@ public struct Users: Sendable {
   ///   - passphrase: for keys that are encrypted.
   /// - Throws: ``Unreadable`` when the file cannot be read as a whole.
   public init(_ contents: Data, path: String, passphrase: String) throws(Unreadable) {
-    if let fault = YAMLBound.fault(in: contents) { throw Unreadable(sentence: "the file \(fault)") }
     let file: File
-    do { file = try YAMLDecoder().decode(File.self, from: contents) } catch {
+    do { file = try Self.file(contents) } catch let error as Unreadable { throw error } catch {
       throw Unreadable(sentence: Self.sentence(for: error))
     }
     var reader = Reader(passphrase: passphrase)
     for (index, line) in file.entries.enumerated() { reader.read(line, number: index + 1) }
     self.init(accounts: reader.accounts, keys: reader.keys, disabled: reader.disabled.map { "\(path): \($0)" })
+  }
+
+  private static func file(_ contents: Data) throws -> File {
+    if let fault = YAMLBound.fault(in: contents) { throw Unreadable(sentence: "the file \(fault)") }
+    // As the decoder itself would parse a text: of all tags that texts imply it knows merges alone.
+    let parser = try Parser(yaml: contents, resolver: .basic.appending(.merge), encoding: .utf8)
+    return try withExtendedLifetime(parser) {
+      let root = try parser.singleRoot() ?? ""
+      if let fault = YAMLBound.fault(in: root) { throw Unreadable(sentence: "the file \(fault)") }
+      return try YAMLDecoder().decode(File.self, from: root)
+    }
   }
 
   private init(accounts: [[UInt8]: String], keys: [String: PrivateKey], disabled: [String]) {
