@@ -127,7 +127,7 @@ let package = Package(
 
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib", "Support"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell"], swiftSettings: strict),
     .testTarget(
       name: "TokensTests",
