@@ -163,8 +163,18 @@ find_beginning() {
   began=${began%% *}
 }
 
-# Whether `leader` and `since` can be a session of the job: it is ours, and no older than the wrapper where that is
-# known. Else a job that writes there of somebody else's would never end, since that one's processes cannot be.
+# Whether the environment of the process $1 names another job than `id`: its session can be written down as this one's,
+# too.
+# shellcheck disable=SC2154 # set by who asks
+is_of_another() {
+  case $(LC_ALL=C grep -aoEs 'WEIR_(JOB_ID|GUARDS)=[0-9A-Z]{26}' "/proc/$1/environ") in
+  '' | *"=$id"*) return 1 ;;
+  esac
+}
+
+# Whether `leader` and `since` can be a session of the job: it is ours, no other job's, and no older than the wrapper
+# where that is known. Else a job that writes there of somebody else's would never end, since that one's processes
+# cannot be.
 is_session() {
   began=$own_ticks
   if [ -z "$began" ]; then
@@ -173,7 +183,8 @@ is_session() {
   fi
   [ "$since" -ge "$began" ] || return
   stat_of "$leader"
-  [ -z "$stat" ] || { is_alive "$leader" "$since" && kill -s 0 "$leader" 2>/dev/null; } || is_dying
+  [ -z "$stat" ] || { is_alive "$leader" "$since" && kill -s 0 "$leader" 2>/dev/null && ! is_of_another "$leader"; } ||
+    is_dying
 }
 
 # A leader that has ended and is not yet waited for.
@@ -203,7 +214,8 @@ find_left() {
   case $leader$since in 0* | *[!0-9]*) ;; *)
     if is_session && { [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; }; then
       session=$leader
-      note_group "$leader"
+      # A dead one may have been another job's, whose processes are told one by one.
+      ! is_alive "$leader" "$since" || note_group "$leader"
     fi
     ;;
   esac
@@ -223,6 +235,15 @@ find_left() {
 note_group() {
   case "$groups " in *" $1 "*) return ;; esac
   [ "$1" -le 1 ] || ! command -v setsid >/dev/null || groups="$groups $1"
+}
+
+# Likewise the group of the process $1, which is marked as the job's. A wrapper that is looked for is none of the job.
+note_group_of() {
+  case $marks in *GUARDS*) return ;; esac
+  stat_of "$1"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $stat
+  [ $# = 0 ] || note_group "$3"
 }
 
 # Into `last`: the number that was given to a process last.
@@ -261,9 +282,15 @@ search_new() {
   for process in $new; do files="$files $process/environ $process/stat"; done
   # shellcheck disable=SC2013,SC2086 # paths without blanks
   for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
-    file=${file#/proc/}
-    [ -e "/proc/${file%%/*}" ] || { gone=1 && continue; }
-    case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
+    process=${file#/proc/}
+    process=${process%%/*}
+    [ -e "/proc/$process" ] || { gone=1 && continue; }
+    case "$left " in *" $process "*) continue ;; esac
+    case $file in
+    */stat) ! is_of_another "$process" || continue ;;
+    *) note_group_of "$process" ;;
+    esac
+    left="$left $process"
   done
   [ -n "$left" ] || find_gone
 }
@@ -340,7 +367,7 @@ read_new() {
     case $1$text in
     *"WEIR_JOB_ID=$id"*) note_group "$4" ;;
     guarded*"WEIR_GUARDS=$id"*) ;;
-    *) [ "$5" = "$session" ] || continue ;;
+    *) { [ "$5" = "$session" ] && ! is_of_another "${process#/proc/}"; } || continue ;;
     esac
     left="$left ${process#/proc/}"
   done

@@ -134,7 +134,7 @@ $process/environ:$name=${rest%"${rest#??????????????????????????}"}"
 # Into `left`: the living processes of the job $1, whose directory is $2, with commas. The wrapper is among them where
 # no start record says that it is gone.
 find_processes() {
-  left=
+  id=$1 left=
   case $marks in *"=$1"*)
     for mark in $marks; do
       case $mark in
@@ -150,7 +150,7 @@ find_processes() {
   find_beginning
   # shellcheck disable=SC2086,SC2154 # records are words; records.sh
   if read_record "$2/session" && is_alive $record && [ "${record##* }" -ge "$began" ] &&
-    kill -s 0 "${record%% *}" 2>/dev/null; then
+    kill -s 0 "${record%% *}" 2>/dev/null && ! is_of_another "${record%% *}"; then
     case $left, in *",${record%% *},"*) ;; *) left=$left,${record%% *} ;; esac
   fi
   left=${left#,}
