@@ -201,15 +201,14 @@ is_dying() { case $stat in [ZX]*) ;; *) return 1 ;; esac }
 # again. That starts no process, so that several who look do not disturb each other.
 # shellcheck disable=SC2154 # `id` and `is_wrapper` are set by who asks
 find_left() {
-  marks="WEIR_JOB_ID=$id" leader=0 since=0 session='' groups='' left='' others='' floor=0
-  again='' retried='' known=0
-  [ "$1" != guarded ] || marks="WEIR_(JOB_ID|GUARDS)=$id"
+  marks="WEIR_JOB_ID=$id" leader=0 since=0 session='' groups='' left='' floor=0 is_guarded=''
+  [ "$1" != guarded ] || { is_guarded=1 && marks="WEIR_(JOB_ID|GUARDS)=$id"; }
   [ "$1" != young ] || floor=$$
   find_unsound session start .start
   # shellcheck disable=SC2086 # words are wanted
   if read_record session; then
-    set -- "$1" $record
-    leader=$2 since=$3
+    set -- $record
+    leader=$1 since=$2
   fi
   case $leader$since in 0* | *[!0-9]*) ;; *)
     if is_session && { [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; }; then
@@ -219,14 +218,22 @@ find_left() {
     fi
     ;;
   esac
+  look_through search_new read_new
+  [ -n "$left" ] || [ -z "$gone" ] || left=' -'
+}
+
+# Calls $1 with all processes there are in `new`, and $2 with those that are new since, for two seconds at most: until
+# `gone` is empty, or something is in `left`.
+look_through() {
+  others='' again='' retried='' known=0
   look_at_clock
   latest=$((now + 200))
   while :; do
     list_new
-    if [ -n "$is_all" ]; then search_new; else read_new "$1"; fi
-    [ -z "$left" ] && [ -n "$gone" ] || return 0
+    if [ -n "$is_all" ]; then "$1"; else "$2"; fi
+    if [ -n "$left" ] || [ -z "$gone" ]; then return 0; fi
     look_at_clock
-    [ "$now" -lt "$latest" ] || { left=' -' && return 0; }
+    [ "$now" -lt "$latest" ] || return 0
   done
 }
 
@@ -239,7 +246,7 @@ note_group() {
 
 # Likewise the group of the process $1, which is marked as the job's. A wrapper that is looked for is none of the job.
 note_group_of() {
-  case $marks in *GUARDS*) return ;; esac
+  [ -z "$is_guarded" ] || return 0
   stat_of "$1"
   # shellcheck disable=SC2086 # words are wanted
   set -- $stat
@@ -358,16 +365,16 @@ read_process() {
   return 1
 }
 
-# Looks for the job in each of `new`. $1 as for find_left.
+# Looks for the job in each of `new`.
 read_new() {
   for process in $new; do
     read_process "$process" || continue
     # shellcheck disable=SC2086 # words are wanted
-    set -- "$1" $stat
-    case $1$text in
-    *"WEIR_JOB_ID=$id"*) note_group "$4" ;;
-    guarded*"WEIR_GUARDS=$id"*) ;;
-    *) { [ "$5" = "$session" ] && ! is_of_another "${process#/proc/}"; } || continue ;;
+    set -- $stat
+    case $is_guarded$text in
+    *"WEIR_JOB_ID=$id"*) note_group "$3" ;;
+    1*"WEIR_GUARDS=$id"*) ;;
+    *) { [ "$4" = "$session" ] && ! is_of_another "${process#/proc/}"; } || continue ;;
     esac
     left="$left ${process#/proc/}"
   done
