@@ -10,7 +10,7 @@ let checkpoints = Context.environment["WEIR_CHECKPOINTS"] == "1"
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)] + (checkpoints ? [.define("WEIR_CHECKPOINTS")] : [])
 
 /// The modules that know nothing of jobs; each is a product that other packages can use alone.
-let libraries = ["Archives", "HTTP", "JSON", "SSH", "Shell", "Support", "Templates", "Tokens"]
+let libraries = ["Archives", "HTTP", "HTTPClient", "JSON", "SSH", "Shell", "Support", "Templates", "Tokens"]
 
 let package = Package(
   name: "weir",
@@ -50,6 +50,7 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Archives", dependencies: ["CZlib", "Support"], swiftSettings: strict),
     .target(name: "JSON", swiftSettings: strict),
+    .target(name: "YAML", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .target(
       name: "Tokens",
       dependencies: ["CLibCrypto", "CLibJWT", "HTTPClient", "JSON", .product(name: "Logging", package: "swift-log")],
@@ -61,7 +62,7 @@ let package = Package(
     .target(
       name: "Access",
       dependencies: [
-        "Support", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+        "Support", "YAML", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strict),
     .target(
@@ -100,7 +101,7 @@ let package = Package(
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "JobModel", "Jobs", "Shell", "ScriptTemplates", "Support",
+        "ConnectorSupport", "JobModel", "Jobs", "Shell", "ScriptTemplates", "Support", "YAML",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -134,7 +135,7 @@ let package = Package(
 
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib"], swiftSettings: strict),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib", "Support"], swiftSettings: strict),
     .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "ShellTests", dependencies: ["Shell", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "SSHTests", dependencies: ["SSH", "Shell", "Support", "TestSupport"], swiftSettings: strict),
@@ -164,6 +165,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+    .testTarget(
+      name: "YAMLTests", dependencies: ["YAML", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .testTarget(
       name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel"], swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP", "SSH", "Support"], swiftSettings: strict),

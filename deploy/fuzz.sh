@@ -82,7 +82,7 @@ build_machines() {
   say "building the program of: ${machines[*]}"
   swift build </dev/null
   products=$(swift build --show-bin-path)
-  for module in JobModel Jobs Support JSON Shell SSH ScriptTemplates Templates Archives GRDB Logging Yams CYaml Mustache; do
+  for module in JobModel Jobs Support JSON Shell SSH ScriptTemplates Templates Archives GRDB Logging YAML Yams CYaml Mustache; do
     while IFS= read -r object; do objects+=("$object"); done < <(objects "$products/$module.build")
   done
   # What is `package` in Jobs is seen by the package's name only, which swift build derives from its directory's.

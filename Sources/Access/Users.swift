@@ -1,5 +1,6 @@
 import Foundation
 import Support
+import YAML
 import Yams
 
 /// The users file: which account on the cluster belongs to an e-mail address, and its SSH key.
@@ -73,9 +74,8 @@ public struct Users: Sendable {
   ///   - readKey: makes keys of their texts.
   /// - Throws: ``Unreadable`` when the file cannot be read as a whole.
   public init(_ contents: Data, path: String, readKey: @escaping KeyReader) throws(Unreadable) {
-    if let fault = YAMLBound.fault(in: contents) { throw Unreadable(sentence: "the file \(fault)") }
     let file: File
-    do { file = try YAMLDecoder().decode(File.self, from: contents) } catch {
+    do { file = try Self.file(contents) } catch let error as Unreadable { throw error } catch {
       throw Unreadable(sentence: Self.sentence(for: error))
     }
     var reader = Reader(readKey: readKey)
@@ -91,6 +91,17 @@ public struct Users: Sendable {
       throw Unreadable(sentence: "the file \(error)")
     }
     try self.init(Data(contents), path: path, readKey: readKey)
+  }
+
+  private static func file(_ contents: Data) throws -> File {
+    if let fault = YAMLBound.fault(in: contents) { throw Unreadable(sentence: "the file \(fault)") }
+    // As the decoder itself would parse a text: of all tags that texts imply it knows merges alone.
+    let parser = try Parser(yaml: contents, resolver: .basic.appending(.merge), encoding: .utf8)
+    return try withExtendedLifetime(parser) {
+      let root = try parser.singleRoot() ?? ""
+      if let fault = YAMLBound.fault(in: root) { throw Unreadable(sentence: "the file \(fault)") }
+      return try YAMLDecoder().decode(File.self, from: root)
+    }
   }
 
   private init(accounts: [[UInt8]: String], keys: [String: PrivateKey], disabled: [String]) {

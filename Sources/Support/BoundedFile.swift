@@ -10,19 +10,16 @@ public enum BoundedFile {
 
   /// - Parameter most: the most bytes that the file may have.
   public static func read(_ path: String, most: Int) throws(Unreadable) -> [UInt8] {
-    // Without O_NONBLOCK a pipe would keep its opener waiting.
-    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-    guard file >= 0 else { throw unreadable(path) }
-    defer { close(file) }
-    var status = stat()
-    guard fstat(file, &status) == 0 else { throw unreadable(path) }
-    guard status.st_mode & S_IFMT != S_IFDIR else { throw Unreadable(description: "cannot be read: it is a directory") }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw Unreadable(description: "is no regular file") }
-    guard status.st_size <= most else { throw tooLarge(most) }
+    let file: OpenFile
+    do throws(OpenFile.Failure) { file = try OpenFile(path) } catch {
+      throw Unreadable(description: "cannot be read: \(error.reason)")
+    }
+    guard file.isRegular else { throw Unreadable(description: "is no regular file") }
+    guard file.size <= most else { throw tooLarge(most) }
     // The size that is shown may be wrong: files of some file systems have none.
     var bytes: [UInt8] = []
     while bytes.count <= most {
-      let chunk = try next(of: file, most: most + 1 - bytes.count)
+      let chunk = try next(of: file.descriptor, most: most + 1 - bytes.count)
       if chunk.isEmpty { return bytes }
       bytes += chunk
     }
@@ -40,10 +37,6 @@ public enum BoundedFile {
   }
 
   private static func tooLarge(_ most: Int) -> Unreadable { Unreadable(description: "has more than \(most) bytes") }
-
-  private static func unreadable(_ path: String) -> Unreadable {
-    Unreadable(description: "cannot be read" + (UnreadableFile.reason(path).map { ": \($0)" } ?? ""))
-  }
 }
 
 /// The files that settings name, and the most bytes that each may have.

@@ -38,4 +38,28 @@ struct UsersFileFaultTests {
     #expect(users.disabled.count == 1 && sentence.utf8.count < 500)
     #expect(sentence.contains("\\u{7F}\\u{202E}") && !sentence.unicodeScalars.contains("\u{202E}"))
   }
+
+  @Test("Aliases in a key, each of which may double what is hashed, are refused")
+  func aliasesInKeys() throws {
+    let levels = (1...40).map { "&a\($0) [*a\($0 - 1), *a\($0 - 1)]" }.joined(separator: ",\n  ")
+    let error = #expect(throws: Users.Unreadable.self) {
+      try users("users_id_mapping:\n- ? [&a0 [x, x],\n  \(levels)]\n  : y\n")
+    }
+    #expect(error?.sentence == "the file has aliases in keys that are lists or mappings")
+  }
+
+  @Test("Merges of merges, each of which may double what is decoded, are refused")
+  func mergesOfMerges() throws {
+    let levels = (1...40).map { "- &a\($0) {<<: [*a\($0 - 1), *a\($0 - 1)]}\n" }.joined()
+    let error = #expect(throws: Users.Unreadable.self) { try users("users_id_mapping:\n- &a0 {b: c}\n" + levels) }
+    #expect(error?.sentence == "the file has more than 500000 values once its aliases are expanded")
+  }
+
+  @Test("Entries may have parts in common by aliases and merges")
+  func aliases() throws {
+    let entries = ["b@x", "c@x", "d@x"].map { "- {<<: *common, mail: \($0)}\n" }.joined()
+    let users = try users(
+      "users_id_mapping:\n- &common {mail: &mail a@x, mapped_user: kirby, ssh_private_key_b64: x}\n" + entries)
+    #expect(users.account(of: "d@x") == "kirby" && users.account(of: "a@x") == "kirby")
+  }
 }

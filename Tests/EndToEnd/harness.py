@@ -1,6 +1,7 @@
 """What the tests drive: a Weir process, the calls an upstream makes, and the cluster behind it."""
 
 import base64
+import contextlib
 import dataclasses
 import http.client
 import itertools
@@ -111,6 +112,38 @@ def wait_until(condition, seconds: float = 20, every: float = 0.1):
             return result
         assert time.monotonic() < deadline, f"not within {seconds} s: {condition.__name__}"
         time.sleep(every)
+
+
+def fill(directory: pathlib.Path) -> pathlib.Path:
+    """Takes all the space that is free on a file system, in one file there."""
+    file = directory / "fill"
+    with open(file, "ab", buffering=0) as filler:
+        for size in (65536, 4096, 512, 1):
+            try:
+                while True:
+                    filler.write(b"\0" * size)
+            except OSError:
+                pass
+    return file
+
+
+@contextlib.contextmanager
+def kept_full(directory: pathlib.Path):
+    """A file system without free space: what others free there meanwhile is taken, too."""
+    is_over = threading.Event()
+
+    def keep():
+        while not is_over.wait(0.05):
+            fill(directory)
+
+    file, keeper = fill(directory), threading.Thread(target=keep)
+    keeper.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        keeper.join()
+        file.unlink()
 
 
 def promises_are_kept(result: dict):

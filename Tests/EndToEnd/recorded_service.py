@@ -5,11 +5,10 @@ import json
 import re
 import subprocess
 
-from harness import REPOSITORY, Job, base64_text, wait_until
+from harness import REPOSITORY, Job, base64_text, fill, wait_until
 from recorder import FORM, JOB_CALLS, NAME, REQUESTS, UNKNOWN, RecordedWeir, Recorder
 from rig import free_port
 from stores import restore
-from test_store import fill
 
 
 def service(r: Recorder):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from gpu_fixtures import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401 (fixtures)
-from harness import Weir, base64_text, job_name, promises_are_kept, wait_until
+from harness import Weir, base64_text, job_name, kept_full, promises_are_kept, wait_until
 from rig import SUCCESS, LocalWeir, Rig, is_alive, job_text, kill
 
 import gpu as chaos  # of deploy/chaos, which rig puts on the path
@@ -468,12 +468,12 @@ def test_a_full_disk(new_weir, rig):
         gate = rig.gate()
         running = weir.run_job(f"{gate.wait}; exit 3")
         weir.await_running(running)
-        subprocess.run(["dd", "if=/dev/zero", f"of={small}/fill"], stderr=subprocess.DEVNULL)
-        elsewhere = weir.run_job("echo $PROCESS_NODENAME")
-        assert weir.output(elsewhere).startswith("beta")
-        gate.open()
-        # The space for how it ended was taken before.
-        assert word(weir, running) == "1 F"
+        with kept_full(small):
+            elsewhere = weir.run_job("echo $PROCESS_NODENAME")
+            assert weir.output(elsewhere).startswith("beta")
+            gate.open()
+            # The space for how it ended was taken before.
+            assert word(weir, running) == "1 F"
     finally:
         if weir.process:
             weir.kill()

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from gpu_fixtures import new_weir, no_jobs_left, rig, timed_out, word  # noqa: F401 (fixtures)
-from harness import wait_until
+from harness import kept_full, wait_until
 from rig import free_port, is_alive, parents
 
 SHOW = "echo $PROCESS_NODENAME:$BARE_GPU"
@@ -121,10 +121,9 @@ def test_a_full_disk_is_told_as_one(new_weir, rig):
     try:
         weir = new_weir((alpha, {"root": "small/weir"})).start()
         assert weir.output(weir.run_job(SHOW)).startswith("alpha")
-        subprocess.run(["dd", "if=/dev/zero", f"of={small}/fill"], stderr=subprocess.DEVNULL)
-        wait_until(lambda: "disk" in weir.warnings())
-        assert "nvidia-smi does not show it" not in weir.warnings()
-        (small / "fill").unlink()
+        with kept_full(small):
+            wait_until(lambda: "disk" in weir.warnings())
+            assert "nvidia-smi does not show it" not in weir.warnings()
         wait_until(lambda: "disk" not in weir.warnings())
         assert weir.output(weir.run_job(SHOW)).startswith("alpha:0")
     finally:

@@ -106,3 +106,27 @@ def test_spoiled_settings_of_the_machine_fail_no_job(server):  # noqa: F811
         (server.support / "lib" / name).write_text("exit 0\n")
     attempt = server.start("exit 3")
     assert attempt.end() == (3, 0, "exited")
+
+
+IN_PLACE = {
+    "emptied": ': >"$wrapper"',
+    "overwritten": 'yes "echo forged >>stdout; exit 7" | head -c 60000 >"$wrapper"',
+    "cut": 'head -c 16000 "$wrapper" >copy; cat copy >"$wrapper"',
+}
+
+
+# A shell reads a script in pieces while it runs it.
+@pytest.mark.parametrize("spoil", IN_PLACE.values(), ids=IN_PLACE)
+def test_a_job_that_writes_into_its_running_wrapper(server, spoil):  # noqa: F811
+    wrapper = server.root / "lib/run-HASH.sh"
+    text = wrapper.read_bytes()
+    script = f'wrapper={wrapper}; cp "$wrapper" before; {spoil}; exit 3'
+    plain = server.start(script)
+    assert plain.end(seconds=10) == (3, 0, "exited")
+    until(lambda: plain.state()[0] == "ended")
+    assert (plain.directory / "work/before").read_bytes() == text != wrapper.read_bytes()
+    wrapper.write_bytes(text)
+    epilogue = server.start(script, {"epilogue": 'echo "epilogue $WEIR_EXIT_CODE"'}, judged=True)
+    assert epilogue.end(seconds=10) == (1, 0, "exited")
+    until(lambda: epilogue.state()[0] == "ended")
+    assert epilogue.text() == "JARVICE Job failed, investigate logs\nepilogue 1\n"

@@ -163,3 +163,33 @@ def test_forged_sessions(server):  # noqa: F811
     assert older.poll() is None
     older.kill()
     older.wait()
+
+
+@pytest.mark.parametrize("server", ["dash", "bare"], indirect=True)
+def test_forged_sessions_of_younger_jobs(server):  # noqa: F811
+    """The session of another job is not the job's, whether its leader lives: no job is ended for it or kept by it."""
+    ended = server.start("exit 3")
+    ended.end()
+    until(lambda: not is_alive(ended.wrapper))
+    lives, orphan = (server.start("echo ready; exec sleep 60").said("ready") for _ in range(2))
+    os.kill(orphan.wrapper, signal.SIGKILL)
+    until(lambda: not is_alive(orphan.wrapper))
+    own = {attempt.name: attempt.text("session").split()[0] for attempt in (lives, orphan)}
+    led = server.start("echo ready; exec sleep 60").said("ready")
+    left = server.start("trap '' TERM; sleep 60 & echo ready", grace=30).said("ready")
+    until(lambda: not is_alive(int(left.text("session").split()[0])))
+    for younger in (led, left):
+        for attempt in (ended, lives, orphan):
+            replace(attempt.directory / "session", younger.text("session").strip())
+        states = server.sweep(ended, lives, orphan)
+        assert states[ended.name][0] == "ended" and states[lives.name][0] == "running"
+        assert states[orphan.name] == ["orphaned", *orphan.record(), own[orphan.name]]
+        assert lives.signal("CONT") == "done 1"
+    assert server.run("remove", ended.job, server.machine) == "removed\n"
+    for attempt, younger in ((lives, led), (orphan, left)):
+        replace(attempt.directory / "session", younger.text("session").strip())
+        assert attempt.cancel(grace=0) == "asked" and attempt.end()[2] == "canceled"
+    assert [younger.state()[0] for younger in (led, left)] == ["running", "running"]
+    assert is_alive(int(led.text("session").split()[0])) and left.signal("CONT") == "done 1"
+    for younger in (led, left):
+        assert younger.cancel(grace=0) == "asked" and younger.end()[2] == "canceled"

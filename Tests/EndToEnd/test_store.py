@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from harness import Weir, base64_text, job_name, script, token, wait_until
+from harness import Weir, base64_text, fill, job_name, script, token, wait_until
 
 DUMMY = {
     "JARVICE_BAREMETAL_CONNECTOR": "dummy",
@@ -35,18 +35,6 @@ def small_disk(tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "none", directory], check=True)
     yield directory
     subprocess.run(["umount", "-l", directory], check=True)
-
-
-def fill(directory: pathlib.Path) -> pathlib.Path:
-    file = directory / "full"
-    with open(file, "ab", buffering=0) as filler:
-        for size in (65536, 4096, 512, 1):
-            try:
-                while True:
-                    filler.write(b"\0" * size)
-            except OSError:
-                pass
-    return file
 
 
 def reasons(weir) -> str:

@@ -31,6 +31,21 @@ struct ServersFileSizeTests {
     #expect(!found.isEmpty && !found.joined().contains("entries"))
   }
 
+  @Test("One with aliases in a key, each of which may double what is hashed, is refused")
+  func aliasesInKeys() {
+    let levels = (1...40).map { "&a\($0) [*a\($0 - 1), *a\($0 - 1)]" }.joined(separator: ",\n  ")
+    let found = faults("servers:\n- ? [&a0 [x, x],\n  \(levels)]\n  : y\n")
+    #expect(found == ["the file has aliases in keys that are lists or mappings"])
+  }
+
+  @Test("What aliases repeat is counted as often")
+  func repeatedLists() {
+    let servers = String(repeating: "- {name: a, preamble: *p}\n", count: 1000)
+    let lines = String(repeating: "- x\n", count: 1000)
+    let found = faults("servers:\n- name: b\n  preamble: &p\n" + lines.replacing("- ", with: "  - ") + servers)
+    #expect(found == ["the file has more than 500000 values once its aliases are expanded"])
+  }
+
   @Test("A key file that is too large is named, and is not waited for when it is a pipe")
   func keyFile() throws {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")

@@ -51,8 +51,8 @@ struct CrowdTests {
         let halves = try (0..<5).map { _ in
           let client = try Client(port: server.port)
           try client.send("GET /live HTTP/1.1\r\n")
-          // Until the server has read it: the order is that of its reading.
-          usleep(50_000)
+          // The order is that of the server's reading.
+          try client.awaitReading(by: server.port)
           return client
         }
         defer { for client in halves { client.close() } }

@@ -132,8 +132,8 @@ struct HostileClientLimitTests {
         let first = try Client(port: server.port)
         let second = try Client(port: server.port)
         try first.send(head + part)
-        // Until the server has read it: then no more than half a megabyte is left to others.
-        usleep(1_000_000)
+        // Then no more than half a megabyte is left to others.
+        try first.awaitReading(by: server.port)
         try second.send(head + part)
         try second.send(String(repeating: "x", count: 99_999))
         let refused = try second.reply()
@@ -209,9 +209,10 @@ struct HostileClientLimitTests {
       }
       let first = try Client(port: server.port)
       defer { first.close() }
-      try await blocking { try first.send(post("stranger")) }
-      // Until the server has read it.
-      try await Task.sleep(for: .seconds(1))
+      try await blocking {
+        try first.send(post("stranger"))
+        try first.awaitReading(by: server.port)
+      }
       #expect(try await server.exchange(post("stranger") + "x").status == 503)
       #expect(try await server.exchange(post("known") + "x").status == 200)
       #expect(try await first.exchange("x").status == 200)

@@ -1,6 +1,7 @@
 import Dispatch
 import Glibc
 import Logging
+import Support
 import Testing
 
 @testable import HTTP
@@ -165,6 +166,29 @@ final class Client: @unchecked Sendable {
       guard count > 0 else { throw ClientError.failed("send: \(errno)") }
       sent += count
     }
+  }
+
+  /// Waits until the server at this port has read all that was sent: the buffers of both ends are empty.
+  func awaitReading(by server: Int) throws {
+    let own = Socket.port(of: fd)
+    let deadline = ContinuousClock.now + .seconds(30)
+    while try Self.waiting(at: own, from: server)?.sent != 0 || Self.waiting(at: server, from: own)?.received != 0 {
+      guard ContinuousClock.now < deadline else { throw ClientError.failed("the server does not read") }
+      usleep(1000)
+    }
+  }
+
+  /// The bytes in the buffers of one end of a connection, from proc(5); nil without such a connection.
+  private static func waiting(at local: Int, from remote: Int) throws -> (sent: Int, received: Int)? {
+    // A server that listens for both has its connections among those of version 6.
+    let tables = try ["tcp", "tcp6"].map { try BoundedFile.read("/proc/net/\($0)", most: 16 << 20) }
+    for line in tables.flatMap({ String(decoding: $0, as: UTF8.self).split(separator: "\n").dropFirst() }) {
+      let columns = line.split(separator: " ")
+      guard columns[1...2].map({ Int($0.suffix(4), radix: 16) }) == [local, remote] else { continue }
+      let queues = columns[4].split(separator: ":").compactMap { Int($0, radix: 16) }
+      return (queues[0], queues[1])
+    }
+    return nil
   }
 
   /// Whether something can be read, the end too, within so many milliseconds.

@@ -163,8 +163,18 @@ find_beginning() {
   began=${began%% *}
 }
 
-# Whether `leader` and `since` can be a session of the job: it is ours, and no older than the wrapper where that is
-# known. Else a job that writes there of somebody else's would never end, since that one's processes cannot be.
+# Whether the environment of the process $1 names another job than `id`: its session can be written down as this one's,
+# too.
+# shellcheck disable=SC2154 # set by who asks
+is_of_another() {
+  case $(LC_ALL=C grep -aoEs 'WEIR_(JOB_ID|GUARDS)=[0-9A-Z]{26}' "/proc/$1/environ") in
+  '' | *"=$id"*) return 1 ;;
+  esac
+}
+
+# Whether `leader` and `since` can be a session of the job: it is ours, no other job's, and no older than the wrapper
+# where that is known. Else a job that writes there of somebody else's would never end, since that one's processes
+# cannot be.
 is_session() {
   began=$own_ticks
   if [ -z "$began" ]; then
@@ -173,7 +183,8 @@ is_session() {
   fi
   [ "$since" -ge "$began" ] || return
   stat_of "$leader"
-  [ -z "$stat" ] || { is_alive "$leader" "$since" && kill -s 0 "$leader" 2>/dev/null; } || is_dying
+  [ -z "$stat" ] || { is_alive "$leader" "$since" && kill -s 0 "$leader" 2>/dev/null && ! is_of_another "$leader"; } ||
+    is_dying
 }
 
 # A leader that has ended and is not yet waited for.
@@ -190,31 +201,39 @@ is_dying() { case $stat in [ZX]*) ;; *) return 1 ;; esac }
 # again. That starts no process, so that several who look do not disturb each other.
 # shellcheck disable=SC2154 # `id` and `is_wrapper` are set by who asks
 find_left() {
-  marks="WEIR_JOB_ID=$id" leader=0 since=0 session='' groups='' left='' others='' floor=0
-  again='' retried='' known=0
-  [ "$1" != guarded ] || marks="WEIR_(JOB_ID|GUARDS)=$id"
+  marks="WEIR_JOB_ID=$id" leader=0 since=0 session='' groups='' left='' floor=0 is_guarded=''
+  [ "$1" != guarded ] || { is_guarded=1 && marks="WEIR_(JOB_ID|GUARDS)=$id"; }
   [ "$1" != young ] || floor=$$
   find_unsound session start .start
   # shellcheck disable=SC2086 # words are wanted
   if read_record session; then
-    set -- "$1" $record
-    leader=$2 since=$3
+    set -- $record
+    leader=$1 since=$2
   fi
   case $leader$since in 0* | *[!0-9]*) ;; *)
     if is_session && { [ -n "$is_wrapper" ] || wrapper_is_alive || is_alive "$leader" "$since"; }; then
       session=$leader
-      note_group "$leader"
+      # A dead one may have been another job's, whose processes are told one by one.
+      ! is_alive "$leader" "$since" || note_group "$leader"
     fi
     ;;
   esac
+  look_through search_new read_new
+  [ -n "$left" ] || [ -z "$gone" ] || left=' -'
+}
+
+# Calls $1 with all processes there are in `new`, and $2 with those that are new since, for two seconds at most: until
+# `gone` is empty, or something is in `left`.
+look_through() {
+  others='' again='' retried='' known=0
   look_at_clock
   latest=$((now + 200))
   while :; do
     list_new
-    if [ -n "$is_all" ]; then search_new; else read_new "$1"; fi
-    [ -z "$left" ] && [ -n "$gone" ] || return 0
+    if [ -n "$is_all" ]; then "$1"; else "$2"; fi
+    if [ -n "$left" ] || [ -z "$gone" ]; then return 0; fi
     look_at_clock
-    [ "$now" -lt "$latest" ] || { left=' -' && return 0; }
+    [ "$now" -lt "$latest" ] || return 0
   done
 }
 
@@ -223,6 +242,15 @@ find_left() {
 note_group() {
   case "$groups " in *" $1 "*) return ;; esac
   [ "$1" -le 1 ] || ! command -v setsid >/dev/null || groups="$groups $1"
+}
+
+# Likewise the group of the process $1, which is marked as the job's. A wrapper that is looked for is none of the job.
+note_group_of() {
+  [ -z "$is_guarded" ] || return 0
+  stat_of "$1"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $stat
+  [ $# = 0 ] || note_group "$3"
 }
 
 # Into `last`: the number that was given to a process last.
@@ -261,9 +289,15 @@ search_new() {
   for process in $new; do files="$files $process/environ $process/stat"; done
   # shellcheck disable=SC2013,SC2086 # paths without blanks
   for file in $(LC_ALL=C grep -lsE -e "$pattern" $files 2>/dev/null); do
-    file=${file#/proc/}
-    [ -e "/proc/${file%%/*}" ] || { gone=1 && continue; }
-    case "$left " in *" ${file%%/*} "*) ;; *) left="$left ${file%%/*}" ;; esac
+    process=${file#/proc/}
+    process=${process%%/*}
+    [ -e "/proc/$process" ] || { gone=1 && continue; }
+    case "$left " in *" $process "*) continue ;; esac
+    case $file in
+    */stat) ! is_of_another "$process" || continue ;;
+    *) note_group_of "$process" ;;
+    esac
+    left="$left $process"
   done
   [ -n "$left" ] || find_gone
 }
@@ -331,16 +365,16 @@ read_process() {
   return 1
 }
 
-# Looks for the job in each of `new`. $1 as for find_left.
+# Looks for the job in each of `new`.
 read_new() {
   for process in $new; do
     read_process "$process" || continue
     # shellcheck disable=SC2086 # words are wanted
-    set -- "$1" $stat
-    case $1$text in
-    *"WEIR_JOB_ID=$id"*) note_group "$4" ;;
-    guarded*"WEIR_GUARDS=$id"*) ;;
-    *) [ "$5" = "$session" ] || continue ;;
+    set -- $stat
+    case $is_guarded$text in
+    *"WEIR_JOB_ID=$id"*) note_group "$3" ;;
+    1*"WEIR_GUARDS=$id"*) ;;
+    *) { [ "$4" = "$session" ] && ! is_of_another "${process#/proc/}"; } || continue ;;
     esac
     left="$left ${process#/proc/}"
   done

@@ -265,6 +265,95 @@ is_success() {
   return 1
 }
 
+# Takes the attempt, unless somebody else has it. The arguments are those of `run`.
+begin() {
+  dir=$2 id=$3 limit=$4 grace=$5 judged=$6 joined=$7 secret=$8 support=$9
+  shift 9
+  gobetween=$1 is_wrapper=1
+  cd "$dir" || exit
+  # What ends others by mistake does not end this one, nor does a starter that no longer listens. Traps that do
+  # something are no concern of what it starts.
+  trap : HUP INT QUIT PIPE TERM
+  stat_of "$$"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $stat
+  own_ticks=${20}
+  read -r boot </proc/sys/kernel/random/boot_id
+  record="$$ $own_ticks $boot $(date +%s)"
+  printf '%s\n' "$0" >.wrapper && printf '%-63s\n' '' >.exit && printf '%s\n' "$record" >.start || exit
+  # Whoever makes `start` has the attempt: if that was void.sh or cancel.sh, nothing is run.
+  ln .start start 2>/dev/null || exit
+  echo "$record"
+  exec >/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
+  # What started this waits for it, since & would have made the job deaf to INT and QUIT. It need not wait any longer.
+  # Shells say nothing of what PIPE has ended; it is ended all the same where that is ignored.
+  if [ "$PPID" = "$gobetween" ]; then
+    kill -s PIPE "$PPID"
+    kill -s KILL "$PPID" 2>/dev/null
+  fi
+}
+
+# Runs the job until nothing of it is left, within its time limit. Into `code`, `signal` and `ended`: how that went.
+run_job() {
+  export WEIR_RUN="$0" WEIR_ROOT="$support" WEIR_ID="$id" WEIR_SCRIPT="$dir/script" WEIR_JOINED='' WEIR_SETSID=''
+  [ "$secret" = 0 ] || WEIR_SCRIPT=/proc/self/fd/9
+  [ "$joined" = 0 ] || WEIR_JOINED=1
+  if command -v setsid >/dev/null; then WEIR_SETSID=setsid; fi
+
+  timer='' is_site=''
+  [ ! -s epilogue ] || own_text=$(cat "$0")
+  [ "$limit" = 0 ] || set_timer "$limit" 7 end "$grace" timelimit
+  run_part job
+  open_up "$dir"
+  # Once it is ending the job it goes on until nothing is left.
+  [ -z "$timer" ] || [ -e timelimit ] || end_timer 7
+  exec 9<&-
+  finish "$grace"
+  open_up "$dir"
+  # Nobody ends the job any more: see is_over.
+  exec 6</dev/null
+  # A job ends when the last of it does.
+  [ -z "$waited" ] || ended=
+}
+
+# Into `cause`, and where it is judged into `code`: what the end of the job is called.
+judge() {
+  cause=exited
+  [ "$code" != -1 ] || cause=signaled
+  [ ! -e timelimit ] || cause=timelimit
+  [ ! -e cancel ] || cause=canceled
+  if [ "$judged" = 1 ] && [ "$cause" = exited ]; then
+    code=1 verdict="JARVICE Job failed, investigate logs"
+    if is_success; then code=0 verdict="JARVICE Job completed OK"; fi
+    if has_output; then echo "$verdict" >>stdout; fi
+  fi
+}
+
+# Writes this file again where a job has written to it: the epilogue is begun by it.
+repair() {
+  make_way "$0"
+  printf '%s\n' "$own_text" | cmp -s - "$0" && return
+  new=$support/lib/new.$$
+  { printf '%s\n' "$own_text" >"$new" && mv -f "$new" "$0"; } 2>/dev/null || rm -f "$new"
+}
+
+# Runs the site's epilogue, which changes nothing of how the job ended.
+run_epilogue() {
+  is_site=1 ended=${ended:-$(date +%s)}
+  make_way over
+  echo "$code $signal $cause $ended" >over
+  export WEIR_EXIT_CODE="$code" WEIR_EXIT_SIGNAL="$signal" WEIR_EXIT_CAUSE="$cause"
+  how="$code $signal $cause $ended"
+  repair
+  set_timer 60 8 kill_left
+  run_part epilogue
+  end_timer 8
+  finish 5
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $how
+  code=$1 signal=$2 cause=$3 ended=$4
+}
+
 case $1 in
 job | epilogue)
   # What is sourced here may set any variable, so those still needed have names that it will not use.
@@ -339,76 +428,16 @@ end | left | signal)
   esac
   exit 0
   ;;
-run) ;;
+run)
+  # A shell reads a script in pieces while it runs it, and a job can write to this file. So all that is run after a job
+  # has begun has been read before: functions, and this command to its end.
+  begin "$@"
+  run_job
+  judge
+  [ ! -s epilogue ] || run_epilogue
+  write_exit "$code" "$signal" "$cause" "$ended"
+  tell
+  exit
+  ;;
 *) exit 64 ;;
 esac
-
-dir=$2 id=$3 limit=$4 grace=$5 judged=$6 joined=$7 secret=$8 support=$9
-shift 9
-gobetween=$1 is_wrapper=1
-cd "$dir" || exit
-# What ends others by mistake does not end this one, nor does a starter that no longer listens. Traps that do something
-# are no concern of what it starts.
-trap : HUP INT QUIT PIPE TERM
-stat_of "$$"
-# shellcheck disable=SC2086 # words are wanted
-set -- $stat
-own_ticks=${20}
-read -r boot </proc/sys/kernel/random/boot_id
-record="$$ $own_ticks $boot $(date +%s)"
-printf '%s\n' "$0" >.wrapper && printf '%-63s\n' '' >.exit && printf '%s\n' "$record" >.start || exit
-# Whoever makes `start` has the attempt: if that was void.sh or cancel.sh, nothing is run.
-ln .start start 2>/dev/null || exit
-echo "$record"
-exec >/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
-# What started this waits for it, since & would have made the job deaf to INT and QUIT. It need not wait any longer.
-# Shells say nothing of what PIPE has ended; it is ended all the same where that is ignored.
-if [ "$PPID" = "$gobetween" ]; then
-  kill -s PIPE "$PPID"
-  kill -s KILL "$PPID" 2>/dev/null
-fi
-
-export WEIR_RUN="$0" WEIR_ROOT="$support" WEIR_ID="$id" WEIR_SCRIPT="$dir/script" WEIR_JOINED='' WEIR_SETSID=''
-[ "$secret" = 0 ] || WEIR_SCRIPT=/proc/self/fd/9
-[ "$joined" = 0 ] || WEIR_JOINED=1
-if command -v setsid >/dev/null; then WEIR_SETSID=setsid; fi
-
-timer='' is_site=''
-[ "$limit" = 0 ] || set_timer "$limit" 7 end "$grace" timelimit
-run_part job
-open_up "$dir"
-# Once it is ending the job it goes on until nothing is left.
-[ -z "$timer" ] || [ -e timelimit ] || end_timer 7
-exec 9<&-
-finish "$grace"
-open_up "$dir"
-# Nobody ends the job any more: see is_over.
-exec 6</dev/null
-# A job ends when the last of it does.
-[ -z "$waited" ] || ended=
-
-cause=exited
-[ "$code" != -1 ] || cause=signaled
-[ ! -e timelimit ] || cause=timelimit
-[ ! -e cancel ] || cause=canceled
-if [ "$judged" = 1 ] && [ "$cause" = exited ]; then
-  code=1 verdict="JARVICE Job failed, investigate logs"
-  if is_success; then code=0 verdict="JARVICE Job completed OK"; fi
-  if has_output; then echo "$verdict" >>stdout; fi
-fi
-if [ -s epilogue ]; then
-  is_site=1 ended=${ended:-$(date +%s)}
-  make_way over
-  echo "$code $signal $cause $ended" >over
-  export WEIR_EXIT_CODE="$code" WEIR_EXIT_SIGNAL="$signal" WEIR_EXIT_CAUSE="$cause"
-  how="$code $signal $cause $ended"
-  set_timer 60 8 kill_left
-  run_part epilogue
-  end_timer 8
-  finish 5
-  # shellcheck disable=SC2086 # words are wanted
-  set -- $how
-  code=$1 signal=$2 cause=$3 ended=$4
-fi
-write_exit "$code" "$signal" "$cause" "$ended"
-tell

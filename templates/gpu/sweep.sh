@@ -96,26 +96,20 @@ is_stopped() {
 
 # Into `marks`: which process is of which job, and of which the wrapper, by what they found in their environment. Into
 # `gone`: 1 if a process may live whose mark is not among them; see find_left.
-# shellcheck disable=SC2034,SC2154 # shared with records.sh
+# shellcheck disable=SC2034 # shared with records.sh
 find_marks() {
-  others='' session='' again='' retried='' known=0 floor=0
-  look_at_clock
-  latest=$((now + 200))
-  while :; do
-    list_new
-    if [ -n "$is_all" ]; then
-      files=
-      for process in $new; do files="$files $process/environ"; done
-      # shellcheck disable=SC2086 # paths without blanks
-      marks="$marks
+  session='' left='' floor=0
+  look_through search_marks read_marks
+}
+
+# Adds to `marks` those of `new`, which are all.
+search_marks() {
+  files=
+  for process in $new; do files="$files $process/environ"; done
+  # shellcheck disable=SC2086 # paths without blanks
+  marks="$marks
 $(LC_ALL=C grep -aoEs 'WEIR_(JOB_ID|GUARDS)=[0-9A-Z]{26}' $files /dev/null)"
-      [ -z "$new" ] || find_gone
-    else
-      read_marks
-    fi
-    look_at_clock
-    if [ -z "$gone" ] || [ "$now" -ge "$latest" ]; then return 0; fi
-  done
+  [ -z "$new" ] || find_gone
 }
 
 # Adds to `marks` those of `new`.
@@ -134,7 +128,7 @@ $process/environ:$name=${rest%"${rest#??????????????????????????}"}"
 # Into `left`: the living processes of the job $1, whose directory is $2, with commas. The wrapper is among them where
 # no start record says that it is gone.
 find_processes() {
-  left=
+  id=$1 left=
   case $marks in *"=$1"*)
     for mark in $marks; do
       case $mark in
@@ -150,7 +144,7 @@ find_processes() {
   find_beginning
   # shellcheck disable=SC2086,SC2154 # records are words; records.sh
   if read_record "$2/session" && is_alive $record && [ "${record##* }" -ge "$began" ] &&
-    kill -s 0 "${record%% *}" 2>/dev/null; then
+    kill -s 0 "${record%% *}" 2>/dev/null && ! is_of_another "${record%% *}"; then
     case $left, in *",${record%% *},"*) ;; *) left=$left,${record%% *} ;; esac
   fi
   left=${left#,}

@@ -12,22 +12,33 @@ extension ServerAgent {
   func cancel(_ job: Job) async throws(BackendError) {
     guard !starting.contains(job.id) else { return }
     canceled[job.id] = .now
-    let grace = String(max(1, configuration.grace.components.seconds))
-    let answer: CancelAnswer
     do throws(BackendError) {
-      let arguments = [grace, GPUScript.wrapperHash, try ready().machine, GPUScript.wrapperSum]
-      answer = try await act(GPUScript.cancel, job, arguments) { output throws(MalformedAnswer) in
-        try CancelAnswer(output)
+      switch try await askToCancel(job) {
+      case .asked, .elsewhere: break
+      case .over, .absent, .void: poke()
       }
     } catch {
       canceled[job.id] = nil
-      // A job may have written to the scripts there.
-      _ = try? await prepareRoot()
       throw error
     }
-    switch answer {
-    case .asked, .elsewhere: break
-    case .over, .absent, .void: poke()
+  }
+
+  private func askToCancel(_ job: Job) async throws(BackendError) -> CancelAnswer {
+    let facts = try ready()
+    let grace = String(max(1, configuration.grace.components.seconds))
+    let result = try await ended(
+      GPUScript.cancel,
+      [
+        facts.root, job.submissionToken, String(job.attempt), grace, GPUScript.wrapperHash, facts.machine,
+        GPUScript.wrapperSum,
+      ])
+    do throws(BackendError) {
+      let output = try succeeded(result).stdout
+      return try understood { () throws(MalformedAnswer) in try CancelAnswer(output) }
+    } catch {
+      // The server was reached: a job may have written to the scripts there.
+      _ = try? await prepareRoot()
+      throw error
     }
   }
 
@@ -124,17 +135,28 @@ extension ServerAgent {
     _ script: ScriptText, _ arguments: [String], stdin: [UInt8] = [], timeout: Duration = .seconds(20),
     purpose: CommandPurpose = .action, limit: Int = 16 << 20
   ) async throws(BackendError) -> CommandResult {
+    try succeeded(
+      await ended(script, arguments, stdin: stdin, timeout: timeout, purpose: purpose, limit: limit))
+  }
+
+  /// Runs one of our scripts to its end, whatever that is.
+  private func ended(
+    _ script: ScriptText, _ arguments: [String], stdin: [UInt8] = [], timeout: Duration = .seconds(20),
+    purpose: CommandPurpose = .action, limit: Int = 16 << 20
+  ) async throws(BackendError) -> CommandResult {
     var limits = OutputLimits()
     limits.stdout = limit
-    let result: CommandResult
     do throws(RunError) {
       let command: Command
       do { command = try Command.script(script, arguments) } catch { throw .unavailable("\(error)") }
-      result = try await runner.value.run(
+      return try await runner.value.run(
         command, as: account, stdin: stdin, limits: limits, timeout: timeout, purpose: purpose)
     } catch {
       throw error.mayHaveRun ? .interrupted("\(name): \(error)") : .unavailable("\(name): \(error)")
     }
+  }
+
+  private func succeeded(_ result: CommandResult) throws(BackendError) -> CommandResult {
     guard result.succeeded else {
       let words = result.message.isEmpty ? "status \(result.exitStatus)" : result.message
       throw .unavailable("\(name): \(words)")

@@ -1,4 +1,5 @@
 import Support
+import YAML
 import Yams
 
 extension GPUConnector {
@@ -18,6 +19,7 @@ extension GPUConnector {
     do { root = try Yams.compose(yaml: String(decoding: bytes, as: UTF8.self)) } catch {
       return Secrets(isSecret: true)
     }
+    if let root, YAMLBound.fault(in: root) != nil { return Secrets(isSecret: true) }
     var secrets = Secrets()
     for server in root?.mapping?["servers"]?.sequence ?? [] {
       for login in [server, server.mapping?["jump"]] {

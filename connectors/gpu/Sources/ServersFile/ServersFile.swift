@@ -2,6 +2,7 @@ import Foundation
 import JobModel
 import Jobs
 import Support
+import YAML
 import Yams
 
 /// The servers file: which servers there are, in the order of preference. Its form is that of servers.sample.yaml.
@@ -46,6 +47,9 @@ struct ServersFile: Sendable, Equatable {
     }
     let root: Node?
     do { root = try Yams.compose(yaml: text) } catch { throw Invalid(faults: [Self.fault(for: error)]) }
+    if let root, let fault = YAMLBound.fault(in: root) {
+      throw Invalid(faults: [Fault(line: nil, reason: "the file \(fault)")])
+    }
     let faults = YAMLFields.FaultList()
     servers = Self.servers(root, readKey: readKey, faults)
     guard faults.faults.isEmpty else {
