@@ -7,84 +7,42 @@ import Logging
 /// One request at a time: while an answer is awaited nothing more is read, so that pipelined requests are answered in
 /// order, what a client may have us hold is bounded, and it waits when we do. All of it is confined to its loop's
 /// queue; that is why the class may be called Sendable, and why its properties do without the run-time check of
-/// exclusive access, which took a seventh of a request's instructions. `Connection+Answering.swift` has the way from a request to its
-/// response.
+/// exclusive access, which took a seventh of a request's instructions.
+///
+/// It has the socket and the order of events; the requests are the ``RequestPipeline``'s.
 final class Connection: Pollable, @unchecked Sendable {
-  enum Phase {
-    /// Reading a request, or waiting for one.
-    case receiving
-    /// A ``Answer/later(_:)`` runs.
-    case answering(Exchange)
-    /// A response's body is being produced.
-    case streaming(BodyStream)
-    /// The connection speaks another protocol.
-    case tunneling(TunnelTask)
-    /// The last answer is written as far as the client takes it; then the end.
-    case closing
-    /// Our side is shut; what the client still sends is read and dropped, for an answer it has not read yet would be
-    /// lost to a reset (RFC 9112 section 9.6).
-    case lingering(until: Nanoseconds)
-    case closed
-  }
-
-  let context: ConnectionContext
-  let remoteAddress: String
-  let network: ClientNetwork
-  @exclusivity(unchecked) var phase = Phase.receiving
-  /// The request whose body is being read.
-  @exclusivity(unchecked) var pending: PendingRequest?
-  @exclusivity(unchecked) var output = OutputBuffer()
-  /// The request that is being read or answered, if it is to be recorded.
-  @exclusivity(unchecked) var access: AccessEntry?
-  @exclusivity(unchecked) private(set) var deadline: Nanoseconds
-  /// Of the answer that is being sent; see ``Response/lease``.
-  @exclusivity(unchecked) var lease: (any AnyObject & Sendable)?
-  /// Whether a request of this connection was admitted; until then it counts among its network's strangers.
-  @exclusivity(unchecked) var isKnown = false
-
+  private let context: ConnectionContext
   private let fd: Int32
-  @exclusivity(unchecked) private(set) var parser: RequestParser
-  /// What was read and not consumed: the begin of a request, or pipelined ones that have to wait.
-  @exclusivity(unchecked) private(set) var input: [UInt8] = []
-  @exclusivity(unchecked) private var inputStart = 0
-  /// Some of the input was not even looked at, because its turn had not come.
-  @exclusivity(unchecked) private(set) var isHeld = false
-  @exclusivity(unchecked) private var interest = EPOLLIN.rawValue
-  /// When the head being read has to be complete; `.max` between requests.
-  @exclusivity(unchecked) private var headDeadline: Nanoseconds
-  /// When more of the body being read has to be here; `.max` before anything of it is.
-  @exclusivity(unchecked) private var bodyDeadline = Nanoseconds.max
-  /// What of this connection is counted in ``ConnectionContext/requestBytes``.
-  @exclusivity(unchecked) var counted = CountedBytes()
-  /// How large a body a ``Answer/later(_:)`` has that runs; it keeps it when the client has gone.
-  @exclusivity(unchecked) var heldBody = 0
-  /// When a client that does not take its answer is cut off; `.max` when nothing waits to be written.
-  @exclusivity(unchecked) private var writeDeadline = Nanoseconds.max
-
-  /// With this much unsent no more of a streamed body is asked for.
-  static let highWater = 65_536
-  /// With this much unsent no further request is answered.
-  private static let answersAhead = 16_384
+  private let registration: LoopRegistration
+  @exclusivity(unchecked) private var phase = ConnectionPhase.receiving
+  @exclusivity(unchecked) private var reader: RequestReader
+  @exclusivity(unchecked) private var requests: RequestPipeline
+  @exclusivity(unchecked) private var output = ConnectionOutput()
+  @exclusivity(unchecked) private var held: HeldBytes
 
   init(fd: Int32, peer: Peer, context: ConnectionContext) {
     self.fd = fd
-    remoteAddress = peer.address
-    network = peer.network
     self.context = context
-    parser = RequestParser(limits: context.limits)
-    headDeadline = .deadline(in: context.timeouts.header)
-    deadline = headDeadline
+    reader = RequestReader(limits: context.limits, timeouts: context.timeouts)
+    registration = LoopRegistration(fd: fd, loop: context.loop, deadline: .deadline(in: context.timeouts.header))
+    requests = RequestPipeline(of: peer, context: context)
+    held = HeldBytes(context.requestBytes)
   }
 
   /// Begins to listen to the client; false when that cannot be.
   func start() -> Bool {
-    guard context.loop.add(self, fd: fd, events: interest) else { return false }
-    context.loop.mark(fd, as: .idleStranger)
-    context.networks.add(network)
+    guard registration.add(self) else { return false }
+    registration.mark(as: .idleStranger)
+    requests.client.enter()
     return true
   }
 
+  /// Runs `body` on the loop that the connection is confined to; from any thread.
+  func onLoop(_ body: @escaping @Sendable () -> Void) { context.loop.perform(body) }
+
   // MARK: Events
+
+  var deadline: Nanoseconds { registration.deadline }
 
   func ready(_ events: UInt32) {
     if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 {
@@ -94,66 +52,68 @@ final class Connection: Pollable, @unchecked Sendable {
     }
     if events & EPOLLOUT.rawValue != 0 { return proceed() }
     switch phase {
-    case .receiving where !isHeld: receive()
+    case .receiving where !reader.isHeld: receive()
     case .tunneling(let tunnel) where tunnel.wantsInput: receive(for: tunnel)
     case .lingering(let end): discard(until: end)
     // Level-triggered epoll would tell us again and again what we do not want to read yet.
-    default: listen(for: 0)
+    default: registration.listen(for: 0)
     }
   }
 
   func expire() {
     if !output.isEmpty { return abort() }
     switch phase {
-    case .receiving where parser.isIdle && input.isEmpty, .lingering, .tunneling: close()
+    case .receiving where reader.isIdle, .lingering, .tunneling: close()
     case .receiving: refuse(.requestTimeout)
-    default: deadline = .max
+    default: registration.expire(at: .max)
     }
   }
 
   func drain() {
-    switch phase {
-    case .streaming(let stream): stream.drain()
-    case .tunneling(let tunnel): tunnel.drain()
-    default: break
-    }
+    phase.liveTask?.drain()
     guard isQuiet else { return }
     // The request may have come, unseen so far.
     receive()
     if isQuiet { close() }
   }
 
+  func evict(_ waiting: Waiting) -> Bool {
+    switch waiting {
+    case .lingering:
+      close()
+      return true
+    case .idle, .idleStranger, .unfinishedHead:
+      // What it waits for may have come, unseen so far.
+      receive()
+      guard self.waiting == waiting else { return false }
+      close()
+      return true
+    case .stalled:
+      guard !requests.client.isOfKnownSender(requests.pendingRequest, by: context.sender) else { return false }
+      abort()
+      return true
+    }
+  }
+
+  func isOf(_ network: ClientNetwork) -> Bool { requests.client.network == network }
+
+  /// What is waited for, if it is the client; nil otherwise.
+  private var waiting: Waiting? {
+    switch phase {
+    case .lingering: .lingering
+    case .receiving where isQuiet: requests.client.isKnown ? .idle : .idleStranger
+    case .receiving where output.isEmpty && !reader.isHeld: reader.isInBody ? .stalled : .unfinishedHead
+    case .closed: nil
+    default: output.isEmpty ? nil : .stalled
+    }
+  }
+
   /// Between two requests, with nothing to write.
-  var isQuiet: Bool {
-    guard case .receiving = phase else { return false }
-    return parser.isIdle && input.isEmpty && output.isEmpty
-  }
-
-  private var isClosing: Bool {
-    if case .closing = phase { return true }
-    return false
-  }
-
-  /// What is known of a request whose head was refused, or did not come whole.
-  var unfinishedRequest: Request.Storage {
-    let line = parser.unfinishedLine
-    let request = Request.Storage()
-    request.method = line.method
-    request.target = line.target
-    request.remoteAddress = remoteAddress
-    request.id = context.makeRequestID()
-    return request
-  }
-
-  /// Answers with an error and closes: where the next request begins is not known, or does not matter.
-  func refuse(_ error: HTTPError) {
-    writeRefusal(error)
-    proceed()
-  }
+  private var isQuiet: Bool { phase.isReceiving && reader.isIdle && output.isEmpty }
 
   // MARK: Reading
 
-  func receive() {
+  private func receive() {
     let buffer = context.readBuffer
     let count = recv(fd, buffer.baseAddress, buffer.count, 0)
     guard count > 0 else {
@@ -163,61 +123,36 @@ final class Connection: Pollable, @unchecked Sendable {
     }
     defer { countBytes() }
     let fresh = UnsafeRawBufferPointer(buffer).slice(0..<count)
-    if input.isEmpty {
-      let used = consume(fresh)
-      // After the last answer the rest is nobody's.
-      if !isClosing { input.append(contentsOf: fresh[used...]) }
+    if reader.hasInput {
+      reader.keep(fresh)
+      serveInput()
     } else {
-      input.append(contentsOf: fresh)
-      consumeInput()
+      let (used, step) = requests.serve(fresh, &reader, to: &output)
+      begin(step)
+      // After the last answer the rest is nobody's.
+      if used < count, !phase.isClosing { reader.keep(fresh[used...]) }
     }
     proceed()
   }
 
-  private func consumeInput() {
-    inputStart += Self.consume(input, from: inputStart, by: self)
-    if inputStart >= input.count || isClosing {
-      input = []
-      inputStart = 0
-    } else if inputStart > Self.highWater {
-      input.removeFirst(inputStart)
-      inputStart = 0
-    }
+  /// Goes on with requests that had to wait.
+  private func takeTurn() {
+    guard phase.isReceiving, reader.isHeld else { return }
+    reader.hold(false)
+    defer { countBytes() }
+    serveInput()
+    proceed()
   }
 
-  /// Static, so that the array is held by nobody but the argument and the property.
-  private static func consume(_ input: [UInt8], from start: Int, by connection: Connection) -> Int {
-    input.withUnsafeBytes { connection.consume($0.slice(start..<$0.count)) }
+  private func serveInput() {
+    let (used, step) = serve(reader.rest)
+    begin(step)
+    if phase.isClosing { reader.forgetInput() } else { reader.consume(used) }
   }
 
-  /// Answers the requests in `window` as long as answers are had at once.
-  /// - Returns: how many bytes were consumed.
-  private func consume(_ window: UnsafeRawBufferPointer) -> Int {
-    var offset = 0
-    var answered = 0
-    parser.spare = context.spareRequest.take()
-    defer { context.spareRequest = parser.spare.take() ?? context.spareRequest }
-    do throws(HTTPError) {
-      while case .receiving = phase {
-        if answered >= context.limits.pipelined || output.count > Self.answersAhead { break }
-        guard let event = try parser.next(in: window, from: &offset) else { return offset }
-        switch event {
-        case .head(let head):
-          headDeadline = .max
-          bodyDeadline = .max
-          let limit = try begin(head, hasBodyBytes: offset < window.count)
-          try parser.expectBody(limit: limit)
-        case .end(let body):
-          answered += 1
-          answer(body)
-          parser.spare = context.spareRequest.take()
-        }
-      }
-    } catch {
-      writeRefusal(error)
-    }
-    isHeld = offset < window.count
-    return offset
+  /// The bytes are held by nobody but the argument and the reader, who moves them when this has returned.
+  private func serve(_ input: ArraySlice<UInt8>) -> (used: Int, step: RequestPipeline.Step) {
+    input.withUnsafeBytes { requests.serve($0, &reader, to: &output) }
   }
 
   private func receive(for tunnel: TunnelTask) {
@@ -227,173 +162,237 @@ final class Connection: Pollable, @unchecked Sendable {
     if count == 0 { tunnel.inputEnded() }
     if count < 0, errno != EAGAIN, errno != EINTR { return close() }
     // A client that takes nothing is stalled, however much it sends.
-    if output.isEmpty { arm(.deadline(in: context.timeouts.tunnelIdle)) }
-    listenToTunnel(tunnel)
+    if output.isEmpty { registration.expire(at: .deadline(in: context.timeouts.tunnelIdle)) }
+    listen(to: tunnel)
   }
 
-  func listenToTunnel(_ tunnel: TunnelTask) {
-    listen(for: (tunnel.wantsInput ? EPOLLIN.rawValue : 0) | (output.isEmpty ? 0 : EPOLLOUT.rawValue))
+  private func listen(to tunnel: TunnelTask) {
+    registration.listen(
+      for: (tunnel.wantsInput ? EPOLLIN.rawValue : 0) | (output.isEmpty ? 0 : EPOLLOUT.rawValue))
   }
 
   private func discard(until end: Nanoseconds) {
     let buffer = context.readBuffer
     let count = recv(fd, buffer.baseAddress, buffer.count, 0)
     if count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) { return close() }
-    arm(min(end, .deadline(in: context.timeouts.lingerIdle)))
+    registration.expire(at: min(end, .deadline(in: context.timeouts.lingerIdle)))
+  }
+
+  // MARK: Answering
+
+  /// Begins with what a request has led to.
+  private func begin(_ step: RequestPipeline.Step) {
+    switch step {
+    case .nextRequest: phase = .receiving
+    case .close: phase = .closing
+    case .later(let operation, let exchange, let heldBody):
+      phase = .answering
+      held.handOver(heldBody)
+      answer(exchange, operation)
+    case .stream(let stream, let produce, let requestID):
+      phase = .streaming(stream)
+      if context.loop.isDraining { stream.drain() }
+      stream.start(produce, on: self, for: requestID)
+    case .tunnel(let upgrade, let requestID):
+      let tunnel = TunnelTask()
+      phase = .tunneling(tunnel)
+      tunnel.start(upgrade.body, on: self, for: requestID)
+    }
+  }
+
+  private func answer(_ exchange: Exchange, _ operation: @escaping @Sendable () async throws -> Response) {
+    Task { [self] in
+      let outcome: Result<Response, any Error>
+      do { outcome = .success(try await operation()) } catch { outcome = .failure(error) }
+      onLoop { @Sendable [self] in finish(outcome, exchange) }
+    }
+  }
+
+  /// The answer that was awaited is here; the client may have gone meanwhile.
+  private func finish(_ outcome: Result<Response, any Error>, _ exchange: Exchange) {
+    context.loop.assertConfined()
+    held.handlerEnded()
+    countBytes()
+    requests.noteAdmission(by: exchange)
+    let response =
+      switch outcome {
+      case .success(let response): response
+      case .failure(let error): context.responder.response(to: error, exchange.request)
+      }
+    guard phase.isAnswering else { return requests.recorder.lose(response) }
+    begin(requests.write(response, exchange, to: &output))
+    proceed()
+  }
+
+  /// Answers with an error and closes: where the next request begins is not known, or does not matter.
+  func refuse(_ error: HTTPError) {
+    begin(requests.refuse(error, reader.unfinishedLine, to: &output))
+    proceed()
+  }
+
+  // MARK: Live tasks
+
+  private func isAt(_ task: LiveTask) -> Bool {
+    context.loop.assertConfined()
+    return phase.liveTask === task
+  }
+
+  /// Sends what a task writes; `writer` is resumed when more is welcome. A task may be kept beyond its time: the
+  /// connection can be at another one by now.
+  func write(_ bytes: [UInt8], from task: LiveTask, _ writer: CheckedContinuation<Void, any Error>) {
+    guard isAt(task) else { return writer.resume(throwing: BodyWriterError.connectionClosed) }
+    do throws(BodyWriterError) {
+      let added = try output.append { output throws(BodyWriterError) in try task.append(bytes, to: &output) }
+      requests.recorder.add(added.bytes)
+    } catch {
+      return writer.resume(throwing: error)
+    }
+    task.wait(writer)
+    proceed()
+  }
+
+  /// Has a tunnel's reader wait for what the client sends.
+  func read(for tunnel: TunnelTask, _ reader: CheckedContinuation<[UInt8]?, any Error>) {
+    guard isAt(tunnel) else { return reader.resume(throwing: BodyWriterError.connectionClosed) }
+    tunnel.read(reader)
+    listen(to: tunnel)
+  }
+
+  /// A task has come to its end.
+  func finish(_ task: LiveTask, _ failure: (any Error)?) {
+    guard isAt(task) else { return }
+    if let failure {
+      context.logger.warning("\(task.title) broke off", metadata: ["error": "\(failure)"])
+      return abort()
+    }
+    let (end, bytes) = output.append { task.appendEnd(to: &$0) }
+    requests.recorder.add(bytes)
+    switch end {
+    case .tooShort(let missing):
+      context.logger.error("a response was shorter than announced", metadata: ["missing": "\(missing)"])
+      return abort()
+    case .nextRequest where !context.loop.isDraining: phase = .receiving
+    case .nextRequest, .close: phase = .closing
+    }
+    requests.recorder.finish()
+    proceed()
   }
 
   // MARK: Writing
 
   /// Writes what there is to write, then does what the phase asks for next.
-  func proceed() {
+  private func proceed() {
     guard flush() else { return }
-    context.loop.mark(fd, as: waiting)
+    registration.mark(as: waiting)
     switch phase {
-    case .receiving where isHeld:
-      arm(.max)
-      context.loop.perform { @Sendable [self] in takeTurn() }
+    case .receiving where reader.isHeld:
+      registration.expire(at: .max)
+      onLoop { @Sendable [self] in takeTurn() }
     case .receiving:
-      listen(for: EPOLLIN.rawValue)
-      arm(receivingDeadline())
+      registration.listen(for: EPOLLIN.rawValue)
+      registration.expire(at: reader.deadline(context.timeouts))
     case .answering:
-      listen(for: interest & EPOLLIN.rawValue)
-      arm(.max)
+      registration.stopListeningForOutput()
+      registration.expire(at: .max)
     case .streaming(let stream):
-      listen(for: interest & EPOLLIN.rawValue)
-      arm(.max)
+      registration.stopListeningForOutput()
+      registration.expire(at: .max)
       stream.resumeWriters()
     case .tunneling(let tunnel):
       // What came behind the request is the other protocol's.
-      if !input.isEmpty {
-        tunnel.received(input[inputStart...])
-        input = []
-        inputStart = 0
-      }
-      listenToTunnel(tunnel)
-      arm(.deadline(in: context.timeouts.tunnelIdle))
+      if reader.hasInput { tunnel.received(reader.takeRest()) }
+      listen(to: tunnel)
+      registration.expire(at: .deadline(in: context.timeouts.tunnelIdle))
       tunnel.resumeWriters()
     case .closing:
       shutdown(fd, Int32(SHUT_WR))
       phase = .lingering(until: .deadline(in: context.timeouts.linger))
-      context.loop.mark(fd, as: .lingering)
-      listen(for: EPOLLIN.rawValue)
-      arm(.deadline(in: context.timeouts.lingerIdle))
+      registration.mark(as: .lingering)
+      registration.listen(for: EPOLLIN.rawValue)
+      registration.expire(at: .deadline(in: context.timeouts.lingerIdle))
     case .lingering, .closed: break
     }
   }
 
-  /// Goes on with requests that had to wait.
-  private func takeTurn() {
-    guard case .receiving = phase, isHeld else { return }
-    isHeld = false
-    defer { countBytes() }
-    consumeInput()
-    proceed()
-  }
-
   /// - Returns: whether everything is written; if not, the connection waits for the client or is closed.
   private func flush() -> Bool {
-    var taken = 0
-    while !output.isEmpty {
-      let count = output.send(to: fd)
-      guard count > 0 else {
-        if errno == EINTR { continue }
-        if errno == EAGAIN { waitToWrite(taken) } else { close() }
-        return false
-      }
-      taken += count
+    switch output.flush(to: fd, context.timeouts) {
+    case .failed: close()
+    case .blocked(let deadline): waitToWrite(until: deadline)
+    case .sent:
+      output.release(to: context.outputMemory)
+      if case .closed = phase { return false }
+      // Of an answer that goes on it is held.
+      if case .streaming = phase { return true }
+      output.endLease()
+      return true
     }
-    writeDeadline = .max
-    if output.capacity > 0 { context.takeMemory(of: &output) }
-    if lease != nil { endLease() }
-    if case .closed = phase { return false }
-    return true
+    return false
   }
 
-  /// - Parameter taken: how many bytes the client has just taken.
-  private func waitToWrite(_ taken: Int) {
-    context.loop.mark(fd, as: .stalled)
-    listen(for: EPOLLOUT.rawValue)
-    writeDeadline = context.timeouts.prolonged(writeDeadline, by: taken, atMost: context.timeouts.writeStall)
-    arm(writeDeadline)
+  private func waitToWrite(until deadline: Nanoseconds) {
+    registration.mark(as: .stalled)
+    registration.listen(for: EPOLLOUT.rawValue)
+    registration.expire(at: deadline)
     switch phase {
-    case .streaming(let stream) where output.count < Self.highWater: stream.resumeWriters()
+    case .streaming(let stream) where output.wantsMore: stream.resumeWriters()
     case .tunneling(let tunnel):
       // Both may be writing: who stops reading then waits forever.
-      listenToTunnel(tunnel)
-      if output.count < Self.highWater { tunnel.resumeWriters() }
+      listen(to: tunnel)
+      if output.wantsMore { tunnel.resumeWriters() }
     default: break
     }
   }
 
-  // MARK: Waiting
+  // MARK: What is held
 
-  private func receivingDeadline() -> Nanoseconds {
-    if parser.isInBody {
-      let fresh = parser.bodyCount - counted.body
-      bodyDeadline = context.timeouts.prolonged(bodyDeadline, by: fresh, atMost: context.timeouts.bodyIdle)
-      return bodyDeadline
-    }
-    if headDeadline == .max {
-      if parser.isIdle && input.isEmpty {
-        return .deadline(in: context.timeouts.keepAliveIdle)
-      }
-      headDeadline = .deadline(in: context.timeouts.header)
-    }
-    return headDeadline
+  /// Counts what there is of a request among those of all connections, and refuses it when that is too much.
+  private func countBytes() {
+    let buffers = HeldBytes.buffers(reader, output)
+    guard !held.isCounted(body: reader.bodyCount, buffers: buffers) else { return }
+    // After an early answer nobody will read it.
+    if !phase.isReceiving { reader.discardBody() }
+    let grows = count(body: reader.bodyCount, buffers: buffers)
+    guard grows, let refusal = held.refusal(by: context.limits) else { return }
+    guard phase.isReceiving, output.isEmpty else { return buffers > 0 ? abort() : () }
+    reader.discardBody()
+    _ = count(body: 0, buffers: 0)
+    refuse(refusal)
   }
 
-  private func arm(_ moment: Nanoseconds) {
-    deadline = moment
-    context.loop.wake(fd, by: moment)
-  }
-
-  private func listen(for events: UInt32) {
-    guard events != interest else { return }
-    interest = events
-    context.loop.modify(fd: fd, events: events)
+  /// - Returns: whether it is more than before.
+  private func count(body: Int, buffers: Int) -> Bool {
+    let network = requests.client.network
+    return held.count(body: body, buffers: buffers, of: requests.pendingRequest, from: network, by: context.sender)
   }
 
   // MARK: The end
 
-  /// Forgets what came of a body that nobody will read.
-  func discardBody() { parser.discardBody() }
-
-  private func recordCutOff() {
-    let sent = (access?.bytesSent ?? 0) - output.count
-    record(bytesSent: max(0, sent), isCutOff: true)
-  }
-
   /// Resets the connection: the client must not take what it got for the whole.
-  func abort() {
+  private func abort() {
     Socket.reset(fd)
     close()
   }
 
   func close() {
     context.loop.assertConfined()
-    if case .closed = phase { return }
     switch phase {
-    case .streaming(let stream):
-      recordCutOff()
-      stream.connectionClosed()
-    case .tunneling(let tunnel):
-      recordCutOff()
-      tunnel.connectionClosed()
+    case .closed: return
+    case .streaming, .tunneling:
+      requests.recorder.cutOff(unsent: output.count)
+      phase.liveTask?.connectionClosed()
     // It is recorded when the answer is there.
     case .answering: break
-    default: access = nil
+    default: requests.recorder.forget()
     }
     phase = .closed
-    pending = nil
-    input = []
-    inputStart = 0
-    output = OutputBuffer()
-    lease = nil
-    parser.discardBody()
+    requests.forgetPending()
+    reader.forgetInput()
+    output.clear()
+    reader.discardBody()
     countBytes()
-    if !isKnown { context.networks.remove(network) }
+    requests.client.leave()
     context.openConnections.decrement()
-    context.loop.close(fd: fd)
+    registration.close()
   }
 }

@@ -5,11 +5,11 @@ import Synchronization
 /// What the connections of one loop share. Confined to the loop's queue, like they are.
 final class ConnectionContext: @unchecked Sendable {
   let loop: EventLoop
-  private(set) var router: Router
+  let responder: Responder
   let limits: Limits
-  let accessLog: (@Sendable (AccessRecord) -> Void)?
-  let logsQuietRoutes: Bool
-  private(set) var sender: (@Sendable (Request) -> RequestSender)?
+  let accessLog: AccessLog?
+  /// See ``ServerConfiguration/sender``.
+  private(set) var sender: ClientStanding.Judge?
   let logger: Logger
   let openConnections: ConnectionCount
   let requestBytes: RequestBytes
@@ -17,11 +17,9 @@ final class ConnectionContext: @unchecked Sendable {
   let timeouts: Timeouts
   /// Every read goes here first, so that an idle connection owns no buffer.
   let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
-  /// Memory for whichever connection has something to write.
-  @exclusivity(unchecked) private var spareOutput = OutputBuffer()
+  let outputMemory = OutputMemory()
   /// A request that is over, whose memory the next may have.
   @exclusivity(unchecked) var spareRequest: Request.Storage?
-  let zipped = ZippedBodies()
   @exclusivity(unchecked) private var date = HTTPDate()
   @exclusivity(unchecked) private var requestIDs = RequestIDs()
 
@@ -30,10 +28,11 @@ final class ConnectionContext: @unchecked Sendable {
     openConnections: ConnectionCount, requestBytes: RequestBytes, networks: NetworkCounts
   ) {
     self.loop = loop
-    self.router = router
+    responder = Responder(router: router, loop: loop, logger: logger)
     limits = configuration.limits
-    accessLog = configuration.accessLog
-    logsQuietRoutes = configuration.logsQuietRoutes
+    accessLog = configuration.accessLog.map {
+      AccessLog(write: $0, includesQuietRoutes: configuration.logsQuietRoutes)
+    }
     sender = configuration.sender
     self.logger = logger
     self.openConnections = openConnections
@@ -45,8 +44,8 @@ final class ConnectionContext: @unchecked Sendable {
   deinit { readBuffer.deallocate() }
 
   /// See ``Server/replace(router:sender:)``.
-  func replace(_ router: Router, _ sender: (@Sendable (Request) -> RequestSender)?) {
-    self.router = router
+  func replace(_ router: Router, _ sender: ClientStanding.Judge?) {
+    responder.replace(router)
     self.sender = sender
   }
 
@@ -54,15 +53,6 @@ final class ConnectionContext: @unchecked Sendable {
   func currentDate() -> [UInt8] { date.now() }
 
   func makeRequestID() -> RequestID { requestIDs.make() }
-
-  /// Gives memory to a buffer that has none.
-  func lendMemory(to buffer: inout OutputBuffer) { swap(&buffer, &spareOutput) }
-
-  /// Takes the memory of a buffer that is empty.
-  func takeMemory(of buffer: inout OutputBuffer) {
-    if buffer.capacity <= 262_144, buffer.capacity > spareOutput.capacity { swap(&buffer, &spareOutput) }
-    if buffer.capacity > 0 { buffer = OutputBuffer() }
-  }
 }
 
 /// The durations among ``Limits``, in nanoseconds: every request sets a deadline, and Duration counts in 128 bits.

@@ -46,6 +46,32 @@ final class TunnelTask: LiveTask, @unchecked Sendable {
 
   private static let room = 65_536
 
+  /// Begins to speak the other protocol.
+  func start(
+    _ body: @escaping @Sendable (Tunnel) async throws -> Void, on connection: Connection, for requestID: String
+  ) {
+    let tunnel = Tunnel(
+      receive: { [self] in
+        defer { connection.onLoop { @Sendable [self] in readEnded() } }
+        return try await withTaskCancellationHandler {
+          try await withCheckedThrowingContinuation { continuation in
+            connection.onLoop { @Sendable [self] in connection.read(for: self, continuation) }
+          }
+        } onCancel: {
+          connection.onLoop { @Sendable [self] in cancelReader() }
+        }
+      },
+      send: { [self] bytes in
+        try await withCheckedThrowingContinuation { continuation in
+          connection.onLoop { @Sendable [self] in connection.write(bytes, from: self, continuation) }
+        }
+      },
+      notify: { [self] body in connection.onLoop { @Sendable [self] in whenDraining(body) } })
+    run(on: connection, for: requestID) { try await body(tunnel) }
+  }
+
+  override var title: String { "a tunnel" }
+
   var wantsInput: Bool { !isInputOver && inbox.count < Self.room }
 
   func received(_ bytes: some Collection<UInt8>) {
@@ -65,12 +91,12 @@ final class TunnelTask: LiveTask, @unchecked Sendable {
   }
 
   /// The cancellation may come before the read does.
-  func cancelReader() {
+  private func cancelReader() {
     isReaderCancelled = reader == nil
     reader.take()?.resume(throwing: CancellationError())
   }
 
-  func readEnded() { isReaderCancelled = false }
+  private func readEnded() { isReaderCancelled = false }
 
   private func serve() {
     guard reader != nil, isInputOver || !inbox.isEmpty else { return }
@@ -90,86 +116,17 @@ enum TunnelError: Error {
   case alreadyReading
 }
 
-extension Connection {
-  /// Answers 101 and hands the connection over; 426 when the client did not ask for this protocol.
-  func upgrade(_ upgrade: Upgrade, _ exchange: Exchange) throws {
-    guard !context.loop.isDraining else {
+extension Upgrade {
+  /// - Throws: 426 when the client did not ask for this protocol; 503 while the server drains.
+  func check(_ exchange: Exchange, isDraining: Bool) throws(HTTPError) {
+    guard !isDraining else {
       throw HTTPError(.serviceUnavailable, code: "service_ending", "the service is ending")
     }
-    guard !exchange.framing.isHTTP10, exchange.request.asksUpgrade(to: upgrade.name) else {
+    guard !exchange.framing.isHTTP10, exchange.request.asksUpgrade(to: name) else {
       throw HTTPError(
         Status(426), code: "upgrade_required", "this call is for a connection that switches its protocol",
-        hint: "ask with the fields Connection: upgrade and Upgrade: \(upgrade.name)",
-        headers: ["Upgrade": upgrade.name])
+        hint: "ask with the fields Connection: upgrade and Upgrade: \(name)", headers: ["Upgrade": name])
     }
-    let before = output.count
-    output.append(switchingTo: upgrade, id: exchange.request.storage.id, date: context.currentDate())
-    access?.status = 101
-    access?.bytesSent = output.count - before
-    let requestID = exchange.request.id
-    let tunnel = TunnelTask()
-    phase = .tunneling(tunnel)
-    let handle = handle(of: tunnel)
-    let loop = context.loop
-    tunnel.task = Task { [self] in
-      var failure: (any Error)?
-      do {
-        try await RequestContext.$requestID.withValue(requestID) { try await upgrade.body(handle) }
-      } catch { failure = error }
-      loop.perform { @Sendable [self, failure] in finish(tunnel, failure) }
-    }
-  }
-
-  private func handle(of tunnel: TunnelTask) -> Tunnel {
-    let loop = context.loop
-    return Tunnel(
-      receive: { [self] in
-        defer { loop.perform { @Sendable in tunnel.readEnded() } }
-        return try await withTaskCancellationHandler {
-          try await withCheckedThrowingContinuation { continuation in
-            loop.perform { @Sendable [self] in read(from: tunnel, continuation) }
-          }
-        } onCancel: {
-          loop.perform { @Sendable in tunnel.cancelReader() }
-        }
-      },
-      send: { [self] bytes in
-        try await withCheckedThrowingContinuation { continuation in
-          loop.perform { @Sendable [self] in write(bytes, to: tunnel, continuation) }
-        }
-      },
-      notify: { body in loop.perform { @Sendable in tunnel.whenDraining(body) } })
-  }
-
-  private func isAt(_ tunnel: TunnelTask) -> Bool {
-    context.loop.assertConfined()
-    if case .tunneling(let current) = phase { return current === tunnel }
-    return false
-  }
-
-  private func read(from tunnel: TunnelTask, _ reader: CheckedContinuation<[UInt8]?, any Error>) {
-    guard isAt(tunnel) else { return reader.resume(throwing: BodyWriterError.connectionClosed) }
-    tunnel.read(reader)
-    listenToTunnel(tunnel)
-  }
-
-  private func write(_ bytes: [UInt8], to tunnel: TunnelTask, _ writer: CheckedContinuation<Void, any Error>) {
-    guard isAt(tunnel) else { return writer.resume(throwing: BodyWriterError.connectionClosed) }
-    output.append(body: bytes)
-    access?.bytesSent += bytes.count
-    tunnel.wait(writer)
-    proceed()
-  }
-
-  private func finish(_ tunnel: TunnelTask, _ failure: (any Error)?) {
-    guard isAt(tunnel) else { return }
-    if let failure {
-      context.logger.warning("a tunnel broke off", metadata: ["error": "\(failure)"])
-      return abort()
-    }
-    record()
-    phase = .closing
-    proceed()
   }
 }
 
