@@ -9,6 +9,7 @@ from harness import REPOSITORY, promises_are_kept
 
 sys.path.insert(0, str(REPOSITORY / "deploy/chaos"))
 import daemons  # noqa: E402
+import environment  # noqa: E402
 import kills  # noqa: E402
 import network  # noqa: E402
 import soak  # noqa: E402
@@ -49,6 +50,12 @@ def test_sick_daemons(cluster, tmp_path):
     ]  # fmt: skip
     result = daemons.run(cluster, tmp_path, kinds, seconds=4)
     promises_are_kept(result)
+
+
+def test_hostile_login_files(cluster, tmp_path):
+    case = next(case for case in environment.CASES if case[0] == "all at once")
+    (result,) = environment.run(cluster, tmp_path, [case], ())
+    assert result.is_good and result.jobs, result.kinds
 
 
 def test_soak(cluster, tmp_path):

@@ -10,7 +10,7 @@ import time
 
 import logins
 import manual
-from harness import Cluster, Weir, wait_until
+from harness import Cluster, Weir, account, wait_until
 from rig import SUCCESS, GPUWeir, Rig, job_text
 from upstream import ACCOUNT, Upstream
 
@@ -96,7 +96,7 @@ def on_slurm(cluster: Cluster, directory: pathlib.Path, case: tuple) -> Result:
     result = Result("slurm", case)
     homes = [cluster.home(account) for account in ACCOUNTS]
     _, shell, variables, has_wrappers = case
-    with login_shell(map(cluster.account, ACCOUNTS), shell), logins.hostile(homes, shell, variables, has_wrappers):
+    with login_shell(map(account, ACCOUNTS), shell), logins.hostile(homes, shell, variables, has_wrappers):
         weir = Weir(directory, WEIR_LOST_AFTER=LOST_AFTER, WEIR_POLL_INTERVAL=1)
         upstream = Upstream(cluster, weir)
         try:
