@@ -31,7 +31,7 @@ func listProperty(_ input: [UInt8]) {
     input, bytes(["job \(healthy)", "= name a", "= \(text(input))", "attempt 1", "+ gpus \(text(input))"]),
   ] {
     guard let answer = try? ListAnswer(output) else { continue }
-    for entry in answer.entries { claim(JobID.isOne(entry.job), "a job that is none") }
+    for entry in answer.entries { claim(JobToken.isOne(entry.job), "a job that is none") }
   }
 }
 
