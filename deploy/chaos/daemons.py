@@ -13,7 +13,7 @@ import threading
 import time
 
 import manual
-from harness import TESTBED, Cluster, Weir, settings, wait_until
+from harness import TESTBED, Cluster, Weir, fill, settings, wait_until
 from proxy import Proxy
 from upstream import ACCOUNT, Upstream
 
@@ -158,14 +158,7 @@ class DiskFull(Sickness):
         # A log that has grown would have room for many more submits.
         self.ward.weir.stop()
         self.ward.weir.start()
-        self.file = self.ward.disk / "filler"
-        with open(self.file, "ab", buffering=0) as file:
-            for size in (65536, 4096, 512, 1):
-                try:
-                    while True:
-                        file.write(b"\0" * size)
-                except OSError:
-                    pass
+        self.file = fill(self.ward.disk)
 
     def finish(self):
         self.file.unlink()
