@@ -2,9 +2,9 @@ import CLibCurl
 
 /// Where a request goes: a URL with the scheme https or http, without a name or a password in it.
 public struct OutboundAddress: Sendable {
-  /// Why a text is no such URL.
+  /// Why a text is not such a URL.
   public enum Fault: Error, Sendable, Equatable {
-    /// It is no URL, for a reason of libcurl's.
+    /// libcurl cannot read it as a URL; its reason.
     case syntax(String)
     case scheme
     /// It holds a name or a password, which belong in a header field.

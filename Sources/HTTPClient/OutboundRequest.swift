@@ -56,7 +56,7 @@ public struct OutboundResponse: Sendable {
   }
 }
 
-/// Why there is no response, as the end of a sentence.
+/// Why a request got no response, as the end of a sentence.
 public enum OutboundError: Error, Sendable, Equatable, CustomStringConvertible {
   /// A header field of the request has a name or a value that HTTP does not allow (RFC 9110, section 5.5).
   case invalidHeader(String)

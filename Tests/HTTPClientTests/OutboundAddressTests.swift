@@ -12,7 +12,7 @@ struct OutboundAddressTests {
   }
 
   @Test(
-    "What is no address is refused",
+    "Other texts are refused",
     arguments: [
       ("ftp://a/", .scheme), ("file:///etc/passwd", .scheme), ("https://user:pw@a/", .credentials),
       ("http://user@a/", .credentials), ("http://a/\0", .syntax("it holds a NUL")),

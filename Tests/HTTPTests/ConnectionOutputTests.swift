@@ -57,7 +57,7 @@ struct ConnectionOutputTests {
     }
   }
 
-  @Test("An answer with a lease is counted by whoever gave it, and holds it until its end")
+  @Test("An answer with a lease counts where the lease was given, and holds it until its end")
   func lease() {
     var output = ConnectionOutput()
     let memory = OutputMemory()

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-@Suite("By what one version of a file is told from another")
+@Suite("What tells two versions of a file apart")
 struct FileStampTests {
   private let path = FileManager.default.temporaryDirectory.appendingPathComponent("stamp-\(UUID().uuidString)").path
 

@@ -31,7 +31,7 @@ struct ConnectionOutput: ~Copyable {
   var wantsMore: Bool { buffer.count < Self.highWater }
   /// Whether so much is unsent that no further request is answered.
   var isFarAhead: Bool { buffer.count > Self.answersAhead }
-  /// How many of the bytes count among those of all connections. A long answer is counted by whoever gave it a lease.
+  /// How many of the bytes count toward the limit of all connections. A long answer counts where its lease was given.
   var countedBytes: Int { lease == nil ? min(buffer.count, Self.highWater) : 0 }
 
   /// Appends what `write` does.

@@ -16,7 +16,7 @@ class LiveTask: @unchecked Sendable {
   /// What broke off when the task fails, for the log.
   var title: String { "a task" }
 
-  /// Runs `body` for the request of that id; the connection is told of its end.
+  /// Runs `body` for the request with that id, and tells the connection when it ends.
   func run(
     on connection: Connection, for requestID: String, _ body: @escaping @Sendable () async throws -> Void
   ) {

@@ -161,7 +161,7 @@ struct RequestPipeline {
     return framing.keepsAlive ? .nextRequest : .close
   }
 
-  /// Answers something that is no request, or not yet; the connection has to be closed after it.
+  /// Answers bytes that are not a whole request; the connection must be closed after the answer.
   /// - Parameter line: what is known of a request whose head was refused, or did not come whole.
   mutating func refuse(_ error: HTTPError, _ line: RequestLine, to output: inout ConnectionOutput) -> Step {
     let known = pending.take()?.exchange.request

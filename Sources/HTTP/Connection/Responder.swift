@@ -61,7 +61,7 @@ final class Responder: @unchecked Sendable {
     }
   }
 
-  /// The answer to something that is no request, or not yet.
+  /// The answer to bytes that are not a whole request.
   func refusal(_ error: HTTPError, _ request: Request?) -> Response { router.renderError(error, request) }
 
   /// The answer to an error of a handler; one that is not meant for the client is logged.
