@@ -80,11 +80,15 @@ let package = Package(
 
     // The heart, its connectors, its APIs, the program.
     .target(name: "JobModel", swiftSettings: strict),
+    .target(name: "JobStore", dependencies: ["JobModel"], swiftSettings: strict),
+    .target(
+      name: "JobStoreSQLite",
+      dependencies: ["CLibCrypto", "JobModel", "JobStore", "Support", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: strict),
     .target(
       name: "Jobs",
       dependencies: [
-        "Archives", "CLibCrypto", "CProcess", "JobModel", "Support",
-        .product(name: "GRDB", package: "GRDB.swift"),
+        "Archives", "CLibCrypto", "CProcess", "JobModel", "JobStore", "Support",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -95,7 +99,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "SlurmConnector",
-      dependencies: ["ConnectorSupport", "JobModel", "Jobs", "Shell", "ScriptTemplates"],
+      dependencies: ["ConnectorSupport", "JobModel", "Jobs", "Shell", "ScriptTemplates", "Support"],
       path: "connectors/slurm/Sources",
       swiftSettings: strict),
     .target(
@@ -121,8 +125,8 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "Access", "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "JobModel", "Jobs",
-        "LegacyAPI", "SSH", "ScriptTemplates", "Shell", "SlurmConnector", "Support", "Tokens",
+        "Access", "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "JobModel", "JobStore",
+        "JobStoreSQLite", "Jobs", "LegacyAPI", "SSH", "ScriptTemplates", "Shell", "SlurmConnector", "Support", "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -150,17 +154,28 @@ let package = Package(
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
     .testTarget(
-      name: "JobsTests", dependencies: ["Archives", "DummyConnector", "JobModel", "Jobs"], swiftSettings: strict),
+      name: "JobsTests",
+      dependencies: [
+        "Archives", "DummyConnector", "JobModel", "JobStore", "JobStoreSQLite", "Jobs",
+        .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "JobStoreSQLiteTests",
+      dependencies: ["JobModel", "JobStore", "JobStoreSQLite", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: strict),
     .testTarget(
       name: "SlurmConnectorTests",
       dependencies: [
-        "ConnectorSupport", "JobModel", "Jobs", "SlurmConnector", .product(name: "Logging", package: "swift-log"),
+        "ConnectorSupport", "JobModel", "JobStoreSQLite", "Jobs", "SlurmConnector",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(
       name: "GPUConnectorTests",
       dependencies: [
-        "Archives", "CZlib", "GPUConnector", "JobModel", "Jobs", "ScriptTemplates", "Shell", "SSH", "Support",
+        "Archives", "CZlib", "GPUConnector", "JobModel", "JobStoreSQLite", "Jobs", "ScriptTemplates", "Shell", "SSH",
+        "Support", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -168,7 +183,7 @@ let package = Package(
     .testTarget(
       name: "YAMLTests", dependencies: ["YAML", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .testTarget(
-      name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel"], swiftSettings: strict),
+      name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel", "JobStoreSQLite"], swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP", "SSH", "Support"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -82,7 +82,7 @@ build_machines() {
   say "building the program of: ${machines[*]}"
   swift build </dev/null
   products=$(swift build --show-bin-path)
-  for module in JobModel Jobs Support JSON Shell SSH ScriptTemplates Templates Archives GRDB Logging YAML Yams CYaml Mustache; do
+  for module in JobModel JobStore Jobs Support JSON Shell SSH ScriptTemplates Templates Archives Logging YAML Yams CYaml Mustache; do
     while IFS= read -r object; do objects+=("$object"); done < <(objects "$products/$module.build")
   done
   # What is `package` in Jobs is seen by the package's name only, which swift build derives from its directory's.
@@ -94,7 +94,7 @@ build_machines() {
     swiftc -swift-version 6 -parse-as-library -module-name ConnectorSupport -emit-module ConnectorSupport.swift
   )
   "${fuzzer[@]}" -module-name WeirMachineFuzz -package-name "$name" -I "$work/stand-ins" -I "$products/Modules" \
-    -I .build/checkouts/GRDB.swift/Sources/GRDBSQLite -I .build/checkouts/Yams/Sources/CYaml/include "${sources[@]}" "${objects[@]}" -lssh2 -lcrypto -lz -lsqlite3 \
+    -I .build/checkouts/Yams/Sources/CYaml/include "${sources[@]}" "${objects[@]}" -lssh2 -lcrypto -lz \
     -o "$work/machines.new"
   mv "$work/machines.new" "$work/machines"
 }

@@ -1,5 +1,6 @@
 import Callers
 import HTTP
+import JobModel
 import Jobs
 
 extension HTTPError {

@@ -32,7 +32,6 @@ imports, links, words = module("imports"), module("links"), module("words")
         ("JSON", ["HTTP"], "import HTTP\n", "JSON must not import HTTP"),
         ("JSON", ["HTTP"], "@preconcurrency public import HTTP\n", "JSON must not import HTTP"),
         ("LegacyAPI", ["GRDB"], "import GRDB\n", "LegacyAPI must not import GRDB"),
-        ("Jobs", ["Support"], "import Support\n", "NOT_YET lists GRDB for Jobs"),
         ("Unheard", [], "import Foundation\n", "MAY_IMPORT has no entry"),
         ("weir", ["GRDB"], "import GRDB\n", None),
     ],

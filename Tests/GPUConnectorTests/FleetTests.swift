@@ -7,6 +7,7 @@ import Support
 import Testing
 
 @testable import GPUConnector
+@testable import JobStoreSQLite
 @testable import Jobs
 
 /// A server that answers each command alike, and notes what it was asked.
@@ -60,7 +61,7 @@ private final class World {
     let connector = try GPUConnector(
       .thisMachine(root: directory.path + "/root", gpus: 0), configuration: .init(), logger: .quiet)
     service = JobService(
-      store: try JobStore(directory: directory.path + "/state"), connector: connector, configuration: .init(),
+      store: try SQLiteJobStore(directory: directory.path + "/state"), connector: connector, configuration: .init(),
       logger: .quiet)
     let servers = answers.mapValues { FakeServer($0) }
     self.servers = servers

@@ -4,6 +4,7 @@ import JobModel
 import Testing
 
 @testable import GPUConnector
+@testable import JobStoreSQLite
 @testable import Jobs
 
 @Suite("A waiting job whose script or archive is lost", .serialized)
@@ -25,7 +26,7 @@ struct LostScriptTests {
   func lost() async throws {
     let machine = try await ThisMachine()
     let archive = try shell("echo true >go && tar -cz go")
-    let store = machine.service.ledger.store
+    let store = machine.service.ledger.sqlite
     let gone = try await hold(machine, "gone")
     let damaged = try await hold(machine, "damaged")
     let missing = try await hold(machine, "missing", archive: archive)
@@ -37,7 +38,7 @@ struct LostScriptTests {
     unlink(store.inputFile(missing.id))
     unlink(store.inputFile(replaced.id))
     mkdir(store.inputFile(replaced.id), 0o700)
-    let faults = try JobStore.check(directory: machine.directory.path + "/state")
+    let faults = try SQLiteJobStore.check(directory: machine.directory.path + "/state")
     for job in [gone, damaged, missing, replaced] {
       #expect(faults.contains { $0.contains("job \(job.key)") }, "\(job.name): \(faults)")
       try await machine.service.release(job, actor: "test")
@@ -58,7 +59,7 @@ struct LostScriptTests {
   func inDoubt() async throws {
     let machine = try await ThisMachine()
     let job = try await hold(machine, "job")
-    let store = machine.service.ledger.store
+    let store = machine.service.ledger.sqlite
     try await store.database.write { db in
       try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [job.id])
     }

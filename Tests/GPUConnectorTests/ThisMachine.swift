@@ -5,6 +5,7 @@ import Shell
 import Testing
 
 @testable import GPUConnector
+@testable import JobStoreSQLite
 @testable import Jobs
 
 /// A whole service on this machine, with a store and a job root of its own.
@@ -26,7 +27,7 @@ final class ThisMachine {
     let connector = try GPUConnector(
       .thisMachine(root: directory.path + "/root", gpus: 0), configuration: places, logger: .quiet)
     service = JobService(
-      store: try JobStore(directory: directory.path + "/state"), connector: connector, configuration: configuration,
+      store: try SQLiteJobStore(directory: directory.path + "/state"), connector: connector, configuration: configuration,
       logger: .quiet)
     try await service.start()
   }
@@ -101,4 +102,12 @@ actor Sink {
   func add(_ more: [UInt8]) { bytes += more }
   func matches(_ count: Int) { matched = count }
   func add(_ more: [JobFile]) { files += more }
+}
+
+extension Ledger {
+  /// The store, for a look into the database itself.
+  nonisolated var sqlite: SQLiteJobStore {
+    guard let store = store as? SQLiteJobStore else { preconditionFailure("a store in SQLite is expected") }
+    return store
+  }
 }

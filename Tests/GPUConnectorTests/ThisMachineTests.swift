@@ -5,6 +5,7 @@ import Logging
 import Testing
 
 @testable import GPUConnector
+@testable import JobStoreSQLite
 
 /// A service whose jobs run on this machine, in a directory of its own.
 private final class Machine: Sendable {
@@ -28,7 +29,7 @@ private final class Machine: Sendable {
     jobs.adoption = Adoption(secret: Array("a secret".utf8), accountOf: { $0 })
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     service = JobService(
-      store: try JobStore(directory: directory.path + "/" + state), connector: connector, configuration: jobs,
+      store: try SQLiteJobStore(directory: directory.path + "/" + state), connector: connector, configuration: jobs,
       logger: logger)
     try await service.start()
     try await until { self.service.trouble == nil }

@@ -2,6 +2,7 @@ import Foundation
 import JobModel
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 @Suite("Absence is no end")
@@ -241,7 +242,7 @@ struct AbsenceTests {
     #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
     let events = try service.ledger.store.events(of: job.id)
     #expect(events.map(\.to) == [.submitting, .queued, .running, .lost, .running, .succeeded])
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("The true end of a lost job is told when accounting knows it")
@@ -260,7 +261,7 @@ struct AbsenceTests {
     #expect(service.recent(job.key)?.outcome == .nodeFailure)
     #expect(service.recent(job.key)?.reason.hasPrefix("found again") == true)
     #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("What was answered of an end stays answered, while the job runs on and when it has ended")
@@ -302,7 +303,7 @@ struct AbsenceTests {
     try await service.cancel(job, actor: "kirby")
     #expect(service.recent(job.key)?.state == .canceling)
     #expect(try await service.ledger.store.job(job.key)?.state == .canceling)
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("An end that is corrected while its output is read is not answered", arguments: [JobState.running, .failed])
@@ -333,7 +334,7 @@ struct AbsenceTests {
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [job.key])
     let past = clock.date - 1
-    try await service.ledger.store.database.write { db in
+    try await service.ledger.sqlite.database.write { db in
       try db.execute(sql: "UPDATE retention SET filesSince = ?", arguments: [past.stored])
     }
     show([bench.sighting(job, .running)])
@@ -347,7 +348,7 @@ struct AbsenceTests {
     clock.pass(1001)
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [job.key, job.key])
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("A cancel of a lost job reaches the backend, and holds when the job turns up")
@@ -373,6 +374,6 @@ struct AbsenceTests {
     show([bench.sighting(job, .canceled, .canceled)])
     await poll(service)
     #expect(service.recent(job.key)?.state == .canceled)
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 }

@@ -5,6 +5,7 @@ import Logging
 import Synchronization
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 /// A connector whose jobs wait in Weir's own queue, and whose machines are the test.
@@ -54,7 +55,7 @@ private struct Place {
     var configuration = JobService.Configuration()
     configuration.lostAfter = 0
     service = JobService(
-      store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,
+      store: try SQLiteJobStore(directory: directory.path), connector: connector, configuration: configuration,
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     try await service.start()
     while connector.board.withLock({ $0 == nil }) { try await Task.sleep(for: .milliseconds(5)) }
@@ -116,7 +117,7 @@ private struct Place {
   @Test func nothingIsPlacedThatIsNotOnDisk() async throws {
     let place = try await Place()
     let job = try await place.submit()
-    let store = place.board.ledger.store
+    let store = place.board.ledger.sqlite
     func allowWrites(_ allowed: Bool) async throws {
       try await store.database.writeWithoutTransaction { db in
         try db.execute(sql: "PRAGMA query_only = \(allowed ? 0 : 1)")
@@ -191,28 +192,6 @@ private struct Place {
     try await place.service.cancel(job, actor: "kirby")
     #expect(seen.withLock { $0 } == [.submitting, .queued, .starting, .canceling])
     await place.end()
-  }
-}
-
-@Suite struct SealTests {
-  @Test func onlyTheSameKeyOpensWhatNobodyChanged() throws {
-    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-seal-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }
-    let seal = try Seal(path: directory.path + "/a")
-    for plain in [[], Array("x".utf8), [UInt8](repeating: 7, count: 100_000)] {
-      let sealed = try seal.close(plain)
-      #expect(seal.open(sealed) == plain)
-      #expect(try Seal(path: directory.path + "/a").open(sealed) == plain)
-      #expect(try Seal(path: directory.path + "/b").open(sealed) == nil)
-      for index in [0, 13, sealed.count - 1] {
-        var changed = sealed
-        changed[index] ^= 1
-        #expect(seal.open(changed) == nil)
-      }
-    }
-    #expect(seal.open([UInt8]([1, 2, 3])) == nil)
-    #expect(try seal.close([1]) != seal.close([1]))
   }
 }
 

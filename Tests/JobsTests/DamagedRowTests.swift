@@ -3,6 +3,7 @@ import GRDB
 import JobModel
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 /// A value that no store of ours would hold in a column, and what becomes of the job.
@@ -70,10 +71,10 @@ struct DamagedRowTests {
   @Test("It never stops the start; the job is repaired or set aside, and that is said", arguments: DamagedValue.all)
   func start(_ damage: DamagedValue) async throws {
     let (old, victim) = try await fill()
-    try await old.ledger.store.database.write { db in
+    try await old.ledger.sqlite.database.write { db in
       try db.execute(sql: "UPDATE job SET \(damage.column) = \(damage.value) WHERE id = ?", arguments: [victim.id])
     }
-    let faults = try JobStore.check(directory: bench.directory.path)
+    let faults = try SQLiteJobStore.check(directory: bench.directory.path)
     #expect(faults.contains { $0.contains(damage.column) && $0.contains("job ") }, "\(faults)")
     let service = try bench.service()
     try await service.ledger.load()
@@ -83,14 +84,14 @@ struct DamagedRowTests {
     switch damage.fate {
     case .setAside:
       #expect(known == nil)
-      let kept = try await service.ledger.store.database.read { db in
+      let kept = try await service.ledger.sqlite.database.read { db in
         try Bool.fetchOne(
           db, sql: "SELECT \(damage.column) IS \(damage.value) FROM job WHERE id = ?", arguments: [victim.id])
       }
       #expect(kept == true, "the row stays as it is")
     case .repaired:
       #expect(known?.id == victim.id && known?.backendID == victim.backendID)
-      #expect(try JobStore.check(directory: bench.directory.path) == [])
+      #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
       let events = try service.ledger.store.events(of: victim.id)
       #expect(events.last?.reason.contains(damage.column) == true, "what stood there is not lost: \(events)")
     }
@@ -102,7 +103,7 @@ struct DamagedRowTests {
 
   @Test("Every column of a job is checked")
   func columns() async throws {
-    let store = try bench.service().ledger.store
+    let store = try bench.service().ledger.sqlite
     let columns = try await store.database.read { db in try db.columns(in: "job").map(\.name) }
     #expect(Set(columns) == Set(JobRow.columnNames))
   }
@@ -135,7 +136,7 @@ struct DamagedRowTests {
       _ = await restarted.observeOnce()
       try change("UPDATE \(table) SET \(column) = \(value) WHERE job = '\(victim.id)'")
       let name = column.filter { $0 != "\"" }
-      let faults = try JobStore.check(directory: bench.directory.path)
+      let faults = try SQLiteJobStore.check(directory: bench.directory.path)
       if !["failure", "actor"].contains(name) || value.hasPrefix("x") {
         #expect(faults.contains { $0.contains(name) || $0.contains("last event") }, "\(value): \(faults)")
       }
@@ -155,7 +156,7 @@ struct DamagedRowTests {
       INSERT INTO toldEnd (job, ending, elapsed) VALUES ('\(victim.id)', 'flying', x'ff');
       INSERT OR REPLACE INTO serviceTime (id, time) VALUES (0, 'soon')
       """)
-    let faults = try JobStore.check(directory: bench.directory.path)
+    let faults = try SQLiteJobStore.check(directory: bench.directory.path)
     #expect(faults.contains("toldEnd of the job with the id \(victim.id): ending, elapsed is damaged"), "\(faults)")
     #expect(faults.contains("serviceTime: time is damaged"), "\(faults)")
     #expect(try await service.toldEnd(of: victim) == nil)
@@ -203,7 +204,7 @@ struct StoredBoundsTests {
       let restarted = try bench.service()
       try await restarted.ledger.load()
       #expect(restarted.recent(job.key)?.state == state)
-      #expect(try JobStore.check(directory: bench.directory.path) == [])
+      #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
     }
     #expect(try await service.finalOutput(try #require(service.recent(job.key))) == [])
   }

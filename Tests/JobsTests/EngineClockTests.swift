@@ -3,6 +3,7 @@ import GRDB
 import Testing
 
 @testable import JobModel
+@testable import JobStoreSQLite
 @testable import Jobs
 
 /// The engine's calendar is not the machine's in these tests: whatever reads the machine's is years off.
@@ -64,7 +65,7 @@ struct EngineClockTests {
       bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
       _ = await service.observeOnce()
     }
-    try await service.ledger.store.database.write { db in
+    try await service.ledger.sqlite.database.write { db in
       try db.execute(sql: "UPDATE job SET \(column) = 'soon', stateTime = 'soon' WHERE id = ?", arguments: [job.id])
     }
     clock.step(-7200)

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import JobModel
+@testable import JobStoreSQLite
 @testable import Jobs
 
 @Suite("What was seen, and what it means")
@@ -39,7 +40,7 @@ struct EvidenceTests {
     #expect(await look(.starting, 9)?.attempt == 2)
     #expect(await look(.running, 10)?.attempt == 2)
     #expect(await look(.running, 60)?.attempt == 3, "nobody saw it wait")
-    let events = try JobStore(directory: bench.directory.path).events(of: job.id)
+    let events = try SQLiteJobStore(directory: bench.directory.path).events(of: job.id)
     #expect(events.map(\.to) == [.submitting, .queued, .running, .queued, .starting, .running, .running])
   }
 
@@ -80,7 +81,7 @@ struct EvidenceTests {
     let amended = try #require(service.recent(job.key))
     #expect(amended.outcome?.exitCode == 3 && amended.outcome?.signal == 9 && amended.reason == "ended by signal 9")
     #expect(amended.endedAt == first.endedAt && amended.elapsed == first.elapsed && amended.state == .failed)
-    let events = try JobStore(directory: bench.directory.path).events(of: job.id)
+    let events = try SQLiteJobStore(directory: bench.directory.path).events(of: job.id)
     #expect(events.last?.from == .failed && events.last?.to == .failed && events.last?.source == "sacct")
   }
 
@@ -275,7 +276,7 @@ struct AdoptionTests {
     let job = try #require(try await service.find(bench.submission().key))
     #expect(job.state == .succeeded && service.recent(job.key) == nil, "it leaves memory")
     #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("Nothing is submitted before the records were searched for what the store may have lost")

@@ -2,6 +2,7 @@ import Foundation
 import JobModel
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 @Suite("A job is submitted once")
@@ -197,7 +198,7 @@ struct SettlingTests {
     let job = try #require(service.recent(bench.submission().key))
     let events = try service.ledger.store.events(of: job.id)
     #expect(events.map(\.to) == [.submitting, .failed, .submitting, .queued])
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("Looking for it holds up no observation, and is done ever less often")
@@ -364,7 +365,7 @@ struct StateTests {
     _ = await service.observeOnce()
     bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
-    let events = try JobStore(directory: bench.directory.path).events(of: job.id)
+    let events = try SQLiteJobStore(directory: bench.directory.path).events(of: job.id)
     #expect(events.map(\.to) == [.submitting, .queued, .running, .succeeded])
     #expect(events.map(\.actor) == ["test", "test", "weir", "weir"])
   }

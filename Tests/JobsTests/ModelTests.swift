@@ -4,6 +4,7 @@ import Logging
 import Synchronization
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 /// Numbers that are the same again for the same seed (SplitMix64).
@@ -44,7 +45,7 @@ struct ModelTests {
     bench.configuration.submitDeadline = isLate ? 1_000_000 : 0
     bench.configuration.settleTime = .zero
     bench.configuration.adoption = Adoption(secret: Array("a secret".utf8), accountOf: { _ in "kirby" })
-    var store = try JobStore(directory: bench.directory.path)
+    var store = try SQLiteJobStore(directory: bench.directory.path)
     func service() async throws -> JobService {
       let service = JobService(
         store: store, connector: connector, configuration: bench.configuration,
@@ -116,7 +117,7 @@ struct ModelTests {
         }
         let all = connector.world.withLock { Set($0.jobs.values.map(\.name)) }
         submissions.removeAll { all.subtracting(known.map(\.name)).contains($0.name) }
-        store = try JobStore(directory: bench.directory.path + "/anew-\(step)")
+        store = try SQLiteJobStore(directory: bench.directory.path + "/anew-\(step)")
         current = try await service()
         current.recall.begin(adopting: true, since: .distantPast)
         _ = await current.observeOnce()
@@ -191,7 +192,7 @@ private struct Reference {
   var missing: [String: Date] = [:]
 
   mutating func check(
-    _ jobs: [Job], in store: JobStore, world: World, observed: Set<String>?, complete: Bool, at time: Date,
+    _ jobs: [Job], in store: SQLiteJobStore, world: World, observed: Set<String>?, complete: Bool, at time: Date,
     lostAfter: TimeInterval, _ place: Comment
   ) throws {
     #expect(Set(world.jobs.values.map(\.mark.token)).count == world.jobs.count, "no token twice; \(place)")

@@ -1,8 +1,10 @@
 import Foundation
 import GRDB
 import JobModel
+import JobStore
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 @Suite("What one owner may have", .serialized)
@@ -88,7 +90,7 @@ struct OwnerLimitTests {
     await service.removeDueOutputs()
     _ = try await service.submit(submission("b", bytes: 600), actor: "service")
     #expect(try await service.ledger.store.keptBytes(of: "kirby@example.com") == .init(fixed: 1000, output: 0))
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("Copies of output are the owner's own: its oldest go, nobody else's")
@@ -110,7 +112,7 @@ struct OwnerLimitTests {
     #expect(try await service.ledger.store.keptBytes(of: "kirby").output == 800)
     bench.connector.change { $0.output = Array("again".utf8) }
     #expect(try await service.finalOutput(jobs[1]) == Array("again".utf8))
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("Idempotency keys: so many of one job, so many of an owner, and they age")
@@ -132,12 +134,12 @@ struct OwnerLimitTests {
     let ofOwner = await refusal { try await submit("c", key: "4") }
     #expect(ofOwner?.words.contains("may have 3 (WEIR_OWNER_IDEMPOTENCY_KEYS)") == true)
     #expect(try await service.find(JobKey(name: "c", number: 1)) == nil, "nothing was submitted")
-    try await service.ledger.store.database.write { db in
+    try await service.ledger.sqlite.database.write { db in
       try db.execute(sql: "UPDATE idempotencyKey SET createdAt = '2020-01-01 00:00:00.000'")
     }
     try await submit("c", key: "1")
     try await submit("a", key: "9")
-    let left = try await service.ledger.store.database.read { db in
+    let left = try await service.ledger.sqlite.database.read { db in
       try Int.fetchOne(db, sql: "SELECT count(*) FROM idempotencyKey")
     }
     #expect(left == 2, "old keys are removed")
@@ -169,39 +171,6 @@ struct OwnerLimitTests {
         submission("job", bytes: 100_000), actor: "service",
         idempotencyKey: IdempotencyKey(caller: "service", key: "\(number)"))
     }
-  }
-
-  @Test("What an earlier release kept is counted")
-  func migration() async throws {
-    let scratch = Scratch()
-    _ = try StateDirectory(scratch.path)
-    let queue = try DatabaseQueue(path: scratch.database)
-    try Schema.migrator.migrate(queue, upTo: "inputs")
-    try await queue.write { db in
-      for (id, input) in [
-        ("one", "'{\"sha256\":\"\",\"size\":1000,\"contents\":1,\"entries\":1,\"needsPax\":false}'"), ("two", "'{]'"),
-        ("three", "NULL"),
-      ] {
-        try db.execute(
-          sql: """
-            INSERT INTO job (id, name, number, owner, account, connector, submissionToken, fingerprint, state,
-              stateSource, stateTime, reason, nodes, elapsed, submittedAt, input)
-            VALUES (?, ?, 1, 'o', 'a', 'c', ?, 'f', 'queued', 's', '2026-01-01 00:00:00.000', '', '[]', 0,
-              '2026-01-01 00:00:00.000', \(input));
-            """, arguments: [id, id, id])
-        try db.execute(sql: "INSERT INTO shownScript VALUES (?, 'täxt')", arguments: [id])
-        try db.execute(sql: "INSERT INTO payload VALUES (?, zeroblob(100))", arguments: [id])
-        try db.execute(sql: "INSERT INTO idempotencyKey VALUES ('service', ?, ?)", arguments: [id, id])
-      }
-    }
-    try queue.close()
-    try Data(count: 70).write(to: URL(fileURLWithPath: scratch.path + "/output/one"))
-    let store = try JobStore(directory: scratch.path)
-    #expect(try await store.keptBytes(of: "o") == .init(fixed: 1000 + 3 * 105, output: 70))
-    let key = try #require(IdempotencyKey(caller: "service", key: "one"))
-    #expect(try await store.job(key, limits: .init(), at: Date())?.id == "one")
-    let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path)
-    #expect(names.contains { $0.hasPrefix("weir.sqlite.before-") })
   }
 }
 

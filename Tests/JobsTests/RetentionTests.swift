@@ -3,6 +3,7 @@ import GRDB
 import JobModel
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 @Suite("Output goes when its time is over")
@@ -42,7 +43,7 @@ struct RetentionTests {
     }
     #expect(bench.connector.script.withLock { $0.submits } == 1)
     #expect(try FileManager.default.contentsOfDirectory(atPath: bench.directory.path + "/output") == [])
-    #expect(try JobStore(directory: bench.directory.path).events(of: job.id).last?.reason == "its output was removed")
+    #expect(try SQLiteJobStore(directory: bench.directory.path).events(of: job.id).last?.reason == "its output was removed")
   }
 
   @Test("Copies that are too many bytes go, the oldest first, and are read from the backend again when asked for")
@@ -87,7 +88,7 @@ struct RetentionTests {
     let service = try bench.service()
     let job = try await ended(service)
     bench.connector.change { $0.removal = .unavailable("no route") }
-    let store = service.ledger.store
+    let store = service.ledger.sqlite
     for failures in 1...3 {
       #expect(service.warnings == [])
       await service.removeDueOutputs()

@@ -1,8 +1,10 @@
 import Foundation
 import JobModel
+import JobStore
 import Logging
 import Synchronization
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 /// A backend whose answers a test chooses, for what no real one does on demand: lost answers, outages, ids used anew.
@@ -151,7 +153,7 @@ final class Bench {
 
   func service() throws -> JobService {
     JobService(
-      store: try JobStore(
+      store: try SQLiteJobStore(
         directory: directory.path, outputLimit: outputLimit, clock: configuration.clock), connector: connector,
       configuration: configuration,
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
@@ -167,5 +169,13 @@ final class Bench {
     Sighting(
       backendID: job.backendID ?? "1", mark: Mark(token: job.submissionToken), account: job.account, state: state,
       source: "scripted", backendWord: state.rawValue, outcome: outcome)
+  }
+}
+
+extension Ledger {
+  /// The store, for a look into the database itself.
+  nonisolated var sqlite: SQLiteJobStore {
+    guard let store = store as? SQLiteJobStore else { preconditionFailure("a store in SQLite is expected") }
+    return store
   }
 }

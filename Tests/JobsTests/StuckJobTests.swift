@@ -1,7 +1,9 @@
 import Foundation
+import JobStore
 import Testing
 
 @testable import JobModel
+@testable import JobStoreSQLite
 @testable import Jobs
 
 @Suite("Jobs that do not go on")
@@ -92,7 +94,7 @@ struct StuckJobTests {
 
   /// Ends the job in the store of a service that is over, and starts another on it.
   private func ended(_ service: JobService, _ reference: String = "job/1") async throws -> JobService {
-    _ = try service.ledger.store.end(
+    _ = try service.ledger.sqlite.end(
       JobReference(reference), actor: "root", reason: "s1 was scrapped", at: clock.date, keepingOutputFor: 100)
     let restarted = try bench.service()
     try await restarted.ledger.load()
@@ -114,10 +116,10 @@ struct StuckJobTests {
     let event = try #require(try service.ledger.store.events(of: job.id).last)
     #expect(event.actor == "root" && event.source == "administrator" && event.reason.contains("s1 was scrapped"))
     #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
     for wrong in ["job/2", "nothing", "job/1"] {
       #expect(throws: StoreError.self) {
-        try service.ledger.store.end(
+        try service.ledger.sqlite.end(
           JobReference(wrong), actor: "root", reason: "x", at: clock.date, keepingOutputFor: 1)
       }
     }
@@ -128,7 +130,7 @@ struct StuckJobTests {
     let service = try bench.service()
     for name in ["one", "two"] { _ = try await service.submit(bench.submission(name), actor: "test") }
     let error = #expect(throws: StoreError.self) {
-      try service.ledger.store.end(JobReference("1"), actor: "root", reason: "x", at: clock.date, keepingOutputFor: 1)
+      try service.ledger.sqlite.end(JobReference("1"), actor: "root", reason: "x", at: clock.date, keepingOutputFor: 1)
     }
     #expect(error?.description.contains("one/1, two/1") == true)
   }
@@ -145,7 +147,7 @@ struct StuckJobTests {
     bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
     await poll(service, after: 2)
     #expect(service.recent(key)?.state == .succeeded)
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("An end that is the same is not corrected")

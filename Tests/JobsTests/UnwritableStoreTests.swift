@@ -1,7 +1,9 @@
 import Foundation
 import GRDB
+import JobModel
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 @Suite("A store that cannot be written")
@@ -9,7 +11,7 @@ struct UnwritableStoreTests {
   let bench = Bench()
 
   private func allowWrites(_ allowed: Bool, _ service: JobService) async throws {
-    try await service.ledger.store.database.writeWithoutTransaction { db in
+    try await service.ledger.sqlite.database.writeWithoutTransaction { db in
       try db.execute(sql: "PRAGMA query_only = \(allowed ? 0 : 1)")
     }
   }
@@ -52,14 +54,14 @@ struct UnwritableStoreTests {
     #expect(service.recent(job.key)?.state == .canceled, "it does not leave memory before it is on disk")
     bench.connector.change { $0.output = Array("out".utf8) }
     #expect(try await service.finalOutput(#require(service.recent(job.key))) == Array("out".utf8))
-    let store = service.ledger.store
+    let store = service.ledger.sqlite
     #expect(try await store.job(job.key)?.state == .queued)
     try await allowWrites(true, service)
     try await healed(service)
     #expect(try await store.job(job.key)?.state == .canceled)
     #expect(try store.events(of: job.id).map(\.to) == [.submitting, .queued, .running, .canceling, .canceled])
     #expect(try await store.retention(of: job.id)?.due != nil)
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("What could not be written of a try that was given up does not keep the next from being written")
@@ -79,13 +81,13 @@ struct UnwritableStoreTests {
     #expect(try await service.submit(bench.submission(), actor: "test").backendID == "8")
     try await healed(service)
     #expect(try await service.ledger.store.job(lost.key)?.backendID == "8")
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("A refused submit whose row cannot be removed is tried again once the store heals")
   func refused() async throws {
     let service = try bench.service()
-    let database = service.ledger.store.database
+    let database = service.ledger.sqlite.database
     bench.connector.change { script in
       script.submit = { _, _ throws(BackendError) in
         try? database.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA query_only = 1") }
@@ -99,7 +101,7 @@ struct UnwritableStoreTests {
     try await healed(service)
     bench.connector.change { $0.submit = { _, _ in "7" } }
     #expect(try await service.submit(bench.submission(), actor: "test").backendID == "7")
-    #expect(try JobStore.check(directory: bench.directory.path) == [])
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 
   @Test("A database found damaged while in use is written no more, and that is told")

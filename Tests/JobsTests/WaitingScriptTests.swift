@@ -1,9 +1,11 @@
 import Foundation
 import GRDB
 import JobModel
+import JobStore
 import Logging
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 
 /// A connector whose jobs wait in the store.
@@ -72,7 +74,7 @@ struct WaitingScriptTests {
 
   private func service() throws -> JobService {
     JobService(
-      store: try JobStore(directory: directory), connector: WaitingConnector(), configuration: .init(),
+      store: try SQLiteJobStore(directory: directory), connector: WaitingConnector(), configuration: .init(),
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
   }
 
@@ -91,9 +93,9 @@ struct WaitingScriptTests {
   func keys(_ damage: SealDamage) async throws {
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let job = try await submit("job", to: try service())
-    #expect(try JobStore.check(directory: directory) == [])
+    #expect(try SQLiteJobStore.check(directory: directory) == [])
     try damage.apply(directory, job)
-    let faults = try JobStore.check(directory: directory)
+    let faults = try SQLiteJobStore.check(directory: directory)
     #expect(faults.contains { $0.contains("seal.key") && $0.contains(damage.words) }, "\(faults)")
     let restarted = try service()
     try await restarted.ledger.load()
@@ -130,7 +132,7 @@ struct WaitingScriptTests {
     expected.request = ""
     #expect(try await board.payload(of: other).submission == expected)
     if damage.testDescription != "no shown script" {
-      #expect(try JobStore.check(directory: directory).contains { $0.contains("job job/1") })
+      #expect(try SQLiteJobStore.check(directory: directory).contains { $0.contains("job job/1") })
     }
   }
 
@@ -144,8 +146,8 @@ struct WaitingScriptTests {
       let mark: String
     }
     let earlier = try JSONEncoder().encode(Earlier(submission: submission("job", script: "echo old\n"), mark: "M"))
-    let sealed = Data(try service.ledger.store.seal.close([UInt8](earlier)))
-    try await service.ledger.store.database.write { db in
+    let sealed = Data(try service.ledger.sqlite.seal.close([UInt8](earlier)))
+    try await service.ledger.sqlite.database.write { db in
       try db.execute(sql: "UPDATE payload SET sealed = ? WHERE job = ?", arguments: [sealed, job.id])
     }
     let payload = try await JobBoard(ledger: service.ledger).payload(of: job)
@@ -176,23 +178,23 @@ struct WaitingScriptTests {
     #expect(try await JobBoard(ledger: service.ledger).payload(of: job).submission.script == script)
     await service.ledger.apply(.endedByHand(reason: ""), to: job, actor: "test", at: Date())
     #expect(try await service.ledger.store.keptBytes(of: "kirby@example.com").fixed < size + 10_000)
-    #expect(try JobStore.check(directory: directory) == [])
+    #expect(try SQLiteJobStore.check(directory: directory) == [])
   }
 
   @Test("A backup says what a restore needs beside it, and takes the key along when told to")
   func backup() async throws {
     defer { try? FileManager.default.removeItem(atPath: directory) }
     _ = try await submit("job", to: try service())
-    let lacks = try JobStore.backup(directory: directory, to: directory + "/copy")
+    let lacks = try SQLiteJobStore.backup(directory: directory, to: directory + "/copy")
     #expect(lacks.contains { $0.hasPrefix("seal.key") && $0.contains("waiting jobs fail") })
     let file = directory + "/whole"
-    #expect(try JobStore.backup(directory: directory, to: file, withKey: true) == [])
+    #expect(try SQLiteJobStore.backup(directory: directory, to: file, withKey: true) == [])
     let key = FileManager.default.contents(atPath: directory + "/seal.key")
     #expect(FileManager.default.contents(atPath: file + ".seal.key") == key)
     let mode = try FileManager.default.attributesOfItem(atPath: file + ".seal.key")[.posixPermissions] as? Int
     #expect(mode == 0o600)
     unlink(file)
-    #expect(throws: StoreError.self) { try JobStore.backup(directory: directory, to: file, withKey: true) }
+    #expect(throws: StoreError.self) { try SQLiteJobStore.backup(directory: directory, to: file, withKey: true) }
     #expect(FileManager.default.contents(atPath: file + ".seal.key") == key, "never overwritten")
     #expect(!FileManager.default.fileExists(atPath: file))
   }

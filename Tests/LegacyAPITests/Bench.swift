@@ -3,9 +3,11 @@ import Callers
 import DummyConnector
 import Foundation
 import HTTP
+import JobModel
 import Logging
 import Tokens
 
+@testable import JobStoreSQLite
 @testable import Jobs
 @testable import LegacyAPI
 
@@ -78,7 +80,7 @@ final class Bench: Sendable {
     configuration.clock = clock
     if adopting { configuration.adoption = Adoption(secret: Self.secret, accountOf: { _ in "kirby" }) }
     service = JobService(
-      store: try JobStore(directory: directory.path), connector: connector, configuration: configuration,
+      store: try SQLiteJobStore(directory: directory.path), connector: connector, configuration: configuration,
       logger: logger)
     api = LegacyAPI(
       service: service,

@@ -3,6 +3,7 @@ import JobModel
 import Logging
 import Testing
 
+@testable import JobStoreSQLite
 @testable import Jobs
 @testable import SlurmConnector
 
@@ -19,7 +20,7 @@ struct DisguiseTests {
   /// A job that was submitted and got the id 7.
   private func submitted(to slurm: FakeSlurm) async throws -> (JobService, Job) {
     let service = JobService(
-      store: try JobStore(directory: slurm.home.appendingPathComponent("state").path), connector: slurm.connector,
+      store: try SQLiteJobStore(directory: slurm.home.appendingPathComponent("state").path), connector: slurm.connector,
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     _ = try await service.submit(slurm.submission, actor: "test")
     let job = try #require(service.recent(slurm.submission.key))

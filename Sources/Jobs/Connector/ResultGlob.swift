@@ -1,3 +1,5 @@
+import JobModel
+
 /// Which files of a job are meant: a pattern of paths below its directory.
 ///
 /// `*` and `?` stand for any bytes, `[...]` for one of some, never for a slash; hidden files match too. `**` stands for

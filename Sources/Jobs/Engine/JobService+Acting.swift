@@ -1,6 +1,7 @@
 import Foundation
 import JobModel
 import Logging
+import Support
 
 // What is done to a job that is there already, and what is read of it.
 extension JobService {

@@ -1,6 +1,7 @@
 import CProcess
 import Foundation
 import JobModel
+import JobStore
 import Synchronization
 
 /// What is left to be done before a store that was lost is made anew as far as the backend can tell.

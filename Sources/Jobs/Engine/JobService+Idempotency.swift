@@ -1,4 +1,5 @@
 import JobModel
+import JobStore
 
 extension JobService {
   /// What a submit answers, the first time and every time after.

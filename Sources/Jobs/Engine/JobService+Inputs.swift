@@ -1,6 +1,7 @@
 import Archives
 import Foundation
 import JobModel
+import JobStore
 
 extension JobService {
   /// Runs a job, once, however often the same submission arrives.
@@ -29,7 +30,7 @@ extension JobService {
     _ = try preview(submission)
     let room = try await room(of: submission.owner)
     let archive = InputWriter(
-      to: ledger.store.newInputFile(), limit: min(configuration.inputSize, room), limits: configuration.inputLimits,
+      to: ledger.store, limit: min(configuration.inputSize, room), limits: configuration.inputLimits,
       excess: room < configuration.inputSize ? configuration.ownerLimits.tooManyBytes(of: submission.owner) : nil)
     while let bytes = try await chunks() { try await archive.write(bytes) }
     var submission = submission
@@ -52,7 +53,7 @@ extension JobService {
   public func input(of job: Job) async throws(JobError) -> InputReader {
     guard job.input != nil else { throw .notFound("job \(job.key) was submitted without an archive") }
     try await requireKept(job)
-    do { return try InputReader(ledger.store.inputFile(job.id)) } catch { throw .storage(error.summary) }
+    do { return InputReader(try ledger.store.input(of: job.id)) } catch { throw .storage(error.summary) }
   }
 
   /// Throws when the output of a job is no longer answered.

@@ -1,6 +1,8 @@
 import Foundation
 import JobModel
+import JobStore
 import Logging
+import Support
 import Synchronization
 
 /// What administrators should know of output that could not be removed.
@@ -145,7 +147,7 @@ extension JobService {
 
   /// - Returns: false when that failed, which is noted.
   private func remove(
-    _ remains: JobStore.Remains, of job: Job, _ body: () async throws(BackendError) -> Void
+    _ remains: Retention.Remains, of job: Job, _ body: () async throws(BackendError) -> Void
   ) async throws -> Bool {
     // Files go by the time since which they are kept.
     let time = ledger.serviceTime.now - (remains == .files ? configuration.keepFiles : 0)

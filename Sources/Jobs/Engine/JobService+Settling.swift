@@ -1,5 +1,6 @@
 import Foundation
 import JobModel
+import Support
 import Synchronization
 
 /// When what did not succeed yet is tried again, job by job: less and less often, since each try is a request or two of

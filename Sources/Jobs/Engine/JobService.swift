@@ -1,7 +1,9 @@
 import Archives
 import Foundation
 import JobModel
+import JobStore
 import Logging
+import Support
 import Synchronization
 
 /// What callers may do with jobs: submit, look, cancel, release, read.
@@ -75,8 +77,8 @@ public final class JobService: Sendable {
   private let submitting = Mutex<[JobKey: (fingerprint: String, task: Task<Receipt, any Error>)]>([:])
   private let running = Mutex<Task<Void, Never>?>(nil)
 
-  public init(
-    store: JobStore, connector: any Connector, configuration: Configuration = .init(), logger: Logger
+  package init(
+    store: any JobStore, connector: any Connector, configuration: Configuration = .init(), logger: Logger
   ) {
     self.connector = connector
     self.configuration = configuration
@@ -265,12 +267,12 @@ public final class JobService: Sendable {
     do {
       let payload = connector.queuesHere ? try JobBoard.Payload(submission, mark).encoded() : nil
       // A row that is there has its archive, or none.
-      try await archive?.keep(as: ledger.store.inputFile(job.id))
+      try await archive?.keep(of: job.id)
       try await ledger.insert(
         job, shownScript: shownScript, actor: actor, idempotencyKey: idempotencyKey, payload: payload,
         limits: configuration.ownerLimits)
     } catch {
-      if archive != nil { unlink(ledger.store.inputFile(job.id)) }
+      if archive != nil { ledger.store.removeInput(of: job.id) }
       throw error as? JobError ?? .storage(StoreError(error).summary)
     }
     Checkpoint.reach("submit.row-written")

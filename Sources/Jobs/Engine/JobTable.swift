@@ -103,3 +103,14 @@ final class JobTable: Sendable {
 
   func note(storeTrouble: String?) { contents.withLock { $0.storeTrouble = storeTrouble } }
 }
+
+extension JobTable {
+  /// How many jobs of an owner wait, without counting one that is submitted again.
+  func waiting(of owner: String, besides key: JobKey) -> Int {
+    read { contents in
+      contents.jobs.values.count { job in
+        [.submitting, .held, .queued].contains(job.state) && job.isOwned(by: owner) && job.key != key
+      }
+    }
+  }
+}

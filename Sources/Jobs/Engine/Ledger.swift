@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import JobModel
+import JobStore
 import Logging
 import Support
 
@@ -11,13 +12,13 @@ import Support
 /// a new job, is refused.
 actor Ledger {
   nonisolated let table: JobTable
-  nonisolated let store: JobStore
+  nonisolated let store: any JobStore
   nonisolated let serviceTime: ServiceTime
   let clock: JobClock
   let logger: Logger
   private let queue = QueueExecutor(label: "weir.ledger", mayBlock: true)
   /// What is not on disk yet.
-  private var unsaved: [JobID: JobStore.Change] = [:]
+  private var unsaved: [JobID: JobWrite] = [:]
   /// Set when the database turned out to be damaged: nothing more is written to it.
   private var damage: String?
   private var retry: Task<Void, Never>?
@@ -45,7 +46,7 @@ actor Ledger {
   private let unclaimedOutput: TimeInterval
 
   init(
-    store: JobStore, configuration: JobService.Configuration, awaitsExitCodes: Bool = false, logger: Logger
+    store: any JobStore, configuration: JobService.Configuration, awaitsExitCodes: Bool = false, logger: Logger
   ) {
     self.store = store
     self.awaitsExitCodes = awaitsExitCodes
@@ -63,9 +64,9 @@ actor Ledger {
   /// Reads the jobs that are not over, and the latest of those that are.
   func load() throws {
     if let time = try store.serviceTime() { serviceTime.resume(from: time) }
-    let rows = try store.rows(livingAndLatest: recentCount)
-    tell(ofDamaged: rows)
-    var jobs = rows.compactMap(\.job)
+    let records = try store.records(livingAndLatest: recentCount)
+    tell(ofDamaged: records)
+    var jobs = records.compactMap(\.job)
     let known = Set(jobs.map(\.id))
     jobs = try store.jobs(withUnseenEnd: recentCount).filter { !known.contains($0.id) } + jobs
     if awaitsExitCodes {
@@ -196,7 +197,7 @@ actor Ledger {
     }
     guard !changes.isEmpty else { return [] }
     let rows = changes.map { before, after in
-      JobStore.Change(job: after, events: event(from: before, to: after, actor: actor).map { [$0] } ?? [])
+      JobWrite(job: after, events: event(from: before, to: after, actor: actor).map { [$0] } ?? [])
     }
     do { try writing { [store] in try store.save(rows) } } catch {
       logger.error("nothing is started: \(error)")
@@ -212,7 +213,7 @@ actor Ledger {
     guard !changes.isEmpty else { return }
     let changes = changes.map { (before: $0.before, after: $0.after.bounded(at: clock.date)) }
     for (before, after) in changes where unsaved[after.id] != nil || before.differsLastingly(from: after) {
-      var change = unsaved[after.id] ?? JobStore.Change(job: after)
+      var change = unsaved[after.id] ?? JobWrite(job: after)
       change.job = after
       if let event = event(from: before, to: after, actor: actor) { change.events.append(event) }
       if after.state.isTerminal, !before.state.isTerminal { change.outputDue = serviceTime.now + unclaimedOutput }

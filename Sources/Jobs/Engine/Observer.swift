@@ -1,6 +1,7 @@
 import Foundation
 import JobModel
 import Logging
+import Support
 import Synchronization
 
 /// How observing goes: when the backend last answered in full, what is wrong now, and whether anybody wants to know.

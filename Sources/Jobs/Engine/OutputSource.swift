@@ -1,22 +1,14 @@
-import Foundation
 import JobModel
+import JobStore
 
 /// A job's output, in memory, or in a file of ours that is read bit by bit.
 public struct OutputSource: Sendable {
   /// Bytes that are read at once.
   public static let pieceSize = 65_536
 
-  /// Open for as long as somebody reads: a file that is removed meanwhile is read to its end.
-  private final class File: Sendable {
-    let descriptor: Int32
-    let version: String
-    init(_ descriptor: Int32, version: String) { (self.descriptor, self.version) = (descriptor, version) }
-    deinit { close(descriptor) }
-  }
-
   private enum Place: Sendable {
     case memory([UInt8])
-    case file(File)
+    case file(StoredFile)
   }
 
   private let place: Place
@@ -29,26 +21,9 @@ public struct OutputSource: Sendable {
     count = bytes.count
   }
 
-  /// - Returns: nil when there is no such file.
-  init?(file path: String) throws(StoreError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      if errno == ENOENT { return nil }
-      throw .unusable("\(path): \(String(cString: strerror(errno)))")
-    }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else {
-      let reason = String(cString: strerror(errno))
-      close(descriptor)
-      throw .unusable("\(path): \(reason)")
-    }
-    let changed = status.st_ctim
-    let file = File(
-      descriptor,
-      version: "\(status.st_dev) \(status.st_ino) \(status.st_size) \(changed.tv_sec) \(changed.tv_nsec)")
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .unusable("\(path): not a regular file") }
+  init(_ file: StoredFile) {
     place = .file(file)
-    count = status.st_size
+    count = file.size
   }
 
   /// By what a file with the same contents is known: another one in its place has another, and so has one that was
@@ -67,18 +42,8 @@ public struct OutputSource: Sendable {
     switch place {
     case .memory(let bytes): return Array(bytes[wanted])
     case .file(let file):
-      var read = 0
-      let bytes = [UInt8](unsafeUninitializedCapacity: wanted.count) { room, length in
-        while read < wanted.count {
-          let count = pread(
-            file.descriptor, room.baseAddress.map { $0 + read }, wanted.count - read, wanted.lowerBound + read)
-          if count < 0, errno == EINTR { continue }
-          guard count > 0 else { break }
-          read += count
-        }
-        length = read
-      }
-      guard read == wanted.count else { throw .storage("the kept output cannot be read") }
+      let bytes = try? file.bytes(at: wanted.lowerBound, most: wanted.count)
+      guard let bytes, bytes.count == wanted.count else { throw .storage("the kept output cannot be read") }
       return bytes
     }
   }
@@ -151,8 +116,8 @@ extension JobService {
     do {
       let retention = try await ledger.store.retention(of: job.id)
       guard retention?.expiredAt == nil else { throw JobError.expired(job.key, job.state) }
-      guard let source = (try? OutputSource(file: ledger.store.outputFile(job.id))) ?? nil else { return nil }
-      return (source, retention?.answeredAt != nil)
+      guard let file = ledger.store.keptOutputFile(of: job.id) else { return nil }
+      return (OutputSource(file), retention?.answeredAt != nil)
     } catch let error as JobError {
       throw error
     } catch {

@@ -1,5 +1,6 @@
 import Foundation
-import GRDB
+import JobModel
+import Support
 import Synchronization
 
 /// The calendar by which output is kept: it counts the time for which Weir was running, so that neither a step of the
@@ -19,19 +20,4 @@ final class ServiceTime: Sendable {
   func resume(from date: Date) { state.withLock { $0 = (date, clock.now) } }
 
   var now: Date { state.withLock { $0.date + (clock.now - $0.at).inSeconds } }
-}
-
-extension JobStore {
-  /// The service time when it was last stored; nil before it was, and when what is stored is no time.
-  func serviceTime() throws -> Date? {
-    try database.read { db in
-      try DatabaseValue.fetchOne(db, sql: "SELECT time FROM serviceTime").flatMap(JobRow.Form.time)
-    }
-  }
-
-  func keep(serviceTime time: Date) throws {
-    try database.write { db in
-      try db.execute(sql: "INSERT OR REPLACE INTO serviceTime (id, time) VALUES (0, ?)", arguments: [time.stored])
-    }
-  }
 }

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import JobStore
+import JobStoreSQLite
 import Jobs
 
 /// `weir end`
@@ -45,7 +47,7 @@ struct End: ParsableCommand {
         try fail("the job store in \(path) is in use by \(holder); stop that Weir first", status: 1)
       }
       defer { withExtendedLifetime(held) {} }
-      let ended = try JobStore(directory: path).end(
+      let ended = try SQLiteJobStore(directory: path).end(
         JobReference(job), actor: Self.actor, reason: reason, at: Date(),
         keepingOutputFor: keepingOutput)
       print("job \(ended.key) has ended: \(ended.reason)")

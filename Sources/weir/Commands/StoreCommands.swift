@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import JobStoreSQLite
 import Jobs
 
 /// `weir store`
@@ -38,7 +39,7 @@ struct Store: ParsableCommand {
     func run() throws {
       let path = try directory.resolve()
       let faults: [String]
-      do { faults = try JobStore.check(directory: path) } catch {
+      do { faults = try SQLiteJobStore.check(directory: path) } catch {
         try fail("\(path): \(error.descriptionOfCheck)", status: 1)
       }
       guard faults.isEmpty else {
@@ -73,7 +74,7 @@ struct Store: ParsableCommand {
       umask(0o077)
       let path = try directory.resolve()
       let lacks: [String]
-      do { lacks = try JobStore.backup(directory: path, to: file, withKey: withKey) } catch {
+      do { lacks = try SQLiteJobStore.backup(directory: path, to: file, withKey: withKey) } catch {
         try fail("\(path): \(error)", status: 1)
       }
       for sentence in lacks {

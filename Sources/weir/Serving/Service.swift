@@ -5,6 +5,7 @@ import DummyConnector
 import Foundation
 import GPUConnector
 import HTTP
+import JobStoreSQLite
 import Jobs
 import LegacyAPI
 import Logging
@@ -59,7 +60,7 @@ struct Service {
       until: signals, after: standby)
   }
 
-  private init(_ settings: Settings, environment: [String: String], store: JobStore, logger: Logger) throws {
+  private init(_ settings: Settings, environment: [String: String], store: SQLiteJobStore, logger: Logger) throws {
     self.settings = settings
     self.logger = logger
     let verifier: TokenVerifier?

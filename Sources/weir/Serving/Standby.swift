@@ -2,6 +2,8 @@ import Callers
 import Foundation
 import HTTP
 import JSON
+import JobStore
+import JobStoreSQLite
 import Jobs
 import Logging
 import Synchronization
@@ -41,13 +43,13 @@ final class Standby: Sendable {
 
   /// The store, once it is ours, with the lock on it; nil when a signal came first.
   /// - Throws: ``StartError`` for what waiting does not mend.
-  func open(until signals: Signals) async throws -> (JobStore, StateDirectoryLock)? {
+  func open(until signals: Signals) async throws -> (SQLiteJobStore, StateDirectoryLock)? {
     var lock: StateDirectoryLock?
     while !signals.came {
       do {
         let state = try StateDirectory(directory)
         if lock == nil { lock = try await take(state, signals) }
-        if let lock { return (try JobStore(directory: directory, outputLimit: outputLimit), lock) }
+        if let lock { return (try SQLiteJobStore(directory: directory, outputLimit: outputLimit), lock) }
       } catch StoreError.unwritable(let reason) {
         try await wait(
           .disk, "waiting for the job store in \(directory), where nothing can be written: \(reason)", signals)

@@ -1,4 +1,5 @@
 import Foundation
+import JobStoreSQLite
 import Support
 
 /// What directories and addresses among the settings may look like.

@@ -2,6 +2,7 @@ import Access
 import Foundation
 import GPUConnector
 import JobModel
+import JobStoreSQLite
 import Jobs
 import SSH
 import Support

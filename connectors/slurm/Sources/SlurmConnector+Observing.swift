@@ -3,6 +3,7 @@ import Foundation
 import JobModel
 import Jobs
 import Shell
+import Support
 
 // Following all jobs at once.
 extension SlurmConnector {

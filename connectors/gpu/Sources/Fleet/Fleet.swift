@@ -3,6 +3,7 @@ import JobModel
 import Jobs
 import Logging
 import Shell
+import Support
 
 /// All servers, and the queue of the jobs that wait for one.
 ///

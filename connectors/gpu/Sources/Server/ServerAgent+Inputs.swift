@@ -3,6 +3,7 @@ import JobModel
 import Jobs
 import ScriptTemplates
 import Shell
+import Support
 
 /// Why the archive of a job is not on its server, unpacked.
 enum StagingError: Error {
@@ -53,7 +54,7 @@ extension ServerAgent {
     } catch {
       switch error {
       case RunError.file(let reason): throw .server("its archive cannot be written: \(reason)")
-      case is StoreError: throw .unreadable("its archive cannot be read: \(error)")
+      case is PayloadError: throw .unreadable("its archive cannot be read: \(error)")
       default: throw .unreachable("its archive cannot be sent: \(error)")
       }
     }

@@ -3,6 +3,7 @@ import JobModel
 import Jobs
 import ScriptTemplates
 import Shell
+import Support
 
 extension ServerAgent {
   /// Starts a job that was given this server. What certainly did not start goes back to its place in the queue; whether

@@ -1,0 +1,198 @@
+import Foundation
+import GRDB
+import JobModel
+import JobStore
+import Support
+import Synchronization
+
+/// The jobs in a state directory: SQLite in WAL mode, one transaction per event, every commit synced before it counts;
+/// output and archives as files beside it.
+public final class SQLiteJobStore: JobStore {
+  let database: DatabasePool
+  let directory: StateDirectory
+  let seal: Seal
+  /// How many bytes of output are kept at most.
+  let outputLimit: Int
+  let clock: JobClock
+  /// How many bytes of output are kept, and were removed since that was counted; nil before it was.
+  let keptBytes = Mutex<Int?>(nil)
+  package let health = StoreHealth()
+
+  /// Opens or creates the store in a directory of its own.
+  /// - Parameters:
+  ///   - outputLimit: how many bytes of output are kept at most; what is more is read from the backend again.
+  ///   - clock: what gives the times that are put in the place of damaged ones.
+  /// - Throws: ``StoreError``, which says what to do.
+  public init(
+    directory path: String, outputLimit: Int = 4 << 30, clock: JobClock = .system
+  ) throws(StoreError) {
+    directory = try StateDirectory(path)
+    seal = try Seal(path: directory.sealKey)
+    self.outputLimit = outputLimit
+    self.clock = clock
+    health.note("file system", directory.fileSystemWarning)
+    do {
+      try Self.prepare(directory)
+      database = try DatabasePool(path: directory.database, configuration: Self.configuration)
+      // GRDB makes it NORMAL when it switches to WAL, after everything that a configuration can say.
+      try database.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        // What a large commit made of the log is given back at the next checkpoint.
+        try db.execute(sql: "PRAGMA journal_size_limit = 16777216")
+      }
+    } catch {
+      throw .reading(error)
+    }
+    // What it finds is a warning; what keeps it from looking shows elsewhere.
+    try? examineSeal()
+  }
+
+  static var configuration: Configuration {
+    var configuration = Configuration()
+    configuration.label = "weir.store"
+    configuration.busyMode = .timeout(5)
+    configuration.maximumReaderCount = 3
+    return configuration
+  }
+
+  // MARK: Reading and writing
+
+  /// Reads; what fails in SQLite is thrown as a ``StoreError``.
+  func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    do { return try database.read(body) } catch let error as DatabaseError { throw StoreError(error) }
+  }
+
+  /// The same, without blocking.
+  func read<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) async throws -> Value {
+    do { return try await database.read(body) } catch let error as DatabaseError { throw StoreError(error) }
+  }
+
+  /// Makes one transaction; what fails in SQLite is thrown as a ``StoreError``.
+  func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    do { return try database.write(body) } catch let error as DatabaseError { throw StoreError(error) }
+  }
+
+  // MARK: Jobs
+
+  package func records(livingAndLatest count: Int) throws -> [StoredJob] {
+    try read { db in
+      let now = clock.date
+      let living = try JobRow.fetchAll(db, sql: "SELECT * FROM job WHERE \(Schema.isLiving)", now: now)
+      let latest = try JobRow.fetchAll(
+        db, sql: "SELECT * FROM job WHERE endedAt IS NOT NULL ORDER BY endedAt DESC LIMIT ?", arguments: [count],
+        now: now)
+      let known = Set(living.compactMap(\.id))
+      let rows =
+        living
+        + latest.reversed().filter { row in
+          row.id.map { !known.contains($0) } ?? true && row.job?.state.isTerminal ?? true
+        }
+      return rows.map(\.stored)
+    }
+  }
+
+  package func lastSubmit() throws -> Date? {
+    let last = try read { db in
+      try DatabaseValue.fetchOne(
+        db,
+        sql: """
+          SELECT max(submittedAt) FROM job
+          WHERE typeof(submittedAt) = 'text' AND submittedAt GLOB '[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] *'
+          """)
+    }
+    return last.flatMap(JobRow.Form.time)
+  }
+
+  package func job(_ key: JobKey) async throws -> Job? {
+    try await read { db in
+      let statement = try db.cachedStatement(sql: "SELECT * FROM job WHERE name = ? AND number = ?")
+      return try JobRow.job(
+        Row.fetchOne(statement, arguments: [key.name, key.number]), now: clock.date)
+    }
+  }
+
+  package func insert(
+    _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
+    outputDue: Date? = nil, limits: OwnerLimits? = nil, serviceTime: Date
+  ) throws {
+    let job = job.bounded(at: clock.date)
+    let sealed = try payload.map { Data(try seal.close($0)) }
+    try write { db in
+      let earlier = try JobID.fetchAll(
+        db.cachedStatement(sql: "SELECT id FROM job WHERE name = ? AND number = ? AND backendID IS NULL"),
+        arguments: [job.name, job.number])
+      // Until the end of the transaction.
+      if !earlier.isEmpty { try db.execute(sql: "PRAGMA defer_foreign_keys = ON") }
+      for id in earlier {
+        try db.execute(sql: "UPDATE jobEvent SET job = ? WHERE job = ?", arguments: [job.id, id])
+        try Job.deleteOne(db, key: id)
+      }
+      try job.insert(db)
+      Checkpoint.reach("submit.row-half-written")
+      try db.cachedStatement(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)")
+        .execute(arguments: [job.id, shownScript])
+      var event = event.bounded(at: clock.date)
+      try event.insert(db)
+      if let sealed {
+        try db.execute(sql: "INSERT INTO payload (job, sealed) VALUES (?, ?)", arguments: [job.id, sealed])
+      }
+      if let outputDue {
+        try db.execute(sql: "INSERT INTO retention (job, due) VALUES (?, ?)", arguments: [job.id, outputDue.stored])
+      }
+      try Self.count(
+        KeptBytes(script: sealed?.count ?? 0, answer: shownScript.utf8.count, input: job.input?.size ?? 0), of: job, db)
+      try limits?.checkBytes(Self.keptBytes(of: job.owner, db).fixed, of: job.owner)
+      if let idempotencyKey { try idempotencyKey.bind(to: job, limits: limits ?? .unlimited, at: serviceTime, db) }
+    }
+  }
+
+  package func save(_ writes: [JobWrite]) throws {
+    try write { db in
+      for change in writes {
+        do { try change.job.bounded(at: clock.date).update(db) } catch RecordError.recordNotFound { continue }
+        Checkpoint.reach("store.half-written")
+        for event in change.events {
+          var event = event.bounded(at: clock.date)
+          try event.insert(db)
+        }
+        if let end = change.corrects { try correct(end, to: change.job, db) }
+        if let due = change.outputDue {
+          try db.execute(
+            sql: """
+              INSERT INTO retention (job, due) VALUES (?, ?)
+              ON CONFLICT (job) DO UPDATE SET due = excluded.due WHERE due IS NULL
+              """, arguments: [change.job.id, due.stored])
+          try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [change.job.id])
+          if db.changesCount > 0 {
+            try db.execute(sql: "UPDATE kept SET script = 0 WHERE job = ?", arguments: [change.job.id])
+          }
+        }
+      }
+    }
+  }
+
+  package func delete(_ id: JobID) throws {
+    _ = try write { db in try Job.deleteOne(db, key: id) }
+    unlink(inputFile(id))
+  }
+
+  package func shownScript(of id: JobID) async throws -> String? {
+    try await read { db in
+      try String.fetchOne(db, sql: "SELECT text FROM shownScript WHERE job = ?", arguments: [id])
+    }
+  }
+
+  package func events(of id: JobID) throws -> [JobEvent] {
+    try read { db in
+      let rows = try Row.fetchAll(db, sql: "SELECT * FROM jobEvent WHERE job = ? ORDER BY id", arguments: [id])
+      return rows.compactMap { row in try? JobEvent(row: row) }
+    }
+  }
+
+  package func probe() throws {
+    try write { db in
+      let count = try Int32.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+      try db.execute(sql: "PRAGMA user_version = \(count &+ 1)")
+    }
+  }
+}
