@@ -21,6 +21,7 @@ final class ScriptedConnector: Connector {
     /// The job that was looked for last, as it was handed over.
     var lookedFor: Job?
     var recalled: Result<[Sighting], BackendError> = .success([])
+    var recallTakes = Duration.zero
     var lastSubmit: TimeInterval = 0
     var reportsExitCodesLater = false
     var output: [UInt8] = []
@@ -98,7 +99,10 @@ final class ScriptedConnector: Connector {
     try? await Task.sleep(for: slowness)
     return try answer.get()
   }
-  func recall(since: Date) async throws(BackendError) -> [Sighting] { try script.withLock { $0.recalled }.get() }
+  func recall(since: Date) async throws(BackendError) -> [Sighting] {
+    try? await Task.sleep(for: script.withLock { $0.recallTakes })
+    return try script.withLock { $0.recalled }.get()
+  }
   func cancel(_ job: Job) async throws(BackendError) {
     change { $0.cancels += 1 }
     await happen()

@@ -41,10 +41,15 @@ final class Recall: Sendable {
   }
 
   var unsearchedSince: Date? { state.withLock { $0.unsearchedSince } }
-  /// Whether a job that is submitted might be there already without the store knowing: until the queue was seen, and the
-  /// records were searched or could not be for that long.
-  func isUnderWay(patience: Duration) -> Bool {
-    state.withLock { $0.isAdopting && (!$0.observed || $0.unsearchedSince != nil && .now - $0.began < patience) }
+  /// What a submit waits for, since the job might be there already without the store knowing: until the queue was seen, and
+  /// the records were searched or could not be for that long. Nil when it waits for nothing.
+  func awaited(patience: Duration) -> String? {
+    state.withLock { state in
+      guard state.isAdopting else { return nil }
+      if !state.observed { return "the first poll of the backend is not complete yet" }
+      guard state.unsearchedSince != nil, .now - state.began < patience else { return nil }
+      return "the records of ended jobs are being searched for jobs that the store may lack"
+    }
   }
   var failure: String? { state.withLock { $0.failure } }
 
@@ -156,14 +161,14 @@ extension JobService {
     return try await find(key)
   }
 
-  /// Nothing is submitted before it is known what the backend has of a store that may have been lost.
+  /// Nothing is submitted before it is known what the backend has of a store that may have been lost. Waits for half of the
+  /// time that a submit may take, so that as much is left for the submit; where it is known to fail, for 3 s.
   func requireRecalled() async throws(JobError) {
-    let deadline = ContinuousClock.now + .seconds(3)
-    while recall.isUnderWay(patience: configuration.recallTime) {
-      guard ContinuousClock.now < deadline else {
-        throw .unavailable(
-          observer.status.failure ?? recall.failure ?? "the first look at the backend is under way")
-      }
+    let begun = ContinuousClock.now
+    while let awaited = recall.awaited(patience: configuration.recallTime) {
+      let failure = observer.status.failure ?? recall.failure
+      let limit = failure == nil ? configuration.submitTime / 2 : min(.seconds(3), configuration.submitTime / 2)
+      guard ContinuousClock.now - begun < limit else { throw .unavailable(failure ?? awaited) }
       try? await Task.sleep(for: .milliseconds(50))
     }
   }
