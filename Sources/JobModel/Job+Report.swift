@@ -1,13 +1,6 @@
 import Foundation
 
 extension Job {
-  /// This job with what a sighting says of it; as it was, when the table of transitions refuses that.
-  public func updated(by sighting: Sighting, at time: Date) -> Job {
-    var job = self
-    try? job.apply(.reported(sighting), at: time)
-    return job
-  }
-
   /// This job with what a sighting says of it.
   func reported(_ sighting: Sighting, at time: Date) -> Job {
     if let shown = sighting.attempt, shown != attempt, !isAdopted, !state.isTerminal || isCorrectable {

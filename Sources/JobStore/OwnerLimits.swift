@@ -23,7 +23,9 @@ public struct OwnerLimits: Sendable, Equatable {
 
   /// Keys that are not newer than this count no more.
   /// - Parameter time: the service time.
-  package func oldestKey(at time: Date) -> Date { keyAge == 0 ? Date(timeIntervalSince1970: 0) : (time - keyAge).stored }
+  package func oldestKey(at time: Date) -> Date {
+    keyAge == 0 ? Date(timeIntervalSince1970: 0) : (time - keyAge).stored
+  }
 
   /// - Parameter waiting: how many of the owner's jobs wait already.
   package func checkWaiting(_ waiting: Int, of owner: String) throws(JobError) {

@@ -179,7 +179,8 @@ extension JobRow {
   private func readable() throws -> Job {
     guard let job else {
       throw StoreError.unusable(
-        "the record of \(stored.sentence); `weir store check` lists all damaged records, put one of a backup in its place")
+        "the record of \(stored.sentence); `weir store check` lists all damaged records, put one of a backup in its place"
+      )
     }
     return job
   }

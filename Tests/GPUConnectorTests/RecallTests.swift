@@ -22,7 +22,7 @@ struct RecallTests {
   }
 
   @Test("A later attempt than the store knows counts while the job waits, and never an earlier one")
-  func attempts() {
+  func attempts() throws {
     var job = Job(
       id: JobID(rawValue: one), name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu",
       submissionToken: one,
@@ -35,13 +35,16 @@ struct RecallTests {
       job.lifecycle = Lifecycle(state)
       for (attempt, isTaken) in [(1, false), (2, true), (3, true)] {
         sighting.attempt = attempt
-        let after = job.updated(by: sighting, at: Date())
+        var after = job
+        try after.apply(.reported(sighting), at: Date())
         #expect((after.state == .running && after.attempt == attempt) == isTaken, "\(state) \(attempt)")
       }
     }
     // One that is seen to run is this one.
     (job.lifecycle, sighting.attempt) = (.running, 3)
-    #expect(job.updated(by: sighting, at: Date()) == job)
+    var after = job
+    try after.apply(.reported(sighting), at: Date())
+    #expect(after == job)
   }
 
   @Test("Servers that cannot be reached are waited for so long, and no longer")

@@ -27,7 +27,8 @@ final class ThisMachine {
     let connector = try GPUConnector(
       .thisMachine(root: directory.path + "/root", gpus: 0), configuration: places, logger: .quiet)
     service = JobService(
-      store: try SQLiteJobStore(directory: directory.path + "/state"), connector: connector, configuration: configuration,
+      store: try SQLiteJobStore(directory: directory.path + "/state"), connector: connector,
+      configuration: configuration,
       logger: .quiet)
     try await service.start()
   }

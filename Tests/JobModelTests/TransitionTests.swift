@@ -113,7 +113,7 @@ struct TransitionTests {
         #expect(throws: IllegalTransition(from: state, change: .reported)) {
           try job.apply(.reported(sighting), at: Date())
         }
-        #expect(job == before && before.updated(by: sighting, at: Date()) == before)
+        #expect(job == before)
         continue
       }
       try job.apply(.reported(sighting), at: Date())

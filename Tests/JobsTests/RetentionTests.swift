@@ -43,7 +43,8 @@ struct RetentionTests {
     }
     #expect(bench.connector.script.withLock { $0.submits } == 1)
     #expect(try FileManager.default.contentsOfDirectory(atPath: bench.directory.path + "/output") == [])
-    #expect(try SQLiteJobStore(directory: bench.directory.path).events(of: job.id).last?.reason == "its output was removed")
+    #expect(
+      try SQLiteJobStore(directory: bench.directory.path).events(of: job.id).last?.reason == "its output was removed")
   }
 
   @Test("Copies that are too many bytes go, the oldest first, and are read from the backend again when asked for")

@@ -45,7 +45,9 @@ package final class StoredFile: Sendable {
       }
       length = read
     }
-    guard number == 0 else { throw .unusable("a file of the store cannot be read: \(String(cString: strerror(number)))") }
+    guard number == 0 else {
+      throw .unusable("a file of the store cannot be read: \(String(cString: strerror(number)))")
+    }
     return bytes
   }
 }

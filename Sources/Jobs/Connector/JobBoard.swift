@@ -43,9 +43,10 @@ public struct JobBoard: Sendable {
   ///   started without it would be started again, elsewhere, by a program that has only the disk to go by.
   public func place(_ placements: [Placement]) async -> [Job] {
     let placements = Dictionary(placements.map { ($0.job, $0) }, uniquingKeysWith: { $1 })
-    return await ledger.transitionOnDisk(Array(placements.keys), actor: "weir") { [clock] job in
+    return await ledger.transitionOnDisk(Array(placements.keys), actor: "weir") {
+      [clock] job throws(IllegalTransition) in
       guard let placement = placements[job.id] else { return }
-      try? job.apply(
+      try job.apply(
         .placed(machine: placement.machine, devices: placement.devices, outputPath: placement.outputPath),
         at: clock.date,
         source: Self.source)
@@ -67,9 +68,9 @@ public struct JobBoard: Sendable {
   }
 
   private func apply(_ change: JobChange, to job: Job) async {
-    await ledger.transition(job, actor: "weir") { [attempt = job.attempt, clock] job in
+    await ledger.transition(job, actor: "weir") { [attempt = job.attempt, clock] job throws(IllegalTransition) in
       guard job.attempt == attempt else { return }
-      try? job.apply(change, at: clock.date, source: Self.source)
+      try job.apply(change, at: clock.date, source: Self.source)
     }
   }
 

@@ -49,9 +49,10 @@ public struct Adoption: Sendable {
     let submission = Submission(
       name: name, number: claim.number, owner: claim.owner, account: account, nodes: 1, coresPerNode: 1, request: "",
       script: "", shownScript: "")
-    let job = Job(
+    var job = Job(
       submission, token: mark.token, fingerprint: Job.adoptedFingerprint + claim.content, connector: connector,
       now: sighting.submittedAt ?? time)
-    return job.updated(by: sighting, at: time)
+    do throws(IllegalTransition) { try job.apply(.reported(sighting), at: time) } catch { return nil }
+    return job
   }
 }

@@ -10,8 +10,21 @@ import JobModel
 struct Evidence {
   struct Change {
     let before: Job
+    /// As it was, where the table of transitions refuses what is shown.
     let after: Job
     let sighting: Sighting
+    let refusal: IllegalTransition?
+
+    /// - Parameter identified: the job with the id by which the backend knows it.
+    init(_ job: Job, identified: Job? = nil, shownBy sighting: Sighting, at time: Date) {
+      (before, self.sighting) = (job, sighting)
+      var after = identified ?? job
+      do throws(IllegalTransition) {
+        try after.apply(.reported(sighting), at: time)
+        refusal = nil
+      } catch { refusal = error }
+      self.after = after
+    }
   }
 
   let observation: Observation
@@ -27,8 +40,7 @@ struct Evidence {
   func changes(of jobs: [JobID: Job]) -> [Change] {
     matches(with: jobs).compactMap { key, sighting in
       jobs[key].map { job in
-        let after = observation.identified(job).updated(by: sighting, at: observation.time)
-        return Change(before: job, after: after, sighting: sighting)
+        Change(job, identified: observation.identified(job), shownBy: sighting, at: observation.time)
       }
     }
   }

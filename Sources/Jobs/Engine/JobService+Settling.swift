@@ -81,8 +81,8 @@ extension JobService {
       return await ledger.apply(
         .neverSubmitted(reason: "the backend was asked and never had it"), to: job, actor: "weir", at: clock.date)
     }
-    return await ledger.transition(job, actor: "weir") { job in
-      if job.state == .submitting { job = job.updated(by: found, at: clock.date) }
+    return await ledger.transition(job, actor: "weir") { job throws(IllegalTransition) in
+      if job.state == .submitting { try job.apply(.reported(found), at: clock.date) }
     }
   }
 

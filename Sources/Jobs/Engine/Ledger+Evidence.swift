@@ -12,7 +12,7 @@ extension Ledger {
         guard let sighting = sightings[job.id], sighting.shows(job), !job.state.isTerminal || job.isCorrectable else {
           return nil
         }
-        return .init(before: job, after: job.updated(by: sighting, at: time), sighting: sighting)
+        return .init(job, shownBy: sighting, at: time)
       })
   }
 
@@ -55,13 +55,16 @@ extension Ledger {
   }
 
   private func take(_ shown: [Evidence.Change], and missed: [(before: Job, after: Job)] = []) {
+    for change in shown { if let refusal = change.refusal { note(refusal, of: change.before) } }
     let changes = shown.filter { !$0.before.state.isTerminal || $0.before != $0.after }.map { change in
       guard change.before.state.isTerminal, !change.after.state.isTerminal, let actor = canceledLost[change.before.id]
       else { return (before: change.before, after: change.after) }
       var job = change.after
-      try? job.apply(
-        .cancelRequested(reason: "canceled by \(actor) while it was lost"), at: job.contact.seenAt,
-        source: job.contact.source)
+      do throws(IllegalTransition) {
+        try job.apply(
+          .cancelRequested(reason: "canceled by \(actor) while it was lost"), at: job.contact.seenAt,
+          source: job.contact.source)
+      } catch { note(error, of: job) }
       return (change.before, job)
     }
     let seen = Dictionary(shown.map { ($0.before.id, $0.sighting) }, uniquingKeysWith: { $1 })

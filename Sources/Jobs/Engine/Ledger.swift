@@ -168,11 +168,16 @@ actor Ledger {
   ///
   /// What was learnt of a job changes that job alone, and never a later submission of the same name and number.
   @discardableResult
-  func transition(_ job: Job, actor: String, _ change: @Sendable (inout Job) -> Void) -> Job? {
+  func transition(
+    _ job: Job, actor: String, _ change: @Sendable (inout Job) throws(IllegalTransition) -> Void
+  ) -> Job? {
     guard let before = current(job) else { return nil }
     guard !before.state.isTerminal else { return before }
     var after = before
-    change(&after)
+    do throws(IllegalTransition) { try change(&after) } catch {
+      note(error, of: before)
+      return before
+    }
     commit([(before, after)], actor: actor)
     return after
   }
@@ -180,18 +185,28 @@ actor Ledger {
   /// Applies a change to one job where the table of transitions allows it. Returns the job as it is afterwards.
   @discardableResult
   func apply(_ change: JobChange, to job: Job, actor: String, at time: Date, source: String = "weir") -> Job? {
-    transition(job, actor: actor) { job in try? job.apply(change, at: time, source: source) }
+    transition(job, actor: actor) { job throws(IllegalTransition) in
+      try job.apply(change, at: time, source: source)
+    }
   }
+
+  /// A change that the table of transitions refuses, such as an answer that came after a poll has shown more.
+  func note(_ refusal: IllegalTransition, of job: Job) { logger.debug("\(job.key): not changed: \(refusal)") }
 
   /// Changes several jobs, unless they are over, but none of them unless it is on disk: for what is acted upon
   /// as soon as it is done, and would be done again by a program that did not find it there.
   /// - Returns: those that were changed; none while the disk takes nothing.
-  func transitionOnDisk(_ ids: [JobID], actor: String, _ change: @Sendable (inout Job) -> Void) -> [Job] {
+  func transitionOnDisk(
+    _ ids: [JobID], actor: String, _ change: @Sendable (inout Job) throws(IllegalTransition) -> Void
+  ) -> [Job] {
     guard unsaved.isEmpty, table.read({ $0.storeTrouble == nil }) else { return [] }
     let changes = ids.compactMap { id -> (before: Job, after: Job)? in
       guard let before = table.read({ $0.jobs[id] }), !before.state.isTerminal else { return nil }
       var after = before
-      change(&after)
+      do throws(IllegalTransition) { try change(&after) } catch {
+        note(error, of: before)
+        return nil
+      }
       after = after.bounded(at: clock.date)
       return after == before ? nil : (before, after)
     }
