@@ -147,6 +147,11 @@ package protocol JobStore: Sendable {
   /// Notes that the files of a job are gone from the backend.
   func removedFiles(of job: Job, event: JobEvent) throws
 
+  /// Removes the records of ended jobs of which nothing is left, with their events: those that ended before that service time
+  /// and whose output expired before it, the first to end first.
+  /// - Returns: the jobs; at most so many.
+  func removeRecords(before time: Date, limit: Int) throws -> [JobID]
+
   /// Notes that something could not be removed, and when that is tried again. The first failure, and every other one, is
   /// an event.
   func failedRemoval(

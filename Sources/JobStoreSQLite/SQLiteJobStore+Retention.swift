@@ -128,6 +128,26 @@ extension SQLiteJobStore {
     }
   }
 
+  package func removeRecords(before time: Date, limit: Int) throws -> [JobID] {
+    // The index on the end of jobs bounds what is looked at; times that no store of ours writes are before no time.
+    let due = try read { db in
+      try JobID.fetchAll(
+        db,
+        sql: """
+          SELECT job.id FROM job JOIN retention ON retention.job = job.id
+          WHERE endedAt <= :time AND endedAt >= '1970' AND typeof(endedAt) = 'text' AND NOT (\(Schema.isLiving))
+            AND expiredAt <= :time AND expiredAt >= '1970' AND typeof(expiredAt) = 'text'
+            AND due IS NULL AND filesSince IS NULL
+          ORDER BY endedAt LIMIT :limit
+          """, arguments: ["time": time.stored, "limit": limit])
+    }
+    guard !due.isEmpty else { return [] }
+    return try write { db in
+      for id in due { try Job.deleteOne(db, key: id) }
+      return due
+    }
+  }
+
   package func failedRemoval(
     of remains: Retention.Remains, _ job: Job, reason: String, retry: (_ failures: Int) -> Date, event: JobEvent
   ) throws {

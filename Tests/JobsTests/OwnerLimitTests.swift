@@ -211,6 +211,54 @@ struct KeptFilesTests {
     #expect(try restarted.ledger.store.events(of: job.id).last?.reason == "its files were removed")
   }
 
+  @Test(
+    "The record of an ended job goes once nothing else is left of it and its time is over, and no other record does")
+  func records() async throws {
+    let clock = TestClock()
+    bench.configuration.clock = clock.clock()
+    (bench.configuration.keepOutput, bench.configuration.unclaimedOutput) = (10, 1_000_000)
+    (bench.configuration.keepJobs, bench.configuration.ownerLimits.keyAge) = (1000, 2000)
+    bench.connector.change { $0.submit = { submission, _ in submission.name } }
+    let service = try bench.service()
+    try await service.ledger.load()
+    func job(_ name: String) async throws -> Job? { try await service.find(JobKey(name: name, number: 1)) }
+    for name in ["done", "unread", "living", "stuck"] {
+      _ = try await service.submit(bench.submission(name), actor: "test")
+    }
+    for name in ["done", "unread", "stuck"] {
+      bench.connector.observes(
+        bench.sighting(try #require(try await job(name)), .succeeded, .succeeded), at: clock.date)
+      _ = await service.observeOnce()
+    }
+    let done = try #require(try await job("done"))
+    for (name, removal) in [("done", nil), ("stuck", BackendError.unavailable("no route to host"))] {
+      _ = try await service.finalOutput(try #require(try await job(name)))
+      bench.connector.change { $0.removal = removal }
+      clock.pass(11)
+      await service.removeDueOutputs()
+    }
+    // Neither a calendar that is set nor a time within which its idempotency keys count.
+    clock.step(100_000_000)
+    await service.removeDueOutputs()
+    clock.step(-100_000_000)
+    clock.pass(1900)
+    await service.removeDueOutputs()
+    #expect(try await job("done") != nil)
+    clock.pass(200)
+    await service.removeDueOutputs()
+    #expect(try await job("done") == nil && service.recent(done.key) == nil)
+    #expect(try service.ledger.store.events(of: done.id) == [])
+    for name in ["unread", "living", "stuck"] { #expect(try await job(name) != nil, "\(name)") }
+    _ = try await service.submit(bench.submission("done"), actor: "test")
+    #expect(try await job("done")?.id != done.id, "its name is free again")
+    bench.connector.change { $0.removal = nil }
+    clock.pass(21_600)
+    await service.removeDueOutputs()
+    #expect(try await job("stuck") == nil)
+    for name in ["unread", "living"] { #expect(try await job(name) != nil, "\(name)") }
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
+  }
+
   @Test("A log that was cut says so in its first line; one that was not is as it was")
   func cut() async throws {
     bench.configuration.keptLines = 3

@@ -96,8 +96,9 @@ extension JobService {
     _ = try? await ledger.writing { [store = ledger.store] in try store.keep(serviceTime: time) }
   }
 
-  /// Removes all output whose time is over: from the backend, then what we kept of it, and the script that was shown; and
-  /// the files of jobs whose longer time is over.
+  /// Removes all output whose time is over: from the backend, then what we kept of it, and the script that was shown; the
+  /// files of jobs whose longer time is over; and the records of jobs of which nothing is left. Each in pages, so that nobody
+  /// else waits for long.
   func removeDueOutputs() async {
     do {
       while !Task.isCancelled {
@@ -111,6 +112,9 @@ extension JobService {
         for job in due where !Task.isCancelled { try await removeFiles(of: job) }
         if due.count < 100 { break }
       }
+      let keep = max(configuration.keepJobs, configuration.ownerLimits.keyAge)
+      while !Task.isCancelled, try await ledger.removeRecords(before: ledger.serviceTime.now - keep, limit: 100) == 100
+      {}
       try await ledger.store.examineSealAgain()
       let failed = try await ledger.store.failedRemovals(atLeast: Self.failuresToTell)
       retention.note(

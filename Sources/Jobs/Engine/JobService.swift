@@ -50,6 +50,8 @@ public final class JobService: Sendable {
     public var recallTime: Duration = .seconds(600)
     /// How long files of jobs that are over are kept, in seconds from the job's end.
     public var keepFiles: TimeInterval = 2_592_000
+    /// How long the record of a job is kept after its output was removed, in seconds; never shorter than its idempotency keys.
+    public var keepJobs: TimeInterval = 7_776_000
     /// What one owner may have.
     public var ownerLimits = OwnerLimits()
     /// Bytes of an archive that a job is submitted with.

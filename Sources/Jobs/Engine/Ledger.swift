@@ -144,6 +144,14 @@ actor Ledger {
     table.remove([job.id])
   }
 
+  /// Removes records of jobs of which nothing is left; see ``JobStore/removeRecords(before:limit:)``.
+  /// - Returns: how many.
+  func removeRecords(before time: Date, limit: Int) throws -> Int {
+    let removed = try writing { [store] in try store.removeRecords(before: time, limit: limit) }
+    table.remove(removed)
+    return removed.count
+  }
+
   /// The job as it is now; nil when a new try has taken its place.
   nonisolated func current(_ job: Job) -> Job? { table.read { $0.jobs[job.id] } }
 

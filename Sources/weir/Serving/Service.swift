@@ -286,6 +286,7 @@ struct Service {
     configuration.keepOutput = TimeInterval(settings.whole("WEIR_KEEP_OUTPUT"))
     configuration.unclaimedOutput = JobService.Configuration.unclaimedOutput(keeping: configuration.keepOutput)
     configuration.keepFiles = TimeInterval(settings.whole("WEIR_KEEP_FILES"))
+    configuration.keepJobs = TimeInterval(settings.whole("WEIR_KEEP_JOBS"))
     configuration.ownerLimits.waitingJobs = settings.whole("WEIR_OWNER_WAITING_JOBS")
     configuration.ownerLimits.bytes = settings.whole("WEIR_OWNER_BYTES")
     configuration.ownerLimits.keys = settings.whole("WEIR_OWNER_IDEMPOTENCY_KEYS")

@@ -26,6 +26,11 @@ extension Setting {
         "Minimum seconds after the end of a job for which its own files (`work/` on GPU servers and this machine) are kept, counted from the removal of its output. On Slurm Weir removes no files of users."
     ),
     Setting(
+      name: "WEIR_KEEP_JOBS", group: .jobs, form: .whole(86_400...3_153_600_000), standard: "7776000",
+      meaning:
+        "Seconds for which the record of an ended job is kept, counted from the removal of its output; never shorter than its files and its idempotency keys. After that its name and number are free again, and calls about it return 404."
+    ),
+    Setting(
       name: "WEIR_OUTPUT_BYTES", group: .jobs, form: .whole(16_777_216...Int.max), standard: "4294967296",
       meaning:
         "Bytes of output that are kept in the state directory; for more the oldest goes, and is read from the cluster again when asked for."
@@ -47,7 +52,8 @@ extension Setting {
     Setting(
       name: "WEIR_IDEMPOTENCY_SECONDS", group: .jobs, form: .whole(3600...31_536_000), standard: "604800",
       meaning:
-        "Seconds for which an idempotency key is remembered. A name and number never run twice, also after that."),
+        "Seconds for which an idempotency key is remembered. A name and number never run twice, also after that, for as long as the record of the job is kept."
+    ),
   ]
 
   static let dummy: [Setting] = [
