@@ -19,12 +19,16 @@ extension Sighting {
   public func likeness(to job: Job) -> Likeness? {
     if let account, account != job.account { return nil }
     let isMarked = mark?.token == job.submissionToken
+    if isMarkProven, !isMarked { return nil }
     guard let id = job.backendID else { return isMarked ? .mark : nil }
     guard backendID == id else { return nil }
     if isMarked { return .mark }
     let times = job.submitTimes
     if mark == nil, name == job.name { return submittedAt.map { $0 >= times.lowerBound } ?? true ? .name : nil }
-    return account != nil && submittedAt.map(times.contains) ?? false ? .place : nil
+    guard account != nil, submittedAt.map(times.contains) ?? false else { return nil }
+    // An end before the start, both by the backend's clock, is that of an earlier job of this id.
+    if let endedAt, let startedAt = job.startedAt, endedAt < startedAt { return nil }
+    return .place
   }
 
   public func shows(_ job: Job) -> Bool { likeness(to: job) != nil }

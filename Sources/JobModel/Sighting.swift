@@ -19,6 +19,8 @@ public struct Sighting: Sendable, Equatable {
   public var submittedAt: Date?
   public var startedAt: Date?
   public var endedAt: Date?
+  /// Whether nobody can have changed the mark: it is in the line of the submit.
+  public var isMarkProven = false
   /// Whether it is over but for what is being cleared up after it, or after this attempt of it.
   public var isCompleting = false
   /// Which attempt this is, where the source says; what it says of another than the current one is passed over.

@@ -125,6 +125,56 @@ struct DisguiseTests {
     #expect(slurm.text("asked") == "x\n", "accounting is asked once")
   }
 
+  /// Records of an earlier job that had the id before slurmctld lost its state, within the two hours by which clocks may
+  /// differ: name, comment and line of the submit, and when it ended; sacct has that column or not. Our own job's record has
+  /// lost its name, or is missing.
+  private static let earlier =
+    [
+      ("jarvice_b", "", "sbatch --comment=weir:01OTHER:1:k:c:s", -2000),
+      ("jarvice_b", "weir:01TOKEN", "sbatch --comment=weir:01OTHER:1:k:c:s", 10),
+      ("jarvice_a", "", "sbatch --comment=weir:01OTHER", 10),
+      ("jarvice_b", "", nil, -2000), ("x", "note", nil, -2000),
+    ] as [(String, String, String?, Int)]
+
+  @Test("How an earlier job of the id ended says nothing of the one that ran", arguments: earlier.indices)
+  func earlierEnd(index: Int) async throws {
+    let (name, comment, line, ended) = Self.earlier[index]
+    let (service, job) = try await submitted(to: slurm)
+    try queue("7|RUNNING|weir:\(job.submissionToken)|jarvice_a|kirby|\(now)|\(now)")
+    _ = await service.observeOnce()
+    #expect(service.recent(job.key)?.state == .running && service.recent(job.key)?.startedAt != nil)
+    try queue()
+    let records = [
+      [
+        "7", name, "COMPLETED", "0:0", "1", "\(now - 2300)", "\(now - 2200)", "\(now + ended)", "node1", "kirby", "1",
+        comment,
+      ]
+        + [line].compactMap(\.self),
+      ["7", "allocation", "CANCELLED", "0:0", "1", "\(now)", "\(now)", "\(now + 10)", "node1", "kirby", "1", ""]
+        + (line == nil ? [] : [""]),
+    ]
+    try slurm.program("sacct", Self.answering(records, withLine: line != nil))
+    let shown = try await slurm.connector.observe([try #require(service.recent(job.key))]).sightings
+    #expect(!shown.contains { $0.outcome == .succeeded && $0.shows(job) }, "\(shown)")
+    for _ in 0..<3 { _ = await service.observeOnce() }
+    #expect(service.recent(job.key)?.state != .succeeded)
+    #expect(
+      try await slurm.connector.locate(try #require(service.recent(job.key)), timeout: .seconds(10))?.outcome
+        != .succeeded)
+  }
+
+  /// A program that answers as sacct does with these records.
+  private static func answering(_ records: [[String]], withLine: Bool) -> String {
+    let rows = records.map { fields in
+      fields.map { "printf '%s%s' '\($0)' \"$d\"" }.joined(separator: "\n") + "\necho"
+    }
+    let refusal =
+      withLine
+      ? "" : "case $* in *SubmitLine*) echo 'sacct: fatal: Invalid field requested: \"SubmitLine\"' >&2; exit 1;; esac"
+    return ([refusal, "for word; do case $word in --delimiter=*) d=${word#*=};; esac; done"] + rows)
+      .joined(separator: "\n")
+  }
+
   @Test("A job that was requeued after it ran for long is it")
   func requeued() async throws {
     try queue("7|PENDING||x|kirby|\(now)")

@@ -39,11 +39,11 @@ final class FakeSlurm: Runner {
           --format=*) format=${word#--format=};; --states=*) states=${word#*=};; --jobs=*) jobs=${word#*=};;
         esac
       done
-      while IFS='|' read -r id state comment name account submit; do
+      while IFS='|' read -r id state comment name account submit start; do
         case $states in all | *$state*) ;; *) continue;; esac
         [ -z "$jobs" ] || [ "$id" = "$jobs" ] || continue
         [ ! -e "$HOME/blind.$ACCOUNT" ] || [ "$account" = "$ACCOUNT" ] || continue
-        printf '%s\\n' "$format" | sed "s~%A~$id~;s~%T~$state~;s~%k~$comment~;s~%j~$name~;s~%u~$account~;s~%V~$submit~"
+        printf '%s\\n' "$format" | sed "s~%A~$id~;s~%T~$state~;s~%k~$comment~;s~%j~$name~;s~%u~$account~;s~%V~$submit~;s~%S~${start:-N/A}~"
       done < "$HOME/queue"
       """)
     try program("sacct", "exit 0")

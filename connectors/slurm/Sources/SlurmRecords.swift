@@ -18,6 +18,8 @@ struct SlurmRecord: Equatable {
   var nodes: [String]
   var account: String
   var mark: Mark?
+  /// Whether the mark is in the line of the submit, which no user can change afterwards.
+  var isMarkProven = false
   var source: String
   /// The line of its submit, which no user can change afterwards; nil where sacct does not know that column.
   var submitLine: String?
@@ -31,12 +33,14 @@ struct SlurmRecord: Equatable {
     let meaning = SlurmState.meaning(of: word)
     let outcome = meaning.outcome?.with(exitCode: exitCode, signal: signal)
     let reason = outcome.map { SlurmReason.sentence($0, canceledBy: canceler) } ?? ""
-    return Sighting(
+    var sighting = Sighting(
       backendID: id, mark: mark, name: JobName.upstream(name), account: account.isEmpty ? nil : account,
       state: meaning.state, source: source,
       backendWord: word.split(separator: " ").first.map(String.init) ?? word, reason: reason, outcome: outcome,
       nodes: nodes, elapsed: elapsed, submittedAt: submittedAt,
       startedAt: startedAt, endedAt: endedAt)
+    sighting.isMarkProven = isMarkProven
+    return sighting
   }
 
   /// Who canceled it, where the account is known.
@@ -108,13 +112,14 @@ struct Sacct {
     guard let id = row[0].split(separator: "\n").last, SlurmID.isID(id) else { return nil }
     let (code, signal) = SlurmRecord.exit(row[3])
     let word = row[2]
+    let proven = row.count > 12 ? Comment.mark(in: row[12]) : nil
     var record = SlurmRecord(
       id: String(id), name: row[1], word: word, exitCode: code, signal: signal,
       elapsed: MachineNumber.count(row[4]) ?? 0, submittedAt: SlurmTime.past(row[5]),
       startedAt: SlurmTime.past(row[6]), endedAt: SlurmTime.past(row[7]), nodes: SlurmRecord.nodes(row[8]),
       account: row[9],
       // The user can change the comment, and not the line of the submit.
-      mark: (row.count > 12 ? Comment.mark(in: row[12]) : nil) ?? Comment.mark(in: row[11]), source: "sacct")
+      mark: proven ?? Comment.mark(in: row[11]), isMarkProven: proven != nil, source: "sacct")
     record.submitLine = row.count > 12 ? row[12] : nil
     if word.contains(" by ") {
       let uid = word.split(separator: " ").last.map(String.init) ?? ""
