@@ -302,17 +302,8 @@ def examine(ward: Ward, sickness: type, seconds: float) -> dict:
         took = None
         faults.append(f"not well again after {BOUND} s: {weir.get('/ready').body[:300]}")
     if sick.loses_jobs:
-        # Accounting still has them running: nobody knows how they ended, so that they must not be told as ended.
-        orders = (runner, victim)
-
-        def named():
-            warnings = str(weir.get("/ready").json().get("warnings"))
-            return all(order.name in warnings for order in orders)
-
-        wait_until(named, BOUND)
-        for order in orders:
-            if (end := weir.post("/exitstatus", order.args)).status != 409:
-                faults.append(f"a job that Slurm forgot has ended: {end.status} {end.body[:200]}")
+        for order in (runner, victim):
+            faults += forgotten(ward, order)
             upstream.orders.remove(order)
     upstream.faults += [f"{sick.name}: {fault}" for fault in dict.fromkeys(faults)]
     live = charts["/live"].times
@@ -322,6 +313,42 @@ def examine(ward: Ward, sickness: type, seconds: float) -> dict:
         "live": f"{statistics.median(live) * 1000:.1f} / {max(live) * 1000:.0f} ms",
         "well": "" if took is None else f"{took:.1f} s",
     }
+
+
+def forgotten(ward: Ward, order) -> list:
+    """What is wrong with how a job is shown that slurmctld has forgotten.
+
+    While accounting has it running nobody knows how it ended: it has no end, and /ready names it. A slurmctld that begins
+    anew may also have accounting close its record as canceled, which is an end: the job's processes go as soon as their node
+    is seen to run what nobody knows. Where that record never got the job's name, nothing says how it ended: it is lost.
+    """
+    weir = ward.weir
+
+    def is_shown():
+        return order.name in str(weir.get("/ready").json().get("warnings")) or weir.post("/exitstatus", order.args).status == 200
+
+    wait_until(is_shown, BOUND)
+    end = weir.post("/exitstatus", order.args)
+    if end.status == 409:
+        return []
+    records = ward.cluster.run("sacct", "-X", "-n", "-P", "-j", order.id, "--duplicates", "-o", "State,JobName").splitlines()
+    own = [record.split("|")[0] for record in records if record.endswith(order.name)]
+    expected = -15 if own and own[-1].startswith("CANCELLED") else -9 if not own else None
+    if end.status != 200 or end.json()[0] != expected:
+        return [f"a job that Slurm forgot, in accounting {own}, has ended: {end.status} {end.body[:200]}"]
+    try:
+        wait_until(lambda: not [process for process in pathlib.Path("/proc").glob("[0-9]*") if runs_in(process, order.id)], BOUND)
+    except AssertionError:
+        return ["a job that Slurm forgot has ended, and runs"]
+    return []
+
+
+def runs_in(process: pathlib.Path, job: str) -> bool:
+    """Whether a process belongs to a job of the cluster."""
+    try:
+        return f"SLURM_JOB_ID={job}".encode() in (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def run(cluster: Cluster, directory: pathlib.Path, kinds=ALL, seconds: float = 20, say=lambda line: None) -> dict:
