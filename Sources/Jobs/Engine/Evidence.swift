@@ -38,11 +38,13 @@ struct Evidence {
 
   /// The jobs that it shows, before and after.
   func changes(of jobs: [JobID: Job]) -> [Change] {
-    matches(with: jobs).compactMap { key, sighting in
-      jobs[key].map { job in
-        Change(job, identified: observation.identified(job), shownBy: sighting, at: observation.time)
-      }
-    }
+    matches(with: jobs).compactMap { key, sighting in jobs[key].flatMap { change(of: $0, shownBy: sighting) } }
+  }
+
+  /// What a sighting of a job means for it; nil when what is seen of it does not count.
+  func change(of job: Job, shownBy sighting: Sighting) -> Change? {
+    guard isAwaited(job) else { return nil }
+    return Change(job, identified: observation.identified(job), shownBy: sighting, at: observation.time)
   }
 
   /// The jobs that were asked about, are not over, and of which it should say something and does not.

@@ -52,6 +52,9 @@ public final class JobService: Sendable {
     public var keepFiles: TimeInterval = 2_592_000
     /// How long the record of a job is kept after its output was removed, in seconds; never shorter than its idempotency keys.
     public var keepJobs: TimeInterval = 7_776_000
+    /// How many jobs a large poll writes at a time. Between two pages others have their turn, such as a new job: it never
+    /// waits until a hundred thousand ends are on disk.
+    public var page = 500
     /// What one owner may have.
     public var ownerLimits = OwnerLimits()
     /// Bytes of an archive that a job is submitted with.

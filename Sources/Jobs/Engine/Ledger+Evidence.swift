@@ -5,15 +5,13 @@ import Logging
 // What was seen of jobs, and what follows from it.
 extension Ledger {
   /// Takes over what was seen of single jobs, whoever shows them.
-  func apply(_ sightings: [JobID: Sighting], at time: Date) {
+  func apply(_ sightings: [JobID: Sighting], at time: Date) async {
     let jobs = table.read { contents in sightings.keys.compactMap { contents.jobs[$0] } }
-    take(
-      jobs.compactMap { job in
-        guard let sighting = sightings[job.id], sighting.shows(job), !job.state.isTerminal || job.isCorrectable else {
-          return nil
-        }
-        return .init(job, shownBy: sighting, at: time)
-      })
+    func change(of job: Job, shownBy sighting: Sighting) -> Evidence.Change? {
+      guard sighting.shows(job), !job.state.isTerminal || job.isCorrectable else { return nil }
+      return .init(job, shownBy: sighting, at: time)
+    }
+    await take(jobs.compactMap { job in sightings[job.id].flatMap { change(of: job, shownBy: $0) } }, again: change)
   }
 
   /// Takes over what an observation says of the jobs that were asked about; see ``Evidence`` and ``Absences``.
@@ -24,7 +22,7 @@ extension Ledger {
   /// - Returns: why it is not believed in what it does not show; nil when it is.
   func apply(
     _ observation: Observation, to asked: Set<JobID>, began: ContinuousClock.Instant, isUnbroken: Bool
-  ) -> String? {
+  ) async -> String? {
     if observation.accountingFailure != nil { accountingFailed = began }
     let jobs = table.read { $0.jobs }
     let evidence = Evidence(observation, asked: asked)
@@ -44,17 +42,43 @@ extension Ledger {
     let living = jobs.values.count { !$0.state.isTerminal && asked.contains($0.id) }
     let fault = absences.note(
       absent, among: living, began: began, at: observation.time, isUnbroken: isUnbroken)
-    take(
-      shown,
-      and: missing.map { job in
-        var after = job
-        after.contact.unreachableSince = job.contact.unreachableSince ?? observation.time
-        return (job, after)
-      })
+    await take(shown, again: evidence.change)
+    await miss(missing.map(\.id), at: observation.time)
     return fault
   }
 
-  private func take(_ shown: [Evidence.Change], and missed: [(before: Job, after: Job)] = []) {
+  /// Takes over what jobs are shown to be, in pages.
+  /// - Parameter again: what a sighting means for a job that was changed since.
+  private func take(
+    _ shown: [Evidence.Change], again: (_ job: Job, _ sighting: Sighting) -> Evidence.Change?
+  ) async {
+    for start in stride(from: 0, to: shown.count, by: page) {
+      if start > 0 { await Task.yield() }
+      take(
+        shown[start..<min(start + page, shown.count)].compactMap { change in
+          guard let now = current(change.before) else { return nil }
+          return now == change.before ? change : again(now, change.sighting)
+        })
+    }
+  }
+
+  /// Notes that nothing showed jobs that should have been shown, in pages.
+  private func miss(_ missing: [JobID], at time: Date) async {
+    for start in stride(from: 0, to: missing.count, by: page) {
+      if start > 0 { await Task.yield() }
+      let jobs = table.read { contents in
+        missing[start..<min(start + page, missing.count)].compactMap { contents.jobs[$0] }
+      }
+      commit(
+        jobs.filter { !$0.state.isTerminal }.map { job in
+          var after = job
+          after.contact.unreachableSince = job.contact.unreachableSince ?? time
+          return (job, after)
+        }, actor: "weir")
+    }
+  }
+
+  private func take(_ shown: [Evidence.Change]) {
     for change in shown { if let refusal = change.refusal { note(refusal, of: change.before) } }
     let changes = shown.filter { !$0.before.state.isTerminal || $0.before != $0.after }.map { change in
       guard change.before.state.isTerminal, !change.after.state.isTerminal, let actor = canceledLost[change.before.id]
@@ -68,7 +92,7 @@ extension Ledger {
       return (change.before, job)
     }
     let seen = Dictionary(shown.map { ($0.before.id, $0.sighting) }, uniquingKeysWith: { $1 })
-    commit(changes + missed, actor: "weir", seen: seen)
+    commit(changes, actor: "weir", seen: seen)
     for (before, after) in changes where before.state.isTerminal && before.state != after.state {
       logger.warning(
         "\(after.key): \(before.state.rawValue) was wrong, it is \(after.state.rawValue)",
@@ -98,8 +122,8 @@ extension Ledger {
   }
 
   /// Takes in what another way to ask shows of a job that polls do not show.
-  func contradictAbsence(of job: Job, by sighting: Sighting, at time: Date) {
-    if sighting.state.isTerminal { return apply([job.id: sighting], at: time) }
+  func contradictAbsence(of job: Job, by sighting: Sighting, at time: Date) async {
+    if sighting.state.isTerminal { return await apply([job.id: sighting], at: time) }
     absences.contradict(job.id)
     noteDoubt(
       about: job,

@@ -44,6 +44,8 @@ actor Ledger {
   private let lingering: Duration
   /// Seconds for which output is kept that nobody asks for.
   private let unclaimedOutput: TimeInterval
+  /// How many jobs are written at a time.
+  let page: Int
 
   init(
     store: any JobStore, configuration: JobService.Configuration, awaitsExitCodes: Bool = false, logger: Logger
@@ -58,6 +60,7 @@ actor Ledger {
     recentCount = configuration.recentCount
     unclaimedOutput = configuration.unclaimedOutput
     lingering = configuration.lingering
+    page = configuration.page
     self.logger = logger
   }
 
@@ -252,15 +255,16 @@ actor Ledger {
     forget()
   }
 
+  /// Writes what is not on disk yet; of very much a page, and the rest soon.
   private func save() {
     guard !unsaved.isEmpty else { return }
-    let changes = Array(unsaved.values)
-    do { try writing { [store] in try store.save(changes) } } catch {
+    let changes = unsaved.values.prefix(page)
+    do { try writing { [store] in try store.save(Array(changes)) } } catch {
       if case .unusable(let reason)? = error as? StoreError { logger.error("jobs cannot be written: \(reason)") }
-      return tryAgainSoon()
+      return tryAgain(after: .seconds(1))
     }
-    unsaved = [:]
-    heal()
+    for change in changes { unsaved[change.job.id] = nil }
+    if unsaved.isEmpty { heal() } else { tryAgain(after: .milliseconds(1)) }
   }
 
   /// Lets jobs that are over leave the table, but for the latest, and for those that are not on disk as they are.
@@ -334,7 +338,7 @@ extension Ledger {
     }
     if table.read({ $0.storeTrouble }) != words { logger.critical("\(words)") }
     table.note(storeTrouble: words)
-    tryAgainSoon()
+    tryAgain(after: .seconds(1))
   }
 
   private func heal() {
@@ -343,11 +347,11 @@ extension Ledger {
     logger.notice("the job store can be written again, after: \(trouble)")
   }
 
-  /// Tries once more in a second, and so on until it goes well.
-  private func tryAgainSoon() {
+  /// Tries once more after that pause, and so on until it goes well.
+  private func tryAgain(after pause: Duration) {
     guard retry == nil, damage == nil else { return }
     retry = Task { [weak self] in
-      try? await Task.sleep(for: .seconds(1))
+      try? await Task.sleep(for: pause)
       await self?.tryAgain()
     }
   }
