@@ -138,7 +138,11 @@ def test_odd_answer_of_sbatch_makes_one_job(new_weir, login, cluster, what):
     login.program("sbatch", ODD[what])
     weir = new_weir(**login.start().settings).start()
     name, text = job_name(), script(on_the_node("true"))
+    # On a slow machine what became of it is still being found out after the time of a call.
     first = weir.try_submit(text, name, bearer=MARIO)
+    for _ in range(5):
+        if first.status == 503:
+            first = weir.try_submit(text, name, bearer=MARIO)
     assert first.status == 200, first.body
     again = weir.try_submit(text, name, bearer=MARIO)
     assert again.body == first.body
