@@ -92,13 +92,13 @@ private final class World {
       "root /r", "now 1", "boot b", "cpus 1", "memory 1024", "host h", "arch a", "pax 1", "machine \(machine)",
     ]
     let facts = try PrepareAnswer(Array(words.map { $0 + "\n" }.joined().utf8))
-    try #require(fleet.agent(name)).status.change { $0.facts = facts }
+    try #require(fleet.controller(name)).status.change { $0.facts = facts }
   }
 }
 
 extension Fleet {
-  /// Takes other servers, and while that waits, as it does first, makes the agent of a job's earlier place.
-  fileprivate func use(_ specs: [ServerSpec], meanwhileFinding job: Job) async -> ServerAgent? {
+  /// Takes other servers, and while that waits, as it does first, makes the controller of a job's earlier place.
+  fileprivate func use(_ specs: [ServerSpec], meanwhileFinding job: Job) async -> ServerController? {
     let using = Task.immediate { await self.use(specs) }
     let found = home(of: job)
     await using.value
@@ -107,17 +107,17 @@ extension Fleet {
 }
 
 @Suite("Servers and what is done on all of them") struct FleetTests {
-  @Test("An agent that is made while the servers file is read is not lost")
+  @Test("A controller that is made while the servers file is read is not lost")
   func madeMeanwhile() async throws {
     let world = try World()
     let fleet = world.fleet
     await fleet.use([world.spec("alpha", host: "first")])
     let running = world.job(on: "alpha")
-    try #require(fleet.agent("alpha")).jobs.change { $0[running.id] = running }
+    try #require(fleet.controller("alpha")).jobs.change { $0[running.id] = running }
     let earlier = world.job(on: "alpha", outputPath: "alpha weir@[earlier]:22:.weir/jobs/T")
     let made = await fleet.use([world.spec("alpha", host: "second")], meanwhileFinding: earlier)
-    #expect(made != nil && fleet.agents.value.contains { $0.agent === made })
-    let hosts = fleet.agents.value.map { "\($0.agent.spec.value.login?.host ?? "") \($0.isListed)" }
+    #expect(made != nil && fleet.controllers.value.contains { $0.controller === made })
+    let hosts = fleet.controllers.value.map { "\($0.controller.spec.value.login?.host ?? "") \($0.isListed)" }
     #expect(hosts == ["second true", "first false", "earlier false"])
   }
 
@@ -129,10 +129,11 @@ extension Fleet {
     await fleet.use((names + ["gone"]).map { world.spec($0) })
     for name in names { try world.makeReady(name) }
     await fleet.use(names.map { world.spec($0) })
-    try #require(fleet.agent("gone")).status.change { $0.failure = "no route" }
+    try #require(fleet.controller("gone")).status.change { $0.failure = "no route" }
     func remove(_ job: Job, from home: String?) async -> String? {
       do throws(BackendError) {
-        try await Fleet.remove(job, from: home.flatMap(fleet.agent), and: fleet.agents.value, keepingWork: false)
+        try await Fleet.remove(
+          job, from: home.flatMap(fleet.controller), and: fleet.controllers.value, keepingWork: false)
         return nil
       } catch { return error.description }
     }
@@ -160,24 +161,24 @@ extension Fleet {
   func machines() async throws {
     let world = try World(["alpha": "x"])
     await world.fleet.use([world.spec("alpha")])
-    let agent = try #require(world.fleet.agent("alpha"))
+    let controller = try #require(world.fleet.controller("alpha"))
     let start = try #require(StartRecord("7 8 b 5".split(separator: " "), now: Date()))
     let forged = AttemptState.elsewhere(machine: "x@y-2")
     let (one, two) = (AttemptID(job: "A", number: 1), AttemptID(job: "B", number: 1))
-    #expect(await agent.corrected(forged, of: one) == forged)
+    #expect(await controller.corrected(forged, of: one) == forged)
     try world.makeReady("alpha", machine: "alpha@a-1")
     for state in [forged, .claimed, .absent, .gone, .damaged("start", pids: [9])] {
-      #expect(await agent.corrected(state, of: one) == state)
+      #expect(await controller.corrected(state, of: one) == state)
     }
-    #expect(await agent.corrected(forged, of: one) == forged)
+    #expect(await controller.corrected(forged, of: one) == forged)
     for state in [AttemptState.running(start), .suspended(start), .orphaned(start, pids: [9])] {
-      #expect(await agent.corrected(state, of: one) == state)
+      #expect(await controller.corrected(state, of: one) == state)
     }
-    #expect(await agent.corrected(forged, of: one) == .gone)
-    #expect(await agent.corrected(forged, of: two) == forged)
+    #expect(await controller.corrected(forged, of: one) == .gone)
+    #expect(await controller.corrected(forged, of: two) == forged)
     // The address leads to another machine now, which knows nothing of it.
     try world.makeReady("alpha", machine: "alpha@b-2")
-    #expect(await agent.corrected(.elsewhere(machine: "alpha@a-1"), of: one) == .elsewhere(machine: "alpha@a-1"))
+    #expect(await controller.corrected(.elsewhere(machine: "alpha@a-1"), of: one) == .elsewhere(machine: "alpha@a-1"))
   }
 
   @Test(

@@ -39,7 +39,7 @@ extension Fleet {
   /// - Returns: whether jobs may be started now.
   func recalled() async -> Bool {
     if recall.isFinished { return true }
-    let listed = agents.value.filter(\.isListed).map(\.agent)
+    let listed = controllers.value.filter(\.isListed).map(\.controller)
     let ready = listed.filter(\.isReady)
     guard ready.count == listed.count || !recall.isPatient else { return false }
     let old = board.living.filter { [.queued, .held, .starting, .canceling].contains($0.state) }
@@ -55,28 +55,28 @@ extension Fleet {
   /// What the servers have of jobs that the store holds for waiting.
   /// - Returns: also whether all servers could be asked.
   private func look(
-    for old: [Job], on agents: [ServerAgent]
+    for old: [Job], on controllers: [ServerController]
   ) async -> (sightings: [JobID: Sighting], isComplete: Bool) {
     let jobs = Dictionary(old.map { ($0.submissionToken, $0) }, uniquingKeysWith: { $1 })
     guard !jobs.isEmpty else { return ([:], true) }
     var isComplete = true
     var found: [JobID: Sighting] = [:]
-    let answers = await withTaskGroup(of: (ServerAgent, Set<String>?).self) { group in
-      for agent in agents { group.addTask { (agent, await agent.removed(of: Array(jobs.keys))) } }
+    let answers = await withTaskGroup(of: (ServerController, Set<String>?).self) { group in
+      for controller in controllers { group.addTask { (controller, await controller.removed(of: Array(jobs.keys))) } }
       return await group.reduce(into: []) { $0.append($1) }
     }
-    for (agent, removed) in answers {
+    for (controller, removed) in answers {
       guard let removed else {
         isComplete = false
         continue
       }
-      for job in removed.compactMap({ jobs[$0] }) { found[job.id] = agent.sighting(ofRemoved: job) }
+      for job in removed.compactMap({ jobs[$0] }) { found[job.id] = controller.sighting(ofRemoved: job) }
     }
     // A directory says more than that there was one, and a later attempt more than an earlier one.
-    for agent in agents {
-      for (id, stranger) in agent.status.value.strangers {
+    for controller in controllers {
+      for (id, stranger) in controller.status.value.strangers {
         guard let job = jobs[id.job], id.number >= job.attempt,
-          !job.nodes.contains(agent.name) || id.number > job.attempt
+          !job.nodes.contains(controller.name) || id.number > job.attempt
         else { continue }
         if let other = found[job.id], other.state != .lost, other.attempt ?? 0 > id.number { continue }
         found[job.id] = stranger.sighting
@@ -89,7 +89,7 @@ extension Fleet {
   }
 }
 
-extension ServerAgent {
+extension ServerController {
   /// Whether its jobs were listed and looked at, and its GPUs too.
   nonisolated var isReady: Bool {
     let status = status.value

@@ -4,22 +4,22 @@ import Jobs
 extension Fleet {
   /// Removes what a job has left on its server, and what attempts that were put back have left on others.
   /// - Parameters:
-  ///   - home: the agent of its server; nil where that is gone.
-  ///   - agents: all agents.
+  ///   - home: the controller of its server; nil where that is gone.
+  ///   - controllers: all controllers.
   ///   - keepingWork: whether the files of the job stay, and only the rest goes.
   /// - Throws: the first failure, once all servers were tried.
   static func remove(
-    _ job: Job, from home: ServerAgent?, and agents: [Agent], keepingWork: Bool
+    _ job: Job, from home: ServerController?, and controllers: [Member], keepingWork: Bool
   ) async throws(BackendError) {
     var places = home.map { [$0] } ?? []
     if job.attempt > 1 {
       // What no file names and nobody reaches may never come back.
-      places += agents.filter { $0.isListed || $0.agent.status.value.failure == nil }.map(\.agent)
+      places += controllers.filter { $0.isListed || $0.controller.status.value.failure == nil }.map(\.controller)
         .filter { $0.name != job.nodes.first }
     }
     var failure: BackendError?
-    for agent in places {
-      do throws(BackendError) { try await agent.remove(job, keepingWork: keepingWork) } catch {
+    for controller in places {
+      do throws(BackendError) { try await controller.remove(job, keepingWork: keepingWork) } catch {
         failure = failure ?? error
       }
     }

@@ -12,8 +12,8 @@ import Shell
 actor Fleet {
   /// What is to be done after a pass, at the same time as all other things.
   enum Work: Sendable {
-    case serve(ServerAgent)
-    case start(Job, on: ServerAgent)
+    case serve(ServerController)
+    case start(Job, on: ServerController)
   }
 
   nonisolated let board: JobBoard
@@ -25,18 +25,18 @@ actor Fleet {
   private nonisolated let signal: AsyncStream<Void>
   private nonisolated let raise: AsyncStream<Void>.Continuation
   /// In the order of preference, those that are leaving, and earlier places, at the end.
-  nonisolated let agents = Shared<[Agent]>([])
+  nonisolated let controllers = Shared<[Member]>([])
 
-  struct Agent: Sendable {
-    let agent: ServerAgent
+  struct Member: Sendable {
+    let controller: ServerController
     /// Whether the servers file names it, in this place.
     var isListed: Bool
   }
 
   private var queue = PlacementQueue()
   /// Who looks after each job that has a server.
-  private var homes: [JobID: ServerAgent] = [:]
-  private var newAgents: [ServerAgent] = []
+  private var homes: [JobID: ServerController] = [:]
+  private var newControllers: [ServerController] = []
   /// Since when servers that are gone from the file, or earlier places, have no jobs.
   private var drained: [ObjectIdentifier: ContinuousClock.Instant] = [:]
 
@@ -61,8 +61,8 @@ actor Fleet {
       for await _ in signal {
         for work in await pass() {
           switch work {
-          case .serve(let agent): group.addTask { await agent.serve() }
-          case .start(let job, let agent): group.addTask { await agent.start(job) }
+          case .serve(let controller): group.addTask { await controller.serve() }
+          case .start(let job, let controller): group.addTask { await controller.start(job) }
           }
         }
       }
@@ -79,16 +79,16 @@ actor Fleet {
 
   // MARK: Servers
 
-  func makeAgent(_ spec: ServerSpec) -> ServerAgent {
-    let agent = ServerAgent(
+  func makeController(_ spec: ServerSpec) -> ServerController {
+    let controller = ServerController(
       spec, runner: makeRunner(spec), board: board, recall: recall, configuration: configuration, logger: logger
     ) { [weak self] in self?.wake() }
-    newAgents.append(agent)
-    return agent
+    newControllers.append(controller)
+    return controller
   }
 
-  nonisolated func agent(_ name: String?) -> ServerAgent? {
-    agents.value.first { $0.agent.name == name }?.agent
+  nonisolated func controller(_ name: String?) -> ServerController? {
+    controllers.value.first { $0.controller.name == name }?.controller
   }
 
   // MARK: Placing
@@ -98,18 +98,19 @@ actor Fleet {
     await takeChanges()
     await followMoves()
     retire()
-    work += newAgents.map { .serve($0) }
-    newAgents = []
+    work += newControllers.map { .serve($0) }
+    newControllers = []
     guard await recalled(), !queue.isEmpty else { return work }
-    let agents = agents.value
-    let placements = queue.plan(agents.map { $0.agent.capacity(isOpen: $0.isListed) })
+    let controllers = controllers.value
+    let placements = queue.plan(controllers.map { $0.controller.capacity(isOpen: $0.isListed) })
     guard !placements.isEmpty else { return work }
     let planned = placements.compactMap { placement -> JobBoard.Placement? in
       guard let job = board.job(placement.job),
-        let agent = agents.first(where: { $0.agent.name == placement.server })?.agent
+        let controller = controllers.first(where: { $0.controller.name == placement.server })?.controller
       else { return nil }
-      let path = agent.spec.value.place?.outputPath(server: placement.server, token: job.submissionToken)
-      return .init(job: job.id, machine: placement.server, devices: agent.devices(placement.gpus), outputPath: path)
+      let path = controller.spec.value.place?.outputPath(server: placement.server, token: job.submissionToken)
+      return .init(
+        job: job.id, machine: placement.server, devices: controller.devices(placement.gpus), outputPath: path)
     }
     for placement in placements { queue.remove(placement.job) }
     Checkpoint.reach("place.planned")
@@ -122,7 +123,7 @@ actor Fleet {
     for job in placed {
       Checkpoint.reach("place.written")
       await take(job)
-      if let agent = homes[job.id] { work.append(.start(job, on: agent)) }
+      if let controller = homes[job.id] { work.append(.start(job, on: controller)) }
     }
     // There may be more that can start now: a plan is made of what was known before it was written.
     wake()
@@ -137,16 +138,16 @@ actor Fleet {
   }
 
   private func retire() {
-    let leavers = agents.value.filter { !$0.isListed && $0.agent.jobs.value.isEmpty }
+    let leavers = controllers.value.filter { !$0.isListed && $0.controller.jobs.value.isEmpty }
     drained = Dictionary(
       uniqueKeysWithValues: leavers.map { entry in
-        let id = ObjectIdentifier(entry.agent)
+        let id = ObjectIdentifier(entry.controller)
         return (id, drained[id] ?? .now)
       })
     for leaver in leavers {
-      guard let since = drained[ObjectIdentifier(leaver.agent)], .now - since > .seconds(3600) else { continue }
-      leaver.agent.retire()
-      agents.change { $0.removeAll { $0.agent === leaver.agent } }
+      guard let since = drained[ObjectIdentifier(leaver.controller)], .now - since > .seconds(3600) else { continue }
+      leaver.controller.retire()
+      controllers.change { $0.removeAll { $0.controller === leaver.controller } }
       introduce()
     }
   }
@@ -158,7 +159,7 @@ actor Fleet {
     let home = job.state.isTerminal ? nil : home(of: job)
     if let old = homes[job.id], old !== home {
       let left = old.jobs.change { $0.removeValue(forKey: job.id) }
-      for agent in [old] + old.neighbors.value { agent.release(left?.devices ?? []) }
+      for controller in [old] + old.neighbors.value { controller.release(left?.devices ?? []) }
     }
     homes[job.id] = home
     if !job.state.isTerminal, !job.nodes.isEmpty {

@@ -21,8 +21,9 @@ struct GoneServers: Sendable {
 extension Fleet {
   /// Whether a job's server is in the servers file, or answers.
   nonisolated func isPresent(_ job: Job) -> Bool {
-    guard let agent = agent(of: job) else { return false }
-    return agent.status.value.failure == nil || agents.value.contains { $0.agent === agent && $0.isListed }
+    guard let controller = controller(of: job) else { return false }
+    return controller.status.value.failure == nil
+      || controllers.value.contains { $0.controller === controller && $0.isListed }
   }
 }
 

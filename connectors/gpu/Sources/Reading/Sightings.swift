@@ -18,7 +18,7 @@ extension AttemptState {
   }
 }
 
-extension ServerAgent {
+extension ServerController {
   /// What a state of an attempt means for its job; nil when it says nothing yet.
   /// - Parameter now: by the server's clock.
   nonisolated func sighting(of job: Job, _ state: AttemptState, now: Date) -> Sighting? {

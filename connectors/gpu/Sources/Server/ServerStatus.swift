@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 import Jobs
 
-/// What is known of a server right now: written by its ``ServerAgent``, read by everybody.
+/// What is known of a server right now: written by its ``ServerController``, read by everybody.
 struct ServerStatus: Sendable {
   /// What was found when the server was made ready; nil until then, and after it stopped answering.
   var facts: PrepareAnswer?

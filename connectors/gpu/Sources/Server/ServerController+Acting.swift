@@ -5,7 +5,7 @@ import Jobs
 import ScriptTemplates
 import Shell
 
-extension ServerAgent {
+extension ServerController {
   // MARK: Acting on a job
 
   /// Tells a job to end. The job's own wrapper sees to it, from TERM to KILL, and writes it down when nothing is left.

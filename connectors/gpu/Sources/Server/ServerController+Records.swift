@@ -1,7 +1,7 @@
 import JobModel
 import Jobs
 
-extension ServerAgent {
+extension ServerController {
   /// Whether nothing is left of a job that has run there, or may have: after a while it is lost.
   ///
   /// One that is being canceled and never began is given up instead, and one that is starting is started.

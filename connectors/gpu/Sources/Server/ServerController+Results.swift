@@ -4,7 +4,7 @@ import Jobs
 import ScriptTemplates
 import Shell
 
-extension ServerAgent {
+extension ServerController {
   /// Files of a job as a tar.gz; see ``JobService/results(of:matching:withOutput:onMatched:onOutput:)``.
   func results(
     of job: Job, matching globs: [ResultGlob], withOutput: Bool,

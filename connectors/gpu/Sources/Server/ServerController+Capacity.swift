@@ -1,7 +1,7 @@
 import JobModel
 import Jobs
 
-extension ServerAgent {
+extension ServerController {
   /// What the server has, and what of it is free.
   /// - Parameter isOpen: whether new jobs may start there at all.
   nonisolated func capacity(isOpen: Bool) -> ServerCapacity {

@@ -4,7 +4,7 @@ import Jobs
 import ScriptTemplates
 import Shell
 
-extension ServerAgent {
+extension ServerController {
   /// Starts a job that was given this server. What certainly did not start goes back to its place in the queue; whether
   /// what may have started did, the next sweep tells.
   func start(_ placed: Job) async {

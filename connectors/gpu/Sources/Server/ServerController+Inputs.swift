@@ -16,7 +16,7 @@ enum StagingError: Error {
   case unreadable(String)
 }
 
-extension ServerAgent {
+extension ServerController {
   /// Puts the archive of a job on the server and unpacks it, at a place of this try's own, so that nothing an earlier try
   /// may still be doing there can disturb it.
   /// - Returns: the name of the place, for start.sh; empty when the job came without an archive.

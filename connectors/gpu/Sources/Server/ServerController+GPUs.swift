@@ -30,7 +30,7 @@ struct GPUStatus: Sendable {
   }
 }
 
-extension ServerAgent {
+extension ServerController {
   /// Whether the server has GPUs to ask nvidia-smi for.
   nonisolated var hasGPUs: Bool { spec.value.gpus != .count(0) }
 

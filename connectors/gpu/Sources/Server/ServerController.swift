@@ -11,7 +11,7 @@ import Shell
 /// A job's end is pushed to us through one channel that is kept, and looked at at once; a sweep of all jobs in one
 /// command is the safety net. What cannot be asked is not answered: while the server is away its jobs are unknown, it
 /// gets no new ones, and it is tried again and again.
-actor ServerAgent {
+actor ServerController {
   nonisolated let name: String
   nonisolated let spec: Shared<ServerSpec>
   nonisolated let status = Shared(ServerStatus())
@@ -19,8 +19,8 @@ actor ServerAgent {
   /// The jobs that it was given and that are not over, as they were when they last changed.
   nonisolated let jobs = Shared<[JobID: Job]>([:])
 
-  /// The agents of other places of the same server.
-  nonisolated let neighbors = Shared<[ServerAgent]>([])
+  /// The controllers of other places of the same server.
+  nonisolated let neighbors = Shared<[ServerController]>([])
 
   nonisolated let runner: Shared<any Runner>
   let board: JobBoard
