@@ -10,7 +10,9 @@ extension ServerController {
 
   /// Tells a job to end. The job's own wrapper sees to it, from TERM to KILL, and writes it down when nothing is left.
   func cancel(_ job: Job) async throws(BackendError) {
-    guard !starting.contains(job.id) else { return }
+    // One that is being asked for is enough; if it fails, the next sweep repeats it.
+    guard !starting.contains(job.id), canceling.insert(job.id).inserted else { return }
+    defer { canceling.remove(job.id) }
     canceled[job.id] = .now
     do throws(BackendError) {
       switch try await askToCancel(job) {

@@ -48,6 +48,8 @@ actor ServerController {
   var unreadable: [JobID: ContinuousClock.Instant] = [:]
   /// The jobs whose start is under way.
   var starting: Set<JobID> = []
+  /// The jobs that are being told to end.
+  var canceling: Set<JobID> = []
   /// When a job was last told to end.
   var canceled: [JobID: ContinuousClock.Instant] = [:]
   /// Whose the job root is.
