@@ -87,9 +87,9 @@ private final class World {
   }
 
   /// Has a server known as it is once it was made ready.
-  func makeReady(_ name: String, machine: String = "m@h-1") throws {
+  func makeReady(_ name: String) throws {
     let words = [
-      "root /r", "now 1", "boot b", "cpus 1", "memory 1024", "host h", "arch a", "pax 1", "machine \(machine)",
+      "root /r", "now 1", "boot b", "cpus 1", "memory 1024", "host h", "arch a", "pax 1", "machine m@h-1",
     ]
     let facts = try PrepareAnswer(Array(words.map { $0 + "\n" }.joined().utf8))
     try #require(fleet.controller(name)).status.change { $0.facts = facts }
@@ -155,30 +155,6 @@ extension Fleet {
     #expect(asked() == ["alpha": 1, "beta": 1, "gamma": 1, "delta": 1, "gone": 0])
     #expect(await remove(world.job(on: nil), from: nil) == nil)
     #expect(asked().values.allSatisfy { $0 == 0 })
-  }
-
-  @Test("Only where it was seen to run is an attempt that names another machine")
-  func machines() async throws {
-    let world = try World(["alpha": "x"])
-    await world.fleet.use([world.spec("alpha")])
-    let controller = try #require(world.fleet.controller("alpha"))
-    let start = try #require(StartRecord("7 8 b 5".split(separator: " "), now: Date()))
-    let forged = AttemptState.elsewhere(machine: "x@y-2")
-    let (one, two) = (AttemptID(job: "A", number: 1), AttemptID(job: "B", number: 1))
-    #expect(await controller.corrected(forged, of: one) == forged)
-    try world.makeReady("alpha", machine: "alpha@a-1")
-    for state in [forged, .claimed, .absent, .gone, .damaged("start", pids: [9])] {
-      #expect(await controller.corrected(state, of: one) == state)
-    }
-    #expect(await controller.corrected(forged, of: one) == forged)
-    for state in [AttemptState.running(start), .suspended(start), .orphaned(start, pids: [9])] {
-      #expect(await controller.corrected(state, of: one) == state)
-    }
-    #expect(await controller.corrected(forged, of: one) == .gone)
-    #expect(await controller.corrected(forged, of: two) == forged)
-    // The address leads to another machine now, which knows nothing of it.
-    try world.makeReady("alpha", machine: "alpha@b-2")
-    #expect(await controller.corrected(.elsewhere(machine: "alpha@a-1"), of: one) == .elsewhere(machine: "alpha@a-1"))
   }
 
   @Test(

@@ -118,7 +118,7 @@ public final class GPUConnector: Connector {
     return source.servers.map { spec in
       let controller = fleet?.controller(spec.name)
       // A GPU that is out of order today may be well tomorrow.
-      let gpus = controller?.gpuStatus.value.known?.gpus.count
+      let gpus = controller?.gpus.known?.gpus.count
       return spec.limits(gpus: spec.gpus == .auto ? gpus : nil, controller?.status.value.facts)
     }
   }
@@ -213,7 +213,7 @@ public final class GPUConnector: Connector {
     else {
       return
     }
-    do { try await controller.cancel(current) } catch {
+    do { try await controller.control.cancel(current) } catch {
       logger.warning("\(job.key): it is told to end as soon as that can be done: \(error)")
       controller.poke()
     }
@@ -231,12 +231,12 @@ public final class GPUConnector: Connector {
   public func signal(_ job: Job, _ signal: String) async throws(BackendError) {
     let known = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "TSTP", "WINCH", "ALRM", "ABRT"]
     guard known.contains(signal) else { throw .refused("signal: one of \(known.joined(separator: ", ")) is expected") }
-    try await controller(of: job).signal(job, signal)
+    try await controller(of: job).control.signal(job, signal)
   }
 
   public func describe(_ job: Job) async throws(BackendError) -> String {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
-    if let controller = fleet.controller(of: job) { return try await controller.describe(job) }
+    if let controller = fleet.controller(of: job) { return try await controller.files.describe(job) }
     let place = await fleet.place(of: job).map { "\nPlace \($0.place) of \($0.count) in the queue" } ?? ""
     let needs = job.needs ?? Needs()
     return """
@@ -247,7 +247,8 @@ public final class GPUConnector: Connector {
 
   public func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
     guard !job.nodes.isEmpty, !isOutOfReach(job) else { return [] }
-    return try await controller(of: job).output(job, stream: "stdout", bytes: configuration.outputLimit, lines: lines)
+    return try await controller(of: job).files.output(
+      job, stream: "stdout", bytes: configuration.outputLimit, lines: lines)
   }
 
   public func results(
@@ -255,16 +256,16 @@ public final class GPUConnector: Connector {
     onMatched: @escaping @Sendable (Int) async throws -> Void,
     onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
   ) async throws {
-    try await controller(of: job).results(
+    try await controller(of: job).files.results(
       of: job, matching: globs, withOutput: withOutput, onMatched: onMatched, onOutput: onOutput)
   }
 
   public func files(
     of job: Job, matching globs: [ResultGlob], onFiles: @escaping @Sendable ([JobFile]) async throws -> Void
-  ) async throws { try await controller(of: job).files(of: job, matching: globs, onFiles: onFiles) }
+  ) async throws { try await controller(of: job).files.files(of: job, matching: globs, onFiles: onFiles) }
 
   public func outputSize(_ job: Job) async throws(BackendError) -> Int? {
-    job.nodes.isEmpty || isOutOfReach(job) ? nil : try await controller(of: job).outputSize(job, stream: "stdout")
+    job.nodes.isEmpty || isOutOfReach(job) ? nil : try await controller(of: job).files.outputSize(job, stream: "stdout")
   }
 
   public var keepsFiles: Bool { true }
@@ -285,7 +286,7 @@ public final class GPUConnector: Connector {
   ) async throws(BackendError) -> [DirectoryEntry] {
     let controller = fleet.value?.controllers.value.first { $0.controller.status.value.obstacle() == nil }?.controller
     guard let controller else { throw .unavailable("no server can be used") }
-    return try await controller.list(path, roots: roots)
+    return try await controller.files.list(path, roots: roots)
   }
 
   /// Whether a job was lost with its server, which is still gone: its output is, too.

@@ -19,11 +19,11 @@ extension Fleet {
         }
         let damaged = status.damageWords.map { ["\(controller.name): \($0)"] } ?? []
         if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] + damaged }
-        var troubles = controller.inventory.gpus.compactMap { gpu in
+        var troubles = controller.gpus.inventory.gpus.compactMap { gpu in
           gpu.trouble.map { "\(controller.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
         }
         troubles += (status.facts?.warnings ?? []).map { "\(controller.name): \($0)" }
-        troubles += (controller.gpuStatus.value.reading?.warnings ?? []).map { "\(controller.name): nvidia-smi: \($0)" }
+        troubles += (controller.gpus.reading?.warnings ?? []).map { "\(controller.name): nvidia-smi: \($0)" }
         troubles += damaged
         if abs(status.skew) > 30 {
           troubles.append(

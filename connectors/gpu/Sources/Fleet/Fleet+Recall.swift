@@ -1,7 +1,5 @@
 import JobModel
 import Jobs
-import ScriptTemplates
-import Shell
 
 /// What must be known before the first job starts. A store that was put back from a backup is older than the servers:
 /// jobs that wait in it may have run since.
@@ -62,7 +60,9 @@ extension Fleet {
     var isComplete = true
     var found: [JobID: Sighting] = [:]
     let answers = await withTaskGroup(of: (ServerController, Set<String>?).self) { group in
-      for controller in controllers { group.addTask { (controller, await controller.removed(of: Array(jobs.keys))) } }
+      for controller in controllers {
+        group.addTask { (controller, await controller.sweeper.removed(of: Array(jobs.keys))) }
+      }
       return await group.reduce(into: []) { $0.append($1) }
     }
     for (controller, removed) in answers {
@@ -70,7 +70,7 @@ extension Fleet {
         isComplete = false
         continue
       }
-      for job in removed.compactMap({ jobs[$0] }) { found[job.id] = controller.sighting(ofRemoved: job) }
+      for job in removed.compactMap({ jobs[$0] }) { found[job.id] = controller.reader.sighting(ofRemoved: job) }
     }
     // A directory says more than that there was one, and a later attempt more than an earlier one.
     for controller in controllers {
@@ -94,35 +94,7 @@ extension ServerController {
   nonisolated var isReady: Bool {
     let status = status.value
     return status.failure == nil && status.facts != nil && status.isListed && status.lastLook != nil
-      && (!hasGPUs || gpuStatus.value.reading != nil)
-  }
-
-  /// Which of these jobs were removed there after their end.
-  /// - Returns: nil if that could not be asked.
-  func removed(of ids: [String]) async -> Set<String>? {
-    var removed: Set<String> = []
-    for start in stride(from: 0, to: ids.count, by: Self.attemptsPerSweep) {
-      let some = Array(ids[start..<min(start + Self.attemptsPerSweep, ids.count)])
-      do {
-        let result = try await run(GPUScript.recall, [try root()] + some, purpose: .observation)
-        removed.formUnion(
-          try understood { () throws(MalformedAnswer) in try RecallAnswer(result.stdout, asked: Set(some)) }.removed)
-      } catch {
-        logger.warning("the server could not be asked for jobs that were removed: \(error)")
-        return nil
-      }
-    }
-    return removed
-  }
-
-  nonisolated func sighting(ofRemoved job: Job) -> Sighting {
-    var sighting = Sighting(
-      backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "server",
-      backendWord: "removed",
-      reason: "it ended on \(name), which has removed its directory; how it ended is not known", outcome: .lost,
-      nodes: [name], endedAt: .now)
-    sighting.attempt = job.attempt
-    return sighting
+      && gpus.isRead
   }
 }
 

@@ -19,7 +19,7 @@ extension Fleet {
     }
     var failure: BackendError?
     for controller in places {
-      do throws(BackendError) { try await controller.remove(job, keepingWork: keepingWork) } catch {
+      do throws(BackendError) { try await controller.files.remove(job, keepingWork: keepingWork) } catch {
         failure = failure ?? error
       }
     }

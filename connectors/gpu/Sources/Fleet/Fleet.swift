@@ -110,7 +110,7 @@ actor Fleet {
       else { return nil }
       let path = controller.spec.value.place?.outputPath(server: placement.server, token: job.submissionToken)
       return .init(
-        job: job.id, machine: placement.server, devices: controller.devices(placement.gpus), outputPath: path)
+        job: job.id, machine: placement.server, devices: controller.gpus.devices(placement.gpus), outputPath: path)
     }
     for placement in placements { queue.remove(placement.job) }
     Checkpoint.reach("place.planned")
@@ -159,7 +159,7 @@ actor Fleet {
     let home = job.state.isTerminal ? nil : home(of: job)
     if let old = homes[job.id], old !== home {
       let left = old.jobs.change { $0.removeValue(forKey: job.id) }
-      for controller in [old] + old.neighbors.value { controller.release(left?.devices ?? []) }
+      for controller in [old] + old.neighbors.value { controller.gpus.release(left?.devices ?? []) }
     }
     homes[job.id] = home
     if !job.state.isTerminal, !job.nodes.isEmpty {
