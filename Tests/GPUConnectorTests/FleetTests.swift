@@ -92,7 +92,7 @@ private final class World {
       "root /r", "now 1", "boot b", "cpus 1", "memory 1024", "host h", "arch a", "pax 1", "machine m@h-1",
     ]
     let facts = try PrepareAnswer(Array(words.map { $0 + "\n" }.joined().utf8))
-    try #require(fleet.controller(name)).status.change { $0.facts = facts }
+    try #require(fleet.roster.controller(name)).status.change { $0.facts = facts }
   }
 }
 
@@ -113,11 +113,11 @@ extension Fleet {
     let fleet = world.fleet
     await fleet.use([world.spec("alpha", host: "first")])
     let running = world.job(on: "alpha")
-    try #require(fleet.controller("alpha")).jobs.change { $0[running.id] = running }
+    try #require(fleet.roster.controller("alpha")).jobs.change { $0[running.id] = running }
     let earlier = world.job(on: "alpha", outputPath: "alpha weir@[earlier]:22:.weir/jobs/T")
     let made = await fleet.use([world.spec("alpha", host: "second")], meanwhileFinding: earlier)
-    #expect(made != nil && fleet.controllers.value.contains { $0.controller === made })
-    let hosts = fleet.controllers.value.map { "\($0.controller.spec.value.login?.host ?? "") \($0.isListed)" }
+    #expect(made != nil && fleet.roster.members.contains { $0.controller === made })
+    let hosts = fleet.roster.members.map { "\($0.controller.spec.value.login?.host ?? "") \($0.isListed)" }
     #expect(hosts == ["second true", "first false", "earlier false"])
   }
 
@@ -129,11 +129,10 @@ extension Fleet {
     await fleet.use((names + ["gone"]).map { world.spec($0) })
     for name in names { try world.makeReady(name) }
     await fleet.use(names.map { world.spec($0) })
-    try #require(fleet.controller("gone")).status.change { $0.failure = "no route" }
+    try #require(fleet.roster.controller("gone")).status.change { $0.failure = "no route" }
     func remove(_ job: Job, from home: String?) async -> String? {
       do throws(BackendError) {
-        try await Fleet.remove(
-          job, from: home.flatMap(fleet.controller), and: fleet.controllers.value, keepingWork: false)
+        try await fleet.roster.remove(job, from: home.flatMap(fleet.roster.controller), keepingWork: false)
         return nil
       } catch { return error.description }
     }

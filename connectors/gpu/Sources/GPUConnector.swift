@@ -116,7 +116,7 @@ public final class GPUConnector: Connector {
   private var limits: [ServerLimits] {
     let fleet = fleet.value
     return source.servers.map { spec in
-      let controller = fleet?.controller(spec.name)
+      let controller = fleet?.roster.controller(spec.name)
       // A GPU that is out of order today may be well tomorrow.
       let gpus = controller?.gpus.known?.gpus.count
       return spec.limits(gpus: spec.gpus == .auto ? gpus : nil, controller?.status.value.facts)
@@ -132,7 +132,7 @@ public final class GPUConnector: Connector {
   public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
     if !job.nodes.isEmpty {
-      if let failure = fleet.controller(of: job)?.status.value.failure { throw .unavailable(failure) }
+      if let failure = fleet.roster.controller(of: job)?.status.value.failure { throw .unavailable(failure) }
       return nil
     }
     let payload: JobBoard.Payload
@@ -155,7 +155,7 @@ public final class GPUConnector: Connector {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
     var observation = Observation(time: Date(), sightings: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
-    let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.isPresent($0) }.map(\.id))
+    let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.roster.isPresent($0) }.map(\.id))
     gone.change { $0.note(absent) }
     for job in jobs {
       guard let id = job.backendID else { continue }
@@ -164,11 +164,11 @@ public final class GPUConnector: Connector {
         continue
       }
       if gone.value.isGone(job.id, for: configuration.lostAfter) {
-        let server = fleet.controller(of: job)?.identity ?? name
+        let server = fleet.roster.controller(of: job)?.identity ?? name
         observation.sightings.append(.lost(job, with: server, at: observation.time))
         continue
       }
-      guard let status = fleet.controller(of: job)?.status.value else {
+      guard let status = fleet.roster.controller(of: job)?.status.value else {
         observation.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
@@ -182,7 +182,7 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
       }
     }
-    observation.sightings += fleet.controllers.value.flatMap {
+    observation.sightings += fleet.roster.members.flatMap {
       $0.controller.status.value.strangers.values.map(\.sighting)
     }
     return observation
@@ -193,7 +193,7 @@ public final class GPUConnector: Connector {
     // Submits wait for three.
     let deadline = ContinuousClock.now + .seconds(2)
     while ContinuousClock.now < deadline {
-      if let fleet = fleet.value, fleet.controllers.value.allSatisfy({ $0.controller.status.value.isTried }) {
+      if let fleet = fleet.value, fleet.roster.members.allSatisfy({ $0.controller.status.value.isTried }) {
         return fleet
       }
       try? await Task.sleep(for: .milliseconds(20))
@@ -201,18 +201,17 @@ public final class GPUConnector: Connector {
     return fleet.value
   }
 
-  public var troubles: [String] { source.warnings + (fleet.value?.troubles ?? []) }
+  public var troubles: [String] { source.warnings + (fleet.value?.health.troubles ?? []) }
 
-  public var outage: String? { fleet.value?.outage }
+  public var outage: String? { fleet.value?.health.outage }
 
   // MARK: Acting on a job
 
   /// Tells a job to end. One that waits has nothing to be told; of a server that is away it is remembered.
   public func cancel(_ job: Job) async throws(BackendError) {
-    guard let fleet = fleet.value, let current = fleet.current(job), let controller = fleet.controller(of: current)
-    else {
-      return
-    }
+    guard let fleet = fleet.value, let current = fleet.current(job),
+      let controller = fleet.roster.controller(of: current)
+    else { return }
     do { try await controller.control.cancel(current) } catch {
       logger.warning("\(job.key): it is told to end as soon as that can be done: \(error)")
       controller.poke()
@@ -236,7 +235,7 @@ public final class GPUConnector: Connector {
 
   public func describe(_ job: Job) async throws(BackendError) -> String {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
-    if let controller = fleet.controller(of: job) { return try await controller.files.describe(job) }
+    if let controller = fleet.roster.controller(of: job) { return try await controller.files.describe(job) }
     let place = await fleet.place(of: job).map { "\nPlace \($0.place) of \($0.count) in the queue" } ?? ""
     let needs = job.needs ?? Needs()
     return """
@@ -278,13 +277,13 @@ public final class GPUConnector: Connector {
 
   private func remove(_ job: Job, keepingWork: Bool) async throws(BackendError) {
     let home = job.nodes.isEmpty || isOutOfReach(job) ? nil : try await controller(of: job)
-    try await Fleet.remove(job, from: home, and: fleet.value?.controllers.value ?? [], keepingWork: keepingWork)
+    try await fleet.value?.roster.remove(job, from: home, keepingWork: keepingWork)
   }
 
   public func list(
     _ path: String, account: String?, roots: [String]
   ) async throws(BackendError) -> [DirectoryEntry] {
-    let controller = fleet.value?.controllers.value.first { $0.controller.status.value.obstacle() == nil }?.controller
+    let controller = fleet.value?.roster.members.first { $0.controller.status.value.obstacle() == nil }?.controller
     guard let controller else { throw .unavailable("no server can be used") }
     return try await controller.files.list(path, roots: roots)
   }
@@ -292,7 +291,7 @@ public final class GPUConnector: Connector {
   /// Whether a job was lost with its server, which is still gone: its output is, too.
   private func isOutOfReach(_ job: Job) -> Bool {
     guard job.state == .lost, job.backendWord == Sighting.gone, let fleet = fleet.value else { return false }
-    return !fleet.isPresent(job)
+    return !fleet.roster.isPresent(job)
   }
 
   private func controller(of job: Job) async throws(BackendError) -> ServerController {

@@ -18,15 +18,6 @@ struct GoneServers: Sendable {
   }
 }
 
-extension Fleet {
-  /// Whether a job's server is in the servers file, or answers.
-  nonisolated func isPresent(_ job: Job) -> Bool {
-    guard let controller = controller(of: job) else { return false }
-    return controller.status.value.failure == nil
-      || controllers.value.contains { $0.controller === controller && $0.isListed }
-  }
-}
-
 extension Sighting {
   /// The backend's word of a job whose server is gone.
   static let gone = "gone"

@@ -113,6 +113,15 @@ actor ServerController {
     }
   }
 
+  /// The server's name and its place.
+  nonisolated var identity: String { name + (spec.value.place.map { " at \($0)" } ?? "") }
+
+  /// Whether its jobs were listed and looked at, and its GPUs too.
+  nonisolated var isReady: Bool {
+    let status = status.value
+    return status.failure == nil && status.facts != nil && status.isListed && status.lastLook != nil && gpus.isRead
+  }
+
   /// Asks for a look at all jobs soon.
   nonisolated func poke() { wakeup.signal() }
 

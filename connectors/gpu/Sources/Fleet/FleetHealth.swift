@@ -1,17 +1,12 @@
-import JobModel
-import Jobs
-
-extension Fleet {
-  nonisolated func payload(of job: Job) async throws(PayloadError) -> JobBoard.Payload {
-    try await board.payload(of: job)
-  }
-
-  nonisolated func current(_ job: Job) -> Job? { board.job(job.id) }
+/// What people are to know of the servers.
+struct FleetHealth: Sendable {
+  let roster: ServerRoster
+  let recall: FleetRecall
 
   /// What is wrong with single servers and GPUs, a sentence each.
-  nonisolated var troubles: [String] {
+  var troubles: [String] {
     recallTroubles
-      + controllers.value.flatMap { entry -> [String] in
+      + roster.members.flatMap { entry -> [String] in
         let controller = entry.controller
         let status = controller.status.value
         guard status.isTried, controller.spec.value.isEnabled, entry.isListed || !controller.jobs.value.isEmpty else {
@@ -34,9 +29,9 @@ extension Fleet {
   }
 
   /// Why no job is started yet; nothing in the first moments.
-  private nonisolated var recallTroubles: [String] {
+  private var recallTroubles: [String] {
     guard recall.isSlow else { return [] }
-    let names = controllers.value.filter { $0.isListed && !$0.controller.isReady }.map(\.controller.name)
+    let names = roster.members.filter { $0.isListed && !$0.controller.isReady }.map(\.controller.name)
     return [
       "no job is started yet: \(names.joined(separator: ", ")) must be asked first for jobs that ran before this start;"
         + " if a server is not reached, it is no longer waited for \(recall.seconds) s after the start"
@@ -44,8 +39,8 @@ extension Fleet {
   }
 
   /// Why no job can start at all; nil when one could.
-  nonisolated var outage: String? {
-    let all = controllers.value.filter { $0.isListed && $0.controller.spec.value.isEnabled }
+  var outage: String? {
+    let all = roster.members.filter { $0.isListed && $0.controller.spec.value.isEnabled }
     guard !all.isEmpty else { return "there is no server that is enabled" }
     let obstacles = all.compactMap { entry in
       entry.controller.status.value.obstacle().map { "\(entry.controller.name): \($0)" }
@@ -54,7 +49,7 @@ extension Fleet {
   }
 }
 
-extension Fleet.Member {
+extension ServerRoster.Member {
   /// The server's name, with the place if that is not, or not any more, the one of the servers file.
   fileprivate var title: String {
     let place = isListed ? nil : controller.spec.value.place

@@ -1,5 +1,6 @@
 import JobModel
 import Jobs
+import Logging
 
 /// What must be known before the first job starts. A store that was put back from a backup is older than the servers:
 /// jobs that wait in it may have run since.
@@ -9,10 +10,14 @@ import Jobs
 final class FleetRecall: Sendable {
   private let began = ContinuousClock.now
   private let patience: Duration
+  private let logger: Logger
   private let finished = Shared(false)
 
   /// - Parameter patience: how long servers that cannot be reached are waited for.
-  init(patience: Duration) { self.patience = patience }
+  init(patience: Duration, logger: Logger) {
+    self.patience = patience
+    self.logger = logger
+  }
 
   var isFinished: Bool { finished.value }
 
@@ -31,28 +36,10 @@ final class FleetRecall: Sendable {
     try? await Task.sleep(until: began + patience, clock: .continuous)
     body()
   }
-}
-
-extension Fleet {
-  /// - Returns: whether jobs may be started now.
-  func recalled() async -> Bool {
-    if recall.isFinished { return true }
-    let listed = controllers.value.filter(\.isListed).map(\.controller)
-    let ready = listed.filter(\.isReady)
-    guard ready.count == listed.count || !recall.isPatient else { return false }
-    let old = board.living.filter { [.queued, .held, .starting, .canceling].contains($0.state) }
-    let (sightings, isComplete) = await look(for: old, on: ready)
-    guard isComplete || !recall.isPatient else { return false }
-    await board.report(sightings, at: .now)
-    recall.finish()
-    for job in old { await take(job) }
-    await takeChanges()
-    return true
-  }
 
   /// What the servers have of jobs that the store holds for waiting.
   /// - Returns: also whether all servers could be asked.
-  private func look(
+  func look(
     for old: [Job], on controllers: [ServerController]
   ) async -> (sightings: [JobID: Sighting], isComplete: Bool) {
     let jobs = Dictionary(old.map { ($0.submissionToken, $0) }, uniquingKeysWith: { $1 })
@@ -86,30 +73,5 @@ extension Fleet {
       logger.notice("\(key): the store holds it for waiting, and \(sighting.nodes) has it: \(sighting.backendWord)")
     }
     return (found, isComplete)
-  }
-}
-
-extension ServerController {
-  /// Whether its jobs were listed and looked at, and its GPUs too.
-  nonisolated var isReady: Bool {
-    let status = status.value
-    return status.failure == nil && status.facts != nil && status.isListed && status.lastLook != nil
-      && gpus.isRead
-  }
-}
-
-/// The answer of recall.sh: jobs that were removed.
-struct RecallAnswer: Sendable, Equatable {
-  let removed: Set<String>
-
-  init(_ output: [UInt8], asked: Set<String>) throws(MalformedAnswer) {
-    var lines = try AnswerLines(output, of: "recall.sh")
-    var removed: Set<String> = []
-    while let line = lines.first {
-      let id = String(try lines.value("removed"))
-      guard asked.contains(id) else { throw lines.malformed(line) }
-      removed.insert(id)
-    }
-    self.removed = removed
   }
 }
