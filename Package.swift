@@ -161,7 +161,7 @@ let package = Package(
       name: "GPUConnectorTests",
       dependencies: [
         "Archives", "CZlib", "GPUConnector", "JobModel", "Jobs", "ScriptTemplates", "Shell", "SSH", "Support",
-        .product(name: "Logging", package: "swift-log"),
+        "TestSupport", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),

@@ -53,10 +53,9 @@ struct JobControlTests {
   private func makeControl(
     _ server: any Runner, grace: Duration = .seconds(60), isStarting: Bool = false
   ) throws -> JobControl {
-    let words = ["root /r", "now 1", "boot b", "cpus 1", "memory 1024", "host h", "arch a", "pax 1", "machine m@h-1"]
     var status = ServerStatus()
-    status.facts = try PrepareAnswer(Array(words.map { $0 + "\n" }.joined().utf8))
-    let shell = ServerShell(Shared(ServerSpec(name: "alpha")), status: Shared(status), runner: server)
+    status.facts = try .ofAServer()
+    let shell = ServerShell(server, Shared(status))
     return JobControl(shell, grace: grace, wakeup: Wakeup()) { _ in isStarting }
   }
 

@@ -13,9 +13,15 @@ import Testing
 final class FakeServer: Runner {
   let commands = Shared<[Command]>([])
   private let answer: String?
+  private let exitStatus: Int32
+  private let errors: String
 
   /// - Parameter answer: nil for a server that cannot be reached.
-  init(_ answer: String?) { self.answer = answer }
+  init(_ answer: String?, exitStatus: Int32 = 0, errors: String = "") {
+    self.answer = answer
+    self.exitStatus = exitStatus
+    self.errors = errors
+  }
 
   var statusLines: [String] { [] }
 
@@ -25,7 +31,8 @@ final class FakeServer: Runner {
   ) async throws(RunError) -> CommandResult {
     commands.change { $0.append(command) }
     guard let answer else { throw .unavailable("no route") }
-    return CommandResult(exitStatus: 0, stdout: Array((answer + "\n").utf8))
+    return CommandResult(
+      exitStatus: exitStatus, stdout: Array((answer + "\n").utf8), stderr: Array(errors.utf8))
   }
 
   func stream(
@@ -88,10 +95,24 @@ final class QuietFleet {
 
   /// Has a server known as it is once it was made ready.
   func makeReady(_ name: String) throws {
+    let facts = try PrepareAnswer.ofAServer()
+    try #require(fleet.roster.controller(name)).status.change { $0.facts = facts }
+  }
+}
+
+extension PrepareAnswer {
+  /// What some server has answered when it was made ready.
+  static func ofAServer() throws -> PrepareAnswer {
     let words = [
       "root /r", "now 1", "boot b", "cpus 1", "memory 1024", "host h", "arch a", "pax 1", "machine m@h-1",
     ]
-    let facts = try PrepareAnswer(Array(words.map { $0 + "\n" }.joined().utf8))
-    try #require(fleet.roster.controller(name)).status.change { $0.facts = facts }
+    return try PrepareAnswer(Array(words.map { $0 + "\n" }.joined().utf8))
+  }
+}
+
+extension ServerShell {
+  /// The shell of a server `alpha`.
+  convenience init(_ runner: any Runner, _ status: Shared<ServerStatus>) {
+    self.init(Shared(ServerSpec(name: "alpha")), status: status, runner: runner)
   }
 }
