@@ -175,7 +175,7 @@ let package = Package(
       name: "GPUConnectorTests",
       dependencies: [
         "Archives", "CZlib", "GPUConnector", "JobModel", "JobStoreSQLite", "Jobs", "ScriptTemplates", "Shell", "SSH",
-        "Support", .product(name: "GRDB", package: "GRDB.swift"),
+        "Support", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

@@ -1,105 +1,11 @@
-import Foundation
 import JobModel
-import Logging
-import SSH
-import Shell
-import Support
 import Testing
 
 @testable import GPUConnector
-@testable import JobStoreSQLite
-@testable import Jobs
-
-/// A server that answers each command alike, and notes what it was asked.
-final class FakeServer: Runner {
-  let commands = Shared<[Command]>([])
-  private let answer: String?
-
-  /// - Parameter answer: nil for a server that cannot be reached.
-  init(_ answer: String?) { self.answer = answer }
-
-  var statusLines: [String] { [] }
-
-  func run(
-    _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration,
-    purpose: CommandPurpose
-  ) async throws(RunError) -> CommandResult {
-    commands.change { $0.append(command) }
-    guard let answer else { throw .unavailable("no route") }
-    return CommandResult(exitStatus: 0, stdout: Array((answer + "\n").utf8))
-  }
-
-  func stream(
-    _ command: Command, as account: String, input: CommandInput, timeout: Duration?, purpose: CommandPurpose,
-    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
-  ) async throws -> CommandResult { CommandResult(exitStatus: 0) }
-
-  func upload(
-    from chunks: @escaping @Sendable () async throws -> [UInt8]?, to path: String, mode: Int32, as account: String,
-    timeout: Duration?
-  ) async throws {}
-
-  func download(
-    _ path: String, as account: String, timeout: Duration?,
-    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
-  ) async throws {}
-}
-
-/// Servers that nobody serves, with a board of no jobs.
-private final class World {
-  let directory: URL
-  let servers: [String: FakeServer]
-  let fleet: Fleet
-  private let service: JobService
-  private let key: PrivateKey
-
-  init(_ answers: [String: String?] = [:]) throws {
-    directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-fleet-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    _ = try shell("ssh-keygen -q -t ed25519 -N '' -f key", in: directory)
-    key = try PrivateKey(text: String(contentsOf: directory.appendingPathComponent("key"), encoding: .utf8))
-    let connector = try GPUConnector(
-      .thisMachine(root: directory.path + "/root", gpus: 0), configuration: .init(), logger: .quiet)
-    service = JobService(
-      store: try SQLiteJobStore(directory: directory.path + "/state"), connector: connector, configuration: .init(),
-      logger: .quiet)
-    let servers = answers.mapValues { FakeServer($0) }
-    self.servers = servers
-    fleet = Fleet(board: JobBoard(ledger: service.ledger), configuration: .init(), logger: .quiet) {
-      servers[$0.name] ?? FakeServer(nil)
-    }
-  }
-
-  deinit { try? FileManager.default.removeItem(at: directory) }
-
-  func spec(_ name: String, host: String = "h") -> ServerSpec {
-    var spec = ServerSpec(name: name)
-    spec.login = Login(host: host, port: 22, user: "weir", key: key)
-    return spec
-  }
-
-  func job(on server: String?, attempt: Int = 1, outputPath: String? = nil) -> Job {
-    var job = Job(
-      id: "T", name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: "T",
-      fingerprint: "", backendID: "T", outputPath: outputPath, lifecycle: .running,
-      contact: Contact(seenAt: Date(), source: "queue"), nodes: server.map { [$0] } ?? [], submittedAt: Date())
-    job.attempt = attempt
-    return job
-  }
-
-  /// Has a server known as it is once it was made ready.
-  func makeReady(_ name: String, machine: String = "m@h-1") throws {
-    let words = [
-      "root /r", "now 1", "boot b", "cpus 1", "memory 1024", "host h", "arch a", "pax 1", "machine \(machine)",
-    ]
-    let facts = try PrepareAnswer(Array(words.map { $0 + "\n" }.joined().utf8))
-    try #require(fleet.agent(name)).status.change { $0.facts = facts }
-  }
-}
 
 extension Fleet {
-  /// Takes other servers, and while that waits, as it does first, makes the agent of a job's earlier place.
-  fileprivate func use(_ specs: [ServerSpec], meanwhileFinding job: Job) async -> ServerAgent? {
+  /// Takes other servers, and while that waits, as it does first, makes the controller of a job's earlier place.
+  fileprivate func use(_ specs: [ServerSpec], meanwhileFinding job: Job) async -> ServerController? {
     let using = Task.immediate { await self.use(specs) }
     let found = home(of: job)
     await using.value
@@ -107,78 +13,19 @@ extension Fleet {
   }
 }
 
-@Suite("Servers and what is done on all of them") struct FleetTests {
-  @Test("An agent that is made while the servers file is read is not lost")
+@Suite("The servers and their queue") struct FleetTests {
+  @Test("A controller that is made while the servers file is read is not lost")
   func madeMeanwhile() async throws {
-    let world = try World()
+    let world = try QuietFleet()
     let fleet = world.fleet
     await fleet.use([world.spec("alpha", host: "first")])
     let running = world.job(on: "alpha")
-    try #require(fleet.agent("alpha")).jobs.change { $0[running.id] = running }
+    try #require(fleet.roster.controller("alpha")).jobs.change { $0[running.id] = running }
     let earlier = world.job(on: "alpha", outputPath: "alpha weir@[earlier]:22:.weir/jobs/T")
     let made = await fleet.use([world.spec("alpha", host: "second")], meanwhileFinding: earlier)
-    #expect(made != nil && fleet.agents.value.contains { $0.agent === made })
-    let hosts = fleet.agents.value.map { "\($0.agent.spec.value.login?.host ?? "") \($0.isListed)" }
+    #expect(made != nil && fleet.roster.members.contains { $0.controller === made })
+    let hosts = fleet.roster.members.map { "\($0.controller.spec.value.login?.host ?? "") \($0.isListed)" }
     #expect(hosts == ["second true", "first false", "earlier false"])
-  }
-
-  @Test("What is left of a job is removed from all servers that can be reached, and the first failure is told")
-  func removal() async throws {
-    let world = try World(["alpha": nil, "beta": "removed", "gamma": "busy", "delta": "removed", "gone": nil])
-    let fleet = world.fleet
-    let names = ["alpha", "beta", "gamma", "delta"]
-    await fleet.use((names + ["gone"]).map { world.spec($0) })
-    for name in names { try world.makeReady(name) }
-    await fleet.use(names.map { world.spec($0) })
-    try #require(fleet.agent("gone")).status.change { $0.failure = "no route" }
-    func remove(_ job: Job, from home: String?) async -> String? {
-      do throws(BackendError) {
-        try await Fleet.remove(job, from: home.flatMap(fleet.agent), and: fleet.agents.value, keepingWork: false)
-        return nil
-      } catch { return error.description }
-    }
-    func asked() -> [String: Int] {
-      world.servers.mapValues { server in
-        server.commands.change { commands in
-          defer { commands = [] }
-          return commands.count
-        }
-      }
-    }
-    #expect(await remove(world.job(on: "beta"), from: "beta") == nil)
-    #expect(asked() == ["alpha": 0, "beta": 1, "gamma": 0, "delta": 0, "gone": 0])
-    let failure = await remove(world.job(on: "beta", attempt: 2), from: "beta")
-    #expect(failure?.contains("alpha") == true)
-    #expect(asked() == ["alpha": 1, "beta": 1, "gamma": 1, "delta": 1, "gone": 0])
-    // Its own server is gone, or it has none.
-    #expect(await remove(world.job(on: "gone", attempt: 2), from: nil)?.contains("alpha") == true)
-    #expect(asked() == ["alpha": 1, "beta": 1, "gamma": 1, "delta": 1, "gone": 0])
-    #expect(await remove(world.job(on: nil), from: nil) == nil)
-    #expect(asked().values.allSatisfy { $0 == 0 })
-  }
-
-  @Test("Only where it was seen to run is an attempt that names another machine")
-  func machines() async throws {
-    let world = try World(["alpha": "x"])
-    await world.fleet.use([world.spec("alpha")])
-    let agent = try #require(world.fleet.agent("alpha"))
-    let start = try #require(StartRecord("7 8 b 5".split(separator: " "), now: Date()))
-    let forged = AttemptState.elsewhere(machine: "x@y-2")
-    let (one, two) = (AttemptID(job: "A", number: 1), AttemptID(job: "B", number: 1))
-    #expect(await agent.corrected(forged, of: one) == forged)
-    try world.makeReady("alpha", machine: "alpha@a-1")
-    for state in [forged, .claimed, .absent, .gone, .damaged("start", pids: [9])] {
-      #expect(await agent.corrected(state, of: one) == state)
-    }
-    #expect(await agent.corrected(forged, of: one) == forged)
-    for state in [AttemptState.running(start), .suspended(start), .orphaned(start, pids: [9])] {
-      #expect(await agent.corrected(state, of: one) == state)
-    }
-    #expect(await agent.corrected(forged, of: one) == .gone)
-    #expect(await agent.corrected(forged, of: two) == forged)
-    // The address leads to another machine now, which knows nothing of it.
-    try world.makeReady("alpha", machine: "alpha@b-2")
-    #expect(await agent.corrected(.elsewhere(machine: "alpha@a-1"), of: one) == .elsewhere(machine: "alpha@a-1"))
   }
 
   @Test(

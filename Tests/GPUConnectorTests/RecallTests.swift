@@ -49,7 +49,7 @@ struct RecallTests {
 
   @Test("Servers that cannot be reached are waited for so long, and no longer")
   func patience() async {
-    let recall = FleetRecall(patience: .milliseconds(20))
+    let recall = FleetRecall(patience: .milliseconds(20), logger: .quiet)
     #expect(!recall.isFinished)
     await recall.afterPatience {}
     #expect(!recall.isPatient && !recall.isFinished)

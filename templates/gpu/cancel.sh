@@ -6,6 +6,7 @@
 # `elsewhere`: it is another machine's.
 # shellcheck disable=SC2034,SC2154 # shared with records.sh
 umask 077
+set_patience 30
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 root=$PWD id=$2 attempt=jobs/$2/attempt-$3 is_wrapper=
 wrapper_text=$root/lib/run-$5.sh

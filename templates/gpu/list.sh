@@ -4,6 +4,7 @@
 # and the text on its place, `+ ` before each line. What became of them is for sweep.sh to say. What is no job is passed
 # over, and so are what cannot be read of one, and a removed job of which only its own files are kept.
 # shellcheck disable=SC2034,SC2154 # shared with records.sh
+set_patience 30
 CDPATH='' cd && CDPATH='' cd -- "$1" && cd jobs || exit 73
 # Those texts are longer than records: 16 KB at most.
 blocks=32
@@ -28,6 +29,7 @@ find_latest() {
 
 # The jobs $@.
 show() {
+  require_asker
   files=
   for id do
     find_latest "$id"

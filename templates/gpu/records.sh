@@ -8,6 +8,8 @@
 
 # What a wrapper knows of itself.
 own_ticks='' this_boot=''
+# When nobody waits any more for the script that was sent; see set_patience.
+give_up=''
 newline='
 '
 
@@ -229,6 +231,7 @@ look_through() {
   look_at_clock
   latest=$((now + 200))
   while :; do
+    require_asker
     list_new
     if [ -n "$is_all" ]; then "$1"; else "$2"; fi
     if [ -n "$left" ] || [ -z "$gone" ]; then return 0; fi
@@ -433,6 +436,23 @@ set_deadline() {
 is_in_time() {
   look_at_clock
   [ "$now" -lt "$deadline" ]
+}
+
+# Called by a script that was sent: nobody waits for it longer than $1 seconds. See require_asker.
+set_patience() {
+  look_at_clock
+  give_up=$((now + $1 * 100))
+}
+
+# Ends such a script, with status 75, once its asker is gone or has given up: on an overloaded machine, those that are
+# sent again would pile up. The parent of the shell, of a kept one too, is what serves the connection.
+require_asker() {
+  [ -n "$give_up" ] || return 0
+  look_at_clock
+  stat_of "$$"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- $stat
+  [ "$now" -lt "$give_up" ] && [ "${2:-$PPID}" = "$PPID" ] || exit 75
 }
 
 # A fifth of a second, where sleep takes that: POSIX has whole ones only.

@@ -5,6 +5,7 @@
 # something of it and for 30 days, so that a start that comes late is refused.
 # shellcheck disable=SC2034,SC2154 # shared with records.sh
 umask 077
+set_patience 300
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 root=$PWD id=$2 machine=$3 is_wrapper=
 case $id in '' | *[!0-9A-Z]*) exit 64 ;; esac

@@ -4,7 +4,7 @@
 #
 #   sh run-HASH.sh run DIR ID LIMIT GRACE JUDGED JOINED SECRET SUPPORT GOBETWEEN   the wrapper, begun by start.sh
 #   sh run-HASH.sh job|epilogue                    inside the job's session: becomes the script
-#   sh run-HASH.sh end DIR ID GRACE CAUSE SUPPORT [again]
+#   sh run-HASH.sh end DIR ID GRACE CAUSE AGAIN SUPPORT
 #                                                  ends the job: TERM, KILL after GRACE seconds, until nothing is left
 #
 # SUPPORT is the directory of what belongs to this machine alone, since several may share the job root. records.sh
@@ -61,6 +61,24 @@ tell() {
   ) 2>/dev/null &
 }
 
+begin_look() {
+  look_at_clock
+  looked=$now
+}
+
+# Rests after a look for as long as that took, since begin_look or the last rest, so that it costs half a core at most
+# however many processes there are, and whatever else the machine does.
+rest() {
+  look_at_clock
+  awake=$((now + now - looked))
+  nap
+  while
+    look_at_clock
+    [ "$now" -lt "$awake" ]
+  do nap; done
+  looked=$now
+}
+
 # Says who sees to the end of a job that has lost its wrapper: until it is written down, the job is not just gone.
 note_ending() {
   read -r self _ </proc/self/stat
@@ -69,6 +87,44 @@ note_ending() {
   set -- "$self" $stat
   make_way .ending
   echo "$1 ${21}" >".ending.$1" && mv -f ".ending.$1" .ending
+}
+
+# For how many seconds after the grace an ender goes on, the process that a cancel has sent. As long as the job lives
+# cancel.sh is sent again.
+ender_time=300
+
+# Whether an older ender is at work: one at a time is enough. $1: the grace. One that the job has stopped goes on; one
+# that hangs is killed when its time is over, and one of the job's own is none.
+has_ender() {
+  read -r self _ </proc/self/stat
+  stat_of "$self"
+  # shellcheck disable=SC2086 # words are wanted
+  set -- "$1" $stat
+  look_at_clock
+  own_start=${21} oldest=$((now - (${1%%.*} + ender_time + 60) * 100)) place=${PWD#"${PWD%/*/*/*}/"}
+  # shellcheck disable=SC2013 # paths without blanks
+  for file in $(LC_ALL=C grep -ls "/$place" /proc/[0-9]*/cmdline 2>/dev/null); do
+    process=${file#/proc/}
+    process=${process%%/*}
+    if [ "$process" = "$self" ] || ! is_ours "$process" end "$place"; then continue; fi
+    case $line in *"/$place$id"* | *"/$place"[!0-9]"$id"*) ;; *) continue ;; esac
+    stat_of "$process"
+    # shellcheck disable=SC2086 # words are wanted
+    set -- $stat
+    case ${1:-Z} in [ZX]) continue ;; esac
+    # What an ender starts looks like it until it has become another program, and leads no session.
+    [ "$4" = "$process" ] || ! command -v setsid >/dev/null || continue
+    # The younger of two leaves; of the same age, that of the higher number.
+    [ "${20}" -lt "$own_start" ] || { [ "${20}" = "$own_start" ] && [ "$process" -lt "$self" ]; } || continue
+    ! LC_ALL=C grep -qs "WEIR_JOB_ID=$id" "/proc/$process/environ" || continue
+    if [ "${20}" -lt "$oldest" ]; then
+      kill -s KILL "$process"
+    else
+      kill -s CONT "$process"
+      return 0
+    fi
+  done 2>/dev/null
+  return 1
 }
 
 # Ends the job from outside the wrapper, which goes on to see it gone and to write it down. $1 grace, $2 cause: cancel
@@ -86,10 +142,11 @@ end() {
   rm -rf suspended
   send CONT
   set_deadline "$1"
+  begin_look
   until is_over || ! is_in_time; do
     # Without the wrapper nobody else sees the job's end.
     wrapper_is_alive || { find_left && [ -n "$left" ]; } || break
-    nap
+    rest
   done
   tries=5
   until is_over; do
@@ -110,7 +167,9 @@ end() {
       tries=$((tries - 1))
     else
       tries=5
-      nap
+      rest
+      # The timer of the time limit comes once, and so goes on.
+      [ "$2" = timelimit ] || [ "$now" -lt "$((deadline + ender_time * 100))" ] || return 0
     fi
   done
 }
@@ -173,6 +232,7 @@ run_part() {
 # is past its time limit, has had its TERM. Into `waited`: whether something was left.
 finish() {
   waited=
+  begin_look
   if [ "$young" = 1 ]; then find_left young; else find_left; fi
   if [ -n "$is_site" ] || ! { [ -e cancel ] || [ -e timelimit ]; }; then
     send TERM
@@ -182,7 +242,7 @@ finish() {
   while [ -n "$left" ]; do
     waited=1
     is_in_time || kill_found
-    nap
+    rest
     find_left
   done
 }
@@ -198,9 +258,10 @@ kill_found() {
 }
 
 kill_left() {
+  begin_look
   while find_left && [ -n "$left" ]; do
     kill_found
-    nap
+    rest
   done
 }
 
@@ -412,7 +473,7 @@ end | left | signal)
   end)
     support=$4
     trap : HUP INT QUIT PIPE TERM
-    end "$@"
+    has_ender "$1" || end "$@"
     ;;
   left)
     find_left

@@ -4,6 +4,7 @@
 # if the job has ended or `absent` if there is none.
 # shellcheck disable=SC2034,SC2154 # shared with records.sh
 umask 077
+set_patience 30
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 id=$2 is_wrapper=
 open_up "jobs/$2/attempt-$3"

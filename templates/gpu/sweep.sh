@@ -24,6 +24,7 @@
 # and with SMI=1 what nvidia-smi says, in sections `smi-gpus STATUS`, `smi-apps STATUS` and `smi-end`; status 124 is a
 # nvidia-smi that does not answer, 125 a disk that did not take what it said. In the second, `user PID NAME` says whose
 # the processes are, `job PID ID` of which job.
+set_patience 30
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 smi=$2 machine='' owner='' stale='' own=.
 shift 2
@@ -259,6 +260,7 @@ judge_records() {
 
 # The attempts $@, none of which has a blank in it; into `later`: those that are to be judged.
 look_at() {
+  require_asker
   list_records "$@"
   # shellcheck disable=SC2086 # paths without blanks
   find_unsound $files

@@ -4,6 +4,7 @@
 # `busy` if something of it lives or may live, whatever its records say.
 # shellcheck disable=SC2034,SC2154 # shared with records.sh
 umask 077
+set_patience 30
 CDPATH='' cd && CDPATH='' cd -- "$1" || exit 73
 if [ -e "removed/$2" ]; then
   echo removed

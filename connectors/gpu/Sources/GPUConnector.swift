@@ -116,10 +116,10 @@ public final class GPUConnector: Connector {
   private var limits: [ServerLimits] {
     let fleet = fleet.value
     return source.servers.map { spec in
-      let agent = fleet?.agent(spec.name)
+      let controller = fleet?.roster.controller(spec.name)
       // A GPU that is out of order today may be well tomorrow.
-      let gpus = agent?.gpuStatus.value.known?.gpus.count
-      return spec.limits(gpus: spec.gpus == .auto ? gpus : nil, agent?.status.value.facts)
+      let gpus = controller?.gpus.known?.gpus.count
+      return spec.limits(gpus: spec.gpus == .auto ? gpus : nil, controller?.status.value.facts)
     }
   }
 
@@ -132,7 +132,7 @@ public final class GPUConnector: Connector {
   public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
     if !job.nodes.isEmpty {
-      if let failure = fleet.agent(of: job)?.status.value.failure { throw .unavailable(failure) }
+      if let failure = fleet.roster.controller(of: job)?.status.value.failure { throw .unavailable(failure) }
       return nil
     }
     let payload: JobBoard.Payload
@@ -150,12 +150,12 @@ public final class GPUConnector: Connector {
 
   // MARK: Observing
 
-  /// What is known of the jobs by the servers' agents, each of which looks after its own.
+  /// What is known of the jobs by the servers' controllers, each of which looks after its own.
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
     var observation = Observation(time: Date(), sightings: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
-    let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.isPresent($0) }.map(\.id))
+    let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.roster.isPresent($0) }.map(\.id))
     gone.change { $0.note(absent) }
     for job in jobs {
       guard let id = job.backendID else { continue }
@@ -164,11 +164,11 @@ public final class GPUConnector: Connector {
         continue
       }
       if gone.value.isGone(job.id, for: configuration.lostAfter) {
-        let server = fleet.agent(of: job)?.identity ?? name
+        let server = fleet.roster.controller(of: job)?.identity ?? name
         observation.sightings.append(.lost(job, with: server, at: observation.time))
         continue
       }
-      guard let status = fleet.agent(of: job)?.status.value else {
+      guard let status = fleet.roster.controller(of: job)?.status.value else {
         observation.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
@@ -182,7 +182,9 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
       }
     }
-    observation.sightings += fleet.agents.value.flatMap { $0.agent.status.value.strangers.values.map(\.sighting) }
+    observation.sightings += fleet.roster.members.flatMap {
+      $0.controller.status.value.strangers.values.map(\.sighting)
+    }
     return observation
   }
 
@@ -191,26 +193,28 @@ public final class GPUConnector: Connector {
     // Submits wait for three.
     let deadline = ContinuousClock.now + .seconds(2)
     while ContinuousClock.now < deadline {
-      if let fleet = fleet.value, fleet.agents.value.allSatisfy({ $0.agent.status.value.isTried }) { return fleet }
+      if let fleet = fleet.value, fleet.roster.members.allSatisfy({ $0.controller.status.value.isTried }) {
+        return fleet
+      }
       try? await Task.sleep(for: .milliseconds(20))
     }
     return fleet.value
   }
 
-  public var troubles: [String] { source.warnings + (fleet.value?.troubles ?? []) }
+  public var troubles: [String] { source.warnings + (fleet.value?.health.troubles ?? []) }
 
-  public var outage: String? { fleet.value?.outage }
+  public var outage: String? { fleet.value?.health.outage }
 
   // MARK: Acting on a job
 
   /// Tells a job to end. One that waits has nothing to be told; of a server that is away it is remembered.
   public func cancel(_ job: Job) async throws(BackendError) {
-    guard let fleet = fleet.value, let current = fleet.current(job), let agent = fleet.agent(of: current) else {
-      return
-    }
-    do { try await agent.cancel(current) } catch {
+    guard let fleet = fleet.value, let current = fleet.current(job),
+      let controller = fleet.roster.controller(of: current)
+    else { return }
+    do { try await controller.control.cancel(current) } catch {
       logger.warning("\(job.key): it is told to end as soon as that can be done: \(error)")
-      agent.poke()
+      controller.poke()
     }
   }
 
@@ -226,12 +230,12 @@ public final class GPUConnector: Connector {
   public func signal(_ job: Job, _ signal: String) async throws(BackendError) {
     let known = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "TSTP", "WINCH", "ALRM", "ABRT"]
     guard known.contains(signal) else { throw .refused("signal: one of \(known.joined(separator: ", ")) is expected") }
-    try await agent(of: job).signal(job, signal)
+    try await controller(of: job).control.signal(job, signal)
   }
 
   public func describe(_ job: Job) async throws(BackendError) -> String {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
-    if let agent = fleet.agent(of: job) { return try await agent.describe(job) }
+    if let controller = fleet.roster.controller(of: job) { return try await controller.files.describe(job) }
     let place = await fleet.place(of: job).map { "\nPlace \($0.place) of \($0.count) in the queue" } ?? ""
     let needs = job.needs ?? Needs()
     return """
@@ -242,7 +246,8 @@ public final class GPUConnector: Connector {
 
   public func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
     guard !job.nodes.isEmpty, !isOutOfReach(job) else { return [] }
-    return try await agent(of: job).output(job, stream: "stdout", bytes: configuration.outputLimit, lines: lines)
+    return try await controller(of: job).files.output(
+      job, stream: "stdout", bytes: configuration.outputLimit, lines: lines)
   }
 
   public func results(
@@ -250,16 +255,16 @@ public final class GPUConnector: Connector {
     onMatched: @escaping @Sendable (Int) async throws -> Void,
     onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
   ) async throws {
-    try await agent(of: job).results(
+    try await controller(of: job).files.results(
       of: job, matching: globs, withOutput: withOutput, onMatched: onMatched, onOutput: onOutput)
   }
 
   public func files(
     of job: Job, matching globs: [ResultGlob], onFiles: @escaping @Sendable ([JobFile]) async throws -> Void
-  ) async throws { try await agent(of: job).files(of: job, matching: globs, onFiles: onFiles) }
+  ) async throws { try await controller(of: job).files.files(of: job, matching: globs, onFiles: onFiles) }
 
   public func outputSize(_ job: Job) async throws(BackendError) -> Int? {
-    job.nodes.isEmpty || isOutOfReach(job) ? nil : try await agent(of: job).outputSize(job, stream: "stdout")
+    job.nodes.isEmpty || isOutOfReach(job) ? nil : try await controller(of: job).files.outputSize(job, stream: "stdout")
   }
 
   public var keepsFiles: Bool { true }
@@ -271,27 +276,29 @@ public final class GPUConnector: Connector {
   public func removeFiles(_ job: Job) async throws(BackendError) { try await remove(job, keepingWork: false) }
 
   private func remove(_ job: Job, keepingWork: Bool) async throws(BackendError) {
-    let home = job.nodes.isEmpty || isOutOfReach(job) ? nil : try await agent(of: job)
-    try await Fleet.remove(job, from: home, and: fleet.value?.agents.value ?? [], keepingWork: keepingWork)
+    let home = job.nodes.isEmpty || isOutOfReach(job) ? nil : try await controller(of: job)
+    try await fleet.value?.roster.remove(job, from: home, keepingWork: keepingWork)
   }
 
   public func list(
     _ path: String, account: String?, roots: [String]
   ) async throws(BackendError) -> [DirectoryEntry] {
-    let agent = fleet.value?.agents.value.first { $0.agent.status.value.obstacle() == nil }?.agent
-    guard let agent else { throw .unavailable("no server can be used") }
-    return try await agent.list(path, roots: roots)
+    let controller = fleet.value?.roster.members.first { $0.controller.status.value.obstacle() == nil }?.controller
+    guard let controller else { throw .unavailable("no server can be used") }
+    return try await controller.files.list(path, roots: roots)
   }
 
   /// Whether a job was lost with its server, which is still gone: its output is, too.
   private func isOutOfReach(_ job: Job) -> Bool {
     guard job.state == .lost, job.backendWord == Sighting.gone, let fleet = fleet.value else { return false }
-    return !fleet.isPresent(job)
+    return !fleet.roster.isPresent(job)
   }
 
-  private func agent(of job: Job) async throws(BackendError) -> ServerAgent {
+  private func controller(of job: Job) async throws(BackendError) -> ServerController {
     guard let name = job.nodes.first else { throw .refused("the job has no server yet") }
-    guard let agent = await fleet.value?.home(of: job) else { throw .unavailable("\(name) is not in the servers file") }
-    return agent
+    guard let controller = await fleet.value?.home(of: job) else {
+      throw .unavailable("\(name) is not in the servers file")
+    }
+    return controller
   }
 }

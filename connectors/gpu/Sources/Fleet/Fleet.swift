@@ -13,45 +13,41 @@ import Support
 actor Fleet {
   /// What is to be done after a pass, at the same time as all other things.
   enum Work: Sendable {
-    case serve(ServerAgent)
-    case start(Job, on: ServerAgent)
+    case serve(ServerController)
+    case start(Job, on: ServerController)
   }
 
-  nonisolated let board: JobBoard
-  private let configuration: GPUConnector.Configuration
-  let makeRunner: @Sendable (ServerSpec) -> any Runner
-  let logger: Logger
-  nonisolated let recall: FleetRecall
+  nonisolated let roster: ServerRoster
+  private nonisolated let board: JobBoard
+  private nonisolated let recall: FleetRecall
+  private let logger: Logger
   private nonisolated let changes = Shared<[Job]>([])
   private nonisolated let signal: AsyncStream<Void>
   private nonisolated let raise: AsyncStream<Void>.Continuation
-  /// In the order of preference, those that are leaving, and earlier places, at the end.
-  nonisolated let agents = Shared<[Agent]>([])
-
-  struct Agent: Sendable {
-    let agent: ServerAgent
-    /// Whether the servers file names it, in this place.
-    var isListed: Bool
-  }
-
   private var queue = PlacementQueue()
   /// Who looks after each job that has a server.
-  private var homes: [JobID: ServerAgent] = [:]
-  private var newAgents: [ServerAgent] = []
-  /// Since when servers that are gone from the file, or earlier places, have no jobs.
-  private var drained: [ObjectIdentifier: ContinuousClock.Instant] = [:]
+  private var homes: [JobID: ServerController] = [:]
 
   init(
     board: JobBoard, configuration: GPUConnector.Configuration, logger: Logger,
     makeRunner: @escaping @Sendable (ServerSpec) -> any Runner
   ) {
     self.board = board
-    self.configuration = configuration
     self.logger = logger
-    self.makeRunner = makeRunner
-    recall = FleetRecall(patience: configuration.recallPatience)
-    (signal, raise) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    let recall = FleetRecall(patience: configuration.recallPatience, logger: logger)
+    let (signal, raise) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    self.recall = recall
+    self.signal = signal
+    self.raise = raise
+    roster = ServerRoster(makeRunner: makeRunner) { spec, runner in
+      ServerController(
+        spec, runner: runner, board: board, recall: recall, configuration: configuration, logger: logger
+      ) { raise.yield() }
+    }
   }
+
+  /// What people are to know of the servers.
+  nonisolated var health: FleetHealth { FleetHealth(roster: roster, recall: recall) }
 
   /// Works until the task is cancelled.
   func work() async {
@@ -62,8 +58,8 @@ actor Fleet {
       for await _ in signal {
         for work in await pass() {
           switch work {
-          case .serve(let agent): group.addTask { await agent.serve() }
-          case .start(let job, let agent): group.addTask { await agent.start(job) }
+          case .serve(let controller): group.addTask { await controller.serve() }
+          case .start(let job, let controller): group.addTask { await controller.start(job) }
           }
         }
       }
@@ -80,16 +76,49 @@ actor Fleet {
 
   // MARK: Servers
 
-  func makeAgent(_ spec: ServerSpec) -> ServerAgent {
-    let agent = ServerAgent(
-      spec, runner: makeRunner(spec), board: board, recall: recall, configuration: configuration, logger: logger
-    ) { [weak self] in self?.wake() }
-    newAgents.append(agent)
-    return agent
+  /// Makes the servers those of the file. One that is gone from it, or an earlier place of one, is looked after until its
+  /// last job is over, and for an hour more, in which its jobs' output is asked for.
+  func use(_ specs: [ServerSpec]) async {
+    for spec in specs { for controller in roster.formerControllers(of: spec) { await keepPlaces(of: controller) } }
+    // Nothing is waited for while they change: a controller that was made meanwhile would be lost.
+    roster.use(specs)
+    for job in board.living where !job.nodes.isEmpty { await take(job) }
+    wake()
   }
 
-  nonisolated func agent(_ name: String?) -> ServerAgent? {
-    agents.value.first { $0.agent.name == name }?.agent
+  /// Writes down where the jobs of a controller are that were placed by an earlier release.
+  private func keepPlaces(of controller: ServerController) async {
+    guard let place = controller.spec.value.place else { return }
+    for job in controller.jobs.value.values where job.place == nil {
+      await board.relocate(job.id, to: place.outputPath(server: controller.name, token: job.submissionToken))
+    }
+  }
+
+  /// The controller that looks after a job; see ``ServerRoster/home(of:)``.
+  func home(of job: Job) -> ServerController? {
+    let home = roster.home(of: job)
+    if roster.hasNew { wake() }
+    return home
+  }
+
+  /// Jobs whose server only got another name or address: their earlier place is not reached any more, and the present
+  /// one has them.
+  private func followMoves() async {
+    for entry in roster.members where !entry.isListed && entry.controller.status.value.failure != nil {
+      guard let present = roster.controller(entry.controller.name), present !== entry.controller,
+        let place = present.spec.value.place
+      else { continue }
+      let strangers = present.status.value.strangers
+      for job in entry.controller.jobs.value.values {
+        guard let stranger = strangers[job.attemptID], stranger.isLive || stranger.sighting.source == "exit file" else {
+          continue
+        }
+        logger.notice("\(job.key): found in the present place of \(present.name)")
+        await board.relocate(job.id, to: place.outputPath(server: present.name, token: job.submissionToken))
+        await take(job)
+        present.poke()
+      }
+    }
   }
 
   // MARK: Placing
@@ -98,19 +127,19 @@ actor Fleet {
     var work: [Work] = []
     await takeChanges()
     await followMoves()
-    retire()
-    work += newAgents.map { .serve($0) }
-    newAgents = []
+    roster.retire()
+    work += roster.takeNew().map { .serve($0) }
     guard await recalled(), !queue.isEmpty else { return work }
-    let agents = agents.value
-    let placements = queue.plan(agents.map { $0.agent.capacity(isOpen: $0.isListed) })
+    let controllers = roster.members
+    let placements = queue.plan(controllers.map { $0.controller.capacity(isOpen: $0.isListed) })
     guard !placements.isEmpty else { return work }
     let planned = placements.compactMap { placement -> JobBoard.Placement? in
       guard let job = board.job(placement.job),
-        let agent = agents.first(where: { $0.agent.name == placement.server })?.agent
+        let controller = controllers.first(where: { $0.controller.name == placement.server })?.controller
       else { return nil }
-      let path = agent.spec.value.place?.outputPath(server: placement.server, token: job.submissionToken)
-      return .init(job: job.id, machine: placement.server, devices: agent.devices(placement.gpus), outputPath: path)
+      let path = controller.spec.value.place?.outputPath(server: placement.server, token: job.submissionToken)
+      return .init(
+        job: job.id, machine: placement.server, devices: controller.gpus.devices(placement.gpus), outputPath: path)
     }
     for placement in placements { queue.remove(placement.job) }
     Checkpoint.reach("place.planned")
@@ -123,43 +152,45 @@ actor Fleet {
     for job in placed {
       Checkpoint.reach("place.written")
       await take(job)
-      if let agent = homes[job.id] { work.append(.start(job, on: agent)) }
+      if let controller = homes[job.id] { work.append(.start(job, on: controller)) }
     }
     // There may be more that can start now: a plan is made of what was known before it was written.
     wake()
     return work
   }
 
-  func takeChanges() async {
+  private func takeChanges() async {
     for job in changes.change({ jobs in
       defer { jobs = [] }
       return jobs
     }) { await take(job) }
   }
 
-  private func retire() {
-    let leavers = agents.value.filter { !$0.isListed && $0.agent.jobs.value.isEmpty }
-    drained = Dictionary(
-      uniqueKeysWithValues: leavers.map { entry in
-        let id = ObjectIdentifier(entry.agent)
-        return (id, drained[id] ?? .now)
-      })
-    for leaver in leavers {
-      guard let since = drained[ObjectIdentifier(leaver.agent)], .now - since > .seconds(3600) else { continue }
-      leaver.agent.retire()
-      agents.change { $0.removeAll { $0.agent === leaver.agent } }
-      introduce()
-    }
+  /// Looks once, after a start, for jobs that may have run before it; see ``FleetRecall``.
+  /// - Returns: whether jobs may be started now.
+  private func recalled() async -> Bool {
+    if recall.isFinished { return true }
+    let listed = roster.listed
+    let ready = listed.filter(\.isReady)
+    guard ready.count == listed.count || !recall.isPatient else { return false }
+    let old = board.living.filter { [.queued, .held, .starting, .canceling].contains($0.state) }
+    let (sightings, isComplete) = await recall.look(for: old, on: ready)
+    guard isComplete || !recall.isPatient else { return false }
+    await board.report(sightings, at: .now)
+    recall.finish()
+    for job in old { await take(job) }
+    await takeChanges()
+    return true
   }
 
   /// Takes in what has become of a job.
-  func take(_ job: Job) async {
+  private func take(_ job: Job) async {
     // A later change of it may be here already.
     let job = board.job(job.id) ?? job
     let home = job.state.isTerminal ? nil : home(of: job)
     if let old = homes[job.id], old !== home {
       let left = old.jobs.change { $0.removeValue(forKey: job.id) }
-      for agent in [old] + old.neighbors.value { agent.release(left?.devices ?? []) }
+      for controller in [old] + old.neighbors.value { controller.gpus.release(left?.devices ?? []) }
     }
     homes[job.id] = home
     if !job.state.isTerminal, !job.nodes.isEmpty {
@@ -175,6 +206,14 @@ actor Fleet {
       if job.state == .canceling, recall.isFinished { await board.endUnplaced(job.id) }
     }
   }
+
+  // MARK: Jobs
+
+  nonisolated func payload(of job: Job) async throws(PayloadError) -> JobBoard.Payload {
+    try await board.payload(of: job)
+  }
+
+  nonisolated func current(_ job: Job) -> Job? { board.job(job.id) }
 
   /// A job's place among those that wait, from 1, and how many they are.
   func place(of job: Job) async -> (place: Int, count: Int)? {

@@ -18,14 +18,6 @@ struct GoneServers: Sendable {
   }
 }
 
-extension Fleet {
-  /// Whether a job's server is in the servers file, or answers.
-  nonisolated func isPresent(_ job: Job) -> Bool {
-    guard let agent = agent(of: job) else { return false }
-    return agent.status.value.failure == nil || agents.value.contains { $0.agent === agent && $0.isListed }
-  }
-}
-
 extension Sighting {
   /// The backend's word of a job whose server is gone.
   static let gone = "gone"

@@ -276,3 +276,19 @@ enum SignalAnswer: Sendable, Equatable {
     try lines.end()
   }
 }
+
+/// The answer of recall.sh: jobs that were removed.
+struct RecallAnswer: Sendable, Equatable {
+  let removed: Set<String>
+
+  init(_ output: [UInt8], asked: Set<String>) throws(MalformedAnswer) {
+    var lines = try AnswerLines(output, of: "recall.sh")
+    var removed: Set<String> = []
+    while let line = lines.first {
+      let id = String(try lines.value("removed"))
+      guard asked.contains(id) else { throw lines.malformed(line) }
+      removed.insert(id)
+    }
+    self.removed = removed
+  }
+}

@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 import Jobs
 
-/// What is known of a server right now: written by its ``ServerAgent``, read by everybody.
+/// What is known of a server right now: written by its ``ServerController``, read by everybody.
 struct ServerStatus: Sendable {
   /// What was found when the server was made ready; nil until then, and after it stopped answering.
   var facts: PrepareAnswer?
@@ -52,5 +52,28 @@ struct ServerStatus: Sendable {
     if let foreignOwner { return foreignOwner }
     if let quarantine, quarantine.until > now { return quarantine.reason }
     return nil
+  }
+  /// Notes of which attempts the records are damaged.
+  /// - Parameter known: the attempts of the server's jobs; of others only strangers count.
+  /// - Returns: what was not known before.
+  mutating func noteDamage(_ answer: SweepAnswer, known: Set<AttemptID>) -> [AttemptID: String] {
+    let before = damaged
+    for (id, state) in answer.attempts {
+      if case .damaged(let record, let pids) = state {
+        damaged[id] = AttemptState.words(record, pids)
+      } else {
+        damaged[id] = nil
+      }
+    }
+    damaged = damaged.filter { known.contains($0.key) || strangers[$0.key] != nil }
+    return damaged.filter { before[$0.key] == nil }
+  }
+
+  /// Of which jobs nothing is known, with the first few by name; nil when there is none.
+  var damageWords: String? {
+    guard !damaged.isEmpty else { return nil }
+    let shown = damaged.sorted { $0.key.job < $1.key.job }.prefix(10).map { "job \($0.key.job): \($0.value)" }
+    let more = damaged.count > shown.count ? "; and \(damaged.count - shown.count) more" : ""
+    return "records of jobs are damaged: " + shown.joined(separator: "; ") + more
   }
 }

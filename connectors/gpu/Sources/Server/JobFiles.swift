@@ -4,14 +4,67 @@ import Jobs
 import ScriptTemplates
 import Shell
 
-extension ServerAgent {
+/// The files and the output of jobs on a server, and what else of them is there to read and to remove.
+struct JobFiles: Sendable {
+  let shell: ServerShell
+  let status: Shared<ServerStatus>
+
+  /// Removes what there is of a job.
+  /// - Parameter keepingWork: whether the files of the job stay, and only the rest goes.
+  func remove(_ job: Job, keepingWork: Bool) async throws(BackendError) {
+    let facts = try shell.ready()
+    if let owner = status.value.foreignOwner { throw .unavailable("\(shell.name): \(owner)") }
+    let result = try await shell.run(
+      GPUScript.remove, [facts.root, job.submissionToken, facts.machine] + (keepingWork ? ["work"] : []),
+      timeout: .seconds(300))
+    let answer = try shell.understood { () throws(MalformedAnswer) in try RemoveAnswer(result.stdout) }
+    if answer == .busy { throw .refused("\(shell.name): something of the job still runs") }
+  }
+
+  /// The end of what a job has printed: so many bytes and lines at most.
+  func output(_ job: Job, stream: String, bytes: Int, lines: Int) async throws(BackendError) -> [UInt8] {
+    try await shell.run(
+      GPUScript.output,
+      [try shell.root(), job.submissionToken, String(job.attempt), stream, String(bytes), String(max(1, lines))],
+      limit: bytes + 1024
+    ).stdout
+  }
+
+  /// Bytes of what a job has printed; nil when there is no such file.
+  func outputSize(_ job: Job, stream: String) async throws(BackendError) -> Int? {
+    let result = try await shell.run(
+      GPUScript.size, [try shell.root(), job.submissionToken, String(job.attempt), stream], limit: 1024)
+    let words = String(decoding: result.stdout, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+    return words.first.flatMap { MachineNumber.count($0, upTo: 1 << 62) }
+  }
+
+  /// What there is to say of a job, for people.
+  func describe(_ job: Job) async throws(BackendError) -> String {
+    let result = try await shell.run(
+      GPUScript.describe, [try shell.root(), job.submissionToken, String(job.attempt)])
+    return String(decoding: result.stdout, as: UTF8.self)
+  }
+
+  /// What lies in a directory of the server; see ``Connector/list(_:account:roots:)``.
+  func list(_ path: String, roots: [String]) async throws(BackendError) -> [DirectoryEntry] {
+    let command = try Listing.command(path, roots: roots)
+    let result: CommandResult
+    do throws(RunError) {
+      result = try await shell.runner.run(
+        command, as: shell.account, stdin: [], limits: .init(), timeout: .seconds(20), purpose: .action)
+    } catch {
+      throw .unavailable("\(shell.name): \(error)")
+    }
+    return try Listing.entries(of: path, result)
+  }
+
   /// Files of a job as a tar.gz; see ``JobService/results(of:matching:withOutput:onMatched:onOutput:)``.
   func results(
     of job: Job, matching globs: [ResultGlob], withOutput: Bool,
     onMatched: @escaping @Sendable (Int) async throws -> Void,
     onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
   ) async throws {
-    let head = Head(name)
+    let head = StreamHead(shell.name)
     try await stream(
       GPUScript.results, job, [withOutput ? "1" : "0"] + ResultGlob.tests(globs)
     ) { bytes in
@@ -29,7 +82,7 @@ extension ServerAgent {
   func files(
     of job: Job, matching globs: [ResultGlob], onFiles: @escaping @Sendable ([JobFile]) async throws -> Void
   ) async throws {
-    let head = Head(name)
+    let head = StreamHead(shell.name)
     let left = Shared<[UInt8]>([])
     try await stream(GPUScript.files, job, ResultGlob.tests(globs)) { bytes in
       guard let (line, rest) = try head.take(bytes) else { return }
@@ -41,7 +94,7 @@ extension ServerAgent {
       try await onFiles(bytes[..<end].split(separator: 0).map { record in try head.file(record) })
     }
     try head.requireTaken()
-    guard left.value.isEmpty else { throw BackendError.unavailable("\(name): its list of files ends too early") }
+    guard left.value.isEmpty else { throw BackendError.unavailable("\(shell.name): its list of files ends too early") }
   }
 
   private func stream(
@@ -50,21 +103,22 @@ extension ServerAgent {
   ) async throws {
     let result: CommandResult
     do {
-      let command = try Command.script(script, [try root(), job.submissionToken, String(job.attempt)] + arguments)
-      result = try await runner.value.stream(
-        command, as: account, input: .bytes([]), timeout: nil, purpose: .action, onOutput: onOutput)
+      let command = try Command.script(
+        script, [try shell.root(), job.submissionToken, String(job.attempt)] + arguments)
+      result = try await shell.runner.stream(
+        command, as: shell.account, input: .bytes([]), timeout: nil, purpose: .action, onOutput: onOutput)
     } catch let error as RunError {
-      throw BackendError.unavailable("\(name): \(error)")
+      throw BackendError.unavailable("\(shell.name): \(error)")
     }
     guard result.succeeded else {
       throw BackendError.unavailable(
-        "\(name): \(result.message.isEmpty ? "status \(result.exitStatus)" : result.message)")
+        "\(shell.name): \(result.message.isEmpty ? "status \(result.exitStatus)" : result.message)")
     }
   }
 }
 
 /// The first line of a stream, and what comes after it.
-private final class Head: Sendable {
+private final class StreamHead: Sendable {
   private static let longest = 200
 
   private let server: String

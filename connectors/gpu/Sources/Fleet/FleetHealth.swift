@@ -1,39 +1,37 @@
-import JobModel
-import Jobs
-
-extension Fleet {
-  nonisolated func payload(of job: Job) async throws(PayloadError) -> JobBoard.Payload {
-    try await board.payload(of: job)
-  }
-
-  nonisolated func current(_ job: Job) -> Job? { board.job(job.id) }
+/// What people are to know of the servers.
+struct FleetHealth: Sendable {
+  let roster: ServerRoster
+  let recall: FleetRecall
 
   /// What is wrong with single servers and GPUs, a sentence each.
-  nonisolated var troubles: [String] {
+  var troubles: [String] {
     recallTroubles
-      + agents.value.flatMap { entry -> [String] in
-        let agent = entry.agent
-        let status = agent.status.value
-        guard status.isTried, agent.spec.value.isEnabled, entry.isListed || !agent.jobs.value.isEmpty else { return [] }
-        let damaged = status.damageWords.map { ["\(agent.name): \($0)"] } ?? []
-        if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] + damaged }
-        var troubles = agent.inventory.gpus.compactMap { gpu in
-          gpu.trouble.map { "\(agent.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
+      + roster.members.flatMap { entry -> [String] in
+        let controller = entry.controller
+        let status = controller.status.value
+        guard status.isTried, controller.spec.value.isEnabled, entry.isListed || !controller.jobs.value.isEmpty else {
+          return []
         }
-        troubles += (status.facts?.warnings ?? []).map { "\(agent.name): \($0)" }
-        troubles += (agent.gpuStatus.value.reading?.warnings ?? []).map { "\(agent.name): nvidia-smi: \($0)" }
+        let damaged = status.damageWords.map { ["\(controller.name): \($0)"] } ?? []
+        if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] + damaged }
+        var troubles = controller.gpus.inventory.gpus.compactMap { gpu in
+          gpu.trouble.map { "\(controller.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
+        }
+        troubles += (status.facts?.warnings ?? []).map { "\(controller.name): \($0)" }
+        troubles += (controller.gpus.reading?.warnings ?? []).map { "\(controller.name): nvidia-smi: \($0)" }
         troubles += damaged
         if abs(status.skew) > 30 {
-          troubles.append("\(agent.name): its clock differs from ours by \(Int(status.skew)) s; jobs bear its times")
+          troubles.append(
+            "\(controller.name): its clock differs from ours by \(Int(status.skew)) s; jobs bear its times")
         }
         return troubles
       }
   }
 
   /// Why no job is started yet; nothing in the first moments.
-  private nonisolated var recallTroubles: [String] {
+  private var recallTroubles: [String] {
     guard recall.isSlow else { return [] }
-    let names = agents.value.filter { $0.isListed && !$0.agent.isReady }.map(\.agent.name)
+    let names = roster.members.filter { $0.isListed && !$0.controller.isReady }.map(\.controller.name)
     return [
       "no job is started yet: \(names.joined(separator: ", ")) must be asked first for jobs that ran before this start;"
         + " if a server is not reached, it is no longer waited for \(recall.seconds) s after the start"
@@ -41,19 +39,21 @@ extension Fleet {
   }
 
   /// Why no job can start at all; nil when one could.
-  nonisolated var outage: String? {
-    let all = agents.value.filter { $0.isListed && $0.agent.spec.value.isEnabled }
+  var outage: String? {
+    let all = roster.members.filter { $0.isListed && $0.controller.spec.value.isEnabled }
     guard !all.isEmpty else { return "there is no server that is enabled" }
-    let obstacles = all.compactMap { entry in entry.agent.status.value.obstacle().map { "\(entry.agent.name): \($0)" } }
+    let obstacles = all.compactMap { entry in
+      entry.controller.status.value.obstacle().map { "\(entry.controller.name): \($0)" }
+    }
     return obstacles.count == all.count ? obstacles.joined(separator: "; ") : nil
   }
 }
 
-extension Fleet.Agent {
+extension ServerRoster.Member {
   /// The server's name, with the place if that is not, or not any more, the one of the servers file.
   fileprivate var title: String {
-    let place = isListed ? nil : agent.spec.value.place
-    return agent.name + (place.map { " at \($0)" } ?? "")
+    let place = isListed ? nil : controller.spec.value.place
+    return controller.name + (place.map { " at \($0)" } ?? "")
   }
 }
 

@@ -17,7 +17,11 @@ enum StagingError: Error {
   case unreadable(String)
 }
 
-extension ServerAgent {
+/// Puts the archives of jobs on their server and unpacks them there.
+struct InputStager: Sendable {
+  let shell: ServerShell
+  let board: JobBoard
+
   /// Puts the archive of a job on the server and unpacks it, at a place of this try's own, so that nothing an earlier try
   /// may still be doing there can disturb it.
   /// - Returns: the name of the place, for start.sh; empty when the job came without an archive.
@@ -32,7 +36,7 @@ extension ServerAgent {
       guard isStillWanted(job) else { throw .server("the job was canceled") }
       return place
     } catch {
-      dropInput(of: job, at: place)
+      drop(place, of: job)
       throw error
     }
   }
@@ -44,11 +48,11 @@ extension ServerAgent {
       throw .archive(reason)
     }
     do {
-      try await runner.value.upload(
-        from: { [weak self] in
-          guard let self, self.isStillWanted(job) else { throw CancellationError() }
+      try await shell.runner.upload(
+        from: {
+          guard isStillWanted(job) else { throw CancellationError() }
           return try await archive.next()
-        }, to: path, mode: 0o600, as: account,
+        }, to: path, mode: 0o600, as: shell.account,
         // 256 KB a second at least, and a minute for what is small.
         timeout: .seconds(60 + input.size >> 18))
     } catch {
@@ -63,8 +67,8 @@ extension ServerAgent {
   private func unpack(_ input: JobInput, of job: Job, root: String, place: String) async throws(StagingError) {
     let result: CommandResult
     do {
-      result = try await runner.value.run(
-        .script(GPUScript.input, [root, job.submissionToken, place]), as: account, stdin: [], limits: .init(),
+      result = try await shell.runner.run(
+        .script(GPUScript.input, [root, job.submissionToken, place]), as: shell.account, stdin: [], limits: .init(),
         // 4 MB and 1,000 files a second at least.
         timeout: .seconds(60 + input.contents >> 22 + input.entries / 1000), purpose: .action)
     } catch {
@@ -73,12 +77,16 @@ extension ServerAgent {
     guard result.succeeded else { throw result.exitStatus == 65 ? .archive(result.message) : .server(result.message) }
   }
 
-  nonisolated func isStillWanted(_ job: Job) -> Bool { board.job(job.id)?.state == .starting }
+  /// Whether a job is to start as before: it may have been canceled meanwhile.
+  func isStillWanted(_ job: Job) -> Bool { board.job(job.id)?.state == .starting }
 
   /// Removes what was unpacked for a start that certainly was none. What is left when that fails goes with the next try,
   /// with the job, or after two days.
-  func dropInput(of job: Job, at place: String) {
+  func drop(_ place: String, of job: Job) {
     guard !place.isEmpty else { return }
-    Task { try? await run(GPUScript.input, [try root(), job.submissionToken, place, "drop"], timeout: .seconds(300)) }
+    Task {
+      try? await shell.run(
+        GPUScript.input, [try shell.root(), job.submissionToken, place, "drop"], timeout: .seconds(300))
+    }
   }
 }

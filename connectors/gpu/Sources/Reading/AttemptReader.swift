@@ -16,12 +16,24 @@ extension AttemptState {
     case .absent, .ended, .rebooted, .vanished, .gone, .elsewhere: false
     }
   }
+
+  /// Says of which record it is not known what it says, and what lives all the same.
+  static func words(_ record: String, _ pids: [Int]) -> String {
+    let record = ["records", "directory"].contains(record) ? "its \(record)" : "its record '\(record)'"
+    let living = pids.isEmpty ? "no process of it is left" : "processes that live: \(pids.count)"
+    return "\(record) on the server is damaged, and so its state is not known; \(living)"
+  }
 }
 
-extension ServerAgent {
+/// What the states of a server's attempts mean for their jobs.
+struct AttemptReader: Sendable {
+  /// The server's name.
+  let name: String
+  let status: Shared<ServerStatus>
+
   /// What a state of an attempt means for its job; nil when it says nothing yet.
   /// - Parameter now: by the server's clock.
-  nonisolated func sighting(of job: Job, _ state: AttemptState, now: Date) -> Sighting? {
+  func sighting(of job: Job, _ state: AttemptState, now: Date) -> Sighting? {
     var state = state
     // What was seen to run was not given up before it began, whoever wrote so.
     if case .ended(let start, let exit) = state, start.isVoid, job.startedAt != nil { state = .ended(.lost, exit) }
@@ -37,14 +49,14 @@ extension ServerAgent {
     return sighting
   }
 
-  private nonisolated func sighting(_ state: AttemptState, now: Date) -> Sighting? {
+  private func sighting(_ state: AttemptState, now: Date) -> Sighting? {
     var sighting = Sighting(backendID: "", state: .running, source: "sweep", backendWord: "running", nodes: [name])
     var record: StartRecord?
     switch state {
     case .absent, .claimed, .gone: return nil
     case .damaged(let file, let pids):
       (sighting.lifecycle, sighting.backendWord) = (.unrecognized, "damaged")
-      sighting.reason = Self.words(file, pids)
+      sighting.reason = AttemptState.words(file, pids)
     case .elsewhere(let machine):
       (sighting.lifecycle, sighting.backendWord) = (.unrecognized, "elsewhere")
       sighting.reason =
@@ -91,7 +103,7 @@ extension ServerAgent {
   /// - Parameters:
   ///   - machine: what the server is called in its job root.
   ///   - now: by the server's clock.
-  nonisolated func sighting(
+  func sighting(
     of entry: ListAnswer.Entry, _ state: AttemptState, machine: String, now: Date
   ) -> Sighting? {
     guard let attempt = entry.attempt, var sighting = sighting(state, now: now) else { return nil }
@@ -123,6 +135,17 @@ extension ServerAgent {
       memory: place["memory"].flatMap { MachineNumber.count($0, upTo: 1_048_576) })
     // A mark that was copied to another directory is not that directory's.
     guard sighting.mark?.token == entry.job || sighting.mark == nil else { return nil }
+    return sighting
+  }
+
+  /// The end of a job that the server has removed.
+  func sighting(ofRemoved job: Job) -> Sighting {
+    var sighting = Sighting(
+      backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "server",
+      backendWord: "removed",
+      reason: "it ended on \(name), which has removed its directory; how it ended is not known", outcome: .lost,
+      nodes: [name], endedAt: .now)
+    sighting.attempt = job.attempt
     return sighting
   }
 
