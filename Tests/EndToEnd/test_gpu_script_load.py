@@ -28,16 +28,26 @@ def enders(attempt) -> set:
 
 
 def settled(attempt) -> set:
-    """Those that stay: one that comes too much leaves as soon as it has looked around, and starts others meanwhile."""
+    """Those that are there for a while."""
     return until(lambda: (first := enders(attempt)) and not time.sleep(1) and enders(attempt) == first and first)
+
+
+def change(server, before: str, after: str):  # noqa: F811
+    """Changes the wrapper's text on the server."""
+    wrapper = server.root / "lib/run-HASH.sh"
+    text = wrapper.read_text()
+    assert text.count(before) == 1
+    wrapper.write_text(text.replace(before, after))
 
 
 def patient(server, seconds: float, old=300):  # noqa: F811
     """Lets what ends a job go on for so long after the grace."""
-    wrapper, words = server.root / "lib/run-HASH.sh", f"ender_time={old}\n"
-    text = wrapper.read_text()
-    assert text.count(words) == 1
-    wrapper.write_text(text.replace(words, f"ender_time={seconds}\n"))
+    change(server, f"ender_time={old}\n", f"ender_time={seconds}\n")
+
+
+def impatient(server):  # noqa: F811
+    """An ender is given a second beside its grace before the next one takes over."""
+    change(server, "+ 10) * 100", "+ 1) * 100")
 
 
 def slow(server, name: str, body: str):  # noqa: F811
@@ -48,7 +58,7 @@ def slow(server, name: str, body: str):  # noqa: F811
 
 
 @pytest.mark.parametrize("server, orphaned", [*((kind, False) for kind in KINDS), ("dash", True)], indirect=["server"])
-def test_one_ender_however_often_a_job_is_canceled(server, orphaned):  # noqa: F811
+def test_one_ender_works_at_a_time(server, orphaned):  # noqa: F811
     attempt = server.start(STUBBORN).said("ready")
     if orphaned:
         os.kill(attempt.wrapper, signal.SIGKILL)
@@ -56,22 +66,58 @@ def test_one_ender_however_often_a_job_is_canceled(server, orphaned):  # noqa: F
     arguments = [attempt.job, 1, 60, "HASH", server.machine]
     together = [server.popen("cancel", *arguments) for _ in range(4)]
     assert [process.communicate(timeout=20)[0] for process in together] == [b"asked\n"] * 4
-    one = settled(attempt)
-    assert len(one) == 1
     for _ in range(4):
         assert attempt.cancel(grace=60) == "asked"
-    assert settled(attempt) == one
-    os.kill(*one, signal.SIGKILL)
+    # All others do nothing but wait.
+    working = until(lambda: len(those := [pid for pid in enders(attempt) if not sleeps(pid)]) == 1 and those)
+    time.sleep(1)
+    assert [pid for pid in enders(attempt) if not sleeps(pid)] == working
+    # One after the other goes on in its place; the last one with what it was told.
+    for pid in enders(attempt):
+        os.kill(pid, signal.SIGKILL)
     assert attempt.cancel(grace=0) == "asked"
     assert attempt.end()[2] == "canceled"
+    until(lambda: not enders(attempt))
+
+
+def sleeps(ender: int) -> bool:
+    """Whether all that it does is to wait for a second to pass, again and again."""
+    try:
+        children = pathlib.Path(f"/proc/{ender}/task/{ender}/children").read_text().split()
+    except OSError:
+        return True
+    return any(command(int(child))[:2] == ["sleep", "1"] for child in children)
 
 
 @pytest.mark.parametrize("server", ["dash", "bare"], indirect=True)
-def test_job_that_forges_an_ender_is_canceled(server):  # noqa: F811
-    forged = f"sh -c 'echo ready; read line; exit' {server.root}/lib/run-HASH.sh end ${{PWD%/work}} $WEIR_JOB_ID"
-    attempt = server.start(f"trap '' TERM; mkfifo fifo; exec <>fifo; {forged}; exit").said("ready")
+def test_next_ender_goes_on_where_one_was_killed(server):  # noqa: F811
+    attempt = server.start(STUBBORN).said("ready")
+    assert attempt.cancel(grace=60) == "asked"
+    (first,) = settled(attempt)
     assert attempt.cancel(grace=0) == "asked"
+    assert len(settled(attempt)) == 2
+    os.kill(first, signal.SIGKILL)
     assert attempt.end()[2] == "canceled"
+
+
+FORGED = "/lib/run-HASH.sh end ${PWD%/work} $WEIR_JOB_ID"
+
+
+@pytest.mark.parametrize("server", ["dash", "bare"], indirect=True)
+@pytest.mark.parametrize("kind", ["in the job", "outside", "again and again"])
+def test_job_that_forges_an_ender_is_canceled(server, kind):  # noqa: F811
+    impatient(server)
+    forged = f"sh -c 'echo ready; while $0; do sleep 1; done' WHILE {server.root}{FORGED}"
+    outside = f'env -i PATH="$PATH" setsid {forged}'
+    script = {
+        "in the job": f"{forged} & {forged}",
+        "outside": f"{outside} & sleep 600",
+        "again and again": f"while :; do {outside.replace('while $0; do', '').replace('done', '')} & sleep 0.4; done",
+    }[kind].replace("WHILE", "true")
+    attempt = server.start(f"trap '' TERM; {script}").said("ready")
+    assert attempt.cancel(grace=1) == "asked"
+    assert attempt.end()[2] == "canceled"
+    subprocess.run(["pkill", "-KILL", "-f", f"{server.root}/lib/run-HASH.sh end"], check=False)
 
 
 @pytest.mark.parametrize("server", ["dash", "bare"], indirect=True)
@@ -102,8 +148,7 @@ def test_ender_that_was_stopped_goes_on_or_is_replaced(server):  # noqa: F811
     assert attempt.cancel(grace=60) == "asked"
     until(lambda: pathlib.Path(f"/proc/{stopped}/stat").read_text().rpartition(") ")[2][0] not in "Tt")
     os.kill(stopped, signal.SIGSTOP)
-    patient(server, -60)
-    time.sleep(0.1)
+    impatient(server)
     assert attempt.cancel(grace=0) == "asked"
     assert attempt.end()[2] == "canceled" and not is_alive(stopped)
 

@@ -93,37 +93,48 @@ note_ending() {
 # cancel.sh is sent again.
 ender_time=300
 
-# Whether an older ender is at work: one at a time is enough. $1: the grace. One that the job has stopped goes on; one
-# that hangs is killed when its time is over, and one of the job's own is none.
-has_ender() {
+# Waits while an older ender is at work: one at a time is enough. Each has the grace, $1, and ten seconds more; then it is
+# killed, for it hangs, or is a process of the job that pretends to be one. So nobody waits for longer than that. Into
+# `delay`: how long it was.
+wait_for_ender() {
   read -r self _ </proc/self/stat
   stat_of "$self"
   # shellcheck disable=SC2086 # words are wanted
   set -- "$1" $stat
-  look_at_clock
-  own_start=${21} oldest=$((now - (${1%%.*} + ender_time + 60) * 100)) place=${PWD#"${PWD%/*/*/*}/"}
+  own_start=${21} longest=$(((${1%%.*} + 10) * 100)) place=${PWD#"${PWD%/*/*/*}/"} delay=0
+  while find_older_ender; do
+    while
+      look_at_clock
+      [ "$((now - ender_start))" -le "$longest" ] && is_alive "$ender" "$ender_start"
+    do
+      # One that the job has stopped goes on.
+      kill -s CONT "$ender"
+      sleep 1
+    done
+    ! is_alive "$ender" "$ender_start" || kill -s KILL "$ender"
+    delay=$((now - own_start))
+  done 2>/dev/null
+}
+
+# Into `ender` and `ender_start`: an ender of this attempt that is older than this one, by its start or its number; none of
+# the job's own processes.
+find_older_ender() {
   # shellcheck disable=SC2013 # paths without blanks
-  for file in $(LC_ALL=C grep -ls "/$place" /proc/[0-9]*/cmdline 2>/dev/null); do
-    process=${file#/proc/}
-    process=${process%%/*}
-    if [ "$process" = "$self" ] || ! is_ours "$process" end "$place"; then continue; fi
+  for file in $(LC_ALL=C grep -ls "/$place" /proc/[0-9]*/cmdline); do
+    ender=${file#/proc/}
+    ender=${ender%%/*}
+    if [ "$ender" = "$self" ] || ! is_ours "$ender" end "$place"; then continue; fi
     case $line in *"/$place$id"* | *"/$place"[!0-9]"$id"*) ;; *) continue ;; esac
-    stat_of "$process"
+    stat_of "$ender"
     # shellcheck disable=SC2086 # words are wanted
     set -- $stat
     case ${1:-Z} in [ZX]) continue ;; esac
     # What an ender starts looks like it until it has become another program, and leads no session.
-    [ "$4" = "$process" ] || ! command -v setsid >/dev/null || continue
-    # The younger of two leaves; of the same age, that of the higher number.
-    [ "${20}" -lt "$own_start" ] || { [ "${20}" = "$own_start" ] && [ "$process" -lt "$self" ]; } || continue
-    ! LC_ALL=C grep -qs "WEIR_JOB_ID=$id" "/proc/$process/environ" || continue
-    if [ "${20}" -lt "$oldest" ]; then
-      kill -s KILL "$process"
-    else
-      kill -s CONT "$process"
-      return 0
-    fi
-  done 2>/dev/null
+    [ "$4" = "$ender" ] || ! command -v setsid >/dev/null || continue
+    ender_start=${20}
+    [ "$ender_start" -lt "$own_start" ] || { [ "$ender_start" = "$own_start" ] && [ "$ender" -lt "$self" ]; } || continue
+    LC_ALL=C grep -qs "WEIR_JOB_ID=$id" "/proc/$ender/environ" || return 0
+  done
   return 1
 }
 
@@ -142,6 +153,8 @@ end() {
   rm -rf suspended
   send CONT
   set_deadline "$1"
+  # Another ender has given the job its time already.
+  [ -z "$3" ] || deadline=$((deadline - delay))
   begin_look
   until is_over || ! is_in_time; do
     # Without the wrapper nobody else sees the job's end.
@@ -473,7 +486,8 @@ end | left | signal)
   end)
     support=$4
     trap : HUP INT QUIT PIPE TERM
-    has_ender "$1" || end "$@"
+    wait_for_ender "$1"
+    end "$@"
     ;;
   left)
     find_left

@@ -26,8 +26,8 @@ actor JobControl {
 
   /// Tells a job to end. The job's own wrapper sees to it, from TERM to KILL, and writes it down when nothing is left.
   func cancel(_ job: Job) async throws(BackendError) {
-    // One that is being asked for is enough; if it fails, the next sweep repeats it.
-    guard !isStarting(job.id), canceling.insert(job.id).inserted else { return }
+    // One that is being asked for, or has its grace, is enough; if it fails, the next sweep repeats it.
+    guard !isStarting(job.id), !wasTold(job.id, within: grace), canceling.insert(job.id).inserted else { return }
     defer { canceling.remove(job.id) }
     canceled[job.id] = .now
     do throws(BackendError) {
@@ -43,8 +43,12 @@ actor JobControl {
 
   /// Tells a job to end that lives though it was told to, unless that was lately.
   func repeatCancel(_ job: Job) async {
-    guard canceled[job.id].map({ .now - $0 > grace * 2 }) ?? true else { return }
+    guard !wasTold(job.id, within: grace * 2) else { return }
     try? await cancel(job)
+  }
+
+  private func wasTold(_ job: JobID, within time: Duration) -> Bool {
+    canceled[job].map { .now - $0 <= time } ?? false
   }
 
   /// Forgets all jobs but these.
