@@ -114,12 +114,13 @@ public struct LegacyAPI: Sendable {
   private func ready(for caller: Caller?) -> Response {
     var answer: [String: JSONText.Value] = ["status": "OK", "version": .string(version)]
     let seesAll = caller.map(\.seesAllJobs) == true
-    var warnings = service.warnings + warnings()
+    let reasons = [service.trouble, service.storeTrouble].compactMap { $0 }
+    // A reason may hold a warning as it is: of servers that all fail, each is in both.
+    var warnings = (service.warnings + warnings()).filter { warning in !reasons.contains { $0.contains(warning) } }
     if !seesAll, !warnings.isEmpty {
       warnings = ["the service and administrators are shown what it is: \(warnings.count) in number"]
     }
     if !warnings.isEmpty { answer["warnings"] = .array(warnings.map { .string($0) }) }
-    let reasons = [service.trouble, service.storeTrouble].compactMap { $0 }
     if reasons.isEmpty { return json(.object(answer)) }
     answer["status"] = "BAD"
     answer["reasons"] = .array(seesAll ? reasons.map { .string($0) } : ["unavailable"])

@@ -64,6 +64,23 @@ struct OutageTests {
     }
   }
 
+  @Test("A warning that a reason holds already is not repeated")
+  func repeatedWarnings() async throws {
+    let connector = StagedConnector()
+    connector.change { stage in
+      stage.outage = "alpha: it is closed; beta: it is closed"
+      stage.troubles = ["alpha: it is closed", "beta: it is closed", "gamma: its disk is full"]
+    }
+    try await Bench.run(connector) { bench in
+      let ready = try await bench.get("/ready")
+      #expect(ready.status == 503)
+      #expect(
+        ready.text
+          == "{\"reasons\":[\"alpha: it is closed; beta: it is closed\"],\"status\":\"BAD\",\"version\":\"1.2.3\","
+          + "\"warnings\":[\"gamma: its disk is full\"]}\n")
+    }
+  }
+
   @Test("An outage leaves the last list, /gc says BAD, and calls to the backend are errors with the reason")
   func outage() async throws {
     let connector = StagedConnector()
