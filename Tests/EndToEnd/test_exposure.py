@@ -105,7 +105,7 @@ def test_a_wrong_user_disables_that_user_alone(new_weir):
     checked = weir.run("config")
     assert checked.returncode == 0 and "WEIR_USERS_FILE: a user cannot be served: " in checked.stderr, checked.stderr
     weir.start()
-    assert " 1 user cannot be served, " in weir.log
+    assert " 1 user cannot be served; " in weir.log
     [warning] = weir.get("/ready").json()["warnings"]
     assert "mario" in warning and "RSA" in warning and "ed25519" in warning
     assert weir.submit().id

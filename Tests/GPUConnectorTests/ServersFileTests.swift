@@ -91,7 +91,7 @@ struct ServersFileTests {
     #expect(try servers.first?.login?.key.fingerprint == PrivateKey(text: keys.text("plain")).fingerprint)
     let locked = "servers:\n- {name: a, host: h, user: u, key_file: \(keys.path("locked"))}"
     #expect(read(locked, passphrase: "open sesame").faults == [])
-    let passphrase = "This private key is encrypted and needs its passphrase: set WEIR_SSH_PASSPHRASE_FILE."
+    let passphrase = "this private key is encrypted and needs its passphrase: set WEIR_SSH_PASSPHRASE_FILE"
     #expect(read(locked).faults == ["line 2, a: key_file: \(passphrase)"])
   }
 
@@ -158,7 +158,7 @@ struct ServersFileTests {
       ("jump: {host: g, prt: 1}", "jump: unknown key 'prt'; is 'port' meant?"),
       (
         "jump: {host: g, key: nonsense}",
-        "jump.key: This is no SSH private key: expected is the text of a file such as ~/.ssh/id_ed25519."
+        "jump.key: this is not an SSH private key: expected the text of a file such as ~/.ssh/id_ed25519"
       ),
       ("jump: {host: g, user: root}", "jump.user: jobs never run as root"),
       ("root: ../x", "root: a path of at most 512 bytes, without control characters and '..' is expected"),
