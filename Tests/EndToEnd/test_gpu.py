@@ -751,7 +751,7 @@ def test_the_first_server_comes_first(new_weir, rig):
     alpha, beta, gamma = (rig.server(name) for name in ("alpha", "beta", "gamma"))
     weir = new_weir(gamma, alpha, beta).start()
     show = "echo $PROCESS_NODENAME"
-    wait_until(lambda: weir.warnings().find("made ready") < 0)
+    wait_until(lambda: weir.warnings().find("being prepared") < 0)
     assert [weir.output(weir.run_job(show)).split()[0] for _ in range(2)] == ["gamma"] * 2
     weir.use(beta, gamma, alpha)
     wait_until(lambda: weir.output(weir.run_job(show)).startswith("beta"))

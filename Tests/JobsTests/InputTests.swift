@@ -192,7 +192,7 @@ struct InputTests {
     let service = try bench.service()
     var submission = bench.submission()
     submission.entryPoint = "run"
-    await #expect(throws: JobError.refused("entrypoint: there is no archive in which it could be")) {
+    await #expect(throws: JobError.refused("entrypoint: the submission has no archive")) {
       _ = try await service.submit(submission, actor: "test")
     }
     _ = try await service.submit(bench.submission(), actor: "test")
@@ -229,7 +229,7 @@ struct ResultGlobTests {
     let job = try #require(try await service.find(bench.submission().key))
     await #expect(throws: JobError.notStarted(job.key, .queued)) { try await service.results(of: job) { _ in } }
     await #expect(
-      throws: JobError.refused("glob \"/x\": a path below the job's directory is expected, not an absolute one")
+      throws: JobError.refused("glob \"/x\": expected a path below the job's directory, not an absolute one")
     ) {
       try await service.files(of: job, matching: ["/x"]) { _ in }
     }

@@ -16,7 +16,7 @@ struct OutageTests {
       #expect(ready.status == 503)
       #expect(
         ready.text
-          == "{\"reasons\":[\"the first look at the backend is under way\"],\"status\":\"BAD\",\"version\":\"1.2.3\"}\n"
+          == "{\"reasons\":[\"the first poll of the backend is under way\"],\"status\":\"BAD\",\"version\":\"1.2.3\"}\n"
       )
       for path in ["/queued", "/running"] {
         let reply = try await bench.get(path)

@@ -96,7 +96,7 @@ extension JobService {
       malloc_trim(0)
     } catch {
       if recall.failedToSearch(error.description), !Task.isCancelled {
-        logger.warning("the records of ended jobs were not searched for what the store may have lost: \(error)")
+        logger.warning("ended jobs that the store may have lost were not searched for: \(error)")
       }
     }
   }
@@ -122,7 +122,7 @@ extension JobService {
       do {
         if try await !ledger.adopt(job) { strangers.insert(stranger) }
       } catch {
-        logger.error("\(job.key): not adopted: \(error)")
+        logger.error("\(job.key): not recovered: \(error)")
         // A record that cannot be read stays so.
         if case .unusable? = error as? StoreError { strangers.insert(stranger) }
       }
@@ -161,7 +161,7 @@ extension JobService {
     while recall.isUnderWay(patience: configuration.recallTime) {
       guard ContinuousClock.now < deadline else {
         throw .unavailable(
-          observer.status.failure ?? recall.failure ?? "the first look at the backend is under way")
+          observer.status.failure ?? recall.failure ?? "the first poll of the backend is under way")
       }
       try? await Task.sleep(for: .milliseconds(50))
     }

@@ -5,7 +5,7 @@ extension Ledger {
   /// Repairs what can be repaired of damaged rows, with an event that says what stood there, and tells of all of them.
   func tell(ofDamaged rows: [JobRow]) {
     for row in rows where !row.faults.isEmpty {
-      let fate = row.job == nil ? "set aside, its record stays as it is" : "repaired"
+      let fate = row.job == nil ? "set aside; its record is not changed" : "repaired"
       logger.error("the store holds a damaged record: \(row.sentence): \(fate)")
       store.health.note(row.sentence, "the store held a damaged record, \(row.sentence): \(fate)")
       guard let job = row.job else { continue }

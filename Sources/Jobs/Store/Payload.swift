@@ -99,7 +99,7 @@ extension JobBoard.Payload {
       (submission, mark) = (earlier.submission, earlier.mark)
       return
     }
-    guard bytes.count >= Self.headStart, bytes[0] == Self.version else { throw StoreError.unusable("unknown form") }
+    guard bytes.count >= Self.headStart, bytes[0] == Self.version else { throw StoreError.unusable("unknown format") }
     let end = bytes[1..<Self.headStart].reduce(0) { $0 << 8 | Int($1) } + Self.headStart
     guard end <= bytes.count else { throw StoreError.unusable("it ends too early") }
     let head = try JSONDecoder().decode(Head.self, from: Data(bytes[Self.headStart..<end]))
@@ -134,7 +134,7 @@ extension JobStore {
         "its script cannot be decrypted: seal.key is not the key that it was stored with, or the record is damaged")
     }
     guard let shown = String.fromDatabaseValue(row.shown) else {
-      throw PayloadError.lost("its shown script is missing from the store")
+      throw PayloadError.lost("its redacted script is missing from the store")
     }
     return (plain, shown)
   }

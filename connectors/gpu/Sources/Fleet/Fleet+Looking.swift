@@ -24,7 +24,8 @@ extension Fleet {
         troubles += (agent.gpuStatus.value.reading?.warnings ?? []).map { "\(agent.name): nvidia-smi: \($0)" }
         troubles += damaged
         if abs(status.skew) > 30 {
-          troubles.append("\(agent.name): its clock differs from ours by \(Int(status.skew)) s; jobs bear its times")
+          troubles.append(
+            "\(agent.name): its clock differs from Weir's by \(Int(status.skew)) s, and so do the times of its jobs")
         }
         return troubles
       }
@@ -35,15 +36,15 @@ extension Fleet {
     guard recall.isSlow else { return [] }
     let names = agents.value.filter { $0.isListed && !$0.agent.isReady }.map(\.agent.name)
     return [
-      "no job is started yet: \(names.joined(separator: ", ")) must be asked first for jobs that ran before this start;"
-        + " if a server is not reached, it is no longer waited for \(recall.seconds) s after the start"
+      "no job is started yet: Weir must first ask \(names.joined(separator: ", ")) for jobs that ran before this start;"
+        + " it waits for unreachable servers until \(recall.seconds) s after the start"
     ]
   }
 
   /// Why no job can start at all; nil when one could.
   nonisolated var outage: String? {
     let all = agents.value.filter { $0.isListed && $0.agent.spec.value.isEnabled }
-    guard !all.isEmpty else { return "there is no server that is enabled" }
+    guard !all.isEmpty else { return "no server is enabled" }
     let obstacles = all.compactMap { entry in entry.agent.status.value.obstacle().map { "\(entry.agent.name): \($0)" } }
     return obstacles.count == all.count ? obstacles.joined(separator: "; ") : nil
   }
@@ -65,7 +66,7 @@ extension Inventory.GPU {
     case .usedByOthers(let pid?, _, _, let job?):
       "in use by process \(pid) of job \(job), which does not hold it"
     case .usedByOthers(let pid?, let user, _, nil):
-      "in use by process \(pid)\(user.map { " of \($0)" } ?? ""), which is no job of Weir's"
+      "in use by process \(pid)\(user.map { " of \($0)" } ?? ""), which is not a job of Weir's"
     // A job that has just ended may have left it: the driver is still freeing it.
     case .usedByOthers(nil, nil, _, nil) where unfitFor < Inventory.settling: nil
     case .usedByOthers(nil, _, let memory, _):

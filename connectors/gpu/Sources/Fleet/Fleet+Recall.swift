@@ -83,7 +83,7 @@ extension Fleet {
       }
     }
     for (key, sighting) in found {
-      logger.notice("\(key): the store holds it for waiting, and \(sighting.nodes) has it: \(sighting.backendWord)")
+      logger.notice("\(key): the store has it as waiting, but \(sighting.nodes) has it: \(sighting.backendWord)")
     }
     return (found, isComplete)
   }

@@ -72,7 +72,7 @@ extension ServerAgent {
     case .rebooted(let start):
       record = start
       (sighting.lifecycle, sighting.backendWord) = (.ended(.nodeFailure), "rebooted")
-      sighting.reason = "\(name) started anew while it ran"
+      sighting.reason = "\(name) restarted while it ran"
       sighting.endedAt = now
     case .vanished(let start):
       record = start

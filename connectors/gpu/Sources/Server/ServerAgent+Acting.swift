@@ -50,8 +50,8 @@ extension ServerAgent {
     poke()
     switch answer {
     case .done: break
-    case .over: throw .refused("the job is over")
-    case .absent: throw .notFound("\(name) has nothing of the job yet")
+    case .over: throw .refused("the job has ended")
+    case .absent: throw .notFound("\(name) does not have the job yet")
     }
   }
 
@@ -63,7 +63,7 @@ extension ServerAgent {
       GPUScript.remove, [facts.root, job.submissionToken, facts.machine] + (keepingWork ? ["work"] : []),
       timeout: .seconds(300))
     let answer = try understood { () throws(MalformedAnswer) in try RemoveAnswer(result.stdout) }
-    if answer == .busy { throw .refused("\(name): something of the job still runs") }
+    if answer == .busy { throw .refused("\(name): processes of the job still run") }
   }
 
   func output(_ job: Job, stream: String, bytes: Int, lines: Int) async throws(BackendError) -> [UInt8] {
@@ -123,7 +123,7 @@ extension ServerAgent {
   /// What was found on the server.
   func ready() throws(BackendError) -> PrepareAnswer {
     guard let facts = status.value.facts else {
-      throw .unavailable("\(name): \(status.value.failure ?? "is being made ready")")
+      throw .unavailable("\(name): \(status.value.failure ?? "is being prepared")")
     }
     return facts
   }
@@ -161,7 +161,7 @@ extension ServerAgent {
       let words = result.message.isEmpty ? "status \(result.exitStatus)" : result.message
       throw .unavailable("\(name): \(words)")
     }
-    guard !result.stdoutTruncated else { throw .unavailable("\(name): it said more than can be read") }
+    guard !result.stdoutTruncated else { throw .unavailable("\(name): its output is too large") }
     return result
   }
 

@@ -81,7 +81,7 @@ private final class Head: Sendable {
         return state.bytes.count > Self.longest ? .failure(fault("")) : .success(nil)
       }
       let line = String(decoding: state.bytes[..<end], as: UTF8.self)
-      if line == "absent" { return .failure(.notFound("\(server) has nothing of the job")) }
+      if line == "absent" { return .failure(.notFound("\(server) does not have the job")) }
       let rest = Array(state.bytes[(end + 1)...])
       state = ([], true)
       return .success((line, rest))
@@ -100,6 +100,6 @@ private final class Head: Sendable {
   }
 
   func fault(_ line: some StringProtocol) -> BackendError {
-    .unavailable("\(server): the answer '\(line.prefix(Self.longest))' was not expected")
+    .unavailable("\(server): unexpected answer '\(line.prefix(Self.longest))'")
   }
 }

@@ -62,7 +62,7 @@ extension ServerAgent {
         await cannotReach(job, error.description)
         return true
       }
-      logger.warning("\(job.key): whether it was started is being found out: \(error)")
+      logger.warning("\(job.key): its start is in doubt: \(error)")
       return false
     }
     Checkpoint.reach("start.answered")
@@ -180,7 +180,7 @@ extension ServerAgent {
         await board.report([job.id: sighting], at: Date())
       }
     case .exists, .removed: poke()
-    case .busy, .owned: logger.warning("\(job.key): its start cannot be given up: something of it lives")
+    case .busy, .owned: logger.warning("\(job.key): its start cannot be given up: processes of it are alive")
     }
   }
 }
