@@ -5,7 +5,7 @@
 #     jobs     submits, reads and ends of jobs on the test cluster, beside sbatch on the host itself and over a kept
 #              OpenSSH connection (ControlMaster); then what store measures. Two minutes once Weir is built.
 #     http     the HTTP server, beside nginx with two workers; four minutes at most once Weir is built
-#     store    start, /running and /runstatus with 100,000 jobs that are over, beside 1,000
+#     store    start, /running and /runstatus with 100,000 ended jobs, beside 1,000
 #     gpu      jobs on eight sshd's of its own with eight GPUs each, which are only counted, beside loops of `ssh host true`
 #              over a kept OpenSSH connection; 10,000 jobs in five minutes or so, or JOBS of them
 # WEIR_BINARY names a program that is built already.

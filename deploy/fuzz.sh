@@ -1,7 +1,7 @@
 #!/bin/bash
 # Feeds what reads the bytes of others with inputs that libFuzzer makes up, under address sanitizer: the HTTP server, the
 # readers of tokens, key sets, known hosts files and archives, the readers of what Slurm, nvidia-smi and the directories of
-# jobs say, and those of the users and servers files. Each target in turn; what is claimed of every input stands in
+# jobs say, and those of the users and servers files. Each target in turn; the claims about every input are in
 # Tests/Fuzz. The exit status is 0 only without a finding. What was learnt is kept in .build/fuzz, so that the next run goes
 # on from there.
 #   deploy/fuzz.sh [--write] [SECONDS [TARGET...]]

@@ -154,7 +154,7 @@ end_to_end_tests() {
   count $((bad + $(sum '[0-9]+ passed'))) "$bad" "$status"
 }
 
-# chaos PART: counts as one test; deploy/chaos.sh says in the output what was lost, doubled or told wrongly.
+# chaos PART: counts as one test; deploy/chaos.sh prints what was lost, doubled or reported wrongly.
 chaos() {
   TESTBED=${CHAOS_TESTBED:-/tmp/testbed-chaos} testbed_is_up || trap 'deploy/chaos.sh down || true' EXIT
   whole deploy/chaos.sh "$1"

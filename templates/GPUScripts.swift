@@ -1,6 +1,6 @@
 import Shell
 
-/// The scripts that are run on GPU servers, from `gpu/`. What each takes and prints stands at its head.
+/// The scripts that are run on GPU servers, from `gpu/`. The head of each says what it takes and prints.
 public enum GPUScript {
   public static let prepare = text(PackageResources.prepare_sh, "prepare")
   public static let start = text(PackageResources.records_sh + PackageResources.start_sh, "start")

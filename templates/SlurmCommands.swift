@@ -9,10 +9,10 @@ public enum SlurmCommandScript {
     script([PackageResources.slurm_ask_sh, Array(body.description.utf8)], name)
   }
 
-  /// Does something to one job; its arguments stand at its head.
+  /// Acts on one job; its head lists its arguments.
   public static let act = script([PackageResources.slurm_ask_sh, PackageResources.slurm_act_sh], "act")
 
-  /// Submits a job; its arguments stand at its head.
+  /// Submits a job; its head lists its arguments.
   public static let submit = script([PackageResources.slurm_submit_sh], "submit")
 
   private static func script(_ parts: [[UInt8]], _ name: String) -> ScriptText {

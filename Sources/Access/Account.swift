@@ -6,10 +6,10 @@ public enum Account {
   public static func fault(_ name: String) -> String? {
     guard name.wholeMatch(of: /[a-z_][a-z0-9_.-]{0,31}/) != nil else {
       return
-        "'\(name.visible().beginning(atMost: 40))' is no name of an account: a-z, 0-9, '_', '.', '-' are allowed, 32 at most"
+        "'\(name.visible().beginning(atMost: 40))' is not an account name: expected at most 32 of a-z, 0-9, '_', '.' and '-'"
     }
     guard !ofTheSystem.contains(name), !name.hasPrefix("systemd-"), !name.hasPrefix("_") else {
-      return "'\(name)' is an account of the system, which jobs never run as"
+      return "'\(name)' is a system account; jobs never run as one"
     }
     return nil
   }

@@ -19,7 +19,7 @@ public final class UserDirectory: Sendable {
     public var path: String
     /// Makes keys of their texts.
     public var readKey: KeyReader
-    /// The account that observes the queue, which is no user's: it may do more than users.
+    /// The polling account, which belongs to no user: it may do more than users.
     public var observer = ""
     public var observerKey: PrivateKey?
 
@@ -49,7 +49,7 @@ public final class UserDirectory: Sendable {
 
   /// Takes what the settings' files say now.
   public func replace(_ configuration: Configuration, users: Users) {
-    // The file may have changed since it was read: the next look reads it again, if there is one.
+    // The file may have changed since it was read: the next check reads it again, if it exists.
     state.withLock { $0 = State(configuration: configuration, users: users, stamp: .missing) }
   }
 
@@ -64,7 +64,7 @@ public final class UserDirectory: Sendable {
     }
   }
 
-  /// The key that opens an account. Where users name their accounts themselves, the observing account's key may open them too.
+  /// The key that opens an account. Where users name their accounts themselves, the polling account's key may open them too.
   public func key(of account: String) -> PrivateKey? {
     let configuration = configuration
     if account == configuration.observer { return configuration.observerKey }
@@ -97,7 +97,7 @@ public final class UserDirectory: Sendable {
     let users: Users
     do { users = try Users(path: configuration.path, readKey: configuration.readKey) } catch {
       let warning =
-        "the users file changed and is wrong now, the state before it still counts: "
+        "the changed users file is wrong, so Weir keeps the previous state: "
         + "\(configuration.path): \(error.sentence)"
       state.withLock { ($0.stamp, $0.warning) = (stamp, warning) }
       logger.warning("\(warning)")
@@ -113,7 +113,7 @@ public final class UserDirectory: Sendable {
     let count = users.disabled.count
     return count == 0
       ? nil
-      : "\(count) user\(count == 1 ? "" : "s") cannot be served, correct the users file: " + some(users.disabled)
+      : "\(count) user\(count == 1 ? "" : "s") cannot be served; correct the users file: " + some(users.disabled)
   }
 
   private static func some(_ sentences: [String]) -> String {

@@ -27,7 +27,7 @@ public struct Users: Sendable {
 
     enum CodingKeys: String, CodingKey { case entries = "users_id_mapping" }
 
-    /// One entry, or why it is none: others count all the same.
+    /// One entry, or why it cannot be read: the others count all the same.
     struct Line: Decodable {
       let entry: Result<Entry, any Error>
       init(from decoder: any Decoder) throws { entry = Result { try Entry(from: decoder) } }
@@ -54,7 +54,7 @@ public struct Users: Sendable {
         key = try fields.decode(String.self, forKey: .key)
       }
 
-      /// A text that is there: YAML has several ways to write none. What an account may not be is looked at later.
+      /// A text that is not empty: YAML has several ways to write none. Account names are checked later.
       private static func text(
         _ name: CodingKeys, of fields: KeyedDecodingContainer<CodingKeys>
       ) throws -> String {
@@ -134,14 +134,14 @@ public struct Users: Sendable {
       if let first = seen[mail] {
         // Nobody knows which one is meant.
         accounts[mail] = nil
-        disabled.append("\(name): \(Users.shown(entry.mail)) stands in entry \(first) too, so neither counts")
+        disabled.append("\(name): \(Users.shown(entry.mail)) is in entry \(first) too; Weir ignores both")
         return
       }
       seen[mail] = number
       do {
         let key = try readKey(entry.key)
         if let other = keys[entry.account], other != key {
-          disabled.append("\(name): \(entry.account) stands in an earlier entry with another key")
+          disabled.append("\(name): \(entry.account) is in an earlier entry with another key; Weir ignores this entry")
           return
         }
         keys[entry.account] = key

@@ -2,7 +2,7 @@
 public struct ArchiveEntry: Sendable, Equatable {
   public enum Kind: Sendable, Equatable {
     case file, directory
-    /// To what stands in ``ArchiveEntry/target``: for a symbolic one as seen from its directory, for a hard one another
+    /// Points to ``ArchiveEntry/target``: a symbolic link to a path as seen from its directory, a hard link to another
     /// entry's path.
     case symbolicLink, hardLink
   }

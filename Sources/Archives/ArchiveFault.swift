@@ -26,7 +26,7 @@ public enum ArchiveFault: Error, Sendable, Equatable, CustomStringConvertible {
   case leadsOut(entry: String, target: String)
   /// The target of a hard link is behind a symbolic link, or is one.
   case leadsThrough(entry: String, target: String)
-  /// The target of a hard link is no earlier file.
+  /// The target of a hard link is not an earlier file.
   case leadsNowhere(entry: String, target: String)
   /// The entry would be written to where a symbolic link leads.
   case writesThrough(entry: String)
@@ -39,32 +39,33 @@ public enum ArchiveFault: Error, Sendable, Equatable, CustomStringConvertible {
   case tooCompressed(limit: Int)
   /// The file to be run is not there.
   case noEntryPoint(String)
-  /// What is to be run is no file.
+  /// The entry point is not a file.
   case entryPointIsNoFile(String)
 
   public var description: String {
     switch self {
-    case .notGzip: "the archive is no gzip file: a tar.gz is expected"
+    case .notGzip: "the archive is not a gzip file: expected a tar.gz"
     case .damaged(let words): "the archive is damaged: \(words)"
-    case .truncated(let entry): "the archive ends too early, after \(entry)"
-    case .trailingBytes: "something follows the end of the archive"
-    case .checksum(let entry): "the archive is no tar, or damaged: the header after \(entry) has a wrong checksum"
+    case .truncated(let entry): "the archive is truncated after \(entry)"
+    case .trailingBytes: "the archive has data after its end"
+    case .checksum(let entry):
+      "the archive is not a tar file or is damaged: the header after \(entry) has a wrong checksum"
     case .malformed(let fault, let entry): "\(entry): its header cannot be read: \(fault)"
-    case .unsupported(let kind, let entry): "\(entry) is \(kind): only files, directories and links are taken"
+    case .unsupported(let kind, let entry): "\(entry) is \(kind): only files, directories and links are allowed"
     case .absolutePath(let entry): "\(entry) has an absolute path"
     case .climbs(let entry): "\(entry) has .. in its path"
     case .holdsNUL(let entry): "\(entry) has a NUL byte in its name"
     case .tooLong(let entry): "\(entry) has a name that is too long"
-    case .leadsOut(let entry, let target): "the link \(entry) leads, or could lead, out of the archive: \(target)"
-    case .leadsThrough(let entry, let target): "the hard link \(entry) leads through a symbolic link: \(target)"
-    case .leadsNowhere(let entry, let target): "the hard link \(entry) leads to no file before it: \(target)"
+    case .leadsOut(let entry, let target): "the link \(entry) points, or could point, outside the archive: \(target)"
+    case .leadsThrough(let entry, let target): "the hard link \(entry) points through a symbolic link: \(target)"
+    case .leadsNowhere(let entry, let target): "the hard link \(entry) does not point to an earlier file: \(target)"
     case .writesThrough(let entry): "\(entry) would be written through a symbolic link"
-    case .conflicts(let entry): "\(entry) is at the place of something else in the archive"
+    case .conflicts(let entry): "\(entry) has the path of another entry"
     case .tooManyEntries(let limit): "the archive has more than \(limit) entries"
-    case .tooLarge(let limit, let entry): "with \(entry) the archive holds more than \(limit) bytes"
-    case .tooCompressed(let limit): "more than \(limit) bytes come out of each byte of the archive"
-    case .noEntryPoint(let path): "the archive has no \(path), which is to be run"
-    case .entryPointIsNoFile(let path): "\(path), which is to be run, is no file in the archive"
+    case .tooLarge(let limit, let entry): "the archive unpacks to more than \(limit) bytes, reached at \(entry)"
+    case .tooCompressed(let limit): "the archive unpacks to more than \(limit) times its size"
+    case .noEntryPoint(let path): "the entry point \(path) is not in the archive"
+    case .entryPointIsNoFile(let path): "the entry point \(path) is not a file"
     }
   }
 

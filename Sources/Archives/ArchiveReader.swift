@@ -1,4 +1,4 @@
-/// Walks the entries of a tar.gz as it comes, without unpacking it, in constant memory.
+/// Walks the entries of a tar.gz while it is received, without unpacking it, in constant memory.
 ///
 /// ```swift
 /// let reader = try ArchiveReader()

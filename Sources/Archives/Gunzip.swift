@@ -1,6 +1,6 @@
 import CZlib
 
-/// Takes a gzip file (RFC 1952) apart as it comes, in constant memory.
+/// Decompresses a gzip file (RFC 1952) while it is received, in constant memory.
 final class Gunzip {
   /// zlib keeps its address.
   private let stream: UnsafeMutablePointer<z_stream>
@@ -13,7 +13,7 @@ final class Gunzip {
     stream.initialize(to: z_stream())
     // 15 bits of window, and 16 more for gzip's header in place of zlib's.
     let size = Int32(MemoryLayout<z_stream>.size)
-    guard inflateInit2_(stream, 15 + 16, ZLIB_VERSION, size) == Z_OK else { throw .damaged("zlib has no memory") }
+    guard inflateInit2_(stream, 15 + 16, ZLIB_VERSION, size) == Z_OK else { throw .damaged("zlib is out of memory") }
   }
 
   deinit {
@@ -52,7 +52,7 @@ final class Gunzip {
   }
 
   private var fault: ArchiveFault {
-    let words = stream.pointee.msg.map { String(cString: $0) } ?? "no gzip data"
+    let words = stream.pointee.msg.map { String(cString: $0) } ?? "not gzip data"
     guard stream.pointee.total_out == 0, words.contains("header") else { return .damaged(words) }
     return members > 0 ? .trailingBytes : .notGzip
   }

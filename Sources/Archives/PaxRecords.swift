@@ -23,7 +23,7 @@ struct PaxRecords {
       let record = rest.prefix(length)
       guard record.count == length, length > digits.count + 1, record.last == 0x0a,
         let equals = record.firstIndex(of: 0x3d)
-      else { throw .malformed("an extended record is not as long as it says", entry: shown) }
+      else { throw .malformed("an extended record has a wrong length", entry: shown) }
       let key = String(decoding: record[(digits.endIndex + 1)..<equals], as: UTF8.self)
       let value = Array(record[(equals + 1)..<(record.endIndex - 1)])
       switch key {
@@ -31,18 +31,18 @@ struct PaxRecords {
       case "linkpath": link = value
       case "size":
         guard let number = Int(String(decoding: value, as: UTF8.self)), number >= 0, value.first != 0x2b else {
-          throw .malformed("its size is no number", entry: shown)
+          throw .malformed("its size is not a number", entry: shown)
         }
         size = number
       case "mtime":
         guard let time = Double(String(decoding: value, as: UTF8.self)), abs(time) < 1e15 else {
-          throw .malformed("its time is no number", entry: shown)
+          throw .malformed("its time is not a number", entry: shown)
         }
         modified = Int(time.rounded(.down))
       default:
         if Self.unreadable.contains(where: key.hasPrefix) {
           throw .unsupported(
-            "written in a way that not every tar reads (\(ArchiveFault.shown(Array(key.utf8))))", entry: shown)
+            "written in a form that not every tar can read (\(ArchiveFault.shown(Array(key.utf8))))", entry: shown)
         }
       }
       rest = rest.dropFirst(length)

@@ -31,7 +31,7 @@ struct TarHeader {
     }
     func number(_ range: Range<Int>, _ what: String) throws(ArchiveFault) -> Int {
       guard let number = Self.number(block[range]) else {
-        throw .malformed("its \(what) is no number", entry: ArchiveFault.shown(name))
+        throw .malformed("its \(what) is not a number", entry: ArchiveFault.shown(name))
       }
       return number
     }

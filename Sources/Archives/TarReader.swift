@@ -1,4 +1,4 @@
-/// Walks the entries of a tar as it comes, in constant memory: contents are passed over. Reads ustar and what came before
+/// Walks the entries of a tar while it is received, in constant memory: contents are skipped. Reads ustar and what came before
 /// it, GNU's long names, and pax.
 ///
 /// What two programs could read differently is refused, so that the tar that unpacks it writes what was seen here.
@@ -68,7 +68,7 @@ struct TarReader {
   private mutating func readBlock(_ onEntry: (ArchiveEntry) throws(ArchiveFault) -> Void) throws(ArchiveFault) {
     if block.allSatisfy({ $0 == 0 }) {
       guard longName == nil, longLink == nil, pax == nil else {
-        throw .malformed("nothing follows it", entry: ArchiveFault.shown(last))
+        throw .malformed("no entry follows it", entry: ArchiveFault.shown(last))
       }
       if case .oneZeroBlock = state { state = .ended } else { state = .oneZeroBlock }
       return
@@ -139,14 +139,14 @@ struct TarReader {
     case UInt8(ascii: "5"): entry.kind = .directory
     case UInt8(ascii: "3"), UInt8(ascii: "4"): throw .unsupported("a device", entry: shown)
     case UInt8(ascii: "6"): throw .unsupported("a FIFO", entry: shown)
-    case UInt8(ascii: "S"): throw .unsupported("a sparse file, which not every tar reads", entry: shown)
+    case UInt8(ascii: "S"): throw .unsupported("a sparse file, which not every tar can read", entry: shown)
     default:
       throw .unsupported("of the type \(ArchiveFault.shown([header.type]))", entry: shown)
     }
     if entry.kind == .symbolicLink || entry.kind == .hardLink { entry.target = pax?.link ?? longLink ?? header.link }
     // Some skip what such an entry says to have of contents, and some do not.
-    guard entry.kind == .file || entry.size == 0 else { throw .malformed("it has contents", entry: shown) }
-    guard entry.size < 1 << 56 else { throw .malformed("its size is absurd", entry: shown) }
+    guard entry.kind == .file || entry.size == 0 else { throw .malformed("it has content", entry: shown) }
+    guard entry.size < 1 << 56 else { throw .malformed("its size is too large", entry: shown) }
     return entry
   }
 }

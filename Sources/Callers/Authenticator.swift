@@ -4,7 +4,7 @@ import Synchronization
 import Tokens
 
 /// Tells who sends a request from its Authorization field: the service key by HTTP Basic (RFC 7617), or a bearer token
-/// (RFC 6750, section 2.1). Tokens in a form or in the query are not looked at.
+/// (RFC 6750, section 2.1). Tokens in a form or in the query are ignored.
 ///
 /// ```swift
 /// let authenticator = Authenticator(
@@ -12,7 +12,7 @@ import Tokens
 /// let caller = try await authenticator.caller(authorization: "Bearer eyJ...")
 /// ```
 public struct Authenticator: Sendable {
-  /// The longest Authorization field looked at, in bytes: the longest token, its scheme and a blank.
+  /// The longest Authorization field that is read, in bytes: the longest token, its scheme and a blank.
   static let maximumLength = TokenVerifier.maximumLength + "Bearer ".utf8.count
 
   /// Calls without credentials are served, and served everything.
@@ -133,7 +133,7 @@ private final class ServiceKeys: Sendable {
   }
 
   private static func forms(of keys: [String]) -> (plain: [[UInt8]], fields: [[UInt8]]) {
-    // Without a user or a password it is no secret.
+    // A key without a user or a password is not a secret.
     let keys = keys.filter { key in
       let colon = key.utf8.firstIndex(of: UInt8(ascii: ":"))
       return colon.map { $0 != key.utf8.startIndex && key.utf8.index(after: $0) != key.utf8.endIndex } ?? false

@@ -1,4 +1,4 @@
-/// Whoever a request was authenticated as.
+/// Who a request was authenticated as.
 public enum Caller: Sendable, Equatable {
   /// The upstream platform, by its service key: all jobs.
   case service
@@ -42,7 +42,7 @@ public enum Caller: Sendable, Equatable {
   }
 
   /// Whether a token's claim can name a user: text that is short, fits on one line of a log, and is not a name that
-  /// stands for somebody else there.
+  /// means somebody else there.
   static func canBeNamed(_ name: String) -> Bool {
     guard (1...256).contains(name.utf8.count), ![Caller.service.name, Caller.anybody.name].contains(name) else {
       return false

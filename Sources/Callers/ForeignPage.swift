@@ -1,12 +1,12 @@
 import HTTP
 
-/// Keeps web pages out where nobody is asked for credentials. A browser on this machine reaches what listens on loopback,
+/// Keeps web pages out where no credentials are required. A browser on this machine reaches what listens on loopback,
 /// and sends it what any page says.
 enum ForeignPage {
   /// - Throws: 403 for a request that may come from a page that is not this service's own.
   static func refuse(_ request: Request) throws(HTTPError) {
     let host = request.headers["Host"]?.lowercased()
-    // A page whose own name suddenly stands for this machine's address still sends that name (DNS rebinding).
+    // A page whose name suddenly resolves to this machine's address still sends that name (DNS rebinding).
     guard host.map(isLoopback) ?? true else { throw refusal("Host") }
     let origin = request.headers["Origin"]?.lowercased()
     guard origin == nil || origin == host.map({ "http://" + $0 }) else { throw refusal("Origin") }
@@ -23,7 +23,7 @@ enum ForeignPage {
   private static func refusal(_ field: String) -> HTTPError {
     HTTPError(
       .forbidden, code: "foreign_page",
-      "without authentication web pages are not served, and the field \(field) is that of one",
-      hint: "call it by localhost or 127.0.0.1, and not from a web page; or set WEIR_AUTH=required")
+      "without authentication Weir serves no web pages, and the header \(field) is that of a web page",
+      hint: "use localhost or 127.0.0.1, and no web page; or set WEIR_AUTH=required")
   }
 }

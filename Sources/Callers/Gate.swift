@@ -111,7 +111,7 @@ public final class Gate: Sendable {
   }
 
   /// Counts a request for a user, of the one that makes it in his name.
-  /// - Throws: 429 when too much is under way for that user.
+  /// - Throws: 429 when too many requests of that user are in flight.
   public func share(for owner: String) throws(HTTPError) -> LoadShare {
     try callersLoad.begin(owner, isOfService: true)
   }
@@ -181,8 +181,8 @@ public final class Gate: Sendable {
       }
     case .tooMany:
       return HTTPError(
-        .tooManyRequests, code: "too_many_failures", "\(refusal), and too many others failed too",
-        hint: "send the right credentials: they are served at once", headers: ["Retry-After": "2"])
+        .tooManyRequests, code: "too_many_failures", "\(refusal); too many other requests failed too",
+        hint: "send valid credentials: Weir serves them without delay", headers: ["Retry-After": "2"])
     }
     return answer(to: refusal)
   }
@@ -219,7 +219,7 @@ public final class Gate: Sendable {
   private func sumUp() {
     guard let summary = state.withLock({ $0.log.close() }) else { return }
     logger.notice(
-      "more credentials refused in the last minute",
+      "more refused credentials in the last minute",
       metadata: ["refusals": "\(summary.refusals)", "busiest": "\(summary.busiest.joined(separator: ", "))"])
   }
 
@@ -263,7 +263,7 @@ extension Answer {
     case .later(let operation): return try await operation()
     case .upgrade:
       throw HTTPError(
-        .serviceUnavailable, code: "credentials_checked", "the credentials are right, but had to be checked first",
+        .serviceUnavailable, code: "credentials_checked", "the credentials are valid, but had to be verified first",
         hint: "send the same request again", headers: ["Retry-After": "0"])
     }
   }

@@ -1,7 +1,7 @@
 import HTTP
 import Synchronization
 
-/// How much callers may have under way.
+/// How much callers may have in flight.
 public struct LoadLimits: Sendable, Equatable {
   /// Requests that are being answered, until the last byte of the answer is sent; in all, and of one caller.
   public var requests = 2000
@@ -13,7 +13,7 @@ public struct LoadLimits: Sendable, Equatable {
   public init() {}
 }
 
-/// Counts what callers have under way, and refuses what is too much: 429 for what one caller has, 503 for what all have.
+/// Counts what callers have in flight, and refuses what is too much: 429 for what one caller has, 503 for what all have.
 ///
 /// The service is neither refused nor counted: what it asks is the upstream's business. Answers that are made at once, and are short, are
 /// not counted.
@@ -36,24 +36,24 @@ public final class Load: Sendable {
 
   public init(limits: LoadLimits = LoadLimits()) { self.limits = limits }
 
-  /// Requests under way, in all.
+  /// Requests in flight, in all.
   var requests: Int { state.withLock { $0.all.requests } }
   /// Bytes that wait, in all.
   var bytes: Int { state.withLock { $0.all.bytes } }
-  /// Callers that have something under way.
+  /// Callers that have something in flight.
   var callers: Int { state.withLock { $0.each.count } }
 
   /// Counts a request of a caller until the share is released.
   /// - Parameters:
   ///   - name: nil for the service and where nobody is asked who he is.
-  ///   - isOfService: whether the service makes it for that user: what others have under way does not refuse it.
+  ///   - isOfService: whether the service makes it for that user: the requests of others do not refuse it.
   func begin(_ name: String?, isOfService: Bool = false) throws(HTTPError) -> LoadShare {
     let limits = limits
     guard let name else { return LoadShare(of: self, nil, requests: 1) }
     let outcome = state.withLock { state -> HTTPError? in
       guard isOfService || state.all.requests < limits.requests else { return Self.tooMany }
       guard state.each[name]?.requests ?? 0 < limits.requestsOfCaller else {
-        return Self.tooMuch("\(limits.requestsOfCaller) requests of one caller may be under way at once")
+        return Self.tooMuch("\(limits.requestsOfCaller) requests in flight")
       }
       state.each[name, default: Use()].requests += 1
       state.all.requests += 1
@@ -78,7 +78,7 @@ public final class Load: Sendable {
       let own = state.each[name]?.bytes ?? 0
       guard own + bytes <= limits.answerBytesOfCaller || own == 0 else {
         return Self.tooMuch(
-          "\(limits.answerBytesOfCaller) bytes of answers to one caller may wait to be sent, and \(own) do")
+          "\(limits.answerBytesOfCaller) bytes of responses that wait to be sent (\(own) wait)")
       }
       state.each[name, default: Use()].bytes += bytes
       state.all.bytes += bytes
@@ -101,12 +101,12 @@ public final class Load: Sendable {
 
   private static func tooMuch(_ limit: String) -> HTTPError {
     HTTPError(
-      .tooManyRequests, code: "too_many_requests", "too much is under way for this caller: \(limit)",
-      hint: "read the answers that wait, and send the same request again", headers: ["Retry-After": "2"])
+      .tooManyRequests, code: "too_many_requests", "the caller has reached its limit of \(limit)",
+      hint: "read the responses that wait, then send the same request again", headers: ["Retry-After": "2"])
   }
 
   private static let tooMany = HTTPError(
-    .serviceUnavailable, code: "too_many_requests", "this service has as many requests under way as it takes",
+    .serviceUnavailable, code: "too_many_requests", "the service has reached its limit of requests in flight",
     hint: "send the same request again in a moment", headers: ["Retry-After": "2"])
 }
 

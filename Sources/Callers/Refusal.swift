@@ -51,7 +51,7 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     case .unknownScheme: "the Authorization header is neither Basic nor Bearer"
     case .tooLong: "the Authorization header is longer than \(Authenticator.maximumLength) bytes"
     case .wrongKey: "the service key is wrong"
-    case .tokensNotTaken: "bearer tokens are not taken here"
+    case .tokensNotTaken: "this service does not accept bearer tokens"
     case .token(let error): error.description
     case .noUser(let claim): "the token's claim '\(claim)', which names the user, is missing or no plain text"
     case .busy: "too many tokens are being verified"
@@ -63,11 +63,11 @@ public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .noCredentials, .unknownScheme, .unreadable:
       "send 'Authorization: Basic' with the service key, or 'Authorization: Bearer' with a token"
-    case .repeated: "send one"
-    case .tokensNotTaken: "the site's administrator sets WEIR_JWT_KEY_FILE or a key set"
-    case .token(.expired): "get a new token from whoever issued this one"
-    case .noUser: "ask whoever issues the tokens to put the user's name there"
-    case .wrongKey: "send user:password as in JARVICE_SCHED_SERVER_KEY, which the administrator set"
+    case .repeated: "send only one"
+    case .tokensNotTaken: "an administrator can configure tokens: WEIR_JWT_KEY_FILE or a key set"
+    case .token(.expired): "get a new token from the token issuer"
+    case .noUser: "ask the token issuer to put the user's name there"
+    case .wrongKey: "send user:password as the administrator set it in JARVICE_SCHED_SERVER_KEY"
     case .tooLong, .token, .busy: nil
     }
   }

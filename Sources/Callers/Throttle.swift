@@ -43,7 +43,7 @@ struct Throttle: Sendable {
   /// - Returns: how long its answer has to wait.
   mutating func failure(from network: Network, at now: Duration) -> Duration {
     var bucket = young[network] ?? old.removeValue(forKey: network) ?? Bucket(level: Self.burst, time: now)
-    // The floor keeps a network from being slowed for long after it mended its ways.
+    // The floor keeps a network from being slowed for long after its last failure.
     let floor = -(Self.longestDelay / Self.step)
     bucket = Bucket(level: max(floor, bucket.refilled(at: now) - 1), time: now)
     if young.count >= half, young[network] == nil {

@@ -20,7 +20,7 @@ public struct OutboundAddress: Sendable {
 
   public init(_ text: String) throws(Fault) {
     Library.initialize
-    guard !text.utf8.contains(0), let parts = curl_url() else { throw .syntax("it holds a NUL") }
+    guard !text.utf8.contains(0), let parts = curl_url() else { throw .syntax("it has a NUL byte") }
     defer { curl_url_cleanup(parts) }
     let code = curl_url_set(parts, CURLUPART_URL, text, 0)
     guard code == CURLUE_OK else { throw .syntax(String(cString: curl_url_strerror(code)).lowercased()) }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Sends requests to other servers, a bounded number at once.
 ///
-/// libcurl blocks, so each request under way has a thread of its own, which ends with it.
+/// libcurl blocks, so each request in flight has a thread of its own, which ends with it.
 public final class OutboundClient: Sendable {
   private struct State {
     var running = 0
@@ -21,7 +21,7 @@ public final class OutboundClient: Sendable {
   private let state = Mutex(State())
 
   /// - Parameters:
-  ///   - atOnce: how many requests are under way at once.
+  ///   - atOnce: how many requests are in flight at once.
   ///   - waiting: how many more wait for their turn; past it ``OutboundError/busy`` is thrown.
   public init(atOnce: Int, waiting: Int = 64) {
     self.atOnce = max(1, atOnce)

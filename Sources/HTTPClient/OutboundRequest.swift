@@ -76,10 +76,10 @@ public enum OutboundError: Error, Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .invalidHeader(let name): "the header field '\(name)' cannot be sent"
-    case .tooLong: "its server's answer is too long"
+    case .tooLong: "the response of its server is too long"
     case .foreignScheme: "its server redirects to another scheme"
     case .refusedPeer(let peer): "connections to \(peer) are not allowed"
-    case .busy: "too many requests to other servers wait already"
+    case .busy: "too many requests to other servers are waiting"
     case .failed(let reason): reason
     case .library(let reason): "libcurl \(reason)"
     }

@@ -13,7 +13,7 @@ final class Transfer {
   init(_ request: OutboundRequest) { self.request = request }
 
   func run() throws(OutboundError) -> OutboundResponse {
-    guard let handle = curl_easy_init() else { throw .library("does not start") }
+    guard let handle = curl_easy_init() else { throw .library("cannot be initialized") }
     defer { curl_easy_cleanup(handle) }
     let fields = try fields()
     defer { curl_slist_free_all(fields) }
@@ -26,7 +26,7 @@ final class Transfer {
     return OutboundResponse(status: status, headers: headers, body: body)
   }
 
-  /// libcurl does not copy the body: it stays where it is until the transfer is over.
+  /// libcurl does not copy the body: it stays where it is until the transfer has ended.
   private func send(on handle: UnsafeMutableRawPointer) -> CURLcode {
     withExtendedLifetime(self) {
       guard let body = request.body else { return curl_easy_perform(handle) }
@@ -93,7 +93,7 @@ final class Transfer {
     return codes
   }
 
-  /// At least one: 0 would be no bound.
+  /// At least one: 0 would mean no bound.
   private static func milliseconds(_ duration: Duration) -> Int {
     let (seconds, attoseconds) = duration.components
     return max(1, Int(min(max(seconds, 0), 86_400)) * 1000 + Int(attoseconds / 1_000_000_000_000_000))

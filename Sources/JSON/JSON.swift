@@ -60,8 +60,8 @@ public struct JSONParser {
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
   }
 
-  /// Whether what follows is one value that is no object, and nothing else. Nothing is made of it, and of one with more
-  /// values than are read the rest is not looked at.
+  /// Whether the rest is one value that is not an object, and nothing else. Nothing is made of it, and of one with more
+  /// values than are read the rest is ignored.
   private mutating func isOtherValue() -> Bool {
     do {
       try skipValue(depth: 0)

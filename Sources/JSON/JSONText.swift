@@ -4,7 +4,7 @@ public enum JSONText {
     case null
     case bool(Bool)
     case int(Int)
-    /// Null when it is no finite number, for which JSON has no form.
+    /// Null for a number that is not finite, for which JSON has no form.
     case double(Double)
     case string(String)
     case array([Value])
@@ -55,7 +55,7 @@ public enum JSONText {
     bytes.append(UInt8(ascii: "\""))
   }
 
-  /// Runs of bytes that stand for themselves, and of those that do not, which are few.
+  /// Runs of bytes that need no escape, and of those that do, which are few.
   private static func append(_ text: Slice<UnsafeBufferPointer<UInt8>>, to bytes: inout [UInt8]) {
     let all = UnsafeBufferPointer(rebasing: text)
     var index = 0
@@ -78,7 +78,7 @@ public enum JSONText {
     byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
   }
 
-  /// Escapes a text for a string of JSON that comes in pieces, which may cut its characters anywhere. What is no UTF-8
+  /// Escapes a text for a string of JSON that comes in pieces, which may cut its characters anywhere. Bytes that are not UTF-8
   /// is shown by replacement characters, as in a text that comes whole.
   public struct Escaper: Sendable {
     /// The beginning of a character whose end has not come.

@@ -31,16 +31,17 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .conflict(let key): "job \(key) exists already, and what was submitted then was something else"
+    case .conflict(let key): "job \(key) already exists with different content; use another name or number"
     case .refused(let reason), .notFound(let reason), .unavailable(let reason), .noLogin(_, let reason),
       .interrupted(let reason):
       reason
-    case .unsettled(let key, let why): "whether job \(key) was taken is being found out: \(why)"
-    case .notStarted(let key, let state): "job \(key) has not started yet, it is \(state.rawValue)"
-    case .notOver(let key, let state): "job \(key) is not over, it is \(state.rawValue)"
-    case .over(let key, let state): "job \(key) is over, it is \(state.rawValue)"
-    case .expired(let key, let state): "job \(key) is over, it is \(state.rawValue); its output is no longer kept"
-    case .idempotencyConflict(let key): "that Idempotency-Key came with job \(key), which was something else"
+    case .unsettled(let key, let why): "the submission of job \(key) is in doubt: \(why)"
+    case .notStarted(let key, let state): "job \(key) has not started yet: it is \(state.rawValue)"
+    case .notOver(let key, let state): "job \(key) has not ended yet: it is \(state.rawValue)"
+    case .over(let key, let state): "job \(key) has already ended: it is \(state.rawValue)"
+    case .expired(let key, let state):
+      "job \(key) has already ended: it is \(state.rawValue); its output is no longer kept"
+    case .idempotencyConflict(let key): "this Idempotency-Key belongs to job \(key), which has different content"
     case .limit(let reason, _): reason
     case .storage(let reason): "the job store cannot be used: \(reason)"
     }

@@ -42,7 +42,7 @@ public struct IllegalTransition: Error, Equatable, CustomStringConvertible {
   public let from: JobState
   public let change: JobChange.Kind
 
-  public var description: String { "a job that is \(from.rawValue) does not take the change '\(change.rawValue)'" }
+  public var description: String { "a job that is \(from.rawValue) does not accept the change '\(change.rawValue)'" }
 }
 
 extension Job {

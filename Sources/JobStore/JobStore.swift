@@ -55,7 +55,7 @@ package protocol JobStore: Sendable {
   /// The script of a job as it may be shown; nil once it is no longer kept.
   func shownScript(of id: JobID) async throws -> String?
 
-  /// What a job that waits here will be run by, decrypted, and its shown script; nil once it has ended.
+  /// What a job that waits here will be run by, decrypted, and its redacted script; nil once it has ended.
   /// - Throws: ``StoreError/missing(_:)`` when it is damaged or cannot be decrypted.
   func payload(of id: JobID) async throws -> (payload: [UInt8], shownScript: String)?
 

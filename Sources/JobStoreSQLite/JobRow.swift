@@ -65,7 +65,7 @@ struct JobRow {
 
   private static func shown(_ value: DatabaseValue) -> String {
     switch value.storage {
-    case .blob(let data): "\(data.count) bytes that are no text"
+    case .blob(let data): "\(data.count) bytes that are not text"
     case .string(let text): "'\(StoredBounds.cut(text, to: 100))'"
     default: "\(value)"
     }

@@ -6,7 +6,7 @@ import JobStore
 extension SQLiteJobStore {
   /// Looks through the store in a directory, also while a Weir uses it, and changes nothing.
   /// - Returns: all that is wrong, a sentence each; empty when nothing is.
-  /// - Throws: ``StoreError`` when it cannot be looked at.
+  /// - Throws: ``StoreError`` when it cannot be examined.
   public static func check(directory path: String) throws(StoreError) -> [String] {
     try reading(path) { db in
       let formal = try faults(db, quick: false)
@@ -88,8 +88,8 @@ extension SQLiteJobStore {
 
   /// What no job of ours may be.
   private static let laws: [(law: String, broken: String)] = [
-    ("is over without an ending", "NOT (\(Schema.isLiving)) AND (ending IS NULL OR endedAt IS NULL)"),
-    ("is not over and has an ending", "\(Schema.isLiving) AND (ending IS NOT NULL OR endedAt IS NOT NULL)"),
+    ("has ended without an outcome", "NOT (\(Schema.isLiving)) AND (ending IS NULL OR endedAt IS NULL)"),
+    ("has not ended and has an outcome", "\(Schema.isLiving) AND (ending IS NOT NULL OR endedAt IS NOT NULL)"),
     (
       "is in a state that does not exist",
       "state NOT IN (\(JobState.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")))"
@@ -100,7 +100,7 @@ extension SQLiteJobStore {
     ),
     ("has an id of the backend and was never submitted", "backendID IS NOT NULL AND state = 'submitting'"),
     (
-      "is over and nothing says when its output goes",
+      "has ended and has no time for the removal of its output",
       "NOT (\(Schema.isLiving)) AND NOT EXISTS (SELECT 1 FROM retention WHERE job = checked.id)"
     ),
   ]

@@ -10,7 +10,7 @@ extension SQLiteJobStore {
     if !FileManager.default.fileExists(atPath: path) {
       let log = try? FileManager.default.attributesOfItem(atPath: path + "-wal")[.size] as? UInt64
       guard log ?? 0 == 0 else {
-        throw StoreError.damaged("the file is gone and its log weir.sqlite-wal is there")
+        throw StoreError.damaged("the file is missing, and its log weir.sqlite-wal exists")
       }
       try make(path)
     }
@@ -42,7 +42,7 @@ extension SQLiteJobStore {
     for file in [new, new + "-wal", new + "-shm", new + "-journal"] { unlink(file) }
     let fd = open(new, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard fd >= 0 else {
-      throw StoreError.unwritable("\(new) cannot be made: \(String(cString: strerror(errno)))")
+      throw StoreError.unwritable("\(new) cannot be created: \(String(cString: strerror(errno)))")
     }
     close(fd)
     let queue = try DatabaseQueue(path: new, configuration: configuration)
@@ -62,7 +62,7 @@ extension SQLiteJobStore {
     defer { try? file.close() }
     let head = try file.read(upToCount: 16) ?? Data()
     guard head == Data("SQLite format 3\0".utf8) else {
-      throw StoreError.damaged(head.isEmpty ? "the file is empty" : "the file is no SQLite database")
+      throw StoreError.damaged(head.isEmpty ? "the file is empty" : "the file is not a SQLite database")
     }
     return try file.seekToEnd()
   }
@@ -90,7 +90,7 @@ extension SQLiteJobStore {
     defer { unlink(partial) }
     let fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard fd >= 0 else {
-      throw StoreError.unwritable("\(partial) cannot be made: \(String(cString: strerror(errno)))")
+      throw StoreError.unwritable("\(partial) cannot be created: \(String(cString: strerror(errno)))")
     }
     defer { close(fd) }
     // Into an empty file VACUUM INTO writes, into any other it does not.
@@ -98,8 +98,8 @@ extension SQLiteJobStore {
     guard fsync(fd) == 0 else { throw StoreError.unwritable(String(cString: strerror(errno))) }
     guard link(partial, path) == 0 else {
       throw errno == EEXIST
-        ? StoreError.unusable("\(path) is there already, and is not overwritten")
-        : StoreError.unwritable("\(path) cannot be made: \(String(cString: strerror(errno)))")
+        ? StoreError.unusable("\(path) already exists, and is not overwritten")
+        : StoreError.unwritable("\(path) cannot be created: \(String(cString: strerror(errno)))")
     }
     try Files.syncDirectory(of: path)
   }

@@ -25,7 +25,7 @@ extension SQLiteJobStore {
         "its script cannot be decrypted: seal.key is not the key that it was stored with, or the record is damaged")
     }
     guard let shown = String.fromDatabaseValue(row.shown) else {
-      throw StoreError.missing("its shown script is missing from the store")
+      throw StoreError.missing("its redacted script is missing from the store")
     }
     return (plain, shown)
   }

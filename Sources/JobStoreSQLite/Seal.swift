@@ -54,7 +54,7 @@ struct Seal: Sendable {
     do {
       guard let bytes = try Files.read(path, limit: keyLength + 1) else { return .missing }
       return bytes.count == keyLength
-        ? .key(bytes) : .unusable("seal.key has not the \(keyLength) bytes of a key")
+        ? .key(bytes) : .unusable("seal.key does not have the \(keyLength) bytes of a key")
     } catch {
       return .unusable("seal.key cannot be read: \(error)")
     }

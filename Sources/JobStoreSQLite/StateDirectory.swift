@@ -26,7 +26,7 @@ public struct StateDirectory: Sendable {
       let file = path + "/" + name
       guard let status = try Self.status(file) else { continue }
       guard status.st_mode & S_IFMT == S_IFREG else {
-        throw .notOurs("\(file) is no regular file: put the file itself there")
+        throw .notOurs("\(file) is not a regular file: put the file itself there")
       }
       guard status.st_uid == geteuid() else { throw .notOurs(Self.foreign(file, status.st_uid, isInside: true)) }
       try Self.narrow(file, status, mode: 0o600)
@@ -81,12 +81,12 @@ public struct StateDirectory: Sendable {
       // What keeps it from making the directories above shows when the last is made.
       try? FileManager.default.createDirectory(
         atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-      guard mkdir(path, 0o700) == 0 else { throw failure("\(path) cannot be made", Int(errno)) }
+      guard mkdir(path, 0o700) == 0 else { throw failure("\(path) cannot be created", Int(errno)) }
     }
     // A symbolic link to a directory is fine: what it leads to counts.
     var status = stat()
     guard stat(path, &status) == 0 else { throw failure("\(path) cannot be used", Int(errno)) }
-    guard status.st_mode & S_IFMT == S_IFDIR else { throw .notOurs("\(path) is no directory") }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw .notOurs("\(path) is not a directory") }
     guard status.st_uid == geteuid() else {
       // Without the right to look it may hold a store.
       var store = stat()
@@ -99,14 +99,14 @@ public struct StateDirectory: Sendable {
   private static func status(_ path: String) throws(StoreError) -> stat? {
     var status = stat()
     if lstat(path, &status) == 0 { return status }
-    guard errno == ENOENT else { throw failure("\(path) cannot be looked at", Int(errno)) }
+    guard errno == ENOENT else { throw failure("\(path) cannot be examined", Int(errno)) }
     return nil
   }
 
   private static func narrow(_ path: String, _ status: stat, mode: mode_t) throws(StoreError) {
     guard status.st_mode & 0o777 & ~mode != 0 else { return }
     guard chmod(path, mode) == 0 else {
-      throw failure("others may read \(path), and it cannot be closed to them", Int(errno))
+      throw failure("other accounts can read \(path), and its mode cannot be changed", Int(errno))
     }
   }
 

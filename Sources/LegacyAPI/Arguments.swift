@@ -26,8 +26,8 @@ struct Arguments: Sendable {
     let form = try request.form()
     guard form.fields.count(where: { $0.name == "args" && $0.filename == nil }) <= 1 else {
       throw HTTPError(
-        .init(400), code: "args_repeated", "the form field 'args' stands there more than once",
-        hint: "send it once, with all arguments in one object")
+        .init(400), code: "args_repeated", "the form field 'args' occurs more than once",
+        hint: "send it once, with all arguments in one JSON object")
     }
     guard let field = form.bytes(of: "args") else {
       throw HTTPError(
@@ -39,7 +39,7 @@ struct Arguments: Sendable {
 
   /// A text that has no rule in ``FieldRule`` but one elsewhere.
   func string(_ name: String) throws -> String {
-    guard case .string(let text) = values[name] else { throw wrong(name, "a text is expected") }
+    guard case .string(let text) = values[name] else { throw wrong(name, "expected a string") }
     return text
   }
 
@@ -71,7 +71,7 @@ struct Arguments: Sendable {
   }
 
   func object(_ name: String) throws -> [String: JSONValue] {
-    guard case .object(let object) = values[name] else { throw wrong(name, "an object is expected") }
+    guard case .object(let object) = values[name] else { throw wrong(name, "expected an object") }
     return object
   }
 
@@ -89,7 +89,7 @@ struct Arguments: Sendable {
         guard let text = Self.plainText(value) else { throw field.refusal() }
         return text
       }
-    default: throw wrong("qs", "an object is expected")
+    default: throw wrong("qs", "expected an object")
     }
   }
 

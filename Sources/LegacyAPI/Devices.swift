@@ -21,7 +21,7 @@ struct Devices {
       throw FieldRule.devices.refusal()
     }
     guard list.count <= Self.limit else {
-      throw UpstreamScript.wrong(FieldRule.devices.name, "at most \(Self.limit) devices are taken")
+      throw UpstreamScript.wrong(FieldRule.devices.name, "at most \(Self.limit) devices are allowed")
     }
     guard let devices = list as? [String] else { throw FieldRule.devices.refusal() }
     for device in devices {
@@ -44,7 +44,7 @@ struct Devices {
     default:
       throw UpstreamScript.wrong(
         FieldRule.devices.name,
-        "'\(key.beginning(atMost: 40))' is not known; overlay, partition, exclusive and sbatch_<option> are")
+        "'\(key.beginning(atMost: 40))' is unknown; known are overlay, partition, exclusive and sbatch_<option>")
     }
   }
   private func checked(_ value: String, _ field: FieldRule) throws -> String {

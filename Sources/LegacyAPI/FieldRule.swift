@@ -3,9 +3,9 @@ import JobModel
 import Jobs
 import Support
 
-/// A field of a legacy call, and what may stand in it: what is checked, and what the documentation shows.
+/// A field of a legacy call and its allowed values, for the checks and for the documentation.
 struct FieldRule: Sendable {
-  /// Where a field stands.
+  /// Where a field is.
   enum Place: Sendable {
     /// A member of the JSON object `args`.
     case argument
@@ -38,13 +38,13 @@ struct FieldRule: Sendable {
   /// The refusal of a value that does not fit, or of a field that is missing. What is opaque may be a secret, and is
   /// never repeated.
   func refusal(of value: String? = nil, isMissing: Bool = false) -> HTTPError {
-    let expected = "\(rule.expected) is expected"
+    let expected = "expected \(rule.expected)"
     if place == .argument || place == .query {
       let state = isMissing ? "is missing" : "is wrong"
       return HTTPError(.init(422), code: "argument_wrong", "'\(name)' \(state): \(expected)")
     }
     var shown = ""
-    if let value, !isOpaque { shown = "'\(value.beginning(atMost: 40))' is wrong, " }
+    if let value, !isOpaque { shown = "'\(value.beginning(atMost: 40))' is wrong: " }
     return UpstreamScript.wrong(place == .device ? "JOBOBJ_DEVICES: \(name)" : name, shown + expected)
   }
 
@@ -55,11 +55,11 @@ extension FieldRule {
   private static let jobCalls = "/submit, /runstatus, /exitstatus, /terminate, /release, /events"
 
   static let name = FieldRule(jobCalls, .argument, "name", .jobName, "the job's name")
-  static let number = FieldRule(jobCalls, .argument, "number", .jobNumber, "its number; a text of digits is taken too")
+  static let number = FieldRule(jobCalls, .argument, "number", .jobNumber, "its number; may be a string of digits")
   static let jobID = FieldRule(
-    "the same without /submit", .argument, "jobid", .jobID, "the id that /submit answered; a number is taken too")
+    "the same without /submit", .argument, "jobid", .jobID, "the id that /submit returned; may be a number")
   static let nodes = FieldRule(
-    "/submit", .argument, "nodes", .nodes, "machines; a text of digits is taken too. /terminate has one, not read")
+    "/submit", .argument, "nodes", .nodes, "machines; may be a string of digits. /terminate has one, which is not read")
   static let held = FieldRule("/submit", .argument, "held", .oneOf(["true", "false"]), "whether it waits for /release")
   static let script = FieldRule(
     "/submit", .argument, "hpc_script.<executor>",
@@ -67,17 +67,17 @@ extension FieldRule {
     "the job's script; travels by standard input")
   static let bearer = FieldRule(
     "/submit", .argument, "bearer", .opaque(what: "a JSON Web Token", length: 0...16_384),
-    "names the job's owner; one that does not hold is 401")
+    "names the job's owner; an invalid one is 401")
 
-  static let pathName = FieldRule("/request/...", .path, "name", .jobName, "a job's name; what does not fit is 404")
+  static let pathName = FieldRule("/request/...", .path, "name", .jobName, "a job's name; an invalid one is 404")
   static let pathNumber = FieldRule("/request/...", .path, "number", .jobNumber, "its number, likewise")
   static let pathJobID = FieldRule("/request/...", .path, "jobid", .jobID, "its id, likewise")
   static let method = FieldRule(
     "/request/...", .path, "method", .oneOf(["ping", "connect", "info", "tail", "shutdown", "abort"]),
-    "what is asked; another is 404")
+    "the call; another one is 404")
   static let tailLines = FieldRule(
     "/request/.../tail", .query, "lines", .whole(-1_000_000_000...1_000_000_000),
-    "lines from the end, 100 without it; at least 1 and at most 10000 are given")
+    "lines from the end, 100 by default; at least 1 and at most 10000 are returned")
   static let directory = FieldRule(
     "/request/pvcls", .query, "path", .path(length: 0...4096),
     "a directory below one of WEIR_VAULT_ROOTS; an argument of the command that lists it")
@@ -85,7 +85,7 @@ extension FieldRule {
 
   static let interactive = FieldRule(
     "/submit", .line, "JOBOBJ_INTERACTIVE", .opaque(what: "a text", length: 0...1024),
-    "`False`; all else is true, and so is a missing line")
+    "`False`; any other value is true, and so is a missing line")
   static let appDefinition = FieldRule(
     "/submit", .line, "JOBOBJ_APPDEFVERSION", .whole(0...1_048_576), "version of the app definition; below 2 is refused"
   )
@@ -114,12 +114,12 @@ extension FieldRule {
   static let command = FieldRule(
     "/submit", .line, "JARVICE_CMD",
     // The kernel passes no longer variable to a program (MAX_ARG_STRLEN of execve(2), less the name).
-    .opaque(what: "a command in base64", length: 1...131_000), "handed on as it is, a quoted word of the script")
+    .opaque(what: "a command in base64", length: 1...131_000), "passed on unchanged, as a quoted word of the script")
 
   static let overlay = FieldRule("/submit", .device, "overlay", .whole(0...1_048_576), "megabytes of the overlay")
   static let partition = FieldRule("/submit", .device, "partition", .partition, "partitions of the cluster")
   static let exclusive = FieldRule(
-    "/submit", .device, "exclusive", .flag, "whether machines are shared with no other job")
+    "/submit", .device, "exclusive", .flag, "whether the job has its machines for itself")
   static let option = FieldRule(
     "/submit", .device, "sbatch_<option>", .optionValue, "an option of sbatch that the Slurm connector's README lists")
 
@@ -145,6 +145,6 @@ extension FieldRule {
       let cells = [field.calls, place(field.place), "`\(field.name)`", field.rule.expected, field.meaning]
       return "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |\n"
     }
-    return "| call | in | field | what may stand there | meaning |\n|---|---|---|---|---|\n" + rows.joined()
+    return "| call | in | field | allowed values | meaning |\n|---|---|---|---|---|\n" + rows.joined()
   }
 }

@@ -19,7 +19,7 @@ extension HTTPError {
     case let error as HTTPError: self = error
     case let error as JobError: self.init(error)
     default:
-      self.init(.init(500), code: "internal", "something went wrong inside the service, its log says what")
+      self.init(.init(500), code: "internal", "internal error; the service's log says why")
       detail = "\(error)"
     }
   }
@@ -49,7 +49,7 @@ extension HTTPError {
     case .over: self.init(.init(409), code: "job_over", text)
     case .expired: self.init(.init(410), code: "job_expired", text)
     case .idempotencyConflict:
-      self.init(.init(409), code: "idempotency_conflict", text, hint: "send a key of its own with each submission")
+      self.init(.init(409), code: "idempotency_conflict", text, hint: "use another key for each submission")
     case .limit(_, let seconds):
       self.init(.init(429), code: "owner_limit", text, headers: seconds.map { ["Retry-After": "\($0)"] } ?? [:])
     case .storage: self.init(.init(503), code: "store_unavailable", text, headers: wait)

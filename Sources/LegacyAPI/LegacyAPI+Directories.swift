@@ -10,8 +10,8 @@ extension LegacyAPI {
   func listDirectory(_ request: Request, caller: Caller) throws -> Answer {
     guard !vaultRoots.isEmpty else {
       throw HTTPError(
-        .init(403), code: "listing_off", "no directories are listed here",
-        hint: "the site's administrator names those that may be in WEIR_VAULT_ROOTS")
+        .init(403), code: "listing_off", "listing directories is disabled",
+        hint: "an administrator can enable it: WEIR_VAULT_ROOTS names the allowed directories")
     }
     let account = try account(of: caller)
     let asked = try argument(.directory, of: request) ?? ""
@@ -22,8 +22,8 @@ extension LegacyAPI {
     // that nobody learns what there is elsewhere.
     guard vaultRoots.contains(where: { Self.contains(path, $0) }) else {
       throw HTTPError(
-        .init(403), code: "forbidden", "\(path) is below no directory that may be listed",
-        hint: "those are named in WEIR_VAULT_ROOTS")
+        .init(403), code: "forbidden", "\(path) is outside the allowed directories",
+        hint: "WEIR_VAULT_ROOTS names the allowed directories")
     }
     return later {
       let entries = try await service.entries(of: path, account: account, roots: vaultRoots)

@@ -114,12 +114,14 @@ public struct LegacyAPI: Sendable {
   private func ready(for caller: Caller?) -> Response {
     var answer: [String: JSONText.Value] = ["status": "OK", "version": .string(version)]
     let seesAll = caller.map(\.seesAllJobs) == true
-    var warnings = service.warnings + warnings()
+    let reasons = [service.trouble, service.storeTrouble].compactMap { $0 }
+    // A reason may hold a warning as it is: of servers that all fail, each is in both.
+    var warnings = (service.warnings + warnings()).filter { warning in !reasons.contains { $0.contains(warning) } }
     if !seesAll, !warnings.isEmpty {
-      warnings = ["the service and administrators are shown what it is: \(warnings.count) in number"]
+      let count = "\(warnings.count) warning\(warnings.count == 1 ? "" : "s")"
+      warnings = ["\(count); only the service and administrators can see the details"]
     }
     if !warnings.isEmpty { answer["warnings"] = .array(warnings.map { .string($0) }) }
-    let reasons = [service.trouble, service.storeTrouble].compactMap { $0 }
     if reasons.isEmpty { return json(.object(answer)) }
     answer["status"] = "BAD"
     answer["reasons"] = .array(seesAll ? reasons.map { .string($0) } : ["unavailable"])
@@ -204,7 +206,7 @@ public struct LegacyAPI: Sendable {
     }
     guard let key = IdempotencyKey(caller: scope, key: text) else {
       throw HTTPError(
-        .init(400), code: "idempotency_key_wrong", "the header Idempotency-Key is wrong",
+        .init(400), code: "idempotency_key_wrong", "the header Idempotency-Key is invalid",
         hint: "send 1 to 255 visible ASCII characters, a UUID for example")
     }
     return key
@@ -215,11 +217,11 @@ public struct LegacyAPI: Sendable {
     let settings = settings(for: caller)
     guard case .string(let encoded) = try arguments.object("hpc_script")[settings.executor] else {
       throw HTTPError(
-        .init(422), code: "submission_wrong", "hpc_script: a script for the executor '\(settings.executor)' is expected"
+        .init(422), code: "submission_wrong", "hpc_script: expected a script for the executor '\(settings.executor)'"
       )
     }
     guard FieldRule.script.accepts(encoded) else {
-      throw UpstreamScript.wrong("hpc_script", "\(FieldRule.script.rule.expected) is expected")
+      throw UpstreamScript.wrong("hpc_script", "expected \(FieldRule.script.rule.expected)")
     }
     return try UpstreamScript(base64: encoded).submission(
       name: arguments.text(.name), number: arguments.whole(.number), nodes: arguments.whole(.nodes),
@@ -296,7 +298,7 @@ public struct LegacyAPI: Sendable {
       case "shutdown", "abort": return try await terminate(job, caller)
       default:
         throw HTTPError(
-          .init(404), code: "unknown_method", "'\(method)' is not known", hint: FieldRule.method.rule.expected)
+          .init(404), code: "unknown_method", "there is no method '\(method)'", hint: FieldRule.method.rule.expected)
       }
     }
   }
@@ -339,7 +341,7 @@ public struct LegacyAPI: Sendable {
   }
 
   /// The job of that name and number. Of one that the store does not know the backend is asked only for those who see all
-  /// jobs: a user is told the same, at the same cost, of jobs that are others' and of jobs that are not.
+  /// jobs: a user gets the same answer, at the same cost, for jobs of others and for jobs that do not exist.
   private func find(_ key: JobKey, _ id: String, _ caller: Caller) async throws -> Job? {
     caller.seesAllJobs ? try await service.find(key, backendID: id) : try await service.find(key)
   }

@@ -51,7 +51,7 @@ struct OutputText: Sendable {
 
   // MARK: Blanks at the end
 
-  /// How much of the end is looked at as text.
+  /// How much of the end is read as text.
   private static let window = 4096
   private static let longestWindow = 1 << 20
 
@@ -71,12 +71,12 @@ struct OutputText: Sendable {
       var text = String(decoding: bytes, as: UTF8.self)
       let all = text.utf8.count
       while text.last?.isWhitespace == true { text.removeLast() }
-      // A character that begins before the window may be a blank with marks upon it.
+      // A character that begins before the window may be a blank with combining characters.
       if start > 0, text.count <= 1, window < longestWindow {
         window *= 16
         continue
       }
-      // What is left out is blanks and marks upon them, and none of it was damaged: so it has as many bytes as here.
+      // Only blanks with combining characters are left out, and none of them was damaged: so they have as many bytes as here.
       return end - (all - text.utf8.count)
     }
     return 0

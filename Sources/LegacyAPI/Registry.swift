@@ -2,7 +2,7 @@
 enum Registry {
   static let defaultHost = "index.docker.io"
 
-  /// The registry of a repository: what stands before the first `/`, if it looks like a host.
+  /// The registry of a repository: the part before the first `/`, if it looks like a host.
   static func host(of repository: String) -> String {
     hasHost(repository) ? normalized(repository) : defaultHost
   }

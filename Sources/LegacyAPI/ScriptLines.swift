@@ -20,7 +20,7 @@ struct ScriptLines {
       values[name] = value
     }
     guard let doubtful else { return values }
-    throw UpstreamScript.wrong(doubtful, "the line stands there twice, with two values")
+    throw UpstreamScript.wrong(doubtful, "the line occurs twice, with different values")
   }
 
   /// The script without the values of the lines that hold registry passwords.

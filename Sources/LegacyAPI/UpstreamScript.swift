@@ -27,7 +27,7 @@ public struct ExecutorSettings: Sendable {
   public var httpProxy = ""
   public var httpsProxy = ""
   public var noProxy = ""
-  /// Whether scripts get the site's own credentials, those of the system registry and of the proxies, whoever sends them,
+  /// Whether scripts get the site's own credentials, those of the system registry and of the proxies, for all senders,
   /// and not only those that the service sends.
   public var sharesSecrets = false
 
@@ -53,7 +53,7 @@ struct UpstreamScript {
   /// - Parameter base64: the script as it was sent.
   init(base64: String) throws {
     guard let data = Data(base64Encoded: base64, options: .ignoreUnknownCharacters), !data.isEmpty else {
-      throw Self.wrong("hpc_script", "base64 of a script is expected")
+      throw Self.wrong("hpc_script", "expected base64 of a script")
     }
     guard let text = String(validating: data, as: UTF8.self) else { throw Self.wrong("hpc_script", "it is not UTF-8") }
     do {
@@ -73,7 +73,7 @@ struct UpstreamScript {
     interactiveJobs: Bool
   ) throws -> Submission {
     guard let version = try whole(.appDefinition), version >= 2 else {
-      throw Self.wrong(FieldRule.appDefinition.name, "an app definition of version 2 or newer is needed")
+      throw Self.wrong(FieldRule.appDefinition.name, "the app definition must have version 2 or newer")
     }
     let interactive = try value(.interactive)
     guard interactiveJobs || interactive == "False" else { throw Self.notInteractive(isMissing: interactive == nil) }
@@ -162,7 +162,7 @@ struct UpstreamScript {
         let parts = String(decoding: pair, as: UTF8.self).split(
           separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2 else {
-          throw Self.wrong(field.name, "the auth of \(registry) is no user:password")
+          throw Self.wrong(field.name, "the auth of \(registry) is not user:password")
         }
         return .init(username: String(parts[0]), password: String(parts[1]))
       }

@@ -45,7 +45,7 @@ public struct SSHRunner: Runner {
       record.log(command, result)
       return result
     } catch {
-      // What was not sent is no command of anybody's.
+      // A command that was not sent is not recorded.
       if error.mayHaveRun { record.log(command, exit: error.description) }
       throw RunError(error)
     }

@@ -38,7 +38,7 @@ public struct Command: Sendable, Equatable {
   }
 
   /// The longest ``text``, in bytes. Linux passes at most 128 KiB as one argument to a program (MAX_ARG_STRLEN, execve(2)),
-  /// and what is sent over SSH has marks around the text. What is longer belongs on standard input.
+  /// and over SSH the text has a prefix and a suffix. Longer text belongs on standard input.
   public static let maximumLength = 127 * 1024
 
   /// - Parameters:
@@ -106,9 +106,9 @@ public struct Command: Sendable, Equatable {
   }
 }
 
-/// Why something is no command.
+/// Why a command cannot be made.
 public enum CommandError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// There is not even a program.
+  /// There is no program.
   case empty
   /// No program can be given a NUL byte in an argument.
   case containsNUL
@@ -118,9 +118,9 @@ public enum CommandError: Error, Sendable, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .empty: "A command needs a program."
-    case .containsNUL: "An argument of a command must not contain a NUL byte."
-    case .invalidVariableName(let name): "\"\(name)\" is no name of an environment variable."
+    case .empty: "a command needs a program"
+    case .containsNUL: "an argument of a command must not contain a NUL byte"
+    case .invalidVariableName(let name): "'\(name)' is not a name of an environment variable"
     case .tooLong(let bytes): "a command of \(bytes) bytes exceeds the limit of \(Command.maximumLength) bytes"
     }
   }

@@ -5,6 +5,6 @@ public enum CommandInput: Sendable {
   /// What the closure gives, until it gives nil for end of file. It is asked for more when the last bytes are on their
   /// way. It must end when its task is cancelled, which happens when the command ends before.
   case chunks(@Sendable () async throws -> [UInt8]?)
-  /// Nothing, and no end of file until the call is over.
+  /// Nothing, and no end of file until the call has ended.
   case open
 }

@@ -7,12 +7,12 @@ import Support
 /// Runs commands on this machine, as the user that the program runs as.
 ///
 /// A command gets what sshd would give it: a session of its own in the user's home, a small environment, no other
-/// descriptors, no signals blocked or ignored. It is over when its process has ended; output that something it left
+/// descriptors, no signals blocked or ignored. It has ended when its process has ended; output that something it left
 /// behind still holds open is waited for for a second. When the time is up, or the calling task cancelled, its process
 /// group is ended.
 ///
 /// Written on posix_spawn(3), not on swift-subprocess: the child of that one changes signal handlers between clone and
-/// exec, where it now and then hangs for ever with every descriptor it has inherited (as was reported to its makers),
+/// exec, where it sometimes hangs with every descriptor it has inherited (as was reported to its makers),
 /// and it has no bound for how long output may stay open.
 public struct LocalRunner: Runner {
   /// The account that commands run as.
@@ -30,7 +30,7 @@ public struct LocalRunner: Runner {
     home: String = NSHomeDirectory(), environment: [String: String] = [:], logger: Logger
   ) throws(RunError) {
     guard let readiness = Readiness() else {
-      throw .unavailable("Commands on this machine cannot be watched: there are no descriptors left.")
+      throw .unavailable("commands on this machine cannot be watched: there are no file descriptors left")
     }
     // Who writes to a command that has gone is to get an error.
     signal(SIGPIPE, SIG_IGN)
@@ -111,13 +111,13 @@ public struct LocalRunner: Runner {
     do {
       return try started.get()
     } catch {
-      throw .unavailable("A command on this machine could not be started in \(home): \(error.reason).")
+      throw .unavailable("a command on this machine could not be started in \(home): \(error.reason)")
     }
   }
 
   private func check(_ account: String) throws(RunError) {
     guard account == Self.account else {
-      throw .unavailable("On this machine commands run as \(Self.account), not as \(account).")
+      throw .unavailable("commands on this machine run as \(Self.account), not as \(account)")
     }
   }
 
@@ -157,7 +157,7 @@ public struct LocalRunner: Runner {
 
   private func within(_ timeout: Duration?, _ body: @escaping @Sendable () async throws -> Void) async throws {
     let deadline = timeout.map(ContinuousClock.Instant.after)
-    let overdue = RunError.interrupted("A file on this machine was not read or written in time.")
+    let overdue = RunError.interrupted("reading or writing a file on this machine timed out")
     do {
       let done: Bool? = try await firstResult(of: [
         {

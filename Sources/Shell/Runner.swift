@@ -15,9 +15,9 @@ public protocol Runner: Sendable {
     purpose: CommandPurpose
   ) async throws(RunError) -> CommandResult
 
-  /// Runs a command to its end and hands its standard output on as it comes; while that takes time, the command waits.
+  /// Runs a command to its end and passes its standard output on as it arrives; while that takes time, the command waits.
   ///
-  /// Throws a ``RunError``, or what one of the closures has thrown; the command is told to end then. A cancelled task
+  /// Throws a ``RunError``, or what one of the closures has thrown; the command is asked to end then. A cancelled task
   /// is a ``RunError/interrupted(_:)``.
   /// - Parameters:
   ///   - input: its standard input.
@@ -43,7 +43,7 @@ public protocol Runner: Sendable {
     timeout: Duration?
   ) async throws
 
-  /// Reads a file and hands it on as it comes. Throws a ``RunError``, or what the closure has thrown.
+  /// Reads a file and passes it on as it arrives. Throws a ``RunError``, or what the closure has thrown.
   /// - Parameters:
   ///   - path: absolute, or relative to the account's home.
   ///   - timeout: time for all of it; nil for any.
@@ -111,7 +111,7 @@ public struct CommandResult: Sendable, Equatable {
   public var succeeded: Bool { exitStatus == 0 && signal == nil }
 
   /// What the command said on standard error, for people: trimmed, at most 2000 characters,
-  /// with U+FFFD for bytes that are no UTF-8.
+  /// with U+FFFD for bytes that are not UTF-8.
   public var message: String {
     let text = String(decoding: stderr, as: UTF8.self)
     let trimmed = text.drop(while: \.isWhitespace)
@@ -144,7 +144,7 @@ public enum RunError: Error, Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unavailable(let reason), .interrupted(let reason), .file(let reason), .loginRefused(_, let reason): reason
-    case .noKey(let account): "There is no SSH key for the account \(account): configure one."
+    case .noKey(let account): "there is no SSH key for the account \(account): configure one"
     }
   }
 }

@@ -1,6 +1,6 @@
 /// The text of a POSIX shell script that is part of the program.
 ///
-/// There is no way to make one by adding to another: what a script works on comes by its arguments and its standard
+/// There is no way to make one by adding to another: a script gets its values by its arguments and its standard
 /// input. See ``Command/script(_:_:)-(ScriptText,_)``.
 public struct ScriptText: Sendable, Equatable {
   let text: String

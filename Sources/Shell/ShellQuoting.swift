@@ -23,7 +23,7 @@ public enum ShellQuoting {
     return quoted.isEmpty ? "''" : String(decoding: quoted, as: UTF8.self)
   }
 
-  /// Letters, digits and marks that no shell reads as anything else. `=` at the start of a word is for zsh to expand.
+  /// Letters, digits and punctuation that no shell reads as anything else. `=` at the start of a word is for zsh to expand.
   private static func isHarmless(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -14,7 +14,7 @@ public enum BoundedFile {
     do throws(OpenFile.Failure) { file = try OpenFile(path) } catch {
       throw Unreadable(description: "cannot be read: \(error.reason)")
     }
-    guard file.isRegular else { throw Unreadable(description: "is no regular file") }
+    guard file.isRegular else { throw Unreadable(description: "is not a regular file") }
     guard file.size <= most else { throw tooLarge(most) }
     // The size that is shown may be wrong: files of some file systems have none.
     var bytes: [UInt8] = []

@@ -1,6 +1,6 @@
 import Glibc
 
-/// By what one version of a file is told from another; a missing file has one too.
+/// Distinguishes one version of a file from another; a missing file has a stamp too.
 package struct FileStamp: Equatable, Sendable {
   private let device: UInt
   private let inode: UInt

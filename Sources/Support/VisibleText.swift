@@ -3,7 +3,7 @@ extension Unicode.Scalar {
   ///
   /// False for control characters (DEL and C1 among them), for characters that change how others are shown (bidirectional
   /// overrides, joiners, variation selectors), for those without a shape (zero width spaces, fillers), for line and
-  /// paragraph separators, and for code points that stand for no character. Texts from outside that hold one are shown
+  /// paragraph separators, and for code points that are not characters. Texts from outside that hold one are shown
   /// with an escape in its place: in error texts, in logs, wherever a person or a terminal reads them.
   public var isVisible: Bool {
     if value < 0x7F { return value >= 0x20 }

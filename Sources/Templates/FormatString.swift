@@ -1,8 +1,8 @@
-/// A text with `{FIELD}` in it, as Python's `str.format` reads it: `{FIELD}` stands for a value, `{{` for `{`, `}}` for `}`.
+/// A text with `{FIELD}` in it, as Python's `str.format` reads it: `{FIELD}` becomes a value, `{{` becomes `{`, `}}` becomes `}`.
 ///
 /// The upstream writes its job scripts in this form. Where this type accepts a text, it renders what Python renders. It accepts
 /// less: a field is a bare name out of a given set, without index, attribute, conversion (`!r`) or format (`:>10`), and a lone
-/// brace is an error that says where it stands. Values are not looked at, so braces in them mean nothing.
+/// brace is an error that says where it is. Values are not parsed, so braces in them mean nothing.
 ///
 /// ```swift
 /// let script = try FormatString(parsing: "{SETUP}\nf() {{ true; }}\n", fields: ["SETUP"])
@@ -15,7 +15,7 @@ public struct FormatString: Sendable {
   /// there are fields; a part may be empty.
   public let literalParts: [String]
 
-  /// The fields, in the order of the text; `fields[i]` stands between `literalParts[i]` and `literalParts[i + 1]`.
+  /// The fields, in the order of the text; `fields[i]` is between `literalParts[i]` and `literalParts[i + 1]`.
   private let fields: [String]
 
   /// The names of the fields that occur.
@@ -25,7 +25,7 @@ public struct FormatString: Sendable {
   /// - Parameters:
   ///   - text: the text, of any length, with any line ends.
   ///   - fields: the names that may occur. A name is made of ASCII letters, digits and `_`.
-  ///   - once: whether each may occur once at most. What a field stands for may be long, and a text of other people's
+  ///   - once: whether each may occur once at most. The value of a field may be long, and a text of other people
   ///     names it as often as it likes.
   /// - Throws: a ``FormatError`` for the first thing in the text that is neither literal text nor one of these fields.
   public init(parsing text: String, fields: Set<String>, once: Bool = false) throws(FormatError) {
@@ -90,7 +90,7 @@ private struct FormatParser {
       } else {
         let name = try field(openedAt: run)
         if once, fields.contains(name) {
-          throw error(at: run, "the field '{\(name)}' is there a second time; it is replaced once")
+          throw error(at: run, "the field '{\(name)}' occurs twice; it is allowed once")
         }
         literals.append(String(decoding: literal, as: UTF8.self))
         literal.removeAll(keepingCapacity: true)

@@ -45,7 +45,7 @@ struct Scope: MustacheParent, MustacheCustomRenderable {
   var isNull: Bool { false }
 
   var renderText: String {
-    faults.note(".", "'{{.}}' stands for no text here")
+    faults.note(".", "'{{.}}' has no text here")
     return ""
   }
 }

@@ -40,7 +40,7 @@ public struct ShellTemplate: Sendable {
   /// A section is rendered for a flag that is true, a text that is not empty, and once for each element of a list. A name is
   /// looked up in the element first, then further out.
   /// - Throws: a ``TemplateError`` if a name that rendering meets is not in `values`, or is a list where a text is needed. What a
-  ///   skipped section holds is not looked at.
+  ///   skipped section holds is ignored.
   public func render(_ values: [String: TemplateValue]) throws(TemplateError) -> String {
     let faults = Faults()
     let rendered = template.render(Scope(values: values, isOutermost: true, faults: faults))

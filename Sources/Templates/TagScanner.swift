@@ -26,7 +26,7 @@ enum TagScanner {
       if "{&#^/".utf8.contains(sigil) { inside += 1 }
       let name = String(decoding: bytes[inside..<end].trimmingBlanks(), as: UTF8.self)
       guard isName(name) else {
-        throw fail("'{{' begins a tag, but this is none that a script template knows")
+        throw fail("'{{' begins a tag that script templates do not have")
       }
       if places[name] == nil { places[name] = place }
     }

@@ -2,7 +2,7 @@
 enum Base64URL {
   /// The bytes; nil for any other character, a length that cannot be, or bits left over that are not zero.
   ///
-  /// With those bits free, several texts would stand for one token.
+  /// With those bits free, one token would have several texts.
   static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     guard text.count % 4 != 1 else { return nil }
     var bytes: [UInt8] = []

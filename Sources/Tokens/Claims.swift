@@ -16,7 +16,7 @@ public struct Claims: Sendable {
 
   let members: [String: JSONValue]
 
-  /// A claim that is a string, such as `email`; nil if there is none of that name or it is no string.
+  /// A claim that is a string, such as `email`; nil if there is none of that name or it is not a string.
   public func string(_ name: String) -> String? {
     if case .string(let text) = members[name] { text } else { nil }
   }

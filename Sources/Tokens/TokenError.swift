@@ -28,7 +28,7 @@ public enum TokenError: Error, Sendable, Equatable, CustomStringConvertible {
   case critical(String)
   /// Over ``TokenVerifier/maximumLength`` bytes.
   case tooLong
-  /// Not looked at, for too many wait already: no word on the token, which may be tried again.
+  /// Not checked, since too many tokens wait already: it may be sent again.
   case busy
 
   /// A stable word for each, for programs and the labels of metrics.

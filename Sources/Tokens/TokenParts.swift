@@ -2,7 +2,7 @@ import JSON
 
 /// A token taken apart, strictly, before anything is verified.
 struct TokenParts {
-  /// The header's `alg` as it stands there; nil if it is no string.
+  /// The header's `alg` unchanged; nil if it is not a string.
   let algorithmName: String?
   /// The header's `kid`.
   let keyID: String?

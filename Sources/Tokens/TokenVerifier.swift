@@ -106,7 +106,7 @@ public final class TokenVerifier: Sendable {
     }
   }
 
-  /// What whoever runs this should know, a sentence each: that the key set is an old one, for example.
+  /// Warnings for the administrator, one sentence each: that the key set is an old one, for example.
   public var warnings: [String] { keySet?.warnings ?? [] }
 
   /// The claims of a token that was verified before and has not reached its `exp`; nil says nothing of the token.
@@ -122,9 +122,9 @@ public final class TokenVerifier: Sendable {
 
   /// Verifies a token, or remembers that it did.
   ///
-  /// What costs little is looked at first; the signature is checked on a queue of its own. The signature comes before times,
+  /// Cheap checks come first; the signature is checked on a queue of its own. The signature comes before times,
   /// issuer and audience, so that only the issuer's own tokens are called expired. With an unknown `kid` it may wait some
-  /// seconds for the key set to be fetched anew.
+  /// seconds for the key set to be fetched again.
   /// - Parameters:
   ///   - token: the token alone, without `Bearer`.
   ///   - now: the time to hold `exp`, `nbf` and `iat` against.

@@ -14,9 +14,9 @@ struct KeyScanner {
   private var anchors: Set<[UInt8]> = []
   /// The name that is being read, after the `&` or `*` that is `last`.
   private var name: [UInt8]?
-  /// The last byte that was no blank and of no such name.
+  /// The last byte that was not a blank and not part of such a name.
   private var last = UInt8(ascii: "\n")
-  /// Whether the byte before was a `?` that marks a key if a blank follows.
+  /// Whether the byte before was a `?` that begins a key if a blank follows.
   private var mayMark = false
 
   mutating func read(_ byte: UInt8) {

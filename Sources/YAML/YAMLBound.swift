@@ -5,7 +5,7 @@ import Yams
 public enum YAMLBound {
   /// The most keys and items of lists.
   public static let entries = 100_000
-  /// The most scalars, lists and mappings with each alias replaced by what it stands for: more than `entries` can make
+  /// The most scalars, lists and mappings with each alias replaced by its value: more than `entries` can make
   /// without aliases.
   public static let values = 5 * entries
 
@@ -36,7 +36,7 @@ public enum YAMLBound {
 
   /// Whether an entry begins: each key has its `:` or `?`, each item its `-`, `,` or `[`.
   ///
-  /// Some marks in longer texts are counted too, so the bound is far above what any file needs.
+  /// Some characters in longer texts are counted too, so the bound is far above what any file needs.
   private static func isMark(_ byte: UInt8, after before: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: ":"), UInt8(ascii: ","), UInt8(ascii: "["), UInt8(ascii: "{"): true
@@ -62,9 +62,9 @@ public enum YAMLBound {
   }
 }
 
-/// Counts the values below a node. What an alias stands for is counted once, and added as often as it is repeated.
+/// Counts the values below a node. The value of an alias is counted once, and added as often as it is repeated.
 private struct ValueCounter {
-  /// Where a list or mapping stands in the text.
+  /// Where a list or mapping is in the text.
   private struct Place: Hashable {
     let line: Int
     let column: Int

@@ -7,8 +7,8 @@ struct Weir: AsyncParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "weir",
-    abstract: "A downstream scheduler: takes jobs from an upstream platform and runs them where the site says.",
-    discussion: "Weir is configured by environment variables; `weir config` shows them.",
+    abstract: "A downstream scheduler: takes jobs from an upstream platform and runs them on the site's machines.",
+    discussion: "Environment variables configure Weir; `weir config` shows them.",
     version: version,
     subcommands: [Serve.self, Config.self, Store.self, End.self])
 
@@ -24,7 +24,7 @@ struct Weir: AsyncParsableCommand {
 /// `weir serve`
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Serve the HTTP API until SIGTERM or SIGINT; calls under way are finished. SIGHUP reads all files again.")
+    abstract: "Serve the HTTP API until SIGTERM or SIGINT, then finish open requests. SIGHUP reads all files again.")
 
   func run() async throws {
     let environment = ProcessInfo.processInfo.environment
@@ -41,7 +41,7 @@ struct Serve: AsyncParsableCommand {
 /// `weir config`
 struct Config: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Check the settings and print those in force, secrets masked.")
+    abstract: "Check the settings and print their values, with secrets masked.")
 
   @Flag(help: "Print the table of all settings in Markdown instead.")
   var markdown = false

@@ -33,7 +33,7 @@ struct UsersFileEntryTests {
   @Test("Both entries of an address are named, also of three")
   func doubled() throws {
     let found = try disabled(["mail: a@x, mapped_user: a", "mail: b@x, mapped_user: b", "mail: a@x, mapped_user: c"])
-    #expect(found == ["u: entry 3 (a@x): a@x stands in entry 1 too, so neither counts"])
+    #expect(found == ["u: entry 3 (a@x): a@x is in entry 1 too; Weir ignores both"])
     let three = try disabled(Array(repeating: "mail: a@x, mapped_user: a", count: 3))
     #expect(three.map { $0.contains("entry 1 too") } == [true, true])
   }

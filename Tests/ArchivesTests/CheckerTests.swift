@@ -122,28 +122,28 @@ struct Evil: CustomTestStringConvertible, Sendable {
     Evil("character device", .unsupported("a device", entry: "'null'")) { $0.add("null", type: "3") },
     Evil("block device", .unsupported("a device", entry: "'disk'")) { $0.add("disk", type: "4") },
     Evil("FIFO", .unsupported("a FIFO", entry: "'pipe'")) { $0.add("pipe", type: "6") },
-    Evil("sparse file", .unsupported("a sparse file, which not every tar reads", entry: "'s'")) {
+    Evil("sparse file", .unsupported("a sparse file, which not every tar can read", entry: "'s'")) {
       $0.add("s", type: "S")
     },
     Evil(
       "sparse file of pax",
-      .unsupported("written in a way that not every tar reads ('GNU.sparse.name')", entry: "'PaxHeaders/x'")
+      .unsupported("written in a form that not every tar can read ('GNU.sparse.name')", entry: "'PaxHeaders/x'")
     ) {
       $0.addPax(("GNU.sparse.name", "../../x"))
       $0.add("x")
     },
     Evil(
       "such a key with bytes that are no text",
-      .unsupported("written in a way that not every tar reads ('GNU.\\u{01}')", entry: "'PaxHeaders/x'")
+      .unsupported("written in a form that not every tar can read ('GNU.\\u{01}')", entry: "'PaxHeaders/x'")
     ) {
       $0.addPax(("GNU.\u{1}", "x"))
       $0.add("x")
     },
     Evil("a part of a file", .unsupported("of the type 'M'", entry: "'x'")) { $0.add("x", type: "M") },
-    Evil("directory with contents", .malformed("it has contents", entry: "'d'")) {
+    Evil("directory with contents", .malformed("it has content", entry: "'d'")) {
       $0.add("d", type: "5", data: [1])
     },
-    Evil("link with contents", .malformed("it has contents", entry: "'l'")) {
+    Evil("link with contents", .malformed("it has content", entry: "'l'")) {
       $0.add("l", type: "2", link: "x", data: [1])
     },
     Evil("wrong sum", .checksum(after: "'a'")) {
@@ -151,19 +151,19 @@ struct Evil: CustomTestStringConvertible, Sendable {
       $0.add("b", spoil: { $0[0] = 0x2f })
     },
     Evil("no tar", .checksum(after: "the beginning")) { $0.bytes = [UInt8](repeating: 0x41, count: 2048) },
-    Evil("size that is no number", .malformed("its size is no number", entry: "'x'")) {
+    Evil("size that is no number", .malformed("its size is not a number", entry: "'x'")) {
       $0.add("x") { $0.replaceSubrange(124..<126, with: "9x".utf8) }
     },
     Evil("negative size", .malformed("its size is negative", entry: "'x'")) {
       $0.add("x") { $0.replaceSubrange(124..<136, with: [UInt8](repeating: 0xff, count: 12)) }
     },
-    Evil("negative size of pax", .malformed("its size is no number", entry: "'PaxHeaders/x'")) {
+    Evil("negative size of pax", .malformed("its size is not a number", entry: "'PaxHeaders/x'")) {
       $0.addPax(("size", "-1"))
       $0.add("x")
     },
     Evil(
       "record that is longer than its header",
-      .malformed("an extended record is not as long as it says", entry: "'PaxHeaders/x'")
+      .malformed("an extended record has a wrong length", entry: "'PaxHeaders/x'")
     ) {
       $0.addPax(raw: "99 path=x\n")
       $0.add("x")
@@ -181,7 +181,7 @@ struct Evil: CustomTestStringConvertible, Sendable {
       $0.addPax(("path", "b"))
       $0.add("c")
     },
-    Evil("a name for nothing", .malformed("nothing follows it", entry: "the beginning")) { $0.addPax(("path", "b")) },
+    Evil("a name for nothing", .malformed("no entry follows it", entry: "the beginning")) { $0.addPax(("path", "b")) },
     Evil("extension that would fill the memory", .malformed("its extension has 1048577 bytes", entry: "'x'")) {
       $0.add("x", type: "x", size: 1_048_577)
     },

@@ -129,7 +129,7 @@ struct FloodTests {
       while door.log.lines.count < 6 { await Task.yield() }
       #expect(
         door.log.lines.last
-          == "notice more credentials refused in the last minute busiest=127.0.0.1 (9) refusals=4")
+          == "notice more refused credentials in the last minute busiest=127.0.0.1 (9) refusals=4")
       try await fail(1, door)
       #expect(door.log.lines.count == 7, "the next minute has its own lines")
     }

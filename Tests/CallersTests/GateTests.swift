@@ -92,7 +92,7 @@ struct GateTests {
     try await Door.run(Authenticator(serviceKeys: ["a:b"], verifier: nil, userClaim: "email")) { door in
       let reply = try await door.get("/now", "Bearer " + Token.of("a"))
       #expect(reply.values("WWW-Authenticate") == [password])
-      #expect(reply.error["error"] == "bearer tokens are not taken here" && reply.error["hint"] != nil)
+      #expect(reply.error["error"] == "this service does not accept bearer tokens" && reply.error["hint"] != nil)
     }
   }
 

@@ -24,7 +24,7 @@ struct LoadTests {
     let load = load { $0.requestsOfCaller = 2 }
     var held = [try load.begin("a"), try load.begin("a")]
     let refused = try #require(refusal { _ = try load.begin("a") })
-    #expect(refused.status.code == 429 && refused.message.contains("2 requests of one caller"))
+    #expect(refused.status.code == 429 && refused.message.contains("2 requests in flight"))
     #expect(refused.headers["Retry-After"] != nil)
     _ = try load.begin("b")
     held.removeLast()
@@ -47,7 +47,7 @@ struct LoadTests {
     try first.add(900)
     let second = try load.begin("a")
     let refused = try #require(refusal { try second.add(1) })
-    #expect(refused.status.code == 429 && refused.message.contains("500 bytes") && refused.message.contains("900 do"))
+    #expect(refused.status.code == 429 && refused.message.contains("500 bytes") && refused.message.contains("900 wait"))
     #expect(refusal { try load.begin("b").add(200) }?.status.code == 503)
     let other = try load.begin("b")
     try other.add(100)

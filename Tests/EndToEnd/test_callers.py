@@ -193,7 +193,7 @@ def test_key_set_dies_rotates_and_returns(new_weir):
     keys.stop()
     wait_until(lambda: call("testbed-2").status == 401 and "warnings" in weir.get("/ready").json(), 75, 0.3)
     [warning] = weir.get("/ready").json()["warnings"]
-    assert str(keys.port) in warning and "the last good one stays in use" in warning
+    assert str(keys.port) in warning and "the last valid one stays in use" in warning
     assert str(keys.port) not in weir.get("/ready", credentials="").body.decode(), "that is for administrators"
     assert call("testbed-1").status == 200
 
@@ -241,7 +241,7 @@ def test_users_file_is_read_again_when_it_changes(new_weir, cluster):
     file.write_text("users_id_mapping: [")
     warnings = wait_until(lambda: weir.get("/ready").json().get("warnings"), 10, 0.2)
     assert any("users file" in warning and str(file) in warning for warning in warnings), warnings
-    assert submit().status == 200, "the state before still counts"
+    assert submit().status == 200, "the previous state still counts"
 
     file.write_text(kirby)
     wait_until(lambda: submit().status == 403, 10, 0.3)

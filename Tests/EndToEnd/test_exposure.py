@@ -55,7 +55,7 @@ def test_hang_up_reads_all_files_again_and_ends_nothing(new_weir, tmp_path):
     assert status("first") == 401
     key.write_text("no colon\n")
     weir.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: status("second") == 200 and "still count" in weir.get("/ready").body.decode())
+    wait_until(lambda: status("second") == 200 and "keeps the previous values" in weir.get("/ready").body.decode())
     # Without a signal too.
     key.write_text("upstream:third\n")
     wait_until(lambda: status("third") == 200)
@@ -83,8 +83,8 @@ def test_files_that_others_can_read_are_named_and_those_they_can_change_refused(
 def test_variables_that_nothing_reads_are_named_at_start(new_weir):
     unknown = {"JARVICE_BAREMETAL_SCRATCH_DIR": "/scratch", "JARVICE_SLURM_SSH_USR": "x"}
     weir = new_weir(JARVICE_BAREMETAL_CONNECTOR="dummy", **unknown).start()
-    assert "JARVICE_BAREMETAL_SCRATCH_DIR: there is no such setting; is JARVICE_JOB_SCRATCH_DIR meant?" in weir.log
-    assert "JARVICE_SLURM_SSH_USR: there is no such setting; is JARVICE_SLURM_SSH_USER meant?" in weir.log
+    assert "JARVICE_BAREMETAL_SCRATCH_DIR: unknown setting; is JARVICE_JOB_SCRATCH_DIR meant?" in weir.log
+    assert "JARVICE_SLURM_SSH_USR: unknown setting; is JARVICE_SLURM_SSH_USER meant?" in weir.log
 
 
 def test_a_crash_writes_no_memory_to_the_log(new_weir):
@@ -105,7 +105,7 @@ def test_a_wrong_user_disables_that_user_alone(new_weir):
     checked = weir.run("config")
     assert checked.returncode == 0 and "WEIR_USERS_FILE: a user cannot be served: " in checked.stderr, checked.stderr
     weir.start()
-    assert " 1 user cannot be served, " in weir.log
+    assert " 1 user cannot be served; " in weir.log
     [warning] = weir.get("/ready").json()["warnings"]
     assert "mario" in warning and "RSA" in warning and "ed25519" in warning
     assert weir.submit().id

@@ -569,13 +569,13 @@ def test_host_keys_and_logins_are_checked(new_weir, rig):
     server.restart()
     # The pause after a wrong host key is long: when the servers file is touched, the server is asked at once.
     weir.servers_file.touch()
-    wait_until(lambda: "is not accepted there" in weir.warnings())
+    wait_until(lambda: "does not accept the key" in weir.warnings())
     assert weir.output(weir.run_job("echo $PROCESS_NODENAME")).startswith("beta")
     server.options = {}
     server.restart()
     time.sleep(2)
     # A key that was refused is not offered again before the servers file is touched.
-    assert "is not accepted there" in weir.warnings()
+    assert "does not accept the key" in weir.warnings()
     gate = rig.gate()
     weir.await_running(weir.run_job(gate.wait, gpus=2))
     weir.servers_file.touch()
@@ -751,7 +751,7 @@ def test_the_first_server_comes_first(new_weir, rig):
     alpha, beta, gamma = (rig.server(name) for name in ("alpha", "beta", "gamma"))
     weir = new_weir(gamma, alpha, beta).start()
     show = "echo $PROCESS_NODENAME"
-    wait_until(lambda: weir.warnings().find("made ready") < 0)
+    wait_until(lambda: weir.warnings().find("being prepared") < 0)
     assert [weir.output(weir.run_job(show)).split()[0] for _ in range(2)] == ["gamma"] * 2
     weir.use(beta, gamma, alpha)
     wait_until(lambda: weir.output(weir.run_job(show)).startswith("beta"))

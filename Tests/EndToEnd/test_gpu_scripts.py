@@ -449,6 +449,7 @@ def test_environment_and_place(server):
         f"{attempt.directory}/script", "",
     ]  # fmt: skip
     assert attempt.text("place") == "gpus 0,1\n" and attempt.text("../job") == "mark 1\n"
+    assert "\nPlace: gpus 0,1\n" in server.run("describe", attempt.job, 1)
     assert attempt.directory.stat().st_mode & 0o777 == 0o700
     assert (attempt.directory / "script").stat().st_mode & 0o077 == 0
 
@@ -908,7 +909,8 @@ def test_removed_job_does_not_come_back(server):
 
 
 def test_end_of_the_output_and_description(server):
-    attempt = server.start("for n in 1 2 3 4 5; do echo line $n; done; echo trouble here >&2; exit 3")
+    script = "for n in 1 2 3 4 5; do echo line $n; done; echo trouble here >&2; exit 3"
+    attempt = server.start(script, {"place": "gpus \ncores 1\n"})
     attempt.end()
     output = lambda stream, size, lines: server.run("output", attempt.job, 1, stream, size, lines)  # noqa: E731
     assert output("stdout", 1000, 2) == "line 4\nline 5\n"
@@ -918,6 +920,7 @@ def test_end_of_the_output_and_description(server):
     text = server.run("describe", attempt.job, 1)
     for words in (str(attempt.directory), "3 0 exited", "stdout: 35 bytes", "trouble here", str(attempt.wrapper)):
         assert words in text, text
+    assert "Place" not in text, "a job without GPUs has nothing to show there"
     assert "no attempt 2" in server.run("describe", attempt.job, 2)
 
 

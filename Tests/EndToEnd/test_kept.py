@@ -38,7 +38,7 @@ def test_waiting_jobs_of_another_key_fail_and_hold_up_nobody(new_weir, rig):
         code, _, (output, word) = weir.end(job)
         assert code == 1 and " F " in word and output == ""
         assert "cannot be decrypted" in reason(weir, job)
-    assert weir.run("store", "check").stdout.endswith("all is well\n")
+    assert weir.run("store", "check").stdout.endswith("no damage found\n")
 
 
 # ------------------------------------------------------------ times that no store holds
@@ -59,7 +59,7 @@ def test_start_time_after_the_year_9999_stops_no_later_start(new_weir, rig, seco
     weir.kill()
     weir.start()
     assert weir.runs(job)
-    assert weir.run("store", "check").stdout.endswith("all is well\n")
+    assert weir.run("store", "check").stdout.endswith("no damage found\n")
     gate.open()
     assert weir.end(job)[0] == 0
 

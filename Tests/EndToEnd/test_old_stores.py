@@ -37,7 +37,7 @@ def opened(name: str, directory: pathlib.Path) -> tuple:
     if name == "local":
         subprocess.run(["chown", "-R", "nobody:nogroup", state], check=True)
     check = weir.run("store", "check")
-    assert check.stdout.endswith(": all is well\n"), check
+    assert check.stdout.endswith(": no damage found\n"), check
     return weir.start(ready=name in ("dummy", "local")), jobs
 
 
@@ -118,7 +118,7 @@ def run(name: str, directory: pathlib.Path, expected: str = None) -> str:
     weir, jobs = opened(name, directory)
     try:
         found = settled(weir, jobs, expected)
-        assert weir.process.poll() is None and weir.run("store", "check").stdout.endswith(": all is well\n"), weir.log
+        assert weir.process.poll() is None and weir.run("store", "check").stdout.endswith(": no damage found\n"), weir.log
         return found
     finally:
         weir.stop()

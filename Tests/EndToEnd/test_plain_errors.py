@@ -14,7 +14,7 @@ def test_users_get_a_plain_text_where_a_server_cannot_be_used(new_weir, rig):  #
     other = rig.directory / "plain_key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
     secrets = ("127.0.0.1", str(server.port), server.account, "SHA256:", "known_hosts", "authorized_keys", "servers.yaml")
-    outages = {"host key": {"HostKey": other}, "is not accepted": {"AuthorizedKeysFile": "/dev/null"}, "refused": None}
+    outages = {"host key": {"HostKey": other}, "does not accept the key": {"AuthorizedKeysFile": "/dev/null"}, "refused": None}
     for words, options in outages.items():
         weir.kill()
         server.stop()
@@ -35,6 +35,6 @@ def test_users_get_a_plain_text_where_a_server_cannot_be_used(new_weir, rig):  #
             id = plain.headers["x-request-id"]
             line = wait_until(lambda: [line for line in weir.log.splitlines() if f"request-id={id} " in line])[0]  # noqa: B023
             assert "code=backend_unavailable" in line and words in line, line
-        refusals = [line for line in weir.log.splitlines() if "is not accepted there" in line and " warning " in line]
+        refusals = [line for line in weir.log.splitlines() if "does not accept the key" in line and " warning " in line]
         assert len(refusals) <= 1, refusals
     assert "run `touch " in weir.log and "servers.yaml" in weir.log

@@ -66,7 +66,7 @@ def test_a_weir_that_waits_for_its_disk_does_not_speak_of_another(new_weir, tmp_
         answer = weir.get("/running")
         assert answer.status == 503 and answer.headers["retry-after"]
         assert answer.json()["code"] == "store_unavailable" and "in service" not in answer.json().get("hint", "")
-        assert "nothing can be written" in weir.get("/ready").json()["reasons"][0]
+        assert "cannot be written" in weir.get("/ready").json()["reasons"][0]
         assert weir.get("/ready", credentials="").json() == {"status": "BAD", "reasons": ["unavailable"]}
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
         wait_until(lambda: weir.get("/ready").status == 200)

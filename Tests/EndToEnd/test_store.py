@@ -212,7 +212,7 @@ def mounted_device(directory) -> str:
 def check(weir) -> str:
     """What `weir store check` finds wrong; works beside a running Weir."""
     done = weir.run("store", "check")
-    assert (done.returncode == 0) == done.stdout.endswith(": all is well\n"), (done.returncode, done.stdout)
+    assert (done.returncode == 0) == done.stdout.endswith(": no damage found\n"), (done.returncode, done.stdout)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 

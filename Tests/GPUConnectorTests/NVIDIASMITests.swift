@@ -151,7 +151,7 @@ struct NVIDIASMITests {
       gpus: "Field \"memory.usedd\" is not a valid field to query.", appStatus: 0,
       failure: "Field \"memory.usedd\" is not a valid field to query."),
     SMICase(
-      name: "silence", status: 1, appStatus: 1, failure: "nvidia-smi ended with status 1 and said nothing"),
+      name: "silence", status: 1, appStatus: 1, failure: "nvidia-smi ended with status 1 without a message"),
     SMICase(
       name: "a corrupted infoROM is a warning", status: 14,
       gpus: """

@@ -172,7 +172,7 @@ struct PlacementFaultTests {
       ),
       (
         Need(memoryGB: 100),
-        "no server can ever run this job, which needs no GPUs and 100 GB of memory: alpha takes no jobs without GPUs,"
+        "no server can ever run this job, which needs no GPUs and 100 GB of memory: alpha accepts no jobs without GPUs,"
           + " beta has 64 GB of memory"
       ),
       (

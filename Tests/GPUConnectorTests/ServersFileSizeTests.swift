@@ -54,7 +54,7 @@ struct ServersFileSizeTests {
     let (large, pipe) = (directory.path + "/large", directory.path + "/pipe")
     try Data(repeating: 0x20, count: 65_537).write(to: URL(fileURLWithPath: large))
     try #require(mkfifo(pipe, 0o600) == 0)
-    for (path, reason) in [(large, "more than 65536 bytes"), (pipe, "no regular file")] {
+    for (path, reason) in [(large, "more than 65536 bytes"), (pipe, "not a regular file")] {
       let found = faults("servers:\n- {name: a, host: h, user: kirby, key_file: \(path), slots: 1}\n")
       #expect(found.contains { $0.contains("key_file: \(path) ") && $0.contains(reason) }, "\(found)")
     }

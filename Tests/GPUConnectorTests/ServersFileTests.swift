@@ -91,7 +91,7 @@ struct ServersFileTests {
     #expect(try servers.first?.login?.key.fingerprint == PrivateKey(text: keys.text("plain")).fingerprint)
     let locked = "servers:\n- {name: a, host: h, user: u, key_file: \(keys.path("locked"))}"
     #expect(read(locked, passphrase: "open sesame").faults == [])
-    let passphrase = "This private key is encrypted and needs its passphrase: set WEIR_SSH_PASSPHRASE_FILE."
+    let passphrase = "this private key is encrypted and needs its passphrase: set WEIR_SSH_PASSPHRASE_FILE"
     #expect(read(locked).faults == ["line 2, a: key_file: \(passphrase)"])
   }
 
@@ -139,45 +139,48 @@ struct ServersFileTests {
       ("enviroment: {}", "unknown key 'enviroment'; is 'environment' meant?"),
       ("colour: red", "unknown key 'colour'"),
       ("\"a secret, perhaps\": 1", "an unknown key"),
-      ("port: 70000", "port: a whole number from 1 to 65535 is expected"),
-      ("port: ssh", "port: a whole number from 1 to 65535 is expected"),
+      ("port: 70000", "port: expected a whole number from 1 to 65535"),
+      ("port: ssh", "port: expected a whole number from 1 to 65535"),
       ("port:", "port: a value is missing"),
-      ("cpus: 0", "cpus: a whole number from 1 to 65536 is expected"),
-      ("memory: 64G", "memory: a whole number from 1 to 1048576 is expected"),
-      ("slots: -1", "slots: a whole number from 0 to 65536 is expected"),
-      ("idle_memory: x", "idle_memory: a whole number from 0 to 1048576 is expected"),
-      ("enabled: perhaps", "enabled: true or false (or 1, 0, yes, no) is expected"),
-      ("gpus: all", "gpus: auto, a count from 0 to 1024, or a list of indices or UUIDs is expected"),
-      ("gpus: -1", "gpus: auto, a count from 0 to 1024, or a list of indices or UUIDs is expected"),
-      ("gpus: {a: 1}", "gpus: a single value is expected"),
-      ("gpus: [0, GPU-1]", "gpus: an index or a UUID such as GPU-1a2b... is expected"),
-      ("gpus: [[0]]", "gpus: a list of single values is expected"),
-      ("gpus: [1, 0, 1]", "gpus: 1 stands there twice"),
-      ("jump: gate", "jump: a mapping of keys and values is expected"),
+      ("cpus: 0", "cpus: expected a whole number from 1 to 65536"),
+      ("memory: 64G", "memory: expected a whole number from 1 to 1048576"),
+      ("slots: -1", "slots: expected a whole number from 0 to 65536"),
+      ("idle_memory: x", "idle_memory: expected a whole number from 0 to 1048576"),
+      ("enabled: perhaps", "enabled: expected true or false (or 1, 0, yes, no)"),
+      ("gpus: all", "gpus: expected auto, a count from 0 to 1024, or a list of indices or UUIDs"),
+      ("gpus: -1", "gpus: expected auto, a count from 0 to 1024, or a list of indices or UUIDs"),
+      ("gpus: {a: 1}", "gpus: expected a single value"),
+      ("gpus: [0, GPU-1]", "gpus: expected an index or a UUID such as GPU-1a2b..."),
+      ("gpus: [[0]]", "gpus: expected a list of single values"),
+      ("gpus: [1, 0, 1]", "gpus: 1 occurs twice"),
+      ("jump: gate", "jump: expected a mapping of keys and values"),
       ("jump: {}", "jump.host: is missing"),
       ("jump: {host: g, prt: 1}", "jump: unknown key 'prt'; is 'port' meant?"),
       (
         "jump: {host: g, key: nonsense}",
-        "jump.key: This is no SSH private key: expected is the text of a file such as ~/.ssh/id_ed25519."
+        "jump.key: this is not an SSH private key: expected the text of a file such as ~/.ssh/id_ed25519"
       ),
       ("jump: {host: g, user: root}", "jump.user: jobs never run as root"),
-      ("root: ../x", "root: a path of at most 512 bytes, without control characters and '..' is expected"),
+      ("root: ../x", "root: expected a path of at most 512 bytes, without control characters and '..'"),
       (
         "root: ~/x",
-        "root: a directory of letters, digits and ._/@+=- is expected, absolute or as seen from the home directory"
+        "root: expected a directory of letters, digits and ._/@+=-, absolute or relative to the home directory"
       ),
       (
         "root: /",
-        "root: a directory of letters, digits and ._/@+=- is expected, absolute or as seen from the home directory"
+        "root: expected a directory of letters, digits and ._/@+=-, absolute or relative to the home directory"
       ),
-      ("environment: [A]", "environment: a mapping of keys and values is expected"),
-      ("environment: {A B: 1}", "environment: a name is expected of letters, digits and '_' that begins with no digit"),
-      ("environment: {A: [1]}", "environment.A: a single value is expected"),
-      ("environment: {A: \"\\0\"}", "environment.A: text without NUL is expected"),
-      ("preamble: {}", "preamble: a single value is expected"),
-      ("epilogue: \"a\\0b\"", "epilogue: text without NUL is expected"),
-      ("tags: a100", "tags: a list is expected"),
-      ("tags: [a b]", "tags: a word of 1 to 63 letters, digits and `._-`, not beginning with '-' or '.' is expected"),
+      ("environment: [A]", "environment: expected a mapping of keys and values"),
+      (
+        "environment: {A B: 1}",
+        "environment: expected a name of letters, digits and '_' that does not begin with a digit"
+      ),
+      ("environment: {A: [1]}", "environment.A: expected a single value"),
+      ("environment: {A: \"\\0\"}", "environment.A: expected text without NUL"),
+      ("preamble: {}", "preamble: expected a single value"),
+      ("epilogue: \"a\\0b\"", "epilogue: expected text without NUL"),
+      ("tags: a100", "tags: expected a list"),
+      ("tags: [a b]", "tags: expected a word of 1 to 63 letters, digits and `._-`, not beginning with '-' or '.'"),
     ])
   func fault(field: String, sentence: String) {
     #expect(read(field: field).faults == ["line 7, b: \(sentence)"])
@@ -187,11 +190,11 @@ struct ServersFileTests {
     "What is missing, of another kind or unreadable is told of",
     arguments: [
       ("", "the list 'servers' is missing"),
-      ("- a", "line 1: a mapping of keys and values is expected"),
+      ("- a", "line 1: expected a mapping of keys and values"),
       ("server:\n- {}", "line 1: unknown key 'server'; is 'servers' meant?|line 1: servers: is missing"),
-      ("servers: 5", "line 1: servers: a list of servers is expected"),
-      ("servers: []", "line 1: servers: a list of servers is expected"),
-      ("servers:\n- alpha", "line 2, server 1: a mapping of keys and values is expected"),
+      ("servers: 5", "line 1: servers: expected a list of servers"),
+      ("servers: []", "line 1: servers: expected a list of servers"),
+      ("servers:\n- alpha", "line 2, server 1: expected a mapping of keys and values"),
       (
         "servers:\n- {}",
         "line 2, server 1: name: is missing|line 2, server 1: host: is missing|line 2, server 1: user: is missing|line 2, server 1: key: key or key_file is missing"
@@ -201,16 +204,16 @@ struct ServersFileTests {
         "line 2, a: key_file: /nonexistent/key cannot be read: no such file or directory"
       ),
       (
-        "servers:\n- {name: a, key: x, LOGIN}", "line 2, a: key_file: either key or key_file is expected, not both"
+        "servers:\n- {name: a, key: x, LOGIN}", "line 2, a: key_file: expected key or key_file, not both"
       ),
-      ("servers:\n- {name: a, host: h, user: u, key_file: key}", "line 2, a: key_file: an absolute path is expected"),
+      ("servers:\n- {name: a, host: h, user: u, key_file: key}", "line 2, a: key_file: expected an absolute path"),
       (
         "servers:\n- {name: .a, LOGIN}",
-        "line 2, server 1: name: a word of 1 to 63 letters, digits and `._-`, not beginning with '-' or '.' is expected"
+        "line 2, server 1: name: expected a word of 1 to 63 letters, digits and `._-`, not beginning with '-' or '.'"
       ),
       ("servers:\n- {name: a, LOGIN}\n- {name: a, LOGIN}", "line 3, a: name: an earlier server has this name too"),
       ("servers:\n- {name: a, LOGIN}\n- {name: b, LOGIN}", "line 3, b: host: a has the same host, port, user and root"),
-      ("servers:\n- {name: a,\n   name: b, LOGIN}", "line 2: the key here stands twice in one mapping"),
+      ("servers:\n- {name: a,\n   name: b, LOGIN}", "line 2: this key occurs twice in one mapping"),
     ])
   func shape(text: String, sentences: String) {
     #expect(read(text.replacing("LOGIN", with: login)).faults == sentences.split(separator: "|").map(String.init))

@@ -15,7 +15,7 @@ struct OutboundAddressTests {
     "Other texts are refused",
     arguments: [
       ("ftp://a/", .scheme), ("file:///etc/passwd", .scheme), ("https://user:pw@a/", .credentials),
-      ("http://user@a/", .credentials), ("http://a/\0", .syntax("it holds a NUL")),
+      ("http://user@a/", .credentials), ("http://a/\0", .syntax("it has a NUL byte")),
     ] as [(String, OutboundAddress.Fault)])
   func refused(text: String, fault: OutboundAddress.Fault) {
     #expect(throws: fault) { try OutboundAddress(text) }

@@ -16,7 +16,7 @@ struct ServerTests {
     }
     try await TestServer.run { test in
       #expect { try start("127.0.0.1", test.port) } throws: {
-        "\($0)" == "cannot listen on 127.0.0.1:\(test.port): another process listens there"
+        "\($0)" == "cannot listen on 127.0.0.1:\(test.port): another process already uses this address"
       }
       #expect { try test.server.start() } throws: { "\($0)" == "the server was started before" }
     }

@@ -171,10 +171,10 @@ struct DamageTests {
   @Test(
     "Check finds what SQLite would not",
     arguments: [
-      ("UPDATE job SET ending = NULL WHERE state = 'succeeded' AND name = 'job1'", "job1/1 is over without an ending"),
-      ("UPDATE job SET ending = 'completed' WHERE name = 'job0'", "job0/1 is not over and has an ending"),
+      ("UPDATE job SET ending = NULL WHERE state = 'succeeded' AND name = 'job1'", "job1/1 has ended without an"),
+      ("UPDATE job SET ending = 'completed' WHERE name = 'job0'", "job0/1 has not ended and has an outcome"),
       ("UPDATE job SET state = 'running' WHERE name = 'job2'", "job2/1 is in another state than its last event says"),
-      ("DELETE FROM retention WHERE job = (SELECT id FROM job WHERE name = 'job3')", "job3/1 is over and nothing says"),
+      ("DELETE FROM retention WHERE job = (SELECT id FROM job WHERE name = 'job3')", "job3/1 has ended and has no"),
       ("PRAGMA foreign_keys = OFF; DELETE FROM job WHERE name = 'job4'", "belongs to no job"),
     ])
   func unlawful(change: String, sentence: String) throws {

@@ -85,12 +85,12 @@ struct InputTests {
     "What is wrong with it is refused by the entry's name, before anything is asked and with nothing left",
     arguments: [
       ("tar -czPf - /etc/hostname", nil, "'/etc/hostname' has an absolute path"),
-      ("ln -s ../x l && tar -cz l", nil, "the link 'l' leads, or could lead, out of the archive: '../x'"),
-      ("mkfifo p && tar -cz p", nil, "'p' is a FIFO: only files, directories and links are taken"),
-      ("touch a && tar -cz a", "run.sh", "the archive has no run.sh, which is to be run"),
-      ("touch a && tar -c a", nil, "the archive is no gzip file: a tar.gz is expected"),
-      ("touch a && tar -cz a | head -c 100", nil, "the archive ends too early, after 'a'"),
-      ("true", nil, "the archive is no gzip file: a tar.gz is expected"),
+      ("ln -s ../x l && tar -cz l", nil, "the link 'l' points, or could point, outside the archive: '../x'"),
+      ("mkfifo p && tar -cz p", nil, "'p' is a FIFO: only files, directories and links are allowed"),
+      ("touch a && tar -cz a", "run.sh", "the entry point run.sh is not in the archive"),
+      ("touch a && tar -c a", nil, "the archive is not a gzip file: expected a tar.gz"),
+      ("touch a && tar -cz a | head -c 100", nil, "the archive is truncated after 'a'"),
+      ("true", nil, "the archive is not a gzip file: expected a tar.gz"),
     ] as [(String, String?, String)])
   func refused(script: String, entryPoint: String?, reason: String) async throws {
     let service = try bench.service()
@@ -192,7 +192,7 @@ struct InputTests {
     let service = try bench.service()
     var submission = bench.submission()
     submission.entryPoint = "run"
-    await #expect(throws: JobError.refused("entrypoint: there is no archive in which it could be")) {
+    await #expect(throws: JobError.refused("entrypoint: the submission has no archive")) {
       _ = try await service.submit(submission, actor: "test")
     }
     _ = try await service.submit(bench.submission(), actor: "test")
@@ -229,7 +229,7 @@ struct ResultGlobTests {
     let job = try #require(try await service.find(bench.submission().key))
     await #expect(throws: JobError.notStarted(job.key, .queued)) { try await service.results(of: job) { _ in } }
     await #expect(
-      throws: JobError.refused("glob \"/x\": a path below the job's directory is expected, not an absolute one")
+      throws: JobError.refused("glob \"/x\": expected a path below the job's directory, not an absolute one")
     ) {
       try await service.files(of: job, matching: ["/x"]) { _ in }
     }

@@ -43,7 +43,7 @@ struct StuckJobTests {
     for _ in 0..<60 { await poll(service, after: 10) }
     #expect((6...9).contains(cancels), "after 5, 10, 20, ... seconds, and again after a failure: \(cancels)")
     let warning = try #require(service.warnings.first)
-    #expect(warning.hasPrefix("job job/1 (1) has been canceled and is not gone for 6"))
+    #expect(warning.hasPrefix("job job/1 (1) has been canceling for 6"))
     #expect(warning.hasSuffix(": canceled by kirby"))
     bench.connector.observes(bench.sighting(job, .canceled, .canceled))
     await poll(service, after: 10)

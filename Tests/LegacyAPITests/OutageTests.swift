@@ -17,7 +17,7 @@ struct OutageTests {
       #expect(ready.status == 503)
       #expect(
         ready.text
-          == "{\"reasons\":[\"the first look at the backend is under way\"],\"status\":\"BAD\",\"version\":\"1.2.3\"}\n"
+          == "{\"reasons\":[\"the first poll of the backend is under way\"],\"status\":\"BAD\",\"version\":\"1.2.3\"}\n"
       )
       for path in ["/queued", "/running"] {
         let reply = try await bench.get(path)
@@ -62,6 +62,23 @@ struct OutageTests {
         #expect(reply.status == 200 && reply.text.contains("\"warnings\":[") && !reply.text.contains("kirby"))
       }
       #expect(try await bench.get("/gc").status == 200)
+    }
+  }
+
+  @Test("A warning that a reason holds already is not repeated")
+  func repeatedWarnings() async throws {
+    let connector = StagedConnector()
+    connector.change { stage in
+      stage.outage = "alpha: it is closed; beta: it is closed"
+      stage.troubles = ["alpha: it is closed", "beta: it is closed", "gamma: its disk is full"]
+    }
+    try await Bench.run(connector) { bench in
+      let ready = try await bench.get("/ready")
+      #expect(ready.status == 503)
+      #expect(
+        ready.text
+          == "{\"reasons\":[\"alpha: it is closed; beta: it is closed\"],\"status\":\"BAD\",\"version\":\"1.2.3\","
+          + "\"warnings\":[\"gamma: its disk is full\"]}\n")
     }
   }
 

@@ -61,7 +61,7 @@ struct PlainErrorTests {
   @Test("Where the entry of a user is wrong, the hint says who has to correct what")
   func noLogin() async throws {
     let connector = StagedConnector()
-    connector.change { $0.failure = .noLogin(account: "kirby", "There is no SSH key for the account kirby") }
+    connector.change { $0.failure = .noLogin(account: "kirby", "there is no SSH key for the account kirby") }
     try await Bench.run(connector, looked: false) { bench in
       let full = try await bench.call("/submit", Script.args("a"))
       #expect(full.status == 503 && full.code == "backend_unavailable" && full.text.contains("no SSH key"))

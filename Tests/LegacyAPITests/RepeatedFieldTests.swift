@@ -42,7 +42,7 @@ struct RepeatedFieldTests {
   func lines(name: String, first: String, second: String) {
     let refused = refusal(["\(name)=\(first)", "echo", "\(name)=\(second)\r"])
     #expect(refused?.status == 422)
-    #expect(refused?.message == "\(name): the line stands there twice, with two values")
+    #expect(refused?.message == "\(name): the line occurs twice, with different values")
   }
 
   @Test("A line twice with one value is taken, and so are two lines of a name that is not read")

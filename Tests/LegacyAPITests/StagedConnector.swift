@@ -9,6 +9,7 @@ final class StagedConnector: Connector {
   struct Stage: Sendable {
     var failure: BackendError?
     var troubles: [String] = []
+    var outage: String?
     /// What is seen of every job, its id and mark filled in.
     var sighting = Sighting(backendID: "", state: .queued, source: "staged", backendWord: "")
     var output: [UInt8] = []
@@ -37,6 +38,7 @@ final class StagedConnector: Connector {
   }
 
   var troubles: [String] { current.troubles }
+  var outage: String? { current.outage }
   func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: Submission, token: String) -> String? { nil }
   func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {

@@ -212,13 +212,13 @@ struct DevicesTests {
   @Test(
     "Whatever else is refused, and named",
     arguments: [
-      (#"["color=red"]"#, "'color' is not known"), (#"["overlay"]"#, "'overlay' is not key=value"),
+      (#"["color=red"]"#, "'color' is unknown"), (#"["overlay"]"#, "'overlay' is not key=value"),
       (#"["overlay=big"]"#, "overlay: 'big' is wrong"), (#"["overlay=-1"]"#, "overlay: '-1'"),
       (#"["overlay=9999999999"]"#, "overlay"), (#"["partition=a b"]"#, "partition: 'a b'"),
       (#"["partition=--wrap=x"]"#, "partition"), (#"["exclusive=perhaps"]"#, "exclusive"),
       (#"["sbatch_qos=$(x)"]"#, "sbatch_<option>"), (#"["sbatch_qos=-x"]"#, "sbatch_<option>"),
       ("overlay=1", "a JSON list"), (#"{{"overlay":1}}"#, "a JSON list"), ("[1]", "a JSON list"), ("[", "a JSON list"),
-      (String(repeating: "[", count: 60_000), "a JSON list"), (#"["sbatch_=1", "=1"]"#, "'' is not known"),
+      (String(repeating: "[", count: 60_000), "a JSON list"), (#"["sbatch_=1", "=1"]"#, "'' is unknown"),
     ])
   func unknown(value: String, part: String) {
     let refused = refusal(["JOBOBJ_DEVICES=\(value)"])

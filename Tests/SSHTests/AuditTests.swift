@@ -28,7 +28,7 @@ struct AuditTests {
     #expect(
       lines.map { $0.metadata["command"] } == ["echo 'two words'", "sh -c 'exit 3'", "sh -c 'kill -9 $$'", "sleep 20"])
     #expect(lines.prefix(3).map { $0.metadata["exit"] } == ["0", "3", "signal KILL"])
-    #expect(lines.last?.metadata["exit"]?.contains("did not end in time and the command may have run") == true)
+    #expect(lines.last?.metadata["exit"]?.contains("timed out; the command may have run") == true)
     for line in lines {
       #expect(line.level == .info && line.metadata["host"] == "127.0.0.1" && line.metadata["user"] == user)
       #expect(line.metadata.count == 5 && line.metadata["ms"].flatMap(Double.init) != nil)

@@ -71,7 +71,7 @@ struct HostKeyChangeTests {
     let runner = SSHRunner(pool: pool, host: "127.0.0.1", port: server.port) { _ in key }
     let stranger = try await TestKeys.fingerprint(.stranger)
     let sentence =
-      "The host key of 127.0.0.1:\(server.port) is ssh-ed25519 \(stranger), but \(file) has ssh-ed25519 \(known)"
+      "the host key of 127.0.0.1:\(server.port) is ssh-ed25519 \(stranger), but \(file) has ssh-ed25519 \(known)"
     _ = try? await run(pool, server)
     #expect(runner.statusLines.count == 1 && runner.statusLines.first?.hasPrefix(sentence) == true)
     #expect(log.lines.filter { $0.level == .error }.count == 1, "the same is said once")
@@ -151,7 +151,7 @@ struct HostKeyChangeTests {
     "Markers are obeyed, and the host is asked for a key that can be trusted",
     arguments: [
       ("NAME ED\n@revoked * ED\n", [TestKeys.Kind.ed25519], "is marked @revoked in"),
-      ("@cert-authority * ED\n", [.ed25519], "only by @cert-authority"),
+      ("@cert-authority * ED\n", [.ed25519], "only a @cert-authority line"),
       ("NAME ED\nNAME EC\n@revoked NAME ED\n", [.ed25519, .ecdsa], nil),
       ("NAME EC\n@cert-authority * ED\n", [.ed25519, .ecdsa], nil),
       ("NAME ED\nNAME EC\n@revoked NAME EC\n", [.ed25519, .ecdsa], nil),

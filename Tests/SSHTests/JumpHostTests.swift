@@ -129,9 +129,9 @@ struct JumpHostTests {
   func reasons() async throws {
     let rig = try await Rig()
     rig.inner.kill()
-    await #expect { _ = try await rig.run("true") } throws: { "\($0)".contains("does not connect to it (") }
+    await #expect { _ = try await rig.run("true") } throws: { "\($0)".contains("cannot connect to it (") }
     let closed = try await Rig(outerOptions: ["AllowTcpForwarding no"])
-    await #expect { _ = try await closed.run("true") } throws: { "\($0)".contains("does not connect to it (") }
+    await #expect { _ = try await closed.run("true") } throws: { "\($0)".contains("cannot connect to it (") }
     let stranger = try await Rig(jumpKey: .stranger)
     await #expect { _ = try await stranger.run("true") } throws: { "\($0)".contains("refuses the login") }
   }

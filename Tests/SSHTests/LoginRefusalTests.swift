@@ -12,7 +12,7 @@ struct LoginRefusalTests {
   }
 
   static let cases = [
-    Case(options: [], key: .stranger, words: ["is not accepted there", "authorized_keys"]),
+    Case(options: [], key: .stranger, words: ["does not accept the key", "authorized_keys"]),
     Case(
       options: ["AuthenticationMethods publickey,password", "PasswordAuthentication yes"],
       words: ["is accepted", "another login step", "(password)", "AuthenticationMethods publickey"]),
@@ -22,8 +22,8 @@ struct LoginRefusalTests {
     Case(options: ["AuthenticationMethods publickey,publickey"], words: ["is accepted", "(publickey)"]),
     Case(
       options: ["PubkeyAuthentication no", "PasswordAuthentication yes"],
-      words: ["takes no public keys", "password", "PubkeyAuthentication yes"]),
-    Case(options: ["DenyUsers *"], words: ["is not accepted there"]),
+      words: ["accepts no public keys", "password", "PubkeyAuthentication yes"]),
+    Case(options: ["DenyUsers *"], words: ["does not accept the key"]),
   ]
 
   @Test("The error says what the server wants", arguments: cases)

@@ -14,7 +14,7 @@ struct NoLoginTests {
     let slurm = try FakeSlurm()
     try slurm.write("", to: "locked.kirby")
     let connector = slurm.connector(observer: isObserver ? "kirby" : "jarvice")
-    let words = "There is no SSH key for the account kirby: configure one."
+    let words = "there is no SSH key for the account kirby: configure one"
     let expected = isObserver ? BackendError.unavailable(words) : .noLogin(account: "kirby", words)
     await #expect(throws: expected) { try await connector.submit(slurm.submission, mark: Mark(token: "01TOKEN")) }
     await #expect(throws: expected) { try await connector.cancel(slurm.job("5")) }

@@ -61,7 +61,7 @@ struct RecordTests {
     #expect(try sightings(row("2", state: "FAILED", nodes: "None assigned")).first?.nodes == [])
     #expect(try sightings(row("12_3", state: "FAILED"), "2|FAILED", "").isEmpty)
     #expect(try sightings("Welcome!\n", row("2", state: "FAILED"), "Bye.\n").map(\.backendID) == ["2"])
-    #expect(throws: BackendError.unavailable("sacct: its answer is cut off")) {
+    #expect(throws: BackendError.unavailable("the output of sacct is incomplete")) {
       try sightings(String(row("2", state: "FAILED").dropLast(9)))
     }
   }

@@ -30,7 +30,9 @@ struct OpenFileTests {
     try #require(mkfifo(path, 0o600) == 0)
     #expect(try !OpenFile(path).isRegular)
     #expect(UnreadableFile.reason(path) == nil)
-    #expect(throws: BoundedFile.Unreadable(description: "is no regular file")) { try BoundedFile.read(path, most: 3) }
+    #expect(throws: BoundedFile.Unreadable(description: "is not a regular file")) {
+      try BoundedFile.read(path, most: 3)
+    }
   }
 
   @Test(

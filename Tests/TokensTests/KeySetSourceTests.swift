@@ -87,8 +87,8 @@ struct KeySetSourceTests {
     let (verifier, source) = try await started(server, quick)
     defer { source.stop() }
     server.stop()
-    #expect(await eventually { verifier.warnings.first?.contains("the last good one stays in use") == true })
-    #expect(verifier.warnings.first?.contains("http://127.0.0.1:\(server.port)/keys cannot be had since") == true)
+    #expect(await eventually { verifier.warnings.first?.contains("the last valid one stays in use") == true })
+    #expect(verifier.warnings.first?.contains("127.0.0.1:\(server.port)/keys has been unavailable since") == true)
     #expect(verifier.warnings.first?.contains("hidden") == false)
     #expect(await reason(tokenA, verifier) == nil)
     #expect(await reason(tokenB, verifier) == .unknownKey)
@@ -180,7 +180,7 @@ struct KeySetSourceTests {
     pace.patience = .milliseconds(300)
     let began = ContinuousClock.now
     let (verifier, _) = try await started(server, pace)
-    #expect(verifier.warnings.first?.contains("takes long") == true)
+    #expect(verifier.warnings.first?.contains("takes too long") == true)
     for _ in 0..<100 { #expect(await reason(tokenA, verifier) == .unknownKey) }
     #expect(began.duration(to: .now) < .seconds(20))
     #expect(server.requests.count == 1)

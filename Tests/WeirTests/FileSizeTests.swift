@@ -78,7 +78,7 @@ struct FileSizeTests {
     ) { _ in applied.withLock { $0 += 1 } }
     _ = try files.write("users.yaml", String(repeating: "a: b\n", count: 1_000_000))
     reloader.reload()
-    func fault() -> String? { reloader.warnings.first { $0.contains("are wrong now") } }
+    func fault() -> String? { reloader.warnings.first { $0.contains("are wrong, so Weir keeps") } }
     while fault() == nil { try await Task.sleep(for: .milliseconds(5)) }
     #expect(fault()?.contains("\(path): the file has more than 100000 entries") == true, "\(reloader.warnings)")
     _ = try files.write("users.yaml", "users_id_mapping: []\n")

@@ -169,7 +169,7 @@ struct SettingsTests {
       ("WEIR_SOMETHING_ELSE", ""), ("WEIR_", ""),
     ])
   func unknown(name: String, suggestion: String) {
-    #expect(faults(name, "1") == ["\(name): there is no such setting\(suggestion)"])
+    #expect(faults(name, "1") == ["\(name): unknown setting\(suggestion)"])
   }
 
   @Test("Names of others are none of ours", arguments: ["WEIRD", "PATH", "JARVICE_SOMETHING", "weir_port"])
@@ -195,7 +195,7 @@ struct AuthenticationSettingsTests {
   func nobody() throws {
     let required = ["JARVICE_BAREMETAL_CONNECTOR": "dummy", "WEIR_BIND_ADDRESS": "0.0.0.0"]
     let found = faults(required)
-    #expect(found.count == 1 && found[0].hasPrefix("JARVICE_SCHED_SERVER_KEY: nobody could call"))
+    #expect(found.count == 1 && found[0].hasPrefix("JARVICE_SCHED_SERVER_KEY: no client could authenticate"))
     #expect(faults(required.merging(["JARVICE_SCHED_SERVER_KEY": "user:password"]) { $1 }).isEmpty)
     let files = try Files()
     let key = try files.write("key", Self.secret)
@@ -267,7 +267,7 @@ struct AuthenticationSettingsTests {
 
   @Test("The administrators' claim has a name and a value", arguments: ["groups", ":", "groups:", ":x"])
   func adminClaim(text: String) {
-    #expect(faults("WEIR_ADMIN_CLAIM", text) == ["WEIR_ADMIN_CLAIM: claim:value is expected"])
+    #expect(faults("WEIR_ADMIN_CLAIM", text) == ["WEIR_ADMIN_CLAIM: expected claim:value"])
     #expect(faults("WEIR_ADMIN_CLAIM", "groups:a:b").isEmpty)
   }
 
@@ -309,7 +309,7 @@ struct SecretTests {
     let environment = ["JARVICE_SCHED_SERVER_KEY_FILE": path]
     #expect(try settings(environment).text("JARVICE_SCHED_SERVER_KEY") == "user:password")
     let both = faults(dummy.merging(environment.merging(["JARVICE_SCHED_SERVER_KEY": "a:b"]) { $1 }) { $1 })
-    #expect(both == ["JARVICE_SCHED_SERVER_KEY_FILE: JARVICE_SCHED_SERVER_KEY is set too; set one of them"])
+    #expect(both == ["JARVICE_SCHED_SERVER_KEY_FILE: JARVICE_SCHED_SERVER_KEY is set too; set only one of them"])
     for (name, contents) in [("empty", ""), ("line", "\n")] {
       let empty = try files.write(name, contents)
       #expect(faults("JARVICE_SCHED_SERVER_KEY_FILE", empty) == ["JARVICE_SCHED_SERVER_KEY_FILE: \(empty) is empty"])
@@ -344,7 +344,7 @@ struct SecretTests {
     #expect(lines.contains("JARVICE_SCHED_SERVER_KEY=***") && lines.contains("WEIR_BIND_ADDRESS=::1"))
     #expect(lines.contains("WEIR_PORT=8080  # from WAITRESS_PORT"))
     #expect(
-      lines.contains("WEIR_POLL_INTERVAL=2  # standard") && lines.contains("JARVICE_DOCKER_USERNAME=  # standard"))
+      lines.contains("WEIR_POLL_INTERVAL=2  # default") && lines.contains("JARVICE_DOCKER_USERNAME=  # default"))
   }
 
   @Test(

@@ -193,7 +193,7 @@ struct UsersTests {
   func duplicate() throws {
     let faults = try read("users_id_mapping:\n" + entry(key: good) + entry(user: "other", account: "mario", key: good))
       .faults
-    #expect(faults == ["entry 2 (other): kirby@example.com stands in entry 1 too, so neither counts"])
+    #expect(faults == ["entry 2 (other): kirby@example.com is in entry 1 too; Weir ignores both"])
   }
 
   @Test("A wrong entry disables its user alone, and is named with the others that are wrong")
@@ -220,7 +220,7 @@ struct UsersTests {
       .init(path: path, readKey: readKey), users: try Users(path: path, readKey: readKey), logger: quiet)
     #expect(directory.warning?.contains("entry 1 (kirbystar): mapped_user") == true)
     _ = try files.write("u.yaml", "users_id_mapping: {\n")
-    #expect(!directory.refresh() && directory.warning?.contains("still counts") == true)
+    #expect(!directory.refresh() && directory.warning?.contains("keeps the previous state") == true)
     _ = try files.write("u.yaml", "users_id_mapping:\n" + entry(key: good))
     #expect(directory.refresh() && directory.warning == nil)
     #expect(directory.account(of: "kirby@example.com") == "kirby")

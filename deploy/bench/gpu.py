@@ -376,7 +376,7 @@ def sweeps(servers: Servers, directory: pathlib.Path):
     processor = (weir.seconds() - processor) / seconds
     lines = [line for line in weir.log.read_text(errors="replace")[begin:].splitlines() if "weir-sweep" in line]
     times = [float(re.search(r"\bms=([\d.]+)", line)[1]) for line in lines]
-    # A look asks about each job once, and a line on the log has the first of those that its command asks about.
+    # A poll asks about each job once, and a line on the log has the first of those that its command asks about.
     looks = max(collections.Counter(id for line in lines for id in re.findall(r"\b[0-9A-Z]{26}\b", line)).values())
     ssh = servers.ssh(0)
     peer = []
@@ -384,8 +384,8 @@ def sweeps(servers: Servers, directory: pathlib.Path):
         began = time.monotonic()
         subprocess.run([*ssh, "true"], check=True)
         peer.append((time.monotonic() - began) * 1000)
-    row(f"commands for a look at {RUNNING} running jobs of a server", "", len(lines) / looks, None, "1")
-    row(f"such a look, median of {looks}", "ms", statistics.median(times), statistics.median(peer))
+    row(f"commands for one poll of {RUNNING} running jobs of a server", "", len(lines) / looks, None, "1")
+    row(f"such a poll, median of {looks}", "ms", statistics.median(times), statistics.median(peer))
     row(f"processor of Weir meanwhile", "%", processor * 100)
     weir.stop()
 

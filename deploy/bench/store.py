@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a store of many jobs costs: start, /running and /runstatus with 1,000 and with 100,000 jobs that are over.
+"""What a store of many jobs costs: start, /running and /runstatus with 1,000 and with 100,000 ended jobs.
 
     deploy/bench/store.py [PROGRAM]
 

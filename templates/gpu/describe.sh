@@ -18,7 +18,8 @@ first() {
     ;;
   esac
   [ ! -s "$2" ] || [ ! -r "$2" ] || read -r line <"$2"
-  [ -z "$line" ] || printf '%s\n' "$1: $line"
+  # The place of a job without GPUs is the word `gpus` alone.
+  case $line in '' | gpus) ;; *) printf '%s\n' "$1: $line" ;; esac
 }
 first 'Started (process, ticks, boot, time)' start
 first 'Session (process, ticks)' session

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # Does something to the job itself, and not to another that got its id after Slurm was reset: the job of that id must have
-# its mark or its name, or, where its user changed both, its account and a time of submit that fits.
+# its tag or its name, or, where its user changed both, its account and a time of submit that fits.
 #   $1  the job's id
-#   $2  its mark
+#   $2  its tag
 #   $3  its name in Slurm
 #   $4  its account
 #   $5  the earliest time of its submit, in seconds since 1970
@@ -20,7 +20,7 @@ case "$shown " in
         case $time in '' | *[!0-9]* | ???????????*) continue ;; esac
         if [ "$id $user" = "$1 $4" ] && [ "$time" -ge "$5" ] && [ "$time" -le "$6" ]; then echo "$id"; fi
       done)
-    # Nobody can change the line of the submit. Where Slurm keeps it, it has the mark.
+    # Nobody can change the line of the submit. Where Slurm keeps it, it has the tag.
     line=''
     [ -z "$known" ] ||
       line=$(timeout 5 sacct -n -X -P --duplicates --jobs="$1" --format=SubmitLine 2>/dev/null) || line=''

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Stands before every script that calls Slurm's commands. It undoes what the account's login files, or variables of the
+# Comes before every script that calls Slurm's commands. It undoes what the account's login files, or variables of the
 # session, change in the meaning of these commands. A script that follows defines weir_is_input and calls weir_clean.
 unset -f squeue sacct scancel scontrol sbatch srun sinfo timeout 2>/dev/null || :
 

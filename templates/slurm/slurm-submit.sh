@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Submits a job with sbatch from the home directory, where what a job writes is its owner's alone.
-#   $1  "vetted" when this script has submitted as this account a moment ago; each look at it costs programs
+#   $1  "vetted" when this script has submitted as this account a moment ago; each check of it costs programs
 #   $2  the scratch directory; empty for the home directory
 #   $3  the name of the output file in its directory .jarvice
 #   $4  seconds after which sbatch is ended on the cluster: one that hangs could submit the job long after it was given up
@@ -45,7 +45,7 @@ if [ -z "$weir_vetted" ]; then
   # Accounts of the system are recognised by their ids, whatever a site calls them.
   weir_uid=$(id -u) || exit 96
   if [ "$weir_uid" -lt 1000 ] || [ "$weir_uid" -eq 65534 ]; then
-    weir_refuse "the account has the user id $weir_uid, it is one of the system's, which jobs never run as"
+    weir_refuse "the account has the user id $weir_uid: jobs never run as a system account"
   fi
   if [ -n "$weir_scratch" ] && [ -n "$(find "$weir_scratch/." -prune -perm -0002 ! -perm -1000 2>/dev/null)" ]; then
     weir_refuse "the scratch directory $weir_scratch is writable by everybody and has no sticky bit, so anybody can" \
@@ -68,7 +68,7 @@ elif [ ! -L "$weir_directory" ] && [ -k "$weir_directory" ] &&
   weir_file=$weir_directory/$weir_file
   if [ -e "$weir_file" ] || [ -L "$weir_file" ]; then
     if [ -L "$weir_file" ] || [ ! -f "$weir_file" ] || [ ! -O "$weir_file" ]; then
-      weir_refuse "the output file $weir_file is there already and is not a file of this account; remove it"
+      weir_refuse "the output file $weir_file exists and is not a file of this account; remove it"
     fi
     chmod 600 "$weir_file" || exit 96
   else

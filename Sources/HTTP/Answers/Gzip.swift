@@ -164,7 +164,7 @@ final class ZippedBodies {
   subscript(plain: [UInt8]) -> [UInt8]? {
     get {
       guard let index = kept.firstIndex(where: { Self.isSame($0.plain, plain) }) else { return nil }
-      // The ones used last stand last.
+      // The ones used last are at the end.
       if index < kept.count - 1 { kept.append(kept.remove(at: index)) }
       return kept.last?.zipped
     }

@@ -1,4 +1,4 @@
-/// An error that a client is told: what it did wrong, or what the service cannot do now.
+/// An error that a client gets: its own mistake, or what the service cannot do now.
 ///
 /// The default ``Router/renderError`` answers it as compact JSON with sorted keys and one newline:
 /// `{"code":"...","error":"message","hint":"..."}`, the hint only when there is one.
@@ -29,7 +29,7 @@ public struct HTTPError: Error, Sendable {
   static let headersTooLarge = HTTPError(
     .requestHeaderFieldsTooLarge, code: "headers_too_large", "the header fields are too many or too long")
   static let contentTooLarge = HTTPError(
-    .contentTooLarge, code: "content_too_large", "the request's content is larger than this call takes")
+    .contentTooLarge, code: "content_too_large", "the request body is larger than this call allows")
   static let requestTimeout = HTTPError(
     .requestTimeout, code: "request_timeout", "the request did not arrive in time")
 

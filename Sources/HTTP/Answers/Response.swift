@@ -15,8 +15,8 @@ public struct Response: Sendable {
   public var status: Status
   public var headers: Headers
   public var body: Body
-  /// Held until the last byte of the answer is sent, or the connection is gone: whoever counts what is under way is told
-  /// by its end.
+  /// Held until the last byte of the answer is sent, or the connection is gone. Its end tells
+  /// the owner that the answer no longer counts.
   public var lease: (any AnyObject & Sendable)?
   /// Bytes that the producer of a streamed body holds in memory meanwhile.
   public var heldBytes = 0
@@ -54,12 +54,12 @@ public struct BodyWriter: Sendable {
   public func write(_ bytes: [UInt8]) async throws { try await send(bytes) }
 
   /// Has `body` called when the server begins to drain: a stream without an end of its own, of events for example,
-  /// should come to one then, or it is cut off when the time for the drain is over.
+  /// should end then, or it is cut off when the time for the drain has passed.
   public func onDrain(_ body: @escaping @Sendable () -> Void) { notify(body) }
 }
 
 public enum BodyWriterError: Error, Sendable {
-  /// The client went away, stopped reading for too long, or the server was told to stop.
+  /// The client closed the connection, stopped reading for too long, or the server stops.
   case connectionClosed
   /// More bytes than the `length` of the body.
   case lengthExceeded
@@ -69,7 +69,7 @@ public enum BodyWriterError: Error, Sendable {
 public enum Answer: Sendable {
   /// Written at once, on the connection's loop.
   case now(Response)
-  /// Awaited in a task of its own. The task is not cancelled when the client goes away: what it began it finishes.
+  /// Awaited in a task of its own. The task is not cancelled when the client closes the connection: it finishes its work.
   case later(@Sendable () async throws -> Response)
   /// The connection leaves HTTP, if the client asked for it; if not, it is answered 426.
   case upgrade(Upgrade)

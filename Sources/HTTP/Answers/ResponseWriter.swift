@@ -6,7 +6,7 @@ struct ResponseFraming: Sendable {
   var isHTTP10: Bool
   var keepsAlive: Bool
 
-  /// How the bytes of a streamed body are told from what follows.
+  /// How the end of a streamed body is found.
   enum StreamEnd: Sendable {
     case length(remaining: Int)
     case chunked
@@ -99,7 +99,7 @@ extension OutputBuffer {
   }
 }
 
-/// Where the next byte goes. Whoever makes one has made sure of the room.
+/// Where the next byte goes. Its maker has made sure of the room.
 private struct Cursor {
   private(set) var position: UnsafeMutableRawPointer
 

@@ -18,7 +18,7 @@ public struct AccessRecord: Sendable {
   public var bytesSent: Int
   /// Such as `127.0.0.1:5321` or `[::1]:5321`.
   public var remoteAddress: String
-  /// What the handler told by ``Request/note(caller:jobID:)``.
+  /// The values that the handler passed to ``Request/note(caller:jobID:)``.
   public var caller: String?
   public var jobID: String?
   /// The ``HTTPError/code`` and the ``HTTPError/detail`` of an error that was answered.

@@ -26,7 +26,7 @@ struct ClientStanding {
     strangers.remove(network)
   }
 
-  /// Whether the request under way, or one before it, comes from somebody who is known.
+  /// Whether the present request, or one before it, comes from somebody who is known.
   func isOfKnownSender(_ request: Request?, by judge: Judge?) -> Bool {
     if isKnown { return true }
     guard let request, let judge else { return false }

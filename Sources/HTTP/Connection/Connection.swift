@@ -258,11 +258,11 @@ final class Connection: Pollable, @unchecked Sendable {
     listen(to: tunnel)
   }
 
-  /// A task has come to its end.
+  /// A task has ended.
   func finish(_ task: LiveTask, _ failure: (any Error)?) {
     guard isAt(task) else { return }
     if let failure {
-      context.logger.warning("\(task.title) broke off", metadata: ["error": "\(failure)"])
+      context.logger.warning("\(task.title) failed", metadata: ["error": "\(failure)"])
       return abort()
     }
     let (end, bytes) = output.append { task.appendEnd(to: &$0) }

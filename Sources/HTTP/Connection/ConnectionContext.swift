@@ -18,7 +18,7 @@ final class ConnectionContext: @unchecked Sendable {
   /// Every read goes here first, so that an idle connection owns no buffer.
   let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
   let outputMemory = OutputMemory()
-  /// A request that is over, whose memory the next may have.
+  /// A finished request, whose memory the next may use.
   @exclusivity(unchecked) var spareRequest: Request.Storage?
   @exclusivity(unchecked) private var date = HTTPDate()
   @exclusivity(unchecked) private var requestIDs = RequestIDs()

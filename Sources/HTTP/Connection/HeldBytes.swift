@@ -72,7 +72,7 @@ struct HeldBytes {
     case .known where use.own > limits.unfinishedBodiesOfOne:
       return HTTPError(
         .tooManyRequests, code: "too_many_bodies",
-        "the requests of this caller that are being sent or answered hold more than \(limits.unfinishedBodiesOfOne) bytes",
+        "the open requests of this caller hold more than \(limits.unfinishedBodiesOfOne) bytes",
         hint: "send the same request again in a moment", headers: ["Retry-After": "2"])
     case .strangers where use.own > limits.unfinishedBodiesOfOne || use.strangers > limits.unfinishedBodies / 2:
       return Self.tooManyBodies

@@ -1,6 +1,6 @@
 /// A task that writes to a connection as it goes: a streamed body's, or a tunnel's. Confined to the connection's loop.
 class LiveTask: @unchecked Sendable {
-  /// What becomes of the connection when the task has come to its end.
+  /// What becomes of the connection when the task has ended.
   enum End {
     case nextRequest
     case close
@@ -13,7 +13,7 @@ class LiveTask: @unchecked Sendable {
   private var onDrain: [@Sendable () -> Void] = []
   private var isDraining = false
 
-  /// What broke off when the task fails, for the log.
+  /// What failed when the task fails, for the log.
   var title: String { "a task" }
 
   /// Runs `body` for the request with that id, and tells the connection when it ends.

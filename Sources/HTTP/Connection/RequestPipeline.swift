@@ -1,6 +1,6 @@
 import Logging
 
-/// The requests of one connection: takes their heads and bodies as they come, has them answered one after another, and
+/// The requests of one connection: reads their heads and bodies as they arrive, has them answered one after another, and
 /// writes the answers that are there at once. What goes on longer it leaves to the connection. Confined to the loop.
 struct RequestPipeline {
   /// What the connection has to do next.

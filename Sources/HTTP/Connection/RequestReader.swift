@@ -5,7 +5,7 @@ struct RequestReader {
   /// What was read and not consumed: the begin of a request, or pipelined ones that have to wait.
   private var input: [UInt8] = []
   private var start = 0
-  /// Some of the input was not even looked at, because its turn had not come.
+  /// Some of the input was not parsed yet, because its turn had not come.
   private(set) var isHeld = false
   /// When the head being read has to be complete; `.max` between requests.
   private var headDeadline: Nanoseconds
@@ -35,7 +35,7 @@ struct RequestReader {
 
   // MARK: Input
 
-  /// Whether bytes are kept that have to be looked at before any fresh ones.
+  /// Whether bytes are kept that have to be parsed before any new ones.
   var hasInput: Bool { !input.isEmpty }
 
   /// What is kept and not consumed.
@@ -65,14 +65,14 @@ struct RequestReader {
     return rest
   }
 
-  /// Notes whether bytes were left that nobody has looked at.
+  /// Notes whether bytes were left that are not parsed yet.
   mutating func hold(_ isHeld: Bool) { self.isHeld = isHeld }
 
   // MARK: Requests
 
   /// The next part of a request in `window` from `offset` on, which moves past what was consumed; nil when more bytes are
   /// needed. ``expectBody(limit:)`` has to follow a head.
-  /// - Throws: what the client is to be told. The connection has to be closed then.
+  /// - Throws: the error that the client gets. The connection has to be closed then.
   mutating func next(
     in window: UnsafeRawBufferPointer, from offset: inout Int
   ) throws(HTTPError) -> RequestParser.Event? {
@@ -92,7 +92,7 @@ struct RequestReader {
   /// Forgets what came of a body that nobody will read.
   mutating func discardBody() { parser.discardBody() }
 
-  /// Lends the memory of a request that is over to the next one.
+  /// Lends the memory of a finished request to the next one.
   mutating func lend(_ spare: inout Request.Storage?) { parser.spare = spare.take() }
 
   /// Gives that memory back, if it was not used.

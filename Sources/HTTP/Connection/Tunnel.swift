@@ -23,7 +23,7 @@ public struct Tunnel: Sendable {
   /// - Throws: ``BodyWriterError/connectionClosed``.
   public func write(_ bytes: [UInt8]) async throws { try await send(bytes) }
 
-  /// Has `body` called when the server begins to drain: an endless tunnel should come to its end then.
+  /// Has `body` called when the server begins to drain: an endless tunnel should end then.
   public func onDrain(_ body: @escaping @Sendable () -> Void) { notify(body) }
 }
 
@@ -120,12 +120,12 @@ extension Upgrade {
   /// - Throws: 426 when the client did not ask for this protocol; 503 while the server drains.
   func check(_ exchange: Exchange, isDraining: Bool) throws(HTTPError) {
     guard !isDraining else {
-      throw HTTPError(.serviceUnavailable, code: "service_ending", "the service is ending")
+      throw HTTPError(.serviceUnavailable, code: "service_ending", "the service is shutting down")
     }
     guard !exchange.framing.isHTTP10, exchange.request.asksUpgrade(to: name) else {
       throw HTTPError(
-        Status(426), code: "upgrade_required", "this call is for a connection that switches its protocol",
-        hint: "ask with the fields Connection: upgrade and Upgrade: \(name)", headers: ["Upgrade": name])
+        Status(426), code: "upgrade_required", "this call needs a protocol upgrade",
+        hint: "send the headers Connection: upgrade and Upgrade: \(name)", headers: ["Upgrade": name])
     }
   }
 }

@@ -10,7 +10,7 @@ enum Waiting: Int, CaseIterable, Sendable {
   case idleStranger
   /// For the next request.
   case idle
-  /// For the rest of a body, or for its client to take an answer; whoever is known stays.
+  /// For the rest of a body, or for its client to take an answer; known clients stay.
   case stalled
 }
 
@@ -28,7 +28,7 @@ struct WaitingLists {
   /// Since when the first of a kind waits; `.max` when none does.
   func oldest(_ kind: Waiting) -> Nanoseconds { first(kind).map { since[$0] } ?? .max }
 
-  /// - Returns: whether anything changed. An idle one waits anew each time: it was asked something meanwhile.
+  /// - Returns: whether anything changed. An idle one begins to wait again each time: it has had a request meanwhile.
   mutating func mark(_ index: Int, as kind: Waiting?) -> Bool {
     guard let kind else {
       guard self.kind(of: index) != nil else { return false }

@@ -28,7 +28,7 @@ extension UInt8 {
     return (set >> UInt64(self & 63)) & 1 == 1
   }
 
-  /// A byte that may stand in a field value: visible, blank, tab or obs-text (RFC 9110 section 5.5).
+  /// A byte that is allowed in a field value: visible, blank, tab or obs-text (RFC 9110 section 5.5).
   var isFieldByte: Bool { (self >= 0x20 && self != 0x7F) || self == Byte.tab }
 
   var isBlank: Bool { self == Byte.space || self == Byte.tab }
@@ -56,7 +56,7 @@ extension UnsafeRawBufferPointer {
     return UnsafeRawPointer(found) - base
   }
 
-  /// The offset at which `needle` first stands at or after `start`.
+  /// The offset of the first `needle` at or after `start`.
   func firstOffset(of needle: UnsafeRawBufferPointer, from start: Int = 0) -> Int? {
     guard let first = needle.first else { return nil }
     var offset = start
@@ -67,13 +67,13 @@ extension UnsafeRawBufferPointer {
     return nil
   }
 
-  /// Whether all bytes may stand in a token, and there is one.
+  /// Whether all bytes are allowed in a token, and there is one.
   var isToken: Bool {
     for byte in self where !byte.isTokenByte { return false }
     return !isEmpty
   }
 
-  /// Whether all bytes may stand in a field value; eight at a time, for this is most of a head.
+  /// Whether all bytes are allowed in a field value; eight at a time, for this is most of a head.
   var isFieldValue: Bool {
     let ones: UInt64 = 0x0101_0101_0101_0101
     var index = 0

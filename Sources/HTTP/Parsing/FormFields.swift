@@ -23,7 +23,7 @@ public struct FormFields: Sendable {
     fields = pairs.map { (name: $0.name, value: $0.value, filename: nil) }
   }
 
-  /// Reads `multipart/form-data` (RFC 7578). What stands before the first and after the last boundary is ignored.
+  /// Reads `multipart/form-data` (RFC 7578). Bytes before the first and after the last boundary are ignored.
   init(multipart body: [UInt8], boundary: String) throws(HTTPError) {
     guard (1...70).contains(boundary.utf8.count) else { throw .badRequest("the multipart boundary is malformed") }
     let delimiter = Array("\r\n--\(boundary)".utf8)
@@ -36,7 +36,7 @@ public struct FormFields: Sendable {
     of body: UnsafeRawBufferPointer, delimiter: UnsafeRawBufferPointer
   ) throws(HTTPError) -> [(name: String, value: [UInt8], filename: String?)] {
     var parts: [(name: String, value: [UInt8], filename: String?)] = []
-    // The first boundary may stand at the very start, without the line end that belongs to all others.
+    // The first boundary may be at the very start, without the line end that belongs to all others.
     let first = delimiter.slice(2..<delimiter.count)
     var start: Int
     if body.starts(with: first) {

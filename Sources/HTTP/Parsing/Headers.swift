@@ -1,7 +1,7 @@
 /// The fields of a message, in their order; names are compared without regard to case (RFC 9110 section 5).
 ///
 /// All names and values lie in one array of bytes, so that reading a request makes no string that nobody asks for
-/// and writing a response copies bytes. A value that is no UTF-8 is read with replacement characters.
+/// and writing a response copies bytes. A value that is not UTF-8 is read with replacement characters.
 public struct Headers: Sendable {
   private struct Field: Sendable {
     var name: Range<Int>
@@ -35,7 +35,7 @@ public struct Headers: Sendable {
   /// Adds a field after the others.
   ///
   /// Control bytes in the value, line ends above all, become blanks: a value can never smuggle in a field of its own.
-  /// A name that is no token (RFC 9110 section 5.6.2) adds nothing.
+  /// A name that is not a token (RFC 9110 section 5.6.2) adds nothing.
   public mutating func append(_ name: String, _ value: String) {
     guard !name.isEmpty, name.utf8.allSatisfy(\.isTokenByte) else { return }
     let nameStart = bytes.count
@@ -77,7 +77,7 @@ public struct Headers: Sendable {
     fields.removeAll(keepingCapacity: true)
   }
 
-  /// The bytes of names and values, and what stands between them.
+  /// The bytes of names and values, and those between them.
   var byteCount: Int { bytes.count }
 
   /// Calls `body` with the bytes of each name and value, in order.

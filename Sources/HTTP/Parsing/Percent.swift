@@ -23,7 +23,7 @@ enum Percent {
         count += 1
       }
     }
-    guard isWellFormed else { throw .badRequest("a percent sign that no two hexadecimal digits follow") }
+    guard isWellFormed else { throw .badRequest("a percent sign is not followed by two hexadecimal digits") }
     return decoded
   }
 

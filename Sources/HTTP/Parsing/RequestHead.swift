@@ -31,12 +31,12 @@ struct RequestLine {
   init(_ line: UnsafeRawBufferPointer) throws(HTTPError) {
     guard let methodEnd = line.firstOffset(of: Byte.space), methodEnd > 0,
       let targetEnd = line.firstOffset(of: Byte.space, from: methodEnd + 1), targetEnd > methodEnd + 1
-    else { throw .badRequest("the request line is not: method, blank, target, blank, version") }
+    else { throw .badRequest("the request line is malformed: expected method, space, target, space, version") }
     let methodBytes = line.slice(0..<methodEnd)
     guard methodBytes.isToken else { throw .badRequest("the method is malformed") }
     let targetBytes = line.slice((methodEnd + 1)..<targetEnd)
     guard targetBytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }) else {
-      throw .badRequest("the request target holds a byte that has to be percent-encoded")
+      throw .badRequest("the request target has a byte that must be percent-encoded")
     }
     isHTTP10 = try Self.isHTTP10(line.slice((targetEnd + 1)..<line.count))
     method = Self.method(methodBytes)
@@ -49,7 +49,7 @@ struct RequestLine {
     isHTTP10 = false
   }
 
-  /// The usual two are not made anew.
+  /// The usual two are not made again.
   private static func method(_ bytes: UnsafeRawBufferPointer) -> String {
     if bytes.equals("GET") { return "GET" }
     if bytes.equals("POST") { return "POST" }
@@ -94,7 +94,7 @@ struct HeadBuilder {
 
   init() {}
 
-  /// - Parameter spare: a request that is over, whose memory may be used again.
+  /// - Parameter spare: a finished request, whose memory may be used again.
   init(_ line: RequestLine, spare: Request.Storage?) {
     self.line = line
     if let spare { swap(&headers, &spare.headers) }
@@ -122,12 +122,12 @@ struct HeadBuilder {
       }
     case 12 where name.equalsIgnoringCase("x-request-id"):
       requestIDCount += 1
-      // Of two nobody knows which is meant.
+      // Of two it is not known which is meant.
       requestID = requestIDCount == 1 && RequestID.isAcceptable(value) ? value.string : nil
     case 14 where name.equalsIgnoringCase("content-length"):
       let length = try Self.contentLength(value)
       guard contentLength == nil || contentLength == length else {
-        throw .badRequest("two Content-Length fields that differ")
+        throw .badRequest("the Content-Length fields differ")
       }
       contentLength = length
     case 17 where name.equalsIgnoringCase("transfer-encoding"):
@@ -179,7 +179,7 @@ struct HeadBuilder {
         endsChunked = coding.equalsIgnoringCase("chunked")
         if endsChunked { chunkedCount += 1 }
       }
-      // A second field, or chunked twice, is no list that anyone has reason to send.
+      // A second field, or chunked twice, is not a list that anyone has reason to send.
       if case .absent = transferEncoding, chunkedCount == 1 {
         transferEncoding = .other(endsChunked: endsChunked)
       } else {
@@ -189,14 +189,14 @@ struct HeadBuilder {
   }
 
   /// The head, when its fields agree with one another.
-  /// - Parameter spare: a request that is over, whose memory may be used again; it is, on return.
+  /// - Parameter spare: a finished request, whose memory may be used again; it is, on return.
   mutating func finish(spare: inout Request.Storage?) throws(HTTPError) -> RequestHead {
     guard hostCount == 1 || (hostCount == 0 && line.isHTTP10) else {
       throw .badRequest("HTTP/1.1 needs exactly one Host field")
     }
     let framing = try framing()
     if hasUnknownExpectation {
-      throw HTTPError(.expectationFailed, code: "expectation_failed", "no expectation but 100-continue can be met")
+      throw HTTPError(.expectationFailed, code: "expectation_failed", "the only supported expectation is 100-continue")
     }
     let storage = spare.take() ?? Request.Storage()
     storage.method = line.method
@@ -216,14 +216,14 @@ struct HeadBuilder {
       return .length(contentLength)
     case .chunked:
       // RFC 9112 section 6.1: such a message may be an attempt at request smuggling.
-      guard contentLength == nil else { throw .badRequest("both Transfer-Encoding and Content-Length") }
+      guard contentLength == nil else { throw .badRequest("the request has both Transfer-Encoding and Content-Length") }
       guard !line.isHTTP10 else { throw .badRequest("HTTP/1.0 has no Transfer-Encoding") }
       return .chunked
     case .other(let endsChunked):
       guard endsChunked, contentLength == nil, !line.isHTTP10 else {
         throw .badRequest("the Transfer-Encoding does not end in chunked")
       }
-      throw HTTPError(.notImplemented, code: "not_implemented", "no Transfer-Encoding but chunked is understood")
+      throw HTTPError(.notImplemented, code: "not_implemented", "the only supported Transfer-Encoding is chunked")
     }
   }
 }

@@ -2,7 +2,7 @@
 ///
 /// The caller keeps the bytes: it shows the parser a window of all that was not consumed yet, and shows it again, with
 /// more at its end, when the parser asks for more. The outcome does not depend on how the stream was cut into windows,
-/// and no byte is looked at more than a few times however small the cuts.
+/// and no byte is read more than a few times however small the cuts.
 struct RequestParser {
   enum Event {
     /// The head is complete. ``expectBody(limit:)`` has to follow.
@@ -28,7 +28,7 @@ struct RequestParser {
   private var head = HeadBuilder()
   private var chunked: ChunkedBody
   private var body: [UInt8] = []
-  /// A request that is over, whose memory the next may have.
+  /// A finished request, whose memory the next may use.
   var spare: Request.Storage?
 
   init(limits: Limits) {
@@ -57,7 +57,7 @@ struct RequestParser {
   mutating func discardBody() { body = [] }
 
   /// The next event in `window` from `offset` on, which moves past what was consumed; nil when more bytes are needed.
-  /// - Throws: what the client is to be told. The connection has to be closed then.
+  /// - Throws: the error that the client gets. The connection has to be closed then.
   mutating func next(in window: UnsafeRawBufferPointer, from offset: inout Int) throws(HTTPError) -> Event? {
     do throws(HTTPError) {
       return try advance(window, &offset)

@@ -75,7 +75,7 @@ public struct Request: Sendable {
     get { storage.body }
     set { own().body = newValue }
   }
-  /// What stood in the places of the route's `{name}`s, each decoded by itself: it may hold a slash.
+  /// The values of the route's `{name}`s, each decoded by itself: one may hold a slash.
   public var parameters: [String: String] {
     get { storage.parameters }
     set { own().parameters = newValue }
@@ -91,7 +91,7 @@ public struct Request: Sendable {
   /// a connection.
   public var id: String { storage.id.text }
 
-  /// Tells the access log who asked, and which job it was about; nil leaves what was told before.
+  /// Sets the caller and the job for the access log; nil leaves the value set before.
   ///
   /// May be called from anywhere until the request is answered, also before an error is thrown.
   public func note(caller: String? = nil, jobID: String? = nil) { storage.note(caller: caller, jobID: jobID) }
@@ -119,7 +119,7 @@ public struct Request: Sendable {
     guard codings.allSatisfy({ ["", "identity"].contains($0.filter { $0 != " " && $0 != "\t" }.lowercased()) }) else {
       throw HTTPError(
         .unsupportedMediaType, code: "unsupported_content_encoding",
-        "the body is compressed or otherwise encoded (Content-Encoding), which this service does not decode",
+        "the body has a Content-Encoding, which this service does not decode",
         hint: "send it without Content-Encoding", headers: ["Accept-Encoding": "identity"])
     }
     return body
@@ -146,7 +146,7 @@ public struct Request: Sendable {
     default:
       throw HTTPError(
         .unsupportedMediaType, code: "unsupported_media_type",
-        contentType.isEmpty ? "the request has no Content-Type" : "this call does not take that Content-Type",
+        contentType.isEmpty ? "the request has no Content-Type" : "this call does not accept that Content-Type",
         hint: "send application/x-www-form-urlencoded or multipart/form-data")
     }
   }
@@ -164,7 +164,7 @@ extension Request.Storage {
     }
   }
 
-  /// What handlers told.
+  /// The values that handlers set.
   var notes: (caller: String?, jobID: String?) { Self.notesLock.access { _ in (caller, jobID) } }
 
   var rawPath: String { ownPath ?? target }
@@ -277,7 +277,7 @@ enum Host {
     return end > 0 && value[end] == Byte.colon && isPort(value.slice((end + 1)..<value.count))
   }
 
-  /// The length of the character at `index`, an escape's being three; nil when none may stand there.
+  /// The length of the character at `index`, an escape's being three; nil when none is allowed there.
   private static func nameByteLength(_ value: UnsafeRawBufferPointer, at index: Int) -> Int? {
     if isNameByte(value[index]) { return 1 }
     guard value[index] == Byte.percent, index + 2 < value.count, value[index + 1].hexValue != nil,
@@ -286,7 +286,7 @@ enum Host {
     return 3
   }
 
-  /// Empty means the standard port (RFC 3986 section 3.2.3).
+  /// Empty means the default port (RFC 3986 section 3.2.3).
   private static func isPort(_ value: UnsafeRawBufferPointer) -> Bool {
     guard value.count <= 5, value.allSatisfy(\.isDigit) else { return false }
     return value.reduce(0) { $0 * 10 + Int($1 &- 0x30) } <= 65_535

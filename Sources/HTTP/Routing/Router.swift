@@ -81,7 +81,7 @@ public struct Router: Sendable {
   public var renderError: @Sendable (any Error, Request?) -> Response = { error, _ in
     let known = error as? HTTPError
     return
-      (known ?? HTTPError(.internalServerError, code: "internal_error", "the service failed; its log says why"))
+      (known ?? HTTPError(.internalServerError, code: "internal_error", "internal error; the service's log says why"))
       .response
   }
 
@@ -175,10 +175,10 @@ extension Router.Table {
   /// - Parameter node: what the path leads to; nil when nothing is served there.
   private func refusal(of method: String, at node: Int?) -> Router.Resolution {
     guard methods.contains(method) else {
-      return .refused(HTTPError(.notImplemented, code: "not_implemented", "this service has no use for that method"))
+      return .refused(HTTPError(.notImplemented, code: "not_implemented", "this service does not support that method"))
     }
     guard let node else {
-      return .refused(HTTPError(.notFound, code: "not_found", "nothing is served at this path"))
+      return .refused(HTTPError(.notFound, code: "not_found", "there is nothing at this path"))
     }
     var allowed = Set(nodes[node].routes.map(\.method))
     if allowed.contains("GET") { allowed.insert("HEAD") }
@@ -187,7 +187,7 @@ extension Router.Table {
     if method == "OPTIONS" { return .options(allow: allow) }
     return .refused(
       HTTPError(
-        .methodNotAllowed, code: "method_not_allowed", "this path does not take that method",
+        .methodNotAllowed, code: "method_not_allowed", "this path does not support that method",
         hint: "use one of: \(allow)", headers: ["Allow": allow]))
   }
 

@@ -30,7 +30,7 @@ protocol Pollable: AnyObject {
 final class EventLoop: @unchecked Sendable {
   typealias Job = @Sendable () -> Void
 
-  /// Whether the loop has a thread, and where it stands.
+  /// Whether the loop has a thread, and its state.
   private enum Mode {
     /// Dispatch watches the set.
     case idle
@@ -208,7 +208,7 @@ final class EventLoop: @unchecked Sendable {
   func perform(_ job: @escaping Job) {
     let mode: Mode? = inbox.access { inbox in
       inbox.jobs.append(job)
-      // Whoever came first has done what is needed.
+      // The first call has done what is needed.
       return inbox.jobs.count == 1 ? inbox.mode : nil
     }
     switch mode {

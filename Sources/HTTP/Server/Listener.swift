@@ -14,7 +14,7 @@ final class Listener: Pollable, @unchecked Sendable {
 
   /// How many connections are accepted before the others have their turn.
   private static let batch = 64
-  /// How many connections more than the limit are told so, rather than cut off.
+  /// How many connections beyond the limit get an answer that says so, rather than being closed.
   private static let refusable = 64
 
   /// - Parameter contexts: of all loops; the first is the listener's own.
@@ -67,7 +67,7 @@ final class Listener: Pollable, @unchecked Sendable {
   ) {
     let limit = context.limits.connections
     holdDown(peer.network, context)
-    // Several may have to go, for those that were told so are open too.
+    // Several may have to be closed, for those that get this answer are open too.
     while context.openConnections.value > limit {
       guard let (owner, kind) = firstToGo(contexts) else { break }
       if moves > 0, !context.loop.isDraining, owner !== context {

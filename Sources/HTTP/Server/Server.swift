@@ -95,7 +95,7 @@ public final class Server: Sendable {
     var configuration = configuration
     if configuration.limits.fit(descriptors) {
       logger.warning(
-        "fewer connections than configured: the limit of open files leaves no more",
+        "fewer connections than configured: the limit of open files (ulimit -n) is too low",
         metadata: ["connections": "\(configuration.limits.connections)", "open-files": "\(descriptors)"])
     }
     let open = ConnectionCount()

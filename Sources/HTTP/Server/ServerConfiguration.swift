@@ -9,7 +9,7 @@ public struct ServerConfiguration: Sendable {
   public var limits = Limits()
   /// Called once for every request that was answered, after the answer was made; for a stream or a tunnel at its end. It
   /// is called on the connection's loop, where all others wait meanwhile: it has to be quick. A connection that ends
-  /// before its request came whole is no request.
+  /// before its request was complete counts as none.
   public var accessLog: (@Sendable (AccessRecord) -> Void)?
   /// Whether requests of routes that are quiet are recorded too. When not, they cost nothing.
   public var logsQuietRoutes = false
@@ -53,8 +53,8 @@ public struct Limits: Sendable {
   public var headerDeadline = Duration.seconds(10)
   /// Between two reads of a body; longer is 408.
   public var bodyIdle = Duration.seconds(30)
-  /// Bytes a second that a body has to arrive with, and an answer to be taken with that is waited for, beyond
-  /// ``bodyIdle`` and ``writeStall``; slower is 408, or cut off. 0 is no bound.
+  /// Minimum transfer rate in bytes per second of a body, and of a response that a handler waits to send, beyond
+  /// ``bodyIdle`` and ``writeStall``. A slower body is 408, a slower response is cut off. 0 disables the check.
   public var bodyRate = 500
   /// From an answer to the next request; then the connection is closed.
   public var keepAliveIdle = Duration.seconds(75)
@@ -75,7 +75,7 @@ public struct Limits: Sendable {
 }
 
 extension Limits {
-  /// Descriptors that are not for connections: the process's other files, and those who are told that there are too many.
+  /// Descriptors that are not for connections: the process's other files, and connections that get the answer that there are too many.
   private static let reservedDescriptors = 128
 
   /// Has no more connections than so many descriptors suffice for.

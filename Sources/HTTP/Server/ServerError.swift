@@ -15,7 +15,7 @@ public enum ServerError: Error, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .addressNotUsable(let address, let reason): "cannot listen on \(address): \(reason)"
-    case .addressInUse(let address): "cannot listen on \(address): another process listens there"
+    case .addressInUse(let address): "cannot listen on \(address): another process already uses this address"
     case .permissionDenied(let address):
       "cannot listen on \(address): permission denied; ports below 1024 need CAP_NET_BIND_SERVICE"
     case .system(let operation, let number): "\(operation): \(Self.text(number))"

@@ -1,4 +1,4 @@
-/// Which descriptors have to be looked at when: a ring of slots, one for each tick of the clock.
+/// When each descriptor has to be checked: a ring of slots, one for each tick of the clock.
 ///
 /// A deadline that moves away, as every request moves its connection's, costs nothing: the descriptor is met at its old
 /// time, and put where it belongs by then. So is one that lies beyond the ring.
@@ -11,7 +11,7 @@ struct TimerWheel {
   /// By descriptor, the tick in whose slot it is; `.max` for none.
   private var due: [UInt64] = []
   private var count = 0
-  /// The tick that was looked at last.
+  /// The tick that was checked last.
   private var current: UInt64 = 0
 
   /// When the first slot with something in it is due; `.max` when all are empty.
@@ -24,7 +24,7 @@ struct TimerWheel {
   /// Has `index` come up at `deadline`, or before.
   /// - Returns: when it will, if that is sooner than it was; else nil.
   mutating func schedule(_ index: Int, by deadline: Nanoseconds) -> Nanoseconds? {
-    // Rounded up: whoever comes up shall be past its deadline.
+    // Rounded up: a timer fires after its deadline.
     let wanted = (deadline >> Self.tickBits) &+ 1
     if deadline == .max || (index < due.count && due[index] <= wanted) { return nil }
     if count == 0 { current = max(current, EventLoop.now >> Self.tickBits) }

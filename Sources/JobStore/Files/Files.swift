@@ -23,7 +23,7 @@ package enum Files {
     let fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard fd >= 0 else {
       throw errno == EEXIST
-        ? .unusable("\(path) is there already, and is not overwritten") : failure(path)
+        ? .unusable("\(path) already exists, and is not overwritten") : failure(path)
     }
     do throws(StoreError) {
       defer { close(fd) }

@@ -89,7 +89,7 @@ extension JobBoard.Payload {
       (submission, mark) = (earlier.submission, earlier.mark)
       return
     }
-    guard bytes.count >= Self.headStart, bytes[0] == Self.version else { throw StoreError.unusable("unknown form") }
+    guard bytes.count >= Self.headStart, bytes[0] == Self.version else { throw StoreError.unusable("unknown format") }
     let end = bytes[1..<Self.headStart].reduce(0) { $0 << 8 | Int($1) } + Self.headStart
     guard end <= bytes.count else { throw StoreError.unusable("it ends too early") }
     let head = try JSONDecoder().decode(Head.self, from: Data(bytes[Self.headStart..<end]))

@@ -16,9 +16,9 @@ public struct ResultGlob: Sendable, Equatable {
   /// - Throws: ``JobError/refused(_:)`` with what is wrong with it.
   public init(_ text: String) throws(JobError) {
     func fault(_ words: String) -> JobError { .refused("glob \(text.prefix(100).debugDescription): \(words)") }
-    guard !text.isEmpty, text.utf8.count <= Self.longest else { throw fault("1 to \(Self.longest) bytes are expected") }
+    guard !text.isEmpty, text.utf8.count <= Self.longest else { throw fault("expected 1 to \(Self.longest) bytes") }
     guard !text.utf8.contains(0) else { throw fault("it holds a NUL byte") }
-    guard !text.hasPrefix("/") else { throw fault("a path below the job's directory is expected, not an absolute one") }
+    guard !text.hasPrefix("/") else { throw fault("expected a path below the job's directory, not an absolute one") }
     let names = text.split(separator: "/").map(String.init).filter { $0 != "." }
     guard !names.contains("..") else { throw fault("it has .. in it") }
     guard let last = names.last else { throw fault("it names nothing") }
@@ -34,7 +34,7 @@ public struct ResultGlob: Sendable, Equatable {
     let before = names[..<deep].map { $0 + "/" }.joined()
     guard names[deep] == "**", names.count - deep <= 2, !last.contains("**") || names.count - deep == 1,
       Self.isLiteral(before)
-    else { throw fault("** is expected after names without wildcards, and before nothing or one name") }
+    else { throw fault("expected ** after names without wildcards, and before nothing or one name") }
     tests = ["(", "-path", "work/\(before)*"] + (names.count - deep == 2 ? ["-name", last] : []) + [")"]
   }
 

@@ -27,7 +27,7 @@ extension JobService {
 
   private func noteCancel(of job: Job, _ actor: String) async {
     do { try await ledger.noteCancel(of: job, actor: actor, at: configuration.clock.date) } catch {
-      logger.warning("\(job.key): the cancel is not written down: \(error)")
+      logger.warning("\(job.key): the cancel cannot be stored: \(error)")
     }
   }
 

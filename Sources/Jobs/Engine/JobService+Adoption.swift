@@ -46,7 +46,7 @@ final class Recall: Sendable {
   func awaited(patience: Duration) -> String? {
     state.withLock { state in
       guard state.isAdopting else { return nil }
-      if !state.observed { return "the first poll of the backend is not complete yet" }
+      if !state.observed { return "the first poll of the backend is under way" }
       guard state.unsearchedSince != nil, .now - state.began < patience else { return nil }
       return "the records of ended jobs are being searched for jobs that the store may lack"
     }
@@ -102,7 +102,7 @@ extension JobService {
       malloc_trim(0)
     } catch {
       if recall.failedToSearch(error.description), !Task.isCancelled {
-        logger.warning("the records of ended jobs were not searched for what the store may have lost: \(error)")
+        logger.warning("ended jobs that the store may have lost were not searched for: \(error)")
       }
     }
   }
@@ -128,7 +128,7 @@ extension JobService {
       do {
         if try await !ledger.adopt(job) { strangers.insert(stranger) }
       } catch {
-        logger.error("\(job.key): not adopted: \(error)")
+        logger.error("\(job.key): not recovered: \(error)")
         // A record that cannot be read stays so.
         if case .unusable? = error as? StoreError { strangers.insert(stranger) }
       }

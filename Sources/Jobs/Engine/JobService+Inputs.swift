@@ -10,7 +10,7 @@ extension JobService {
     _ submission: Submission, actor: String, idempotencyKey: IdempotencyKey? = nil
   ) async throws -> Receipt {
     guard submission.entryPoint == nil else {
-      throw JobError.refused("entrypoint: there is no archive in which it could be")
+      throw JobError.refused("entrypoint: the submission has no archive")
     }
     return try await submit(submission, archive: nil, actor: actor, idempotencyKey: idempotencyKey)
   }
@@ -25,7 +25,7 @@ extension JobService {
     _ submission: Submission, actor: String, idempotencyKey: IdempotencyKey? = nil,
     input chunks: @Sendable () async throws -> [UInt8]?
   ) async throws -> Receipt {
-    guard connector.takesInputs else { throw JobError.refused("the connector \(connector.name) takes no archives") }
+    guard connector.takesInputs else { throw JobError.refused("the connector \(connector.name) accepts no archives") }
     // What cannot be anyway need not be sent whole.
     _ = try preview(submission)
     let room = try await room(of: submission.owner)

@@ -39,7 +39,7 @@ extension JobService {
   }
 
   private func resultGlobs(_ globs: [String], of job: Job) async throws(JobError) -> [ResultGlob] {
-    guard globs.count <= 100 else { throw .refused("glob: at most 100 are expected") }
+    guard globs.count <= 100 else { throw .refused("glob: expected at most 100") }
     var checked: [ResultGlob] = []
     for glob in globs { checked.append(try ResultGlob(glob)) }
     guard !job.nodes.isEmpty else { throw .notStarted(job.key, job.state) }

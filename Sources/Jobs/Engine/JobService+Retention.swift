@@ -39,7 +39,7 @@ extension JobService {
       throw error
     } catch {
       // A disk that takes nothing keeps nobody from reading. What was not noted as answered is not removed.
-      logger.warning("\(job.key): output answered, but not kept: \(error)")
+      logger.warning("\(job.key): the output was returned, but not stored: \(error)")
     }
     return output
   }

@@ -70,7 +70,7 @@ extension JobService {
     do throws(BackendError) {
       found = try await connector.locate(dated(job), timeout: timeout)
     } catch {
-      logger.debug("\(job.key): still unsettled: \(error)")
+      logger.debug("\(job.key): still in doubt: \(error)")
       return nil
     }
     Checkpoint.reach("settle.found", if: found != nil)
@@ -79,7 +79,7 @@ extension JobService {
     guard found != nil || known.map({ asked - $0 > deadline }) ?? false else { return nil }
     guard let found else {
       return await ledger.apply(
-        .neverSubmitted(reason: "the backend was asked and never had it"), to: job, actor: "weir", at: clock.date)
+        .neverSubmitted(reason: "the backend says that it has no such job"), to: job, actor: "weir", at: clock.date)
     }
     return await ledger.transition(job, actor: "weir") { job throws(IllegalTransition) in
       if job.state == .submitting { try job.apply(.reported(found), at: clock.date) }
@@ -104,9 +104,9 @@ extension JobService {
   private func verifyAbsence(of job: Job) async {
     let found: Sighting?
     do throws(BackendError) { found = try await connector.locate(dated(job), timeout: .seconds(10)) } catch {
-      logger.debug("\(job.key): not in the queue, and not asked for otherwise: \(error)")
+      logger.debug("\(job.key): not in the queue, and other queries failed: \(error)")
       return await ledger.noteDoubt(
-        about: job, "not in the queue, and it cannot be found out what became of it: \(error)")
+        about: job, "not in the queue, and its end cannot be found: \(error)")
     }
     let time = configuration.clock.date
     guard let found, found.shows(job) else { return await ledger.believeAbsence(of: job, at: time) }

@@ -27,7 +27,7 @@ extension JobService {
 
   private func cancelAgain(_ job: Job) async {
     do throws(BackendError) {
-      logger.notice("\(job.key): canceled and still seen: the cancel is sent again")
+      logger.notice("\(job.key): canceled, but the backend still shows it: the cancel is sent again")
       try await connector.cancel(job)
       observer.poke()
     } catch {
@@ -56,7 +56,7 @@ extension JobService {
 
   private static func obstacle(_ job: Job, _ timeline: Timeline) -> (ContinuousClock.Instant, String)? {
     if job.inDoubtSince != nil { return (timeline.known, "has been in doubt") }
-    if job.state == .canceling { return (timeline.entered, "has been canceled and is not gone") }
+    if job.state == .canceling { return (timeline.entered, "has been canceling") }
     return timeline.unknown.map { ($0, "has been unknown") }
   }
 }

@@ -173,7 +173,7 @@ public final class JobService: Sendable {
     observer.noteAsked()
     let status = observer.status
     guard let last = status.lastComplete else {
-      throw .unavailable(status.failure ?? "the first look at the backend is under way")
+      throw .unavailable(status.failure ?? "the first poll of the backend is under way")
     }
     let age = configuration.clock.now - last
     if age > configuration.staleAfter {
@@ -186,7 +186,7 @@ public final class JobService: Sendable {
   public var trouble: String? {
     let status = observer.status
     return status.failure
-      ?? (status.lastComplete == nil ? "the first look at the backend is under way" : connector.outage)
+      ?? (status.lastComplete == nil ? "the first poll of the backend is under way" : connector.outage)
   }
 
   /// What keeps single users from it, a sentence each.
@@ -240,7 +240,7 @@ public final class JobService: Sendable {
       // That one may make no job, or be refused since there is one with this content.
       _ = await task.result
       guard ContinuousClock.now < deadline else {
-        throw JobError.unavailable("other submits of the name and number of job \(key) are under way")
+        throw JobError.unavailable("other submissions of job \(key) are under way")
       }
     }
   }
@@ -291,7 +291,7 @@ public final class JobService: Sendable {
         throw JobError.unsettled(job.key, why: reason)
       case .refused, .notFound, .unavailable, .noLogin:
         Checkpoint.reach("submit.refused")
-        await ledger.remove(job, why: "the backend did not take it: \(error)")
+        await ledger.remove(job, why: "the backend did not accept it: \(error)")
         Checkpoint.reach("submit.row-removed")
         throw JobError(error)
       }
@@ -324,7 +324,7 @@ public final class JobService: Sendable {
     let deadline = min(latest, .now + configuration.settleTime)
     var pause = Duration.milliseconds(300)
     await ledger.apply(
-      .answerLost(reason: "looked for at the backend: \(why)"), to: job, actor: "weir", at: configuration.clock.date)
+      .answerLost(reason: "searching the backend for it: \(why)"), to: job, actor: "weir", at: configuration.clock.date)
     observer.poke()
     while true {
       // The observer may have found it meanwhile.
@@ -346,17 +346,17 @@ public final class JobService: Sendable {
     let found: Sighting?
     do throws(BackendError) { found = try await connector.locate(dated(job), timeout: configuration.settleTime) } catch
     {
-      throw .unavailable("whether an earlier try at the job was made after all is not known: \(error)")
+      throw .unavailable("an earlier attempt to submit the job is still in doubt: \(error)")
     }
     guard let found, !found.isRefusal else { return }
     noteLate(job, as: found.backendID)
-    throw .refused("job \(job.key) was given up, and is at the backend all the same: it is \(found.backendID) there")
+    throw .refused("job \(job.key) was given up, but the backend has it after all: it is \(found.backendID) there")
   }
 
   /// Nobody is told the id of such a job; administrators are told of it.
   func noteLate(_ job: Job, as id: String) {
     logger.error(
-      "\(job.key): given up, and is at the backend all the same: no new try is made", metadata: ["backend": "\(id)"])
+      "\(job.key): given up, but the backend has it after all: no new attempt is made", metadata: ["backend": "\(id)"])
   }
 }
 
@@ -376,7 +376,7 @@ extension Job {
       owner: submission.owner,
       account: submission.account, connector: connector.name, submissionToken: token ?? ULID.make(at: now),
       fingerprint: fingerprint, lifecycle: .inDoubt(since: nil), contact: Contact(seenAt: now, source: "weir"),
-      reason: "handed to the backend", submittedAt: now)
+      reason: "sent to the backend", submittedAt: now)
     outputPath = connector.outputPath(of: submission, token: submissionToken)
     priority = submission.priority
     input = submission.input

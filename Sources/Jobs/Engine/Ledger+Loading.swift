@@ -6,7 +6,7 @@ extension Ledger {
   /// Repairs what can be repaired of damaged rows, with an event that says what stood there, and tells of all of them.
   func tell(ofDamaged records: [StoredJob]) {
     for record in records where !record.faults.isEmpty {
-      let fate = record.job == nil ? "set aside, its record stays as it is" : "repaired"
+      let fate = record.job == nil ? "set aside; its record is not changed" : "repaired"
       logger.error("the store holds a damaged record: \(record.sentence): \(fate)")
       store.health.note(record.sentence, "the store held a damaged record, \(record.sentence): \(fate)")
       guard let job = record.job else { continue }

@@ -131,7 +131,7 @@ actor Ledger {
     var job = job
     job.reason = "the store did not know it" + (job.reason.isEmpty ? "" : "; \(job.reason)")
     try insert(job, shownScript: "", actor: "weir", idempotencyKey: nil)
-    logger.notice("\(job.key): adopted", metadata: ["backend": "\(job.backendID ?? "")", "owner": "\(job.owner)"])
+    logger.notice("\(job.key): recovered", metadata: ["backend": "\(job.backendID ?? "")", "owner": "\(job.owner)"])
     return true
   }
 
@@ -226,7 +226,7 @@ actor Ledger {
       JobWrite(job: after, events: event(from: before, to: after, actor: actor).map { [$0] } ?? [])
     }
     do { try writing { [store] in try store.save(rows) } } catch {
-      logger.error("nothing is started: \(error)")
+      logger.error("no job is started: \(error)")
       return []
     }
     table.show(changes.map { ($0.before, $0.after) }, lingering: lingering)
@@ -260,7 +260,7 @@ actor Ledger {
     guard !unsaved.isEmpty else { return }
     let changes = unsaved.values.prefix(page)
     do { try writing { [store] in try store.save(Array(changes)) } } catch {
-      if case .unusable(let reason)? = error as? StoreError { logger.error("jobs cannot be written: \(reason)") }
+      if case .unusable(let reason)? = error as? StoreError { logger.error("jobs cannot be stored: \(reason)") }
       return tryAgain(after: .seconds(1))
     }
     for change in changes { unsaved[change.job.id] = nil }
@@ -332,7 +332,7 @@ extension Ledger {
     switch error {
     case .damaged(let reason):
       damage = reason
-      words = "the job store is damaged, and nothing more is written to it: \(reason); `weir store check` says more"
+      words = "the job store is damaged and is no longer written: \(reason); run `weir store check`"
     case .unwritable(let reason): words = "the job store cannot be written: \(reason)"
     default: words = "the job store cannot be used: \(error)"
     }
@@ -380,7 +380,7 @@ extension Ledger {
   ) throws -> (output: [UInt8], isInTime: Bool) {
     if job.state.isTerminal, let known = current(job), !known.hasSameEnd(as: job), try !store.hasToldEnd(of: job.id) {
       guard known.state.isTerminal else { throw JobError.notOver(job.key, known.state) }
-      throw JobError.unavailable("how job \(job.key) ended was corrected just now; ask again")
+      throw JobError.unavailable("the end of job \(job.key) was corrected just now; send the same request again")
     }
     let due = serviceTime.now + seconds
     return try writing { [store] in

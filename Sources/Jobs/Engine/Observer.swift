@@ -137,7 +137,7 @@ extension JobService {
       guard !Task.isCancelled else { return false }
       // What the connector tells of itself, it has logged itself.
       if observer.failed(error.description), !connector.troubles.contains(error.description) {
-        logger.warning("no observation: \(error)")
+        logger.warning("the poll failed: \(error)")
       }
       return false
     }

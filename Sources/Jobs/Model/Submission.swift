@@ -94,7 +94,7 @@ extension Submission {
   /// commands of them.
   public var fault: String? {
     func fault(_ name: String, _ value: String?, _ rule: ValueRule) -> String? {
-      value.flatMap { rule.accepts($0) ? nil : "\(name): \(rule.expected) is expected" }
+      value.flatMap { rule.accepts($0) ? nil : "\(name): expected \(rule.expected)" }
     }
     let first =
       fault("name", name, .jobName) ?? fault("number", String(number), .jobNumber)

@@ -1,6 +1,6 @@
 import Shell
 
-/// What a command prints when the account's login files are over: a line on each stream that nothing else prints.
+/// The line that a command prints on each stream when the account's login files have ended. Nothing else prints it.
 struct CommandMark {
   /// The lines, without their ends. They differ: login files may have sent standard error to standard output.
   let stdout: [UInt8]
@@ -18,7 +18,7 @@ struct CommandMark {
 
 extension CleanShell {
   /// The line of ``line(_:)`` for a script that begins when it has read a line `go` on standard input, having written
-  /// the mark to standard error and then to standard output. So it is known when login files are over, and whether it
+  /// the mark to standard error and then to standard output. So it is known when login files have ended, and whether it
   /// ran.
   static func line(_ script: String, mark: CommandMark) -> String {
     line(

@@ -42,7 +42,7 @@ extension Connection {
 
   /// Starts a script on a channel of its own and lets `body` talk with it once it has begun.
   ///
-  /// Nothing is sent before the login files are over, so that they cannot take it; what they print is dropped. The
+  /// Nothing is sent before the login files have ended, so that they cannot read it; what they print is dropped. The
   /// script begins when it reads `go`, so that before that it certainly has not run.
   func withCommand<T: Sendable>(
     _ script: String, by deadline: ContinuousClock.Instant, isLeased: Bool = true,
@@ -58,7 +58,7 @@ extension Connection {
     defer { discard(channel, isLeased: isLeased) }
     var started = false
     do throws(Interruption) {
-      // A stream may go on for ever; login files may not.
+      // A stream may have no end; login files must end.
       try await waitForMark(mark, on: channel, by: min(deadline, .now + .seconds(60)))
       started = true
       try await sendAll(Array("go\n".utf8), to: channel, by: deadline)
@@ -68,7 +68,7 @@ extension Connection {
     }
   }
 
-  /// Waits until login files are over and the command says so.
+  /// Waits until the login files have ended and the command prints the mark.
   func waitForMark(
     _ mark: CommandMark, on channel: Session.Channel, by deadline: ContinuousClock.Instant
   ) async throws(Interruption) {

@@ -10,7 +10,7 @@ extension Connection {
     logger: Logger, dial: () async throws(SSHError) -> Int32
   ) async throws(SSHError) -> Connection {
     var deadline = ContinuousClock.Instant.after(configuration.connectTimeout)
-    // Before the host is troubled: without a file to judge its key by there is no reason to.
+    // Before connecting: without a file to check its key with there is no reason to.
     let algorithms = try hostKeys.algorithms(for: destination)
     let socket = try await dial()
     if destination.via != nil { deadline = .after(configuration.connectTimeout) }  // That was another login.
@@ -20,7 +20,7 @@ extension Connection {
     guard let connection = made else { throw .unreachable(destination, reason: "libssh2 cannot be initialised") }
     do {
       let hostKey = try await connection.shakeHands(algorithms, by: deadline)
-      // Before anything is said about who logs in.
+      // Before the account's name is sent.
       try hostKeys.check(hostKey, of: destination, logger: logger)
       try await connection.logIn(with: key, retryHint: configuration.retryHint, by: deadline)
     } catch {
@@ -78,15 +78,15 @@ extension Connection {
     let takesKeys = methods.split(separator: ",").contains("publickey")
     if failure.code == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED, !names.isEmpty {
       return
-        "the key \(key) is accepted, but the server wants another login step as well (\(names)), which Weir cannot do;"
+        "the key \(key) is accepted, but the server requires another login step (\(names)), which Weir cannot do;"
         + " set `AuthenticationMethods publickey` for \(destination.user) in its sshd_config"
     }
     if !takesKeys, !names.isEmpty {
       return
-        "the server takes no public keys for \(destination.user), only \(names); set `PubkeyAuthentication yes` in its"
+        "the server accepts no public keys for \(destination.user), only \(names); set `PubkeyAuthentication yes` in its"
         + " sshd_config"
     }
-    return "the key \(key) is not accepted there; add its public key to authorized_keys of \(destination.user)"
+    return "the server does not accept the key \(key); add its public key to authorized_keys of \(destination.user)"
       + " and see sshd's log on the server"
   }
 

@@ -15,7 +15,7 @@ private struct ShellAnswer {
 }
 
 extension Connection {
-  /// Runs a command to its end in a kept shell. Nil, with nothing done, if there is no shell to be had on this server.
+  /// Runs a command to its end in a kept shell. Nil, with nothing done, if this server allows no kept shell.
   func runInShell(
     _ request: ShellRequest, limits: OutputLimits, by deadline: ContinuousClock.Instant
   ) async throws(Interrupted) -> CommandOutput? {
@@ -25,7 +25,7 @@ extension Connection {
       var (stdout, stderr) = request.streams(limits)
       try await exchange(request, on: shell.channel, &stdout, &stderr, by: deadline, &started) { $0 && $1 }
       guard let answer = stdout.answer.flatMap(ShellAnswer.init) else {
-        throw .lost(reason: "the shell made no sense")
+        throw .lost(reason: "the shell sent an unexpected answer")
       }
       keep(shell)
       return CommandOutput(

@@ -12,7 +12,7 @@ extension Connection {
       channel = try await start(.connection(host: host, port: port), by: deadline)
     } catch {
       guard case .refused(let failure) = error.cause else { throw error }
-      return .failure(Dialer.Failure(reason: "\(destination) does not connect to it (\(failure.message))"))
+      return .failure(Dialer.Failure(reason: "\(destination) cannot connect to it (\(failure.message))"))
     }
     var ends: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)

@@ -6,7 +6,7 @@ import Support
 /// Everything that must wait is written as a loop: try; if libssh2 would block, wait until bytes have moved; try
 /// again. Two facts about libssh2 shape it. Whichever call asks for bytes takes in the packets of all channels, so
 /// whenever bytes have come, everybody who waits tries again. And two open or exec requests at once take each other's
-/// answers, so starts stand in line.
+/// answers, so starts wait in line.
 actor Connection {
   /// What the pool needs to know.
   enum Event: Sendable {
@@ -45,7 +45,7 @@ actor Connection {
   private var isRetired = false
   /// Channels that the server has open.
   private var channels = 0
-  /// Shells that nobody uses now, the one used last at the end. They are no users.
+  /// Shells that nobody uses now, the one used last at the end. They do not count as users.
   var idleShells: [KeptShell] = []
   /// After the account was found to have no shell that can be kept, none is tried before this.
   var nextShell = ContinuousClock.now
@@ -198,7 +198,7 @@ actor Connection {
   }
 
   /// Asks a question that any server must answer: to open a channel of a type that does not exist (RFC 4254, section
-  /// 5.1). libssh2's own keepalive does not show whether an answer came, and keeps each answer for ever.
+  /// 5.1). libssh2's own keepalive does not show whether an answer came, and never releases the answers.
   private func probe() {
     let ticket = joinStarts()
     Task {
@@ -340,7 +340,7 @@ actor Connection {
   }
 
   /// sshd does not close a channel before its command ends, and counts it as long (MaxSessions). For a short while
-  /// that keeps us from piling up more; then the pool is told to use another connection, and this one ends with its
+  /// that keeps us from piling up more; then the pool uses another connection, and this one ends with its
   /// last other user.
   private func waitClosed(_ channel: Session.Channel, _ isLeased: Bool) async {
     do throws(Interruption) {

@@ -44,7 +44,7 @@ struct ShellRequest {
       Self.quote(stdin, into: &bytes)
       bytes += " | ".utf8
     }
-    // What is no shell text ends with the subshell.
+    // Text that is not shell code ends with the subshell.
     bytes += "(eval ".utf8
     Self.quote(command.utf8, into: &bytes)
     bytes += stdin.isEmpty ? ") </dev/null\n".utf8 : ")\n".utf8

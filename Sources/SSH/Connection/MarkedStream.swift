@@ -4,10 +4,10 @@ import Shell
 /// One stream of a kept shell: a command's output up to its mark, and the rest of the mark's line.
 struct MarkedStream {
   private(set) var output: LimitedBytes
-  /// What stood behind the mark, when the whole line has come. What follows it belongs to nobody.
+  /// The text after the mark, once the whole line has arrived. What follows the line belongs to nobody.
   private(set) var answer: String?
 
-  /// The longest line behind a mark. What is longer is none of a shell's answers.
+  /// The longest line after a mark. A longer one is not an answer of the shell.
   private static let longestAnswer = 256
 
   private let mark: [UInt8]

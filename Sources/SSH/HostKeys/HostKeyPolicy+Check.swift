@@ -34,7 +34,7 @@ extension HostKeyPolicy {
       case .certificateAuthorityOnly:
         throw .hostKeyRefused(
           destination,
-          reason: "\(path) vouches for it only by @cert-authority, and host certificates are not supported: add the"
+          reason: "\(path) has only a @cert-authority line for it, and host certificates are not supported: add the"
             + " host's own key, \(offered.fingerprint)")
       case .unknown:
         try unknown(offered, of: destination, logger: logger)
@@ -50,10 +50,10 @@ extension HostKeyPolicy {
     do {
       try append("\(name) \(offered.kind) \(Data(offered.blob).base64EncodedString())\n")
     } catch {
-      throw .hostKeyRefused(destination, reason: "\(offered.fingerprint) cannot be kept in \(path) (\(error))")
+      throw .hostKeyRefused(destination, reason: "\(offered.fingerprint) cannot be saved in \(path) (\(error))")
     }
     logger.notice(
-      "Trusting the first host key seen of \(name): \(offered.fingerprint)",
+      "trusting the first host key of \(name): \(offered.fingerprint)",
       metadata: ["file": .string(path)])
   }
 

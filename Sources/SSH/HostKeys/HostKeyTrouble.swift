@@ -1,7 +1,7 @@
 import Foundation
 import Support
 
-/// A host whose key was refused, whoever wanted to log in: connections to it are tried at a slow pace only, until the
+/// A host whose key was refused, for all accounts: connections to it are tried at a slow pace only, until the
 /// key is the known one again. A person must act, and until then each attempt looks like an attack to somebody.
 struct HostKeyTrouble {
   private(set) var error: SSHError

@@ -40,7 +40,7 @@ struct KnownHosts {
 
   private var entries: [Entry] = []
 
-  /// Lines that are no entries are passed over, as ssh does.
+  /// Lines that are not entries are skipped, as ssh does.
   init(_ bytes: [UInt8]) { entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap(Entry.init) }
 
   /// The name under which a host's keys are kept.

@@ -29,8 +29,8 @@ extension ConnectionPool {
       }
     } catch {
       switch error {
-      case .timedOut: return .failure(Dialer.Failure(reason: "no answer in time by way of the jump host"))
-      default: return .failure(Dialer.Failure(reason: "\("\(error)".dropLast())"))
+      case .timedOut: return .failure(Dialer.Failure(reason: "no answer in time through the jump host"))
+      default: return .failure(Dialer.Failure(reason: "\(error)"))
       }
     }
   }

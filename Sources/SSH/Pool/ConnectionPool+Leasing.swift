@@ -31,7 +31,7 @@ extension ConnectionPool {
           try? await Task.sleep(for: .milliseconds(10 << refusals))
           refusals += 1
         case .refused(let failure):
-          throw .unreachable(destination, reason: "sshd refuses to start anything (\(failure.message))")
+          throw .unreachable(destination, reason: "sshd refuses to open a session (\(failure.message))")
         case .notBegun(let reason):
           throw .loginFiles(destination, reason: reason)
         case .flooded:

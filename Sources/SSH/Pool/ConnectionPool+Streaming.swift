@@ -2,7 +2,7 @@ import Shell
 import Support
 
 extension ConnectionPool {
-  /// Runs a command to its end on a channel of its own, and hands its standard output on as it comes.
+  /// Runs a command to its end on a channel of its own, and passes its standard output on as it arrives.
   ///
   /// Whatever comes and goes, little of it is kept: while a closure takes its time, the command waits, and nobody else
   /// on the connection does. Throws an ``SSHError``, or what one of the closures has thrown. A call that ends before
@@ -65,7 +65,7 @@ extension ConnectionPool {
     }
   }
 
-  /// Reads a file by SFTP and hands it on as it comes.
+  /// Reads a file by SFTP and passes it on as it arrives.
   ///
   /// Throws an ``SSHError``, or what the closure has thrown.
   /// - Parameters:
@@ -113,8 +113,8 @@ extension ConnectionPool {
     }
   }
 
-  /// By when a call must have a channel, and by when it must be over. What may take for ever does not wait for ever to
-  /// begin.
+  /// By when a call must have a channel, and by when it must have ended. A call without a time limit still has one for
+  /// its begin.
   private func deadlines(_ timeout: Duration?) -> (start: ContinuousClock.Instant, end: ContinuousClock.Instant) {
     let end = ContinuousClock.Instant.after(timeout ?? .seconds(Int64.max))
     return (min(end, .after(configuration.connectTimeout * 3)), end)

@@ -6,7 +6,7 @@ import Synchronization
 /// Runs commands and moves files over SSH connections that it keeps warm.
 ///
 /// One connection per destination, made when it is first needed; a second and a third only while all channels of the
-/// first are taken. After a failed attempt calls fail at once until a pause is over, which grows with each failure.
+/// first are taken. After a failed attempt calls fail at once until a pause has ended, which grows with each failure.
 /// After a refused login nothing is tried until ``retryLogins()``, or with another key. After a refused host key one
 /// attempt a minute is made on behalf of all accounts there, and one at once when the known hosts file has changed.
 ///
@@ -51,7 +51,7 @@ public final class ConnectionPool: Sendable {
   ///
   /// A command that certainly was not started is tried once more on another connection; any other never is.
   /// - Parameters:
-  ///   - script: POSIX shell text. A clean `/bin/sh` runs it when the account's login files are over; see ``CleanShell``.
+  ///   - script: POSIX shell text. A clean `/bin/sh` runs it when the account's login files have ended; see ``CleanShell``.
   ///   - inKeptShell: whether it may go to a shell that is kept for such commands on the connection, which costs far less
   ///     than a channel, and runs it in a subshell. Such a command must not leave anything behind that still writes to its
   ///     output; it is taken to be ended by signal n if its exit status is 128 + n; and with it ends, when the time is up,

@@ -22,7 +22,7 @@ public struct Destination: Hashable, Sendable, CustomStringConvertible {
     return "\(user)@\(endpoint) via \(via.destination.endpoint)"
   }
 
-  /// `host:port`: what a host key belongs to, whoever logs in.
+  /// `host:port`: what a host key belongs to, for every account.
   public var endpoint: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 

@@ -28,7 +28,7 @@ public struct PoolConfiguration: Sendable {
   /// that host, and ends early when the known hosts file has changed.
   public var hostKeyPause: Duration = .seconds(60)
 
-  /// What makes the pool offer a refused key again, for messages: whoever calls ``ConnectionPool/retryLogins()`` knows.
+  /// What makes the pool offer a refused key again, for messages: the caller of ``ConnectionPool/retryLogins()`` knows it.
   public var retryHint = ""
 
   public init() {}

@@ -1,4 +1,4 @@
-/// Why something on a connection did not come to its end.
+/// Why an operation on a connection failed.
 enum Interruption: Error {
   /// The deadline passed, or the task was cancelled.
   case timedOut

@@ -24,7 +24,7 @@ extension PrivateKey {
     case .dsa, .securityKeyEd25519, .securityKeyECDSA: throw .unsupportedKind(envelope.kind.rawValue)
     }
     guard !envelope.isEncrypted || passphrase?.isEmpty == false else { throw .encrypted }
-    // Written anew, so that indentation, CRLF or a missing last newline in the source do no harm.
+    // Written again, so that indentation, CRLF or a missing last newline in the source do no harm.
     let base64 = body.base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
     self.init(
       kind: envelope.kind, fingerprint: Digest.fingerprint(envelope.publicKey),
@@ -77,21 +77,21 @@ public enum KeyError: Error, Sendable, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .notAKey: "This is no SSH private key: expected is the text of a file such as ~/.ssh/id_ed25519."
-    case .publicKey: "This is a public key: the private key is needed, the file without .pub."
-    case .damaged: "This private key is damaged or incomplete."
+    case .notAKey: "this is not an SSH private key: expected the text of a file such as ~/.ssh/id_ed25519"
+    case .publicKey: "this is a public key: the private key is needed, the file without .pub"
+    case .damaged: "this private key is damaged or incomplete"
     case .foreignFormat(let format):
-      "This private key is in \(format) format: convert a copy to OpenSSH's with `ssh-keygen -p -f FILE`"
-        + " (PuTTY: puttygen FILE -O private-openssh-new -o NEW)."
+      "this private key is in \(format) format: convert a copy to OpenSSH's with `ssh-keygen -p -f FILE`"
+        + " (PuTTY: puttygen FILE -O private-openssh-new -o NEW)"
     case .rsa:
       "RSA keys need libssh2 1.11, and \(Session.libssh2Version) is installed: make another key with"
-        + " `ssh-keygen -t ed25519` and add its public key to authorized_keys."
+        + " `ssh-keygen -t ed25519` and add its public key to authorized_keys"
     case .unsupportedKind(let kind):
-      "Keys of kind \(kind) cannot be used: make another with `ssh-keygen -t ed25519` and add its public key to"
-        + " authorized_keys."
-    case .encrypted: "This private key is encrypted and needs its passphrase: set WEIR_SSH_PASSPHRASE_FILE."
+      "keys of type \(kind) are not supported: make another key with `ssh-keygen -t ed25519` and add its public key to"
+        + " authorized_keys"
+    case .encrypted: "this private key is encrypted and needs its passphrase: set WEIR_SSH_PASSPHRASE_FILE"
     case .wrongPassphrase:
-      "The passphrase does not open this private key: correct WEIR_SSH_PASSPHRASE_FILE or WEIR_SSH_PASSPHRASE."
+      "the passphrase does not decrypt this private key: correct WEIR_SSH_PASSPHRASE_FILE or WEIR_SSH_PASSPHRASE"
     }
   }
 }

@@ -97,14 +97,14 @@ enum SFTP {
       switch self {
       case .status(2, _): "no such file or directory"
       case .status(3, _): "permission denied"
-      case .status(8, _): "the server cannot do this"
+      case .status(8, _): "the server does not support this"
       case .status(let code, let message): "the server says \"\(message)\" (status \(code))"
-      case .version, .handle, .data, .unknown: "the server gave an answer that does not fit"
+      case .version, .handle, .data, .unknown: "the server sent an unexpected answer"
       }
     }
   }
 
-  /// Version 3 of the protocol, please.
+  /// Asks for version 3 of the protocol.
   static let hello: [UInt8] = framed([1, 0, 0, 0, 3])
 
   /// OpenSSH refuses longer packets, and sends none.

@@ -1,23 +1,23 @@
 import Shell
 
-/// Why a command or a transfer did not come to its end.
+/// Why a command or a transfer failed.
 ///
-/// Every description is one sentence for an administrator: what happened, where, and what to do about it.
+/// A description is one clause for an administrator: what happened, where, and what to do about it.
 public enum SSHError: Error, Sendable, Equatable {
-  /// No connection: name resolution, TCP, key exchange; or an attempt failed just now and its pause is not over.
+  /// No connection: name resolution, TCP, key exchange; or an attempt failed just now and its pause has not ended.
   case unreachable(Destination, reason: String)
 
   /// The known hosts file has no key of the host.
   case hostKeyUnknown(Destination, offered: String, file: String)
 
-  /// The host offers another key than the known hosts file has for it: a reinstalled server, or somebody in between.
+  /// The host offers another key than the known hosts file has for it: a reinstalled server, or an attack.
   case hostKeyChanged(Destination, offered: String, known: [String], file: String)
 
   /// The host's key is not to be trusted, or cannot be judged.
   case hostKeyRefused(Destination, reason: String)
 
   /// The server did not accept the key. Nothing more is tried with this key until ``ConnectionPool/retryLogins()``,
-  /// for sites lock out whoever keeps trying.
+  /// for sites lock out clients that keep trying.
   case loginRefused(Destination, reason: String)
 
   /// Too many calls wait already, or none of the channels became free in time.
@@ -61,11 +61,11 @@ extension SSHError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreachable(let destination, let reason):
-      return "\(destination) cannot be reached: \(reason)."
+      return "\(destination) cannot be reached: \(reason)"
     case .hostKeyUnknown(let destination, let offered, let file):
       let scan = "ssh-keyscan -p \(destination.port) \(destination.host)"
-      return "The host key of \(destination.endpoint), \(offered), is not in \(file): compare it with the server's and"
-        + " add it, for example with `\(scan) >> \(file)`."
+      return "the host key of \(destination.endpoint), \(offered), is not in \(file): compare it with the server's and"
+        + " add it, for example with `\(scan) >> \(file)`"
     case .hostKeyChanged(let destination, let offered, let known, let file):
       let isOfKnownKind = known.contains { $0.prefix { $0 != " " } == offered.prefix { $0 != " " } }
       let wayOut =
@@ -73,32 +73,32 @@ extension SSHError: CustomStringConvertible {
         ? "if the server was reinstalled, replace its line in \(file)"
         : "if this is one more key of the same server, add it to \(file)"
       return
-        "The host key of \(destination.endpoint) is \(offered), but \(file) has \(known.joined(separator: " and ")):"
-        + " somebody may be in between; \(wayOut)."
+        "the host key of \(destination.endpoint) is \(offered), but \(file) has \(known.joined(separator: " and ")):"
+        + " this may be a man-in-the-middle attack; \(wayOut)"
     case .hostKeyRefused(let destination, let reason):
-      return "The host key of \(destination.endpoint) is refused: \(reason)."
+      return "the host key of \(destination.endpoint) is refused: \(reason)"
     case .loginRefused(let destination, let reason):
-      return "\(destination) refuses the login: \(reason)."
+      return "\(destination) refuses the login: \(reason)"
     case .loginFiles(let destination, let reason):
       return
-        "The login files of \(destination) (.bashrc, .zshenv, config.fish and the like) keep commands from running:"
-        + " \(reason)."
+        "the login files of \(destination) (.bashrc, .zshenv, config.fish and the like) keep commands from running:"
+        + " \(reason)"
     case .flooded(let destination):
       return
-        "A command on \(destination) printed more than \(OutputLimits.dropped >> 20) MiB past what is kept, and was"
-        + " interrupted; it may have run."
+        "a command on \(destination) printed \(OutputLimits.dropped >> 20) MiB more than Weir keeps, and was"
+        + " interrupted; it may have run"
     case .busy(let destination):
-      return "\(destination) is busy: every channel is taken and too many commands wait; try again later."
+      return "\(destination) is busy: all channels are in use and too many commands wait; try again later"
     case .timedOut(let destination, let started):
-      return "A command on \(destination) did not end in time" + Self.trace(started)
+      return "a command on \(destination) timed out\(Self.trace(started))"
     case .disconnected(let destination, let started):
-      return "The connection to \(destination) broke" + Self.trace(started)
+      return "the connection to \(destination) broke\(Self.trace(started))"
     case .sftp(let path, let reason):
-      return "The file \(path) could not be transferred: \(reason)."
+      return "the file \(path) could not be transferred: \(reason)"
     }
   }
 
   private static func trace(_ started: Bool) -> String {
-    started ? " and the command may have run." : " before the command was sent; it can be repeated."
+    started ? "; the command may have run" : "; the command was not sent and can be repeated"
   }
 }

@@ -3,7 +3,7 @@
 struct Transfer {
   /// The length of a data packet that every server takes.
   static let chunk = 32 << 10
-  /// Packets under way at once.
+  /// Packets in flight at once.
   static let window = 64
 
   let channel: Session.Channel
@@ -85,7 +85,7 @@ struct Transfer {
     return (output, false)
   }
 
-  /// What was received and is no complete packet yet; to be given back with what has come since.
+  /// Received bytes of an incomplete packet; to be given back with those that have arrived since.
   mutating func takeInbound() -> [UInt8] {
     defer { inbound = [] }
     return inbound
@@ -98,7 +98,7 @@ struct Transfer {
       let length = Int(reader.uint32() ?? 0)
       guard length <= SFTP.longestPacket else {
         throw .file(
-          path: path, reason: "the server's answer is not SFTP; a login script that prints something spoils it")
+          path: path, reason: "the server's answer is not SFTP; the usual cause is a login file that prints something")
       }
       guard rest.count >= 4 + length else { break }
       let (id, reply) = SFTP.Reply.decode(rest.dropFirst(4).prefix(length))

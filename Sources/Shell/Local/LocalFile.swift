@@ -66,6 +66,6 @@ actor LocalFile {
 
   private func failure() -> RunError {
     let reason = SystemError.text()
-    return .file("The file \(path) on this machine could not be read or written: \(reason).")
+    return .file("the file \(path) on this machine could not be read or written: \(reason)")
   }
 }

@@ -22,7 +22,7 @@ actor LocalProcess {
   /// As waitpid(2) has it.
   private var status: Int32?
   private var graceEnds = ContinuousClock.now
-  /// It was told to end and will be killed; until then nobody else must get its number.
+  /// It was asked to end and will be killed; until then no other process may get its number.
   private var isDoomed = false
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
@@ -96,7 +96,7 @@ actor LocalProcess {
     return result()
   }
 
-  /// What has come; nil if there is nothing, now or for ever.
+  /// The bytes that have arrived; nil if there are none, or none will come any more.
   private func read(_ descriptor: inout Int32?) -> [UInt8]? {
     guard let open = descriptor else { return nil }
     var count = 0
@@ -215,5 +215,5 @@ actor LocalProcess {
 }
 
 extension RunError {
-  fileprivate static let overdue = interrupted("A command on this machine did not end in time and may have run.")
+  fileprivate static let overdue = interrupted("a command on this machine timed out; it may have run")
 }

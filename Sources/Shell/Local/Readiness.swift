@@ -4,7 +4,7 @@ import Glibc
 import Support
 
 /// Says when descriptors may have become ready: one epoll set, watched by one Dispatch source on a serial queue, on
-/// which all who are told live. It tells of changes only (EPOLLET), so who is not listening costs nothing.
+/// which all subscribers live. It reports changes only (EPOLLET), so idle subscribers cost nothing.
 final class Readiness: @unchecked Sendable {
   let executor = QueueExecutor(label: "local commands")
   private let set: Int32

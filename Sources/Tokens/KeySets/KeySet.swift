@@ -14,7 +14,7 @@ struct KeySet: Sendable, Equatable {
 
   private init() { (keys, faults) = ([], []) }
 
-  /// - Throws: a ``KeyError`` for what is no set, and for a set without a key that can be used.
+  /// - Throws: a ``KeyError`` for bytes that are not a set, and for a set without a key that can be used.
   init(_ text: [UInt8], allowsSecrets: Bool) throws(KeyError) {
     guard text.count <= Self.maximumLength else { throw .keySet("it is longer than \(Self.maximumLength) bytes") }
     let members: [String: JSONValue]
@@ -54,7 +54,7 @@ struct KeySet: Sendable, Equatable {
     }
   }
 
-  /// The names that stand for several keys of one kind, so that a name would not say which is meant (RFC 7517,
+  /// The names that several keys of one kind share, so that a name would not say which is meant (RFC 7517,
   /// section 4.5).
   private static func ambiguous(_ keys: [JSONWebKey]) -> Set<String> {
     var seen: [String: Set<Algorithm>] = [:]

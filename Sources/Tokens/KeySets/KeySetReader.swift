@@ -38,13 +38,13 @@ final class KeySetFile: KeySetReader {
   init(path: String) { name = path }
 
   func read() throws(KeyError) -> KeySet? {
-    // A pipe must not hold up whoever opens it.
+    // Opening a pipe must not block.
     let file = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { throw Self.unreadable(errno) }
     defer { close(file) }
     var status = stat()
     guard fstat(file, &status) == 0 else { throw Self.unreadable(errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .unreadableFile("it is no regular file") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .unreadableFile("it is not a regular file") }
     let stamp = Stamp(status)
     if lastRead.withLock({ $0 == stamp }) { return nil }
     let set = try KeySet(Self.contents(of: file), allowsSecrets: true)

@@ -47,7 +47,7 @@ public final class KeySetSource: Sendable {
     var progress = Progress.idle
     /// Why attempts fail, and since when.
     var failure: (sentence: String, since: Date)?
-    /// Those who wait for the attempt under way.
+    /// Those who wait for the present attempt.
     var waiting: [CheckedContinuation<Void, Never>] = []
     var task: Task<Void, Never>?
 
@@ -74,8 +74,8 @@ public final class KeySetSource: Sendable {
   private let logger: Logger
   private let state: Mutex<State>
 
-  /// - Throws: a ``KeyError`` for a file that holds no key set, and for what is no URL. Whether an address answers is not
-  ///   looked at here.
+  /// - Throws: a ``KeyError`` for a file that holds no key set, and for text that is not a URL. Whether an address answers is not
+  ///   checked here.
   public convenience init(_ place: Place, logger: Logger) throws(KeyError) {
     switch place {
     case .file(let path): try self.init(KeySetFile(path: path), pace: .file, logger: logger)
@@ -117,7 +117,7 @@ public final class KeySetSource: Sendable {
     former?.cancel()
   }
 
-  /// What whoever runs this should know, a sentence each.
+  /// Warnings for the administrator, one sentence each.
   public var warnings: [String] {
     state.withLock { state in
       let faults = state.set.faults.map { "key set of \(reader.name): \($0)" }
@@ -126,12 +126,12 @@ public final class KeySetSource: Sendable {
         if state.confirmed == nil {
           "tokens signed with its keys are refused"
         } else if state.isExpired {
-          "the last good one is too old, so tokens signed with its keys are refused"
+          "the last valid one is too old, so tokens signed with its keys are refused"
         } else {
-          "the last good one stays in use"
+          "the last valid one stays in use"
         }
       let since = failure.since.ISO8601Format()
-      return ["the key set of \(reader.name) cannot be had since \(since) (\(failure.sentence)); \(consequence)"]
+      return ["the key set of \(reader.name) has been unavailable since \(since) (\(failure.sentence)); \(consequence)"]
         + faults
     }
   }
@@ -226,7 +226,7 @@ extension KeySetSource {
       logger.notice("the key set of \(reader.name) has \(set.keys.count) keys now")
       for fault in set.faults { logger.warning("key set of \(reader.name): \(fault)") }
     } else if isRecovered {
-      logger.notice("the key set of \(reader.name) is there again, unchanged")
+      logger.notice("the key set of \(reader.name) is available again, unchanged")
     }
   }
 
@@ -236,7 +236,7 @@ extension KeySetSource {
       return (isNews, Self.end(&state))
     }
     for continuation in waiting { continuation.resume() }
-    if isNews { logger.warning("the key set of \(reader.name) cannot be had: \(sentence)") }
+    if isNews { logger.warning("the key set of \(reader.name) is unavailable: \(sentence)") }
   }
 
   private func giveUpWaiting(for attempt: Int) {
@@ -245,7 +245,7 @@ extension KeySetSource {
       let waiting = Self.end(&state)
       state.progress = .late
       // A reading that never ends is a failure too.
-      _ = note("reading it takes long", &state)
+      _ = note("reading it takes too long", &state)
       return waiting
     }
     for continuation in waiting { continuation.resume() }

@@ -1,4 +1,4 @@
-/// Why a key, or a choice of algorithms for it, cannot be used to verify tokens. The description is a sentence for whoever set it,
+/// Why a key, or a choice of algorithms for it, cannot be used to verify tokens. The description is a sentence for the administrator,
 /// and holds nothing of the key.
 public enum KeyError: Error, Sendable, Equatable, CustomStringConvertible {
   /// A private key: verifying needs the public one, and the private one must not lie around.
@@ -33,11 +33,11 @@ public enum KeyError: Error, Sendable, Equatable, CustomStringConvertible {
   case invalidMember(String)
   /// A secret in a key set that others can fetch.
   case publicSecret
-  /// What is no usable key set; with what is wrong.
+  /// Not a usable key set; with what is wrong.
   case keySet(String)
   /// A file that cannot be read; with why.
   case unreadableFile(String)
-  /// What is no URL of a key set; with what is wrong.
+  /// Not a URL of a key set; with what is wrong.
   case url(String)
 
   public var description: String {
@@ -48,20 +48,20 @@ public enum KeyError: Error, Sendable, Equatable, CustomStringConvertible {
     case .severalKeys: "this PEM text holds more than one block; give one public key"
     case .unsupported(let kind): "\(kind) cannot verify tokens; use RSA, or EC with P-256, P-384 or P-521"
     case .shortModulus(let bits): "this RSA key has \(bits) bits; at least 2048 are needed"
-    case .longModulus(let bits): "this RSA key has \(bits) bits; at most 16384 are taken"
+    case .longModulus(let bits): "this RSA key has \(bits) bits; at most 16384 are allowed"
     case .shortSecret(let bytes): "this secret has \(bytes) bytes; at least 32 are needed"
     case .unfitting(let algorithm, let key): "\(algorithm) does not fit \(key)"
     case .unavailable(let algorithm): "the installed libjwt does not verify \(algorithm)"
-    case .noAlgorithm: "no algorithm is allowed; name at least one"
+    case .noAlgorithm: "no algorithm is allowed; allow at least one"
     case .unused(let key): "\(key) fits none of the algorithms that are allowed"
     case .tooManyKeys(let algorithm):
       "more than \(TokenVerifier.maximumTrials) keys fit \(algorithm); use a key set, whose keys have names (kid)"
     case .noKey: "there is neither a key nor a key set"
     case .invalidMember(let name): "its member '\(name)' is missing or wrong"
-    case .publicSecret: "it is a secret (kty: oct), and others can read it where it lies"
-    case .keySet(let fault): "this is no usable key set: \(fault)"
+    case .publicSecret: "it is a secret (kty: oct), and others can read it there"
+    case .keySet(let fault): "this key set cannot be used: \(fault)"
     case .unreadableFile(let reason): "the file cannot be read: \(reason)"
-    case .url(let fault): "this is no URL of a key set: \(fault)"
+    case .url(let fault): "this is not a URL of a key set: \(fault)"
     }
   }
 }

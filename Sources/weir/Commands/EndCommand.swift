@@ -9,19 +9,19 @@ struct End: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "End a job by hand in the job store of a stopped Weir.",
     discussion: """
-      For a job whose end no backend will ever report: its submission stays in doubt, or its machine does not come back. \
-      Make sure first that it does not run, since its GPUs are given to others. The job becomes canceled, with the \
+      For a job whose end no backend will ever report: its submission stays in doubt, or its machine never comes back. \
+      Make sure first that it does not run, since Weir gives its GPUs to other jobs. The job becomes canceled, with the \
       reason and the account that ran this command. If the backend shows the job later, Weir corrects its state.
 
-      Refuses while a Weir uses the store. Tells nothing to the backend.
+      The command refuses while Weir uses the store. It does not contact the backend.
       """)
 
   @OptionGroup var directory: Store.Directory
 
-  @Argument(help: "The job: NAME/NUMBER, Weir's id of it, or the id that the backend gave it.")
+  @Argument(help: "The job: NAME/NUMBER, its id in Weir, or its id in the backend.")
   var job: String
 
-  @Option(help: "Why, for the job's history; one line.")
+  @Option(help: "The reason, one line, for the history of the job.")
   var reason: String
 
   func validate() throws {

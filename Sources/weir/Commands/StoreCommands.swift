@@ -6,14 +6,14 @@ import Jobs
 /// `weir store`
 struct Store: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Look after the job store.",
-    discussion: "Its commands may be used while a Weir runs, and need no setting but the directory.",
+    abstract: "Check and back up the job store.",
+    discussion: "These commands can be used while Weir runs, and need no setting except the directory.",
     subcommands: [Check.self, Backup.self])
 
   struct Directory: ParsableArguments {
     @Option(
       name: .customLong("state-dir"),
-      help: "The directory of the job store. Standard: WEIR_STATE_DIR, or what `weir serve` takes without it.")
+      help: "The directory of the job store. Default: WEIR_STATE_DIR, or else the default of `weir serve`.")
     var path: String?
 
     /// The directory that is meant; it must exist, and nothing is made.
@@ -27,11 +27,11 @@ struct Store: ParsableCommand {
   /// `weir store check`
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Look for damage in the job store.",
+      abstract: "Check the job store for damage.",
       discussion: """
-        Compares every page, every index and every reference of the database, reads every record, decrypts the scripts \
-        of waiting jobs with seal.key, and looks for their archives. Prints what is wrong, a line each, and exits with \
-        1; with 0 when all is well. Changes nothing.
+        Checks every page, index and reference of the database, reads every record, decrypts the scripts of waiting \
+        jobs with seal.key, and checks that their archives exist. Prints one line for each problem and exits with \
+        status 1, or with 0 if there is none. Changes nothing.
         """)
 
     @OptionGroup var directory: Directory
@@ -46,7 +46,7 @@ struct Store: ParsableCommand {
         for fault in faults { print(fault) }
         throw ExitCode(1)
       }
-      print("\(path): all is well")
+      print("\(path): no damage found")
     }
   }
 
@@ -55,19 +55,19 @@ struct Store: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Copy the database of the job store to a file.",
       discussion: """
-        The copy is whole and of one moment, also while a Weir writes. A file that is there is never overwritten. To go \
-        back to it, end Weir, put the copy in the place of weir.sqlite, and remove weir.sqlite-wal and weir.sqlite-shm. \
-        Scripts of waiting jobs are encrypted in it with seal.key of the state directory: a restore on another disk \
-        needs that file too. What else a restore needs and the copy does not hold is printed to standard error.
+        The copy is complete and consistent, also while Weir writes. An existing file is never overwritten. To restore \
+        it, stop Weir, replace weir.sqlite by the copy, and remove weir.sqlite-wal and weir.sqlite-shm. \
+        The scripts of waiting jobs are encrypted in it with seal.key of the state directory: a restore on another disk \
+        needs that file too. Prints to standard error what else a restore needs.
         """)
 
     @OptionGroup var directory: Directory
 
-    @Argument(help: "The file to write; it must not be there yet.", completion: .file())
+    @Argument(help: "The file to write. It must not exist yet.", completion: .file())
     var file: String
 
     @Flag(
-      help: "Write seal.key to FILE.seal.key too; whoever has both can read the passwords in waiting jobs' scripts.")
+      help: "Write seal.key to FILE.seal.key too. Both files together reveal the passwords in scripts of waiting jobs.")
     var withKey = false
 
     func run() throws {

@@ -44,12 +44,14 @@ final class KeyFiles: Sendable {
     guard always || stamps != state.withLock({ $0.stamps }) else { return }
     var fault: String?
     do { try verifier.replaceKeys(by: try paths.map { try TokenSettings.key(in: $0) }) } catch { fault = "\(error)" }
-    let warning = fault.map { "WEIR_JWT_KEY_FILE: a file changed and is wrong now, the keys before still count: \($0)" }
+    let warning = fault.map {
+      "WEIR_JWT_KEY_FILE: a changed file is wrong, so Weir keeps the previous keys: \($0)"
+    }
     state.withLock { $0 = State(stamps: stamps, warning: warning) }
     if let warning {
       logger.warning("\(warning)")
     } else {
-      logger.notice("the keys of tokens were read again", metadata: ["files": "\(paths.joined(separator: ", "))"])
+      logger.notice("the token keys were read again", metadata: ["files": "\(paths.joined(separator: ", "))"])
     }
   }
 }

@@ -5,7 +5,7 @@ import Logging
 import Support
 import Synchronization
 
-/// Writes what happens to standard error, a line each.
+/// Writes log events to standard error, one line each.
 struct LogLines: LogHandler {
   enum Form: String, CaseIterable, Sendable {
     /// `2026-01-31T12:00:00.000Z info message key=value`, for people.
@@ -23,7 +23,8 @@ struct LogLines: LogHandler {
   /// Makes all loggers of the program write to standard error; call once.
   static func bootstrap(form: Form, metadataProvider: Logger.MetadataProvider? = nil) -> LineWriter {
     let writer = LineWriter(descriptor: STDERR_FILENO) { dropped in
-      line(form, .error, "nobody read the log in time, so that lines were dropped", ["lines": "\(dropped)"], at: Date())
+      let message = "log lines were dropped: nobody read standard error in time"
+      return line(form, .error, message, ["lines": "\(dropped)"], at: Date())
     }
     LoggingSystem.bootstrap(
       { _, provider in LogLines(form: form, writer: writer, metadataProvider: provider) },
@@ -88,7 +89,7 @@ struct LogLines: LogHandler {
     "\"" + text.unicodeScalars.map { $0 == "\"" ? "\\\"" : String($0) }.joined() + "\""
   }
 
-  /// A text on one line: what is said may come from a client, and must not look like a line of its own nor steer a terminal.
+  /// A text on one line: parts may come from a client, and must not look like a line of their own nor control a terminal.
   private static func visible(_ text: String) -> String {
     if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) && $0 != UInt8(ascii: "\\") }) { return text }
     var shown = ""
@@ -133,8 +134,8 @@ extension JSONText.Value {
   }
 }
 
-/// Writes lines to a file descriptor from a queue of its own, so that nobody waits for whoever reads them. What is not read
-/// in time is dropped, and how much that was is said.
+/// Writes lines to a file descriptor from a queue of its own, so that nobody waits for their reader. Lines that are not read
+/// in time are dropped, and a line reports how many.
 final class LineWriter: Sendable {
   private struct Pending {
     var bytes: [UInt8] = []
@@ -150,7 +151,7 @@ final class LineWriter: Sendable {
 
   /// - Parameters:
   ///   - capacity: bytes that may wait to be written.
-  ///   - notice: the line that tells how many were dropped.
+  ///   - notice: the line that reports how many were dropped.
   init(descriptor: Int32, capacity: Int = 4 << 20, notice: @escaping @Sendable (_ dropped: Int) -> [UInt8]) {
     self.descriptor = descriptor
     self.capacity = capacity

@@ -9,15 +9,15 @@ struct Metrics: Sendable {
   let gate: Gate
   let pool: ConnectionPool?
 
-  /// Adds `/metrics`, for the service and for administrators: it tells of everybody's jobs.
+  /// Adds `/metrics`, for the service and for administrators: it counts the jobs of all users.
   func register(on router: inout Router) {
     let metrics = self
     router.on("GET", "/metrics") { request in
       try metrics.gate.admit(request) { _, caller in
         guard caller.seesAllJobs else {
           throw HTTPError(
-            .init(403), code: "forbidden", "the metrics are for the service and for administrators",
-            hint: "use the service key, or a token with the administrators' claim")
+            .init(403), code: "forbidden", "/metrics is only for the service and for administrators",
+            hint: "use the service key, or a token with the administrator claim")
         }
         return .now(.text(metrics.text, contentType: "text/plain; version=0.0.4; charset=utf-8"))
       }
@@ -34,10 +34,10 @@ struct Metrics: Sendable {
       "weir_refused_credentials_total", "counter", "Requests refused for their credentials, by reason.",
       gate.failures.sorted { $0.key < $1.key }.map { ("{reason=\"\($0.key)\"}", $0.value) })
     family(
-      "weir_jobs", "gauge", "Jobs that are not over, by state.",
+      "weir_jobs", "gauge", "Jobs that have not ended, by state.",
       jobs.census.sorted { $0.key < $1.key }.map { ("{state=\"\($0.key)\"}", $0.value) })
     family(
-      "weir_backend_up", "gauge", "Whether the backend answered the last look in full.",
+      "weir_backend_up", "gauge", "Whether the last poll of the backend was complete.",
       [("", jobs.trouble == nil ? 1 : 0)])
     if let counters = pool?.counters {
       family("weir_ssh_logins_total", "counter", "SSH logins that succeeded.", [("", counters.logins)])

@@ -65,11 +65,12 @@ final class Reloader: Sendable {
         state.fault = nil
       }
       apply(settings)
-      logger.notice("the files of the settings were read again")
+      logger.notice("the files named by the settings were read again")
     } catch {
       let faults = (error as? SettingsError)?.faults.map(\.description) ?? ["\(error)"]
       let fault =
-        "the files of the settings are wrong now, the values before still count: " + faults.joined(separator: "; ")
+        "the files named by the settings are wrong, so Weir keeps the previous values: "
+        + faults.joined(separator: "; ")
       state.withLock { $0.fault = fault }
       logger.warning("\(fault)")
     }

@@ -36,8 +36,8 @@ struct Service {
   private let keyFiles: KeyFiles?
   private let reloader: Reloader
 
-  /// Serves until a signal says to end; then finishes what is under way. While another Weir has the state directory,
-  /// stands by.
+  /// Serves until a signal says to end; then finishes open requests. While another Weir has the state directory,
+  /// waits as its standby.
   /// - Parameter environment: what the settings were read from.
   static func run(_ settings: Settings, environment: [String: String]) async throws {
     let log = LogLines.bootstrap(
@@ -54,7 +54,7 @@ struct Service {
       directory: settings.text("WEIR_STATE_DIR"), outputLimit: settings.whole("WEIR_OUTPUT_BYTES"),
       configuration: server(settings, logger), gate: Gate(authenticator: authenticator, logger: logger), logger: logger)
     guard let (store, lock) = try await standby.open(until: signals) else { return }
-    // Its end is the end of the lock.
+    // The lock lives as long as this value.
     defer { withExtendedLifetime(lock) {} }
     try await Service(settings, environment: environment, store: store, logger: logger).run(
       until: signals, after: standby)
@@ -65,7 +65,7 @@ struct Service {
     self.logger = logger
     let verifier: TokenVerifier?
     do { (verifier, keySet) = try settings.tokens?.makeVerifier(logger: logger) ?? (nil, nil) } catch {
-      throw StartError(description: "the keys of tokens cannot be used: \(error)")
+      throw StartError(description: "the token keys cannot be used: \(error)")
     }
     let keyFiles = verifier.map { KeyFiles(settings.tokens?.paths ?? [], verifier: $0, logger: logger) }
     self.keyFiles = keyFiles
@@ -73,7 +73,7 @@ struct Service {
     self.users = users
     let connector: any Connector
     (connector, pool) = try Self.connector(settings, users, logger)
-    // Elsewhere it is the place that says which account jobs run as, or there is none.
+    // The other connectors choose the account of a job by its place, or have none.
     let accountOf: LegacyAPI.AccountOf =
       switch settings.connector {
       case .slurm: { owner in users.account(of: owner) }
@@ -126,7 +126,7 @@ struct Service {
       metadata: ["version": "\(Weir.version)", "connector": "\(settings.connector.rawValue)"])
     CodePages.release()
     await signals.wait()
-    logger.notice("ending: calls under way are finished")
+    logger.notice("shutting down: draining requests")
     await server.drain(within: .seconds(20))
     keySet?.stop()
     await jobs.stop()
@@ -159,7 +159,7 @@ struct Service {
     return configuration
   }
 
-  /// One line for each request: who asked what of which job, and what came of it.
+  /// One line for each request: its caller, call, job and outcome.
   private static func log(_ record: AccessRecord, _ logger: Logger) {
     let level = record.isQuiet ? Logger.Level.debug : .info
     guard logger.logLevel <= level else { return }
@@ -239,13 +239,13 @@ struct Service {
     }
   }
 
-  /// - Parameter file: the one whose change has refused keys offered again.
+  /// - Parameter file: the file whose change makes the pool offer refused keys again.
   private static func pool(_ settings: Settings, file: String, _ logger: Logger) -> ConnectionPool {
     let knownHosts = settings.text("WEIR_SSH_KNOWN_HOSTS")
     var configuration = PoolConfiguration()
     // The users file may be missing, and `touch` would make an empty one.
     let touch = FileManager.default.fileExists(atPath: file) ? "run `touch \(ShellQuoting.quote(file))` or " : ""
-    configuration.retryHint = "then \(touch)send SIGHUP to Weir, since a refused key is not offered again before"
+    configuration.retryHint = "then \(touch)send SIGHUP to Weir: it does not offer a refused key again before"
     return ConnectionPool(
       hostKeys: knownHosts.isEmpty
         ? .trustOnFirstUse(path: settings.text("WEIR_STATE_DIR") + "/known_hosts") : .knownHosts(path: knownHosts),
@@ -295,8 +295,8 @@ struct Service {
     return configuration
   }
 
-  /// Jobs are adopted by marks made with what no user has and what outlives the store: the observer's key for those on a
-  /// cluster, and the keys of the upstream. Two Weirs for one cluster are told apart by the keys of their upstreams.
+  /// Jobs are recovered by their tags. These are sealed with secrets that no user has and that outlive the store: the key of
+  /// the polling account for jobs on a cluster, and the service keys. The service keys distinguish two Weirs of one cluster.
   private static func adoption(_ settings: Settings, _ accountOf: @escaping LegacyAPI.AccountOf) -> Adoption? {
     var secret = settings.list("JARVICE_SCHED_SERVER_KEY")
     switch settings.connector {

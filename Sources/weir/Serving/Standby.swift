@@ -8,8 +8,8 @@ import Jobs
 import Logging
 import Synchronization
 
-/// Waits for the right to use the state directory, and for a disk that takes the store; meanwhile `/live` is answered,
-/// `/ready` says what is waited for, and all else is 503.
+/// Waits until no other Weir uses the state directory and its disk can be written. Meanwhile `/live` is answered, `/ready`
+/// says why Weir waits, and every other call is 503.
 final class Standby: Sendable {
   /// How often the lock is tried: a fifth of the five seconds in which a standby has to take over.
   private static let interval = Duration.seconds(1)
@@ -32,7 +32,7 @@ final class Standby: Sendable {
 
   /// - Parameters:
   ///   - outputLimit: how many bytes of output the store keeps.
-  ///   - gate: tells who may know what is waited for.
+  ///   - gate: decides who sees the reason.
   init(directory: String, outputLimit: Int, configuration: ServerConfiguration, gate: Gate, logger: Logger) {
     self.directory = directory
     self.outputLimit = outputLimit
@@ -42,7 +42,7 @@ final class Standby: Sendable {
   }
 
   /// The store, once it is ours, with the lock on it; nil when a signal came first.
-  /// - Throws: ``StartError`` for what waiting does not mend.
+  /// - Throws: ``StartError`` for errors that waiting does not solve.
   func open(until signals: Signals) async throws -> (SQLiteJobStore, StateDirectoryLock)? {
     var lock: StateDirectoryLock?
     while !signals.came {
@@ -52,7 +52,7 @@ final class Standby: Sendable {
         if let lock { return (try SQLiteJobStore(directory: directory, outputLimit: outputLimit), lock) }
       } catch StoreError.unwritable(let reason) {
         try await wait(
-          .disk, "waiting for the job store in \(directory), where nothing can be written: \(reason)", signals)
+          .disk, "waiting for the job store: \(directory) cannot be written: \(reason)", signals)
       } catch let error as StoreError {
         throw StartError(description: "WEIR_STATE_DIR: the job store in \(directory) cannot be opened: \(error)")
       }
@@ -100,7 +100,7 @@ final class Standby: Sendable {
     var router = Router()
     router.on("GET", "/live") { _ in .now(Self.answer(["status": "OK"])) }
     router.on("GET", "/ready") { [self] in try ready($0) }
-    // No other path is known here: whatever is asked for, the answer is that it cannot be had now.
+    // No other path is known here: every other call is 503.
     router.renderError = { [self] _, _ in
       var answer = Self.answer(Self.refusal(waiting.withLock { $0.cause }), 503)
       answer.headers.set("Retry-After", "5")
@@ -111,11 +111,11 @@ final class Standby: Sendable {
 
   private static func refusal(_ cause: Cause) -> [String: JSONText.Value] {
     switch cause {
-    case .turn: ["code": "standby", "error": "standby", "hint": "call the Weir that is in service, or wait"]
+    case .turn: ["code": "standby", "error": "standby", "hint": "call the Weir that is in service, or try again later"]
     case .disk:
       [
-        "code": "store_unavailable", "error": "the job store cannot be used now: nothing can be written to its disk",
-        "hint": "wait, or tell the administrator; /ready says more",
+        "code": "store_unavailable", "error": "the job store cannot be used now: its disk cannot be written",
+        "hint": "try again later; an administrator finds the reason in /ready",
       ]
     }
   }

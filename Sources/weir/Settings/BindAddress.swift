@@ -3,7 +3,7 @@ import HTTP
 
 /// The address that Weir listens on.
 enum BindAddress {
-  /// Why a setting can be no address, by its form alone: nothing is looked up.
+  /// Why a setting cannot be an address, by its form alone: no name is resolved.
   static func fault(_ address: String) -> String? {
     guard !address.isEmpty, !isIP(address) else { return nil }
     let labels = address.split(separator: ".", omittingEmptySubsequences: false)
@@ -21,7 +21,7 @@ enum BindAddress {
 
   static func isIP(_ address: String) -> Bool {
     var bytes = in6_addr()
-    let number = String(address.prefix { $0 != "%" })  // Behind it stands an interface.
+    let number = String(address.prefix { $0 != "%" })  // An interface follows it.
     return inet_pton(AF_INET, address, &bytes) == 1 || inet_pton(AF_INET6, number, &bytes) == 1
   }
 }

@@ -6,7 +6,7 @@ import Support
 ///
 /// A file that every account can change is refused. For the others there is a warning: when accounts outside Weir's own
 /// groups can read a secret, when its group can change it, or when it belongs to another account than Weir's and root.
-/// Container platforms mount secrets like that. A secret of root that Weir reads through a group is a right pattern.
+/// Container platforms mount secrets like that. A secret of root that Weir reads through a group is right.
 struct FileAccess: Sendable, Equatable {
   /// The account that reads the file, as the kernel knows it.
   struct Reader: Sendable {

@@ -35,18 +35,18 @@ enum SettingForms {
   /// Where the kernel has files of its own and nobody else has any.
   private static let ofTheKernel: Set<Substring> = ["proc", "sys"]
 
-  /// Why a state directory can never be made; nil when it may. Whether the disk takes it now is looked at later.
+  /// Why a state directory can never be made; nil when it may. Whether the disk can be written is checked later.
   static func fault(ofStateDirectory path: String) -> String? {
     guard isDirectory(path) else { return "'\(path.visible().prefix(100))' is wrong: expected \(directory)" }
     if let first = path.split(separator: "/").first, ofTheKernel.contains(first) {
-      return "\(path) cannot be made: /\(first) is a file system of the kernel"
+      return "\(path) cannot be created: /\(first) is a file system of the kernel"
     }
     var (above, status) = (path, stat())
     while stat(above, &status) != 0 {
       guard [ENOENT, ENOTDIR].contains(errno), above != "/" else { return nil }
       above = (above as NSString).deletingLastPathComponent
     }
-    return status.st_mode & S_IFMT == S_IFDIR ? nil : "\(path) cannot be made: \(above) is no directory"
+    return status.st_mode & S_IFMT == S_IFDIR ? nil : "\(path) cannot be created: \(above) is not a directory"
   }
 
   static let directory = "an absolute directory without '..'"

@@ -15,7 +15,7 @@ struct SettingsFault: Sendable, Equatable, CustomStringConvertible {
   var description: String { "\(name): \(sentence)" }
 }
 
-/// All that is wrong with the settings, to be told at once.
+/// All that is wrong with the settings, reported at once.
 struct SettingsError: Error, CustomStringConvertible {
   let faults: [SettingsFault]
   var description: String {
@@ -25,7 +25,7 @@ struct SettingsError: Error, CustomStringConvertible {
 
 /// The settings in force, from the environment.
 struct Settings: Sendable {
-  /// Each setting's value, and the variable it came from; nil for the standard value.
+  /// Each setting's value, and the variable it came from; nil for the default value.
   private let values: [String: (value: String, source: String?)]
 
   /// How bearer tokens are verified; nil when none are taken.
@@ -58,27 +58,27 @@ struct Settings: Sendable {
     }
     let loopback = ["127.0.0.1", "::1", "localhost"].contains(value("WEIR_BIND_ADDRESS"))
     if value("WEIR_AUTH") == "none" {
-      require(loopback, "WEIR_AUTH", "none is taken only when WEIR_BIND_ADDRESS is loopback")
+      require(loopback, "WEIR_AUTH", "none is allowed only if WEIR_BIND_ADDRESS is a loopback address")
     } else {
       require(
         !Setting.list(value("JARVICE_SCHED_SERVER_KEY")).isEmpty || tokens != nil, "JARVICE_SCHED_SERVER_KEY",
-        "nobody could call: set it or WEIR_JWT_KEY_FILE, or WEIR_AUTH=none for no authentication at all")
+        "no client could authenticate: set it or WEIR_JWT_KEY_FILE, or WEIR_AUTH=none for no authentication")
     }
     for key in Setting.list(value("JARVICE_SCHED_SERVER_KEY")) {
       let parts = key.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
       require(
         parts.count == 2 && parts.allSatisfy { !$0.allSatisfy(\.isWhitespace) }, "JARVICE_SCHED_SERVER_KEY",
-        "a key without a user or a password: expected user:password, and a comma between two of them")
+        "a key has no user or no password: expected user:password, several separated by commas")
     }
     if tokens != nil {
       for (name, claim) in [("WEIR_JWT_ISSUER", "iss"), ("WEIR_JWT_AUDIENCE", "aud")] {
         require(
           values[name]?.source != nil, name,
-          "required where tokens are taken: what '\(claim)' must be; the empty text takes any, on purpose")
+          "required if tokens are configured: the expected value of '\(claim)'; an empty value accepts any")
       }
     }
     let admin = value("WEIR_ADMIN_CLAIM")
-    require(admin.isEmpty || Self.claim(admin) != nil, "WEIR_ADMIN_CLAIM", "claim:value is expected")
+    require(admin.isEmpty || Self.claim(admin) != nil, "WEIR_ADMIN_CLAIM", "expected claim:value")
     // Also of one that follows from other variables.
     if !faults.contains(where: { $0.name == "WEIR_STATE_DIR" }),
       let fault = SettingForms.fault(ofStateDirectory: value("WEIR_STATE_DIR"))
@@ -89,12 +89,12 @@ struct Settings: Sendable {
       value("JARVICE_LOCAL_REGISTRY").isEmpty || !value("JARVICE_LOCAL_REPO_BASE").isEmpty, "JARVICE_LOCAL_REPO_BASE",
       "required with JARVICE_LOCAL_REGISTRY")
     for name in ["JARVICE_DOCKER_USERNAME", "JARVICE_DOCKER_PASSWORD"] {
-      require(Data(base64Encoded: value(name)) != nil, name, "base64 is expected")
+      require(Data(base64Encoded: value(name)) != nil, name, "expected base64")
     }
 
     let named = ConnectorName(setting: value("JARVICE_BAREMETAL_CONNECTOR"))
     if named == nil, !faults.contains(where: { $0.name == "JARVICE_BAREMETAL_CONNECTOR" }) {
-      faults.append(.init(name: "JARVICE_BAREMETAL_CONNECTOR", sentence: "there is no such connector"))
+      faults.append(.init(name: "JARVICE_BAREMETAL_CONNECTOR", sentence: "unknown connector"))
     }
     // With another name these settings end in the error.
     let connector = named ?? .dummy
@@ -107,10 +107,10 @@ struct Settings: Sendable {
       connector != .gpu || !value("WEIR_SERVERS_FILE").isEmpty, "WEIR_SERVERS_FILE", "required by the connector gpu")
     require(
       value("WEIR_LOCAL_GPUS") == "auto" || ValueRule.whole(value("WEIR_LOCAL_GPUS")).map((0...1024).contains) == true,
-      "WEIR_LOCAL_GPUS", "auto, or a count from 0 to 1024, is expected")
+      "WEIR_LOCAL_GPUS", "expected auto, or a number from 0 to 1024")
     require(
       connector != .local || geteuid() != 0, "JARVICE_BAREMETAL_CONNECTOR",
-      "jobs on this machine run as the account that Weir runs as, and never as root: start it as another one")
+      "the connector local runs jobs as the account of Weir, and never as root: start Weir as another account")
     let readKey = PrivateKey.reader(passphrase: value("WEIR_SSH_PASSPHRASE"))
     let serversFile = value("WEIR_SERVERS_FILE")
     // The form of the setting says already that a file cannot be read.
@@ -131,7 +131,7 @@ struct Settings: Sendable {
     ] {
       require(!value(name).isEmpty, name, "required by the connector slurm")
     }
-    require(tokens != nil, "WEIR_JWT_KEY_FILE", "required by the connector slurm: the token names a job's user")
+    require(tokens != nil, "WEIR_JWT_KEY_FILE", "required by the connector slurm: a token names the user of each job")
     directory.mapping = .init(rawValue: value("WEIR_USER_MAPPING")) ?? .file
     directory.path = value("WEIR_USERS_FILE")
     directory.observer = value("JARVICE_SLURM_SSH_USER")
@@ -167,7 +167,7 @@ struct Settings: Sendable {
     _ environment: [String: String], _ faults: inout [SettingsFault]
   ) -> (values: [String: (value: String, source: String?)], unread: Set<String>, unknown: [String]) {
     var values: [String: (value: String, source: String?)] = [:]
-    // Settings whose file cannot be read: nothing else is said of them.
+    // Settings whose file cannot be read: no other error is reported for them.
     var unread: Set<String> = []
     for setting in Setting.all {
       let source = ([setting.name] + setting.olderNames).first {
@@ -175,7 +175,9 @@ struct Settings: Sendable {
       }
       var (value, origin) = (source.flatMap { environment[$0] } ?? standard(setting, environment), source)
       if let name = setting.fileName, let path = environment[name], !path.isEmpty {
-        if source != nil { faults.append(.init(name: name, sentence: "\(setting.name) is set too; set one of them")) }
+        if source != nil {
+          faults.append(.init(name: name, sentence: "\(setting.name) is set too; set only one of them"))
+        }
         let contents = contents(of: path, name, &faults)
         if contents == nil { unread.insert(setting.name) }
         (value, origin) = (contents ?? "", name)
@@ -190,7 +192,7 @@ struct Settings: Sendable {
     for name in environment.keys.sorted() where name.hasPrefix("WEIR_") && !known.contains(name) {
       faults.append(.init(name: name, sentence: unknownSentence(name, known)))
     }
-    // Whoever starts Weir may have variables for other programs of the platform: these are no faults.
+    // The environment may hold variables for other programs of the platform: these are only warnings.
     let older = Set(Setting.all.flatMap(\.olderNames))
     let unknown = environment.keys.sorted()
       .filter { $0.hasPrefix("JARVICE_") && !known.contains($0) && !older.contains($0) }
@@ -199,7 +201,7 @@ struct Settings: Sendable {
   }
 
   private static func unknownSentence(_ name: String, _ known: Set<String>) -> String {
-    "there is no such setting" + (near(name, known).map { "; is \($0) meant?" } ?? "")
+    "unknown setting" + (near(name, known).map { "; is \($0) meant?" } ?? "")
   }
 
   /// The setting that is meant by a name: two letters off, or with the same last two words.
@@ -268,12 +270,12 @@ struct Settings: Sendable {
     let value = environment[name].flatMap { $0.isEmpty ? nil : $0 } ?? setting?.standard ?? ""
     let fault = setting?.fault(value)
     guard let seconds = ValueRule.whole(value), fault == nil else {
-      throw SettingsError(faults: [.init(name: name, sentence: fault ?? "a whole number is expected")])
+      throw SettingsError(faults: [.init(name: name, sentence: fault ?? "expected a whole number")])
     }
     return JobService.Configuration.unclaimedOutput(keeping: TimeInterval(seconds))
   }
 
-  /// Where the job store is when nothing else is said.
+  /// The default directory of the job store.
   static func stateDirectory(_ environment: [String: String]) -> String {
     if let directory = environment["STATE_DIRECTORY"], !directory.isEmpty {
       return String(directory.prefix { $0 != ":" })
@@ -316,7 +318,7 @@ struct Settings: Sendable {
     case .local:
       guard text("WEIR_AUTH") != "none" else { return [] }
       return [
-        "JARVICE_BAREMETAL_CONNECTOR: jobs of the connector local run as the account of Weir and can read its secrets and"
+        "JARVICE_BAREMETAL_CONNECTOR: jobs of the connector local run as the account of Weir, and can read its secrets and"
           + " its state directory; for jobs of users you do not trust, list this machine in WEIR_SERVERS_FILE with an account"
           + " of its own and use the connector gpu"
       ]
@@ -338,14 +340,14 @@ struct Settings: Sendable {
       + Setting.Group.allCases.map { group in
         let lines = Setting.all.filter { $0.group == group }.map { setting in
           let (value, source) = values[setting.name] ?? ("", nil)
-          let origin = source.map { $0 == setting.name ? "" : "  # from \($0)" } ?? "  # standard"
+          let origin = source.map { $0 == setting.name ? "" : "  # from \($0)" } ?? "  # default"
           return "\(setting.name)=\(setting.shown(value))\(origin)"
         }
         return "# \(group.rawValue)\n" + lines.joined(separator: "\n") + "\n"
       }.joined(separator: "\n")
   }
 
-  /// The table of all settings for the README.
+  /// The table of all settings in docs/settings.md.
   static var markdown: String {
     Setting.Group.allCases.map { group in
       let rows = Setting.all.filter { $0.group == group }.map { setting in
@@ -354,7 +356,7 @@ struct Settings: Sendable {
         let file = setting.fileName.map { " Or `\($0)`, a file that holds it." } ?? ""
         return "| `\(setting.name)` | \(standard) | \(setting.expected) | \(setting.meaning)\(older)\(file) |"
       }
-      return "**\(group.rawValue)**\n\n| name | standard | expected | meaning |\n|---|---|---|---|\n"
+      return "**\(group.rawValue)**\n\n| name | default | expected | meaning |\n|---|---|---|---|\n"
         + rows.joined(separator: "\n") + "\n"
     }.joined(separator: "\n")
   }

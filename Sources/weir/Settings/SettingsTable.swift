@@ -4,7 +4,7 @@ import ScriptTemplates
 import Support
 import Tokens
 
-/// One setting: its name in the environment, what it means, and what may stand there.
+/// One setting: its name in the environment, its meaning, and the values it takes.
 struct Setting: Sendable {
   enum Form: Sendable {
     case text
@@ -12,7 +12,7 @@ struct Setting: Sendable {
     case whole(ClosedRange<Int>)
     case flag
     case choice([String])
-    /// A comma list, each element one of these.
+    /// A comma-separated list, each element one of these.
     case choices([String])
     /// A file that must exist and be readable.
     case file
@@ -65,17 +65,17 @@ struct Setting: Sendable {
     case .text, .secret: "text"
     case .proxy: SettingForms.proxy
     case .directory: SettingForms.directory
-    case .directories: "a comma list, each \(SettingForms.directory)"
+    case .directories: "a comma-separated list, each \(SettingForms.directory)"
     case .scriptDirectory: SettingForms.scriptDirectory
     case .whole(let range):
       range.upperBound == Int.max
         ? "a whole number from \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
     case .flag: "true or false"
     case .choice(let words): words.joined(separator: ", ")
-    case .choices(let words): "a comma list of " + words.joined(separator: ", ")
+    case .choices(let words): "a comma-separated list of " + words.joined(separator: ", ")
     case .file: "a readable file"
-    case .files: "a comma list of readable files"
-    case .address: "an http or https address"
+    case .files: "a comma-separated list of readable files"
+    case .address: "an http or https URL"
     }
   }
 
@@ -137,7 +137,7 @@ struct Setting: Sendable {
 }
 
 extension Setting {
-  /// Every setting there is. From this table come the parsing, the checks, `weir config` and the table in the README.
+  /// Every setting. The parsing, the checks, `weir config` and the table in docs/settings.md are made from this table.
   static let all: [Setting] = service + http + load + callers + jobs + gpu + slurm + dummy + executor
 
   private static let connectors = ConnectorName.allCases.map(\.rawValue)
@@ -145,232 +145,249 @@ extension Setting {
   private static let service: [Setting] = [
     Setting(
       name: "WEIR_BIND_ADDRESS", group: .service, form: .text, standard: "127.0.0.1",
-      meaning: "Address to listen on, IPv4 or IPv6.", olderNames: ["WAITRESS_BIND_ADDRESS"]),
+      meaning:
+        "Address to listen on: an IPv4 or IPv6 address of this machine, or its name.",
+      olderNames: ["WAITRESS_BIND_ADDRESS"]),
     Setting(
       name: "WEIR_PORT", group: .service, form: .whole(0...65_535), standard: "5000",
-      meaning: "Port to listen on; 0 takes a free one.", olderNames: ["WAITRESS_PORT"]),
+      meaning: "TCP port to listen on. 0: any free port.", olderNames: ["WAITRESS_PORT"]),
     Setting(
       name: "WEIR_STATE_DIR", group: .service, form: .directory, standard: "",
-      meaning: "Directory of the job store. Standard: $STATE_DIRECTORY, else ~/.local/state/weir."),
+      meaning: "Directory of the job store. Default: $STATE_DIRECTORY, else ~/.local/state/weir."),
     Setting(
       name: "JARVICE_SCHED_LOGLEVEL", group: .service, form: .choice(["10", "20", "30", "40"]), standard: "20",
-      meaning: "What is logged: 10 debug, 20 information, 30 warnings, 40 errors."),
+      meaning: "Minimum level of log lines: 10 debug, 20 information, 30 warnings, 40 errors."),
     Setting(
       name: "WEIR_LOG_FORMAT", group: .service, form: .choice(LogLines.Form.allCases.map(\.rawValue)),
       standard: "plain",
-      meaning: "Form of the log on standard error: lines for people, or one JSON object a line."),
+      meaning: "Format of the log on standard error: lines of plain text, or one JSON object per line."),
     Setting(
       name: "JARVICE_BAREMETAL_CONNECTOR", group: .service,
       form: .choice(connectors + connectors.map { "connectors.\($0).connector" }), standard: "local",
       meaning:
-        "Where jobs run: on this machine (local), on GPU servers over SSH (gpu), on a Slurm cluster, or nowhere (dummy, which only pretends)."
+        "Where jobs run: on this machine (local), on GPU servers over SSH (gpu), on a Slurm cluster (slurm), or nowhere (dummy only simulates jobs)."
     ),
   ]
 
   private static let http: [Setting] = [
     Setting(
       name: "WEIR_HTTP_REQUEST_LINE", group: .http, form: .whole(16...65_536), standard: "8192",
-      meaning: "Bytes of a request line; more is 414."),
+      meaning: "Maximum bytes of a request line (longer: 414)."),
     Setting(
       name: "WEIR_HTTP_HEADER_BYTES", group: .http, form: .whole(256...1_048_576), standard: "32768",
-      meaning: "Bytes of all header fields; more is 431."),
+      meaning: "Maximum bytes of all header fields together (more: 431)."),
     Setting(
       name: "WEIR_HTTP_HEADER_COUNT", group: .http, form: .whole(1...10_000), standard: "100",
-      meaning: "Header fields; more is 431."),
+      meaning: "Maximum number of header fields (more: 431)."),
     Setting(
       name: "WEIR_HTTP_BODY_BYTES", group: .http, form: .whole(0...1_073_741_824), standard: "16777216",
-      meaning: "Bytes of a body; more is 413. A call may have a limit of its own."),
+      meaning: "Maximum bytes of a request body (larger: 413). Some calls have their own limit."),
     Setting(
       name: "WEIR_HTTP_UNFINISHED_BODIES", group: .http, form: .whole(1_048_576...Int.max), standard: "268435456",
       meaning:
-        "Total bytes of request bodies in memory. Unauthenticated clients may use half; one caller, or one network of unauthenticated clients, an eighth. Beyond that: 503."
+        "Maximum bytes of all request bodies in memory (more: 503). Unauthenticated clients may use half of it; one caller, or one network of unauthenticated clients, an eighth."
     ),
     Setting(
       name: "WEIR_HTTP_HEADER_SECONDS", group: .http, form: .whole(1...3600), standard: "10",
-      meaning: "Seconds from a request's first byte to the end of its head; later is 408."),
+      meaning: "Maximum seconds from the first byte of a request to the end of its header fields (longer: 408)."),
     Setting(
       name: "WEIR_HTTP_BODY_IDLE_SECONDS", group: .http, form: .whole(1...3600), standard: "30",
-      meaning: "Seconds between two parts of a body; longer is 408."),
+      meaning: "Maximum seconds between two parts of a request body (longer: 408)."),
     Setting(
       name: "WEIR_HTTP_BODY_RATE", group: .http, form: .whole(0...1_000_000_000), standard: "500",
       meaning:
-        "Bytes a second that a body has to arrive with, beyond the idle time, and an answer to be taken with that is waited for; slower is 408, or cut off, 0 is no bound."
+        "Minimum transfer rate in bytes per second for request bodies (slower: 408) and for responses (slower: closed). 0 disables the check."
     ),
     Setting(
       name: "WEIR_HTTP_KEEP_ALIVE_SECONDS", group: .http, form: .whole(1...86_400), standard: "75",
-      meaning: "Seconds from an answer to the next request; then the connection is closed."),
+      meaning: "Seconds that an idle connection stays open after a response."),
     Setting(
       name: "WEIR_HTTP_WRITE_STALL_SECONDS", group: .http, form: .whole(1...3600), standard: "30",
-      meaning: "Seconds in which a client takes no byte of its answer; then it is cut off."),
+      meaning: "Seconds after which Weir closes the connection of a client that reads nothing of its response."),
     Setting(
       name: "WEIR_HTTP_TUNNEL_IDLE_SECONDS", group: .http, form: .whole(1...604_800), standard: "3600",
-      meaning: "Seconds in which nothing comes or goes through a tunnel; then it is closed."),
+      meaning: "Seconds without traffic after which a tunnel (an upgraded connection) is closed."),
     Setting(
       name: "WEIR_HTTP_LINGER_SECONDS", group: .http, form: .whole(0...3600), standard: "10",
-      meaning: "Seconds for which a client may go on sending after a last answer, so that it can read it."),
+      meaning:
+        "Seconds that Weir goes on reading from a client after the last response of a connection, so that the client can receive it."
+    ),
     Setting(
       name: "WEIR_HTTP_CONNECTIONS", group: .http, form: .whole(1...1_000_000), standard: "10000",
       meaning:
-        "Open connections. For one more, one that waits for its client is closed: the longest unfinished head first, then the one idle for longest. If there is none, the answer is 503."
+        "Maximum number of open connections. At the limit, a new connection replaces one that waits for its client: first the one with the oldest unfinished header, then the one idle for longest. If there is none, the response is 503."
     ),
     Setting(
       name: "WEIR_HTTP_PIPELINED", group: .http, form: .whole(1...10_000), standard: "64",
-      meaning: "Pipelined requests of a connection that are answered before the others have their turn."),
+      meaning: "Number of pipelined requests of one connection that Weir answers before it serves other connections."),
   ]
 
   private static let callers: [Setting] = [
     Setting(
       name: "JARVICE_SCHED_SERVER_KEY", group: .callers, form: .secret, standard: "",
-      meaning: "`user:password` with which the upstream authenticates by HTTP Basic; several parted by commas."),
+      meaning:
+        "`user:password` with which the upstream authenticates (HTTP Basic). Several keys are separated by commas."),
     Setting(
       name: "WEIR_AUTH", group: .callers, form: .choice(["required", "none"]), standard: "required",
-      meaning: "`none` serves everybody; taken only when Weir listens on loopback."),
+      meaning: "`none` serves everybody without authentication. Allowed only if Weir listens on a loopback address."),
     Setting(
       name: "WEIR_JWT_KEY_FILE", group: .callers, form: .files, standard: "",
       meaning:
-        "Keys that bearer tokens are verified with, a comma list of files: a PEM public key each, or a secret of at least 32 bytes for HS*; read again when they change."
+        "Comma-separated files with the keys that verify bearer tokens: each a PEM public key, or a secret of at least 32 bytes for HS*. Weir reads them again when they change."
     ),
     Setting(
       name: "WEIR_JWT_JWKS_FILE", group: .callers, form: .file, standard: "",
-      meaning: "JSON web key set (RFC 7517) that bearer tokens are verified with; read again when it changes."),
+      meaning:
+        "JSON Web Key Set (RFC 7517) with the keys that verify bearer tokens. Weir reads it again when it changes."),
     Setting(
       name: "WEIR_JWT_JWKS_URL", group: .callers, form: .address, standard: "",
-      meaning: "Address of a JSON web key set; fetched anew every five minutes, and when a token names an unknown key."),
+      meaning: "URL of a JSON Web Key Set. Weir fetches it every five minutes, and when a token names an unknown key."),
     Setting(
       name: "WEIR_JWT_ALGORITHMS", group: .callers, form: .choices(Algorithm.allCases.map(\.rawValue)), standard: "",
       meaning:
-        "Algorithms that a token may be signed with, each of which must fit a key. Standard: all that fit the keys."),
+        "Signature algorithms that tokens may use; each must fit a key. Default: all that fit the keys."),
     Setting(
       name: "WEIR_JWT_ISSUER", group: .callers, form: .text, standard: "",
-      meaning: "What `iss` of a bearer token must be. Required where tokens are taken; the empty text takes any.",
+      meaning:
+        "Required value of `iss` in bearer tokens. Must be set if tokens are configured; an empty value accepts any issuer.",
       takesEmpty: true),
     Setting(
       name: "WEIR_JWT_AUDIENCE", group: .callers, form: .text, standard: "",
-      meaning: "What must be in `aud` of a bearer token. Required where tokens are taken; the empty text takes any.",
+      meaning:
+        "Required value in `aud` of bearer tokens. Must be set if tokens are configured; an empty value accepts any audience.",
       takesEmpty: true),
     Setting(
       name: "WEIR_JWT_LEEWAY", group: .callers, form: .whole(0...600), standard: "30",
-      meaning: "Seconds by which the clock of a token's issuer may differ from ours."),
+      meaning: "Maximum difference in seconds between the clocks of the token issuer and of Weir."),
     Setting(
       name: "WEIR_USER_CLAIM", group: .callers, form: .text, standard: "email",
-      meaning: "Claim of a token that names the user.", olderNames: ["JARVICE_SLURM_USERNAME_CLAIM"]),
+      meaning: "Claim of a token that holds the user's name.", olderNames: ["JARVICE_SLURM_USERNAME_CLAIM"]),
     Setting(
       name: "WEIR_ADMIN_CLAIM", group: .callers, form: .text, standard: "",
-      meaning: "`claim:value`: whose token has that value in that claim may see and end everybody's jobs."),
+      meaning:
+        "`claim:value`: users whose token has this value in this claim are administrators, and can see and end all jobs."
+    ),
     Setting(
       name: "WEIR_USER_MAPPING", group: .callers, form: .choice(UserDirectory.Mapping.allCases.map(\.rawValue)),
       standard: "file",
       meaning:
-        "How a user's account is found: by the users file, or the claim's value is the account itself; never root nor a system's account."
+        "How Weir finds the account of a user: `file`: in the users file; `claim`: the claim's value is the account. Never root or a system account."
     ),
     Setting(
       name: "WEIR_USERS_FILE", group: .callers, form: .text, standard: "users_id_mapping_configuration.yaml",
       meaning:
-        "YAML file that maps users to accounts and their SSH keys; read again when it changes. With the mapping `claim` it may be missing."
+        "YAML file that maps users to accounts and their SSH keys. Weir reads it again when it changes. It may be missing if WEIR_USER_MAPPING is `claim`."
     ),
     Setting(
       name: "WEIR_SSH_PASSPHRASE", group: .callers, form: .secret, standard: "",
-      meaning: "Opens those SSH keys that are encrypted."),
+      meaning: "Passphrase of the SSH private keys that are encrypted."),
     Setting(
       name: "WEIR_VAULT_ROOTS", group: .callers, form: .directories, standard: "",
-      meaning: "Comma list of absolute directories of the cluster below which `/request/pvcls` lists. Standard: none."),
+      meaning:
+        "Comma-separated absolute directories of the cluster that `/request/pvcls` may list, with all directories below them. Default: none."
+    ),
   ]
 
   private static let gpu: [Setting] = [
     Setting(
       name: "WEIR_SERVERS_FILE", group: .gpu, form: .file, standard: "",
       meaning:
-        "YAML file of the servers of the connector gpu, in the order of preference; read again when it changes. Required by gpu."
+        "YAML file that lists the servers of the connector gpu, the preferred ones first. Weir reads it again when it changes. Required by the connector gpu."
     ),
     Setting(
       name: "WEIR_LOCAL_GPUS", group: .gpu, form: .text, standard: "auto",
-      meaning: "GPUs of this machine for jobs of the connector local: auto, those that nvidia-smi shows, or a count."),
+      meaning:
+        "GPUs of this machine that the connector local gives to jobs: `auto` for those that nvidia-smi lists, or a number."
+    ),
     Setting(
       name: "WEIR_CANCEL_GRACE", group: .gpu, form: .whole(1...3600), standard: "10",
-      meaning: "Seconds from TERM to KILL for a job that is canceled or past its time limit."),
+      meaning: "Seconds between SIGTERM and SIGKILL for a job that was canceled or reached its time limit."),
   ]
 
   private static let slurm: [Setting] = [
     Setting(
       name: "JARVICE_SLURM_INTERFACE", group: .slurm, form: .choice(["cli"]), standard: "cli",
-      meaning: "How Slurm is reached: by its commands over SSH."),
+      meaning: "How Weir uses Slurm: `cli` runs Slurm's commands over SSH."),
     Setting(
       name: "JARVICE_SLURM_CLUSTER_ADDR", group: .slurm, form: .text, standard: "",
-      meaning: "Host of a login node. Required."),
+      meaning: "Host name or address of a login node. Required."),
     Setting(
       name: "JARVICE_SLURM_CLUSTER_PORT", group: .slurm, form: .whole(1...65_535), standard: "22",
-      meaning: "Its SSH port."),
+      meaning: "SSH port of the login node."),
     Setting(
       name: "JARVICE_SLURM_SSH_USER", group: .slurm, form: .text, standard: "",
-      meaning: "Account that observes the queue; it must see the jobs of others. Required."),
+      meaning: "Polling account: it lists the queue, and must be allowed to see the jobs of other users. Required."),
     Setting(
       name: "JARVICE_SLURM_SSH_PKEY", group: .slurm, form: .secret, standard: "",
-      meaning: "Its private key in OpenSSH's format (ed25519 or ecdsa), or base64 of it. Required."),
+      meaning: "Private key of the polling account in OpenSSH format (ed25519 or ecdsa), or base64 of it. Required."),
     Setting(
       name: "WEIR_SSH_KNOWN_HOSTS", group: .slurm, form: .file, standard: "",
       meaning:
-        "known_hosts file that host keys are checked against. Without it the first key seen is kept in the state directory."
+        "known_hosts file with the host keys of the SSH servers. Without it, Weir trusts the first key that a host offers, and keeps it in the state directory."
     ),
     Setting(
       name: "JARVICE_JOB_SCRATCH_DIR", group: .slurm, form: .scriptDirectory, standard: "",
-      meaning: "Directory below which `.jarvice/<name>.out` is written. Standard: the mapped user's home directory."),
+      meaning:
+        "Directory in which the output of jobs is written, as `.jarvice/<name>.out`. Default: the home directory of the user's account."
+    ),
     Setting(
       name: "JARVICE_SLURMRESTD_ADDR", group: .slurm, form: .text, standard: "",
-      meaning: "Accepted, not used by the interface cli."),
+      meaning: "Accepted for compatibility; the interface cli does not use it."),
     Setting(
       name: "JARVICE_SLURMRESTD_PORT", group: .slurm, form: .whole(1...65_535), standard: "6820",
-      meaning: "Accepted, not used by the interface cli."),
+      meaning: "Accepted for compatibility; the interface cli does not use it."),
     Setting(
       name: "JARVICE_SLURMRESTD_API_VERSION", group: .slurm, form: .text, standard: "",
-      meaning: "Accepted, not used by the interface cli."),
+      meaning: "Accepted for compatibility; the interface cli does not use it."),
   ]
 
   private static let executor: [Setting] = [
     Setting(
       name: "JARVICE_BAREMETAL_EXECUTOR", group: .executor, form: .choice(["singularity"]), standard: "singularity",
-      meaning: "What runs the app on the machines; Apptainer is the same program."),
+      meaning: "Container program that runs the app on the machines. `singularity` is also the name for Apptainer."),
     Setting(
       name: "JARVICE_SYSTEM_REGISTRY", group: .executor, form: .text, standard: "",
       meaning: "Registry of the init images."),
     Setting(
       name: "JARVICE_SYSTEM_REPO_BASE", group: .executor, form: .text, standard: "",
-      meaning: "Repository below which the init images are."),
+      meaning: "Repository prefix of the init images."),
     Setting(
       name: "JARVICE_IMAGES_TAG", group: .executor, form: .text, standard: "latest",
-      meaning: "Tag of the init images; one that ends in an architecture gets the job's."),
+      meaning:
+        "Tag of the init images. If it ends in an architecture, Weir replaces that by the architecture of the job."),
     Setting(
       name: "JARVICE_DOCKER_USERNAME", group: .executor, form: .secret, standard: "",
-      meaning: "User of the system registry, base64."),
+      meaning: "User name for the system registry, in base64."),
     Setting(
       name: "JARVICE_DOCKER_PASSWORD", group: .executor, form: .secret, standard: "",
-      meaning: "Password of the system registry, base64."),
+      meaning: "Password for the system registry, in base64."),
     Setting(
       name: "JARVICE_LOCAL_REGISTRY", group: .executor, form: .text, standard: "",
       meaning: "Registry from which all app images are pulled, as `<registry>/<base>/<app>:latest`."),
     Setting(
       name: "JARVICE_LOCAL_REPO_BASE", group: .executor, form: .text, standard: "",
-      meaning: "Repository in it; required with it."),
+      meaning: "Repository prefix in the local registry. Required with JARVICE_LOCAL_REGISTRY."),
     Setting(
       name: "JARVICE_REGISTRY_PROXY_PORT", group: .executor, form: .whole(1...65_535), standard: "",
-      meaning: "Port on the machines' localhost of a proxy for registries."),
+      meaning: "Port of a registry proxy on localhost of the machines."),
     Setting(
       name: "JARVICE_REGISTRY_PROXY_REPOS", group: .executor, form: .text, standard: "",
-      meaning: "Comma list of repository prefixes that go through the proxy."),
+      meaning: "Comma-separated repository prefixes whose images are pulled through the registry proxy."),
     Setting(
       name: "JARVICE_JOB_GLOBAL_SCRATCH_DIR", group: .executor, form: .scriptDirectory, standard: "",
-      meaning: "Handed to the script."),
+      meaning: "Global scratch directory, passed to the script."),
     Setting(
       name: "JARVICE_JOB_GLOBAL_REGISTRIES", group: .executor, form: .text, standard: "",
-      meaning: "Comma list of registries whose images the script keeps in the global scratch directory."),
+      meaning: "Comma-separated registries whose images the script keeps in the global scratch directory."),
     Setting(
       name: "JARVICE_SINGULARITY_OVERLAY_SIZE", group: .executor, form: .whole(0...1_048_576), standard: "600",
-      meaning: "Megabytes of the overlay; 0 for a writable tmpfs."),
+      meaning: "Size of the overlay in megabytes. 0: a writable tmpfs."),
     Setting(
       name: "JARVICE_SINGULARITY_VERBOSE", group: .executor, form: .flag, standard: "false",
-      meaning: "Whether the script's steps are shown."),
+      meaning: "Whether the script prints its steps."),
     Setting(
       name: "JARVICE_SINGULARITY_TMPDIR", group: .executor, form: .scriptDirectory, standard: "/tmp",
-      meaning: "Directory on the machines for images while they are built."),
+      meaning: "Directory on the machines in which images are built."),
     Setting(
       name: "JARVICE_BAREMETAL_HTTP_PROXY", group: .executor, form: .proxy, standard: "",
       meaning: "HTTP proxy for pulling images."),
@@ -379,6 +396,6 @@ extension Setting {
       meaning: "HTTPS proxy for pulling images."),
     Setting(
       name: "JARVICE_BAREMETAL_NO_PROXY", group: .executor, form: .text, standard: "",
-      meaning: "Hosts that are reached without a proxy."),
+      meaning: "Hosts that are reached without the proxy."),
   ]
 }

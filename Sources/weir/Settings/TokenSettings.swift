@@ -25,14 +25,14 @@ struct TokenSettings: Sendable {
     rules.audience = value("WEIR_JWT_AUDIENCE").isEmpty ? nil : value("WEIR_JWT_AUDIENCE")
     rules.leeway = .seconds(Int(value("WEIR_JWT_LEEWAY")) ?? 30)
     for path in paths {
-      // A file that cannot be read is told of already.
+      // A file that cannot be read has been reported already.
       guard Setting.isReadableFile(path) else { continue }
       do { keys.append(try Self.key(in: path)) } catch {
         faults.append(.init(name: "WEIR_JWT_KEY_FILE", sentence: error.description))
       }
     }
     if !file.isEmpty, !url.isEmpty {
-      faults.append(.init(name: "WEIR_JWT_JWKS_URL", sentence: "WEIR_JWT_JWKS_FILE is set too; set one of them"))
+      faults.append(.init(name: "WEIR_JWT_JWKS_URL", sentence: "WEIR_JWT_JWKS_FILE is set too; set only one of them"))
     } else if keys.count == paths.count {
       check(&faults)
     }

@@ -97,11 +97,11 @@ public final class GPUConnector: Connector {
   private func check(_ submission: Submission) throws(BackendError) {
     guard ValueRule.jobName.accepts(submission.name) else { throw .refused("name: \(ValueRule.jobName.expected)") }
     guard submission.nodes == 1 else {
-      throw .refused("nodes: a job runs on one server here, and \(submission.nodes) were asked for")
+      throw .refused("nodes: a job runs on one server here, and \(submission.nodes) were requested")
     }
-    guard submission.licenses == nil else { throw .refused("licenses: there are none to be counted here") }
-    guard submission.partition == nil else { throw .refused("partition: there are none here") }
-    if let option = submission.options.first { throw .refused("\(option.name): this is no option of \(name)") }
+    guard submission.licenses == nil else { throw .refused("licenses: this connector has none") }
+    guard submission.partition == nil else { throw .refused("partition: this connector has none") }
+    if let option = submission.options.first { throw .refused("\(option.name): \(name) has no such option") }
     if let limit = submission.timeLimit {
       guard ValueRule.timeLimit.accepts(limit) else { throw .refused("time limit: \(ValueRule.timeLimit.expected)") }
     }
@@ -130,7 +130,7 @@ public final class GPUConnector: Connector {
 
   /// A row that is there was accepted. A job that has a server was looked for there by each sweep.
   public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
-    guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
+    guard let fleet = fleet.value else { throw .unavailable("the queue is being prepared") }
     if !job.nodes.isEmpty {
       if let failure = fleet.roster.controller(of: job)?.status.value.failure { throw .unavailable(failure) }
       return nil
@@ -152,7 +152,7 @@ public final class GPUConnector: Connector {
 
   /// What is known of the jobs by the servers' controllers, each of which looks after its own.
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
-    guard let fleet = await readyFleet() else { throw .unavailable("the queue is being made ready") }
+    guard let fleet = await readyFleet() else { throw .unavailable("the queue is being prepared") }
     var observation = Observation(time: Date(), sightings: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
     let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.roster.isPresent($0) }.map(\.id))
@@ -174,12 +174,12 @@ public final class GPUConnector: Connector {
       }
       if status.isCurrent(least: patience) {
         if status.missing.contains(job.id) {
-          observation.answers[id] = status.damaged[job.attemptID] ?? "\(name) has nothing of it"
+          observation.answers[id] = status.damaged[job.attemptID] ?? "\(name) does not have it"
         } else {
           observation.unchanged.insert(id)
         }
       } else {
-        observation.unreachable[id] = status.failure ?? "\(name) has not been looked at yet"
+        observation.unreachable[id] = status.failure ?? "\(name) has not been polled yet"
       }
     }
     observation.sightings += fleet.roster.members.flatMap {
@@ -213,7 +213,7 @@ public final class GPUConnector: Connector {
       let controller = fleet.roster.controller(of: current)
     else { return }
     do { try await controller.control.cancel(current) } catch {
-      logger.warning("\(job.key): it is told to end as soon as that can be done: \(error)")
+      logger.warning("\(job.key): the cancel failed and is tried again: \(error)")
       controller.poke()
     }
   }
@@ -229,12 +229,12 @@ public final class GPUConnector: Connector {
 
   public func signal(_ job: Job, _ signal: String) async throws(BackendError) {
     let known = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "TSTP", "WINCH", "ALRM", "ABRT"]
-    guard known.contains(signal) else { throw .refused("signal: one of \(known.joined(separator: ", ")) is expected") }
+    guard known.contains(signal) else { throw .refused("signal: expected one of \(known.joined(separator: ", "))") }
     try await controller(of: job).control.signal(job, signal)
   }
 
   public func describe(_ job: Job) async throws(BackendError) -> String {
-    guard let fleet = fleet.value else { throw .unavailable("the queue is being made ready") }
+    guard let fleet = fleet.value else { throw .unavailable("the queue is being prepared") }
     if let controller = fleet.roster.controller(of: job) { return try await controller.files.describe(job) }
     let place = await fleet.place(of: job).map { "\nPlace \($0.place) of \($0.count) in the queue" } ?? ""
     let needs = job.needs ?? Needs()

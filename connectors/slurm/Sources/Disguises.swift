@@ -2,7 +2,7 @@ import JobModel
 import Jobs
 import Synchronization
 
-/// What accounting said of jobs that have neither mark nor name any more: each is asked about until that is known.
+/// What accounting said of jobs that have neither tag nor name any more: each is asked about until that is known.
 final class Disguises: Sendable {
   private static let pause = Duration.seconds(15)
 
@@ -47,7 +47,7 @@ final class Disguises: Sendable {
 
 extension SlurmConnector {
   /// Asks accounting about the jobs that are known by nothing but id, account and time of submit. The line of the submit
-  /// tells a job of ours, whose user changed the rest, from another whose id sbatch, or what stands for it, answered.
+  /// distinguishes a job of ours, whose user changed the rest, from another whose id sbatch, or its wrapper, answered.
   func examineDisguised(_ jobs: [Job], in observation: inout Observation) async {
     let shown = Dictionary(grouping: observation.sightings, by: \.backendID)
     let disguised = jobs.filter { job in

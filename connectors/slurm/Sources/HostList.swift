@@ -9,7 +9,7 @@ enum HostList {
   /// More brackets in one name than Slurm has dimensions.
   private static let mostBrackets = 8
 
-  /// The names of a host list, in its order. Text that is no host list is kept as one name.
+  /// The names of a host list, in its order. Text that is not a host list is kept as one name.
   static func expand(_ text: String) -> [String] {
     var names: [String] = []
     for item in split(text[...]) {

@@ -5,7 +5,7 @@ import Jobs
 import ScriptTemplates
 import Shell
 
-/// sbatch(1): the options of a job, each checked against what may stand there, and what its answer means.
+/// sbatch(1): the options of a job, each checked against its allowed values, and the meaning of its answer.
 struct Sbatch {
   let submission: Submission
   let scratchDirectory: String
@@ -31,7 +31,7 @@ struct Sbatch {
     if let fault = submission.fault { throw .refused(fault) }
     for option in submission.options where !Self.allowedOptions.contains(option.name) {
       throw .refused(
-        "sbatch_\(option.name) cannot be set here; what can be set is listed in the Slurm connector's README")
+        "sbatch_\(option.name) is not allowed; the README of the Slurm connector lists the allowed options")
     }
   }
 
@@ -63,12 +63,12 @@ struct Sbatch {
   /// The batch script, with the job's own script inside it.
   static func script(around body: String) throws(BackendError) -> String {
     do { return try SlurmScript.batch(body: body) } catch {
-      throw .unavailable("the batch script's template: \(error)")
+      throw .unavailable("the template of the batch script is wrong: \(error)")
     }
   }
 
-  /// The job id that sbatch answered: its only line. Where a login shell or a plugin printed something beside it, which
-  /// number is the id cannot be told.
+  /// The job id that sbatch answered: its only line. Where a login shell or a plugin printed something beside it, it is
+  /// not known which number is the id.
   static func jobID(in output: [UInt8]) -> String? {
     let lines = String(decoding: output, as: UTF8.self).split(whereSeparator: \.isNewline)
     guard lines.count == 1, let id = lines[0].split(separator: ";", omittingEmptySubsequences: false).first else {
@@ -99,7 +99,7 @@ struct Sbatch {
       result.signal != nil || result.exitStatus == 124 || (129...159).contains(result.exitStatus)
       || result.exitStatus < 0
     if ended || SlurmWords.lost.contains(where: words.contains) {
-      return .interrupted("sbatch: " + (words.isEmpty ? "it was ended by a signal" : words))
+      return .interrupted("sbatch: " + (words.isEmpty ? "it was killed by a signal" : words))
     }
     return SlurmWords.failure(of: "sbatch", words)
   }
@@ -116,7 +116,7 @@ enum SlurmWords {
       "temporarily unable", "Protocol authentication error", "Munge", "munge", "command not found",
       "controller is shutting down", "Connection timed out",
     ]
-    let sentence = words.isEmpty ? "\(command) failed and said nothing" : "\(command): \(words)"
+    let sentence = words.isEmpty ? "\(command) failed without a message" : "\(command): \(words)"
     if unreachable.contains(where: words.contains) { return .unavailable(sentence) }
     if lost.contains(where: words.contains) { return .interrupted(sentence) }
     if words.contains("Invalid job id") { return .notFound(sentence) }

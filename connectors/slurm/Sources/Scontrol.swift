@@ -4,7 +4,7 @@ import JobModel
 import Jobs
 import Shell
 
-/// scontrol(1) show job: slurmctld's last word about a job, where there is no accounting. Each answer stands between marks
+/// scontrol(1) show job: slurmctld's last word about a job, where there is no accounting. Each answer is between markers
 /// that nobody can foresee.
 struct Scontrol {
   var mark = MarkedText.newMark()
@@ -43,7 +43,7 @@ struct Scontrol {
 
   /// `Key=value` pairs of one job; of a key that comes twice the first counts.
   ///
-  /// A user chooses the job's name, which stands before `UserId`, and the comment, which stands behind everything that
+  /// A user chooses the job's name, which is before `UserId`, and the comment, which is after everything that
   /// decides. So pairs are read from `UserId` on. Nil when that comes twice: nothing says which of the two is Slurm's.
   private static func fields(_ text: Substring) -> [Substring: Substring]? {
     // Of a heterogeneous or array job the other parts follow.
@@ -86,7 +86,7 @@ struct SlurmConfiguration {
     }
   }
 
-  /// For how long slurmctld remembers a job that is over, in seconds.
+  /// For how long slurmctld remembers an ended job, in seconds.
   var minJobAge: TimeInterval {
     get throws(BackendError) {
       guard let word = values["MinJobAge"]?.prefix(while: { $0 != " " }), let seconds = MachineNumber.count(word) else {

@@ -64,7 +64,7 @@ final class Sight: Sendable {
       let count = state.hidden.count
       let others = count == 1 ? "" : " and \(count - 1) other job\(count == 2 ? "" : "s")"
       return [
-        "account \(observer) does not see job \(id) of \(account)\(others), which Slurm shows to the users themselves: "
+        "account \(observer) does not see job \(id) of \(account)\(others), which Slurm shows to its owner: "
           + "make \(observer) a coordinator of the users' accounts, or remove jobs from PrivateData"
       ]
     }

@@ -73,14 +73,14 @@ extension SlurmConnector {
   }
 
   /// Removes the output file as the mapped user, and only where this connector would write it: in `.jarvice` below the
-  /// scratch or home directory, which is entered before it is checked, and is no symbolic link to elsewhere.
+  /// scratch or home directory, which is entered before it is checked, and is not a symbolic link to elsewhere.
   public func removeOutput(_ job: Job) async throws(BackendError) {
     guard let path = job.outputPath else { return }
     let file = job.name + ".out"
     let scratch = configuration.scratchDirectory
     guard ValueRule.jobName.accepts(job.name), path == (scratch.isEmpty ? "" : scratch + "/") + ".jarvice/" + file
     else {
-      throw .refused("\(path) is not where output is written now")
+      throw .refused("\(path) is not where Weir writes output now")
     }
     let script = try Command.checkedScript(
       """

@@ -72,10 +72,10 @@ extension SlurmConnector {
       return (wanted.found(in: past.filter { !$0.isUnproven }.map(\.sighting)), !queue.isEmpty)
     }
     guard wanted.backendID == nil else { return (nil, !queue.isEmpty) }
-    // Without accounting a job that is over is known for as long as slurmctld remembers it.
+    // Without accounting an ended job is known for as long as slurmctld remembers it.
     let remembered = try await configuration(as: asker, timeout: deadline - .now).minJobAge
     guard asked.timeIntervalSince(wanted.submittedAt) < remembered - 5 else {
-      throw .unavailable("this Slurm keeps no accounting, and no longer remembers what ended since the submit")
+      throw .unavailable("Slurm keeps no accounting, and no longer knows the jobs that ended since the submission")
     }
     return (nil, !queue.isEmpty)
   }

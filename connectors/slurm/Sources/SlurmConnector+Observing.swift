@@ -13,7 +13,7 @@ extension SlurmConnector {
     let result = try await run(command, as: configuration.observer, stdoutLimit: 256 << 20, purpose: .observation)
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
     Checkpoint.reach("observe.queue-read")
-    guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
+    guard !result.stdoutTruncated else { throw .unavailable("the output of squeue is too large") }
     let ids = Set(jobs.compactMap(\.backendID))
     var observation = Observation(time: time, sightings: try Squeue.sightings(result.stdout, table, ids: ids))
     await examineDisguised(jobs, in: &observation)
@@ -38,7 +38,7 @@ extension SlurmConnector {
     return observation
   }
 
-  /// The jobs that are not among those that squeue shows, and those that are over.
+  /// The jobs that are not among those that squeue shows, and those that have ended.
   private static func missing(of jobs: [Job], in sightings: [Sighting]) -> [Job] {
     let shown = Dictionary(grouping: sightings, by: \.backendID)
     return jobs.filter { job in
@@ -106,7 +106,7 @@ extension SlurmConnector {
     let result = try await run(
       sacct.command(filter), as: account, stdoutLimit: 64 << 20, timeout: timeout, purpose: purpose(as: account))
     if result.succeeded {
-      guard !result.stdoutTruncated else { throw .unavailable("sacct printed more than can be read") }
+      guard !result.stdoutTruncated else { throw .unavailable("the output of sacct is too large") }
       return try sacct.records(result.stdout)
     }
     if Sacct.isDisabled(result.message) { return nil }
@@ -128,7 +128,7 @@ extension SlurmConnector {
     return try scontrol.records(result.stdout)
   }
 
-  /// The jobs of an account in the queue that have our names or marks, or one of the ids.
+  /// The jobs of an account in the queue that have our names or tags, or one of the ids.
   func inQueue(
     of account: String, _ ids: Set<String>, as asker: String, timeout: Duration, purpose: CommandPurpose? = nil
   ) async throws(BackendError) -> [Sighting] {
@@ -136,7 +136,7 @@ extension SlurmConnector {
     let result = try await run(
       command, as: asker, stdoutLimit: 64 << 20, timeout: timeout, purpose: purpose ?? self.purpose(as: asker))
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
-    guard !result.stdoutTruncated else { throw .unavailable("squeue printed more than can be read") }
+    guard !result.stdoutTruncated else { throw .unavailable("the output of squeue is too large") }
     return try Squeue.sightings(result.stdout, table, ids: ids).filter { $0.account == account }
   }
 

@@ -22,7 +22,7 @@ public struct SlurmConnector: Connector {
     public var sbatchLimit = 32
     /// For how long a connection may hold a command back that was given up here.
     public var heldBack: Duration = .zero
-    /// For how long an account that was found to be none of the system's is not looked at again.
+    /// For how long an account that was found to be an ordinary one is not checked again.
     public var vettedFor: Duration = .seconds(600)
     /// The most bytes of output that are read.
     public var outputLimit = 16 << 20
@@ -90,14 +90,14 @@ public struct SlurmConnector: Connector {
           for: wanted, as: submission.account, timeout: configuration.submitTimeout - (.now - began)
         ).found
       } catch {
-        throw .interrupted("\(failure); whether it was taken was not told: \(error)")
+        throw .interrupted("\(failure); whether Slurm has the job is unknown: \(error)")
       }
       guard let found, !found.isRefusal else { throw failure }
       return found.backendID
     }
     guard let id = Sbatch.jobID(in: result.stdout) else {
       let words = String(decoding: result.stdout.prefix(200), as: UTF8.self)
-      throw .interrupted("sbatch answered something else than a job id: \(words)")
+      throw .interrupted("sbatch printed no job id: \(words)")
     }
     dialect.vetted(submission.account)
     return id

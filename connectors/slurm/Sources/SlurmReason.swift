@@ -3,7 +3,7 @@ import Jobs
 
 /// Why a job is in its state: Slurm's word (squeue(1), JOB REASON CODES) and what it means to the user.
 enum SlurmReason {
-  /// Plain words with Slurm's own in brackets; Slurm's alone where it is not known here; empty when there is none.
+  /// Plain words with Slurm's word in brackets; Slurm's word alone where it is not known here; empty without a word.
   static func sentence(waiting word: String) -> String {
     guard !word.isEmpty, word != "None", word != "(null)" else { return "" }
     return plain(key(word)).map { "\($0) (\(word))" } ?? word
@@ -73,7 +73,7 @@ enum SlurmReason {
     "AccountNotAllowed": "its account may not use this partition",
     "QOSNotAllowed": "its quality of service may not be used in this partition",
     "PartitionDown": "its partition is down",
-    "PartitionInactive": "its partition takes no jobs",
+    "PartitionInactive": "its partition accepts no jobs",
     "PartitionNodeLimit": "it asks for more nodes than its partition gives",
     "PartitionTimeLimit": "it asks for more time than its partition gives",
     "PartitionConfig": "its partition cannot give what it asks for",
@@ -85,15 +85,15 @@ enum SlurmReason {
     "RaisedSignal": "it was ended by a signal",
     "TimeLimit": "it reached its time limit",
     "InactiveLimit": "it did nothing for too long",
-    "JobArrayTaskLimit": "as many tasks of its array run as may",
+    "JobArrayTaskLimit": "its array runs as many tasks as allowed",
     "Prolog": "its nodes are being prepared",
     "Cleaning": "what an earlier attempt left is cleared up",
     "FrontEndDown": "no front end node is up",
     "FedJobLock": "waits for the other clusters of the federation",
     "Reconfig": "Slurm is being reconfigured",
-    "MaxMemPerLimit": "it asks for more memory than may be had",
+    "MaxMemPerLimit": "it asks for more memory than its partition gives",
     "MaxRequeue": "it was requeued too often",
-    "SchedDefer": "Slurm puts off starting it",
+    "SchedDefer": "Slurm delays its start",
     "DeadLine": "it could not end before its deadline",
     "OutOfMemory": "it used more memory than it asked for",
   ]

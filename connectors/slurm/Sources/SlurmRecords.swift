@@ -24,7 +24,7 @@ struct SlurmRecord: Equatable {
   /// The line of its submit, which no user can change afterwards; nil where sacct does not know that column.
   var submitLine: String?
 
-  /// Whether it shows no job of ours, as far as it is complete: the line of the submit would have the mark.
+  /// Whether it shows no job of ours, as far as it is complete: the line of the submit would have the tag.
   var isUnproven: Bool { submitLine != nil && mark == nil && JobName.upstream(name) == nil }
   /// Whether it is certainly of no job of ours. A record that is still being written has no line.
   var isForeign: Bool { isUnproven && submitLine?.isEmpty == false }
@@ -58,7 +58,7 @@ struct SlurmRecord: Equatable {
   }
 }
 
-/// sacct(1): what the accounting database says of jobs that left the queue. Each field ends with a mark that nobody can
+/// sacct(1): what the accounting database says of jobs that left the queue. Each field ends with a marker that nobody can
 /// foresee, so that whatever a job's name, comment or command line holds, it cannot pass for a record of another job.
 struct Sacct {
   /// The last is known from 21.08 on.
@@ -78,7 +78,7 @@ struct Sacct {
   /// What ends each field.
   var delimiter: String { MarkedText.delimiter(mark) }
 
-  /// Asks for every record: a job that was requeued has one for each attempt, and an id that Slurm gave out anew has
+  /// Asks for every record: a job that was requeued has one for each attempt, and an id that Slurm used again has
   /// those of both jobs.
   func command(_ filter: [String]) throws(BackendError) -> Command {
     try SlurmCommand.askingBehindLineEnd(
@@ -86,12 +86,14 @@ struct Sacct {
         + ["--delimiter=" + delimiter, "--format=" + columns.joined(separator: ",")] + filter)
   }
 
-  /// The last record of each job in what sacct printed. An id that was given out anew is two jobs, by mark and name.
+  /// The last record of each job in what sacct printed. An id that was used again is two jobs, by tag and name.
   /// - Throws: when that is not made of whole records.
   func records(_ output: [UInt8]) throws(BackendError) -> [SlurmRecord] {
     let fields = MarkedText.parts(of: output, between: mark)
-    // Behind the last mark there is but a line end, or what a login shell says.
-    guard (fields.count - 1).isMultiple(of: columns.count) else { throw .unavailable("sacct: its answer is cut off") }
+    // After the last marker there is only a line end, or what a login shell prints.
+    guard (fields.count - 1).isMultiple(of: columns.count) else {
+      throw .unavailable("the output of sacct is incomplete")
+    }
     var last: [String: SlurmRecord] = [:]
     var order: [String] = []
     for start in stride(from: 0, to: fields.count - 1, by: columns.count) {
@@ -108,7 +110,7 @@ struct Sacct {
   }
 
   private static func record(_ row: [String]) -> SlurmRecord? {
-    // Before the id stands the line end of the record before it.
+    // Before the id is the line end of the record before it.
     guard let id = row[0].split(separator: "\n").last, SlurmID.isID(id) else { return nil }
     let (code, signal) = SlurmRecord.exit(row[3])
     let word = row[2]

@@ -4,10 +4,10 @@ import JobModel
 import Jobs
 import Shell
 
-/// Text between marks that nobody can foresee, as Slurm's commands print it for us.
+/// Text between markers that nobody can foresee, as Slurm's commands print it for us.
 ///
 /// The user of a job chooses its name and its comment, and may put line ends, separators and any other byte into them: so
-/// what belongs together is found by the marks, never by lines.
+/// what belongs together is found by the markers, never by lines.
 enum MarkedText {
   static let separator: Character = "\u{1f}"
   private static let separatorByte: UInt8 = 0x1f
@@ -15,12 +15,12 @@ enum MarkedText {
   /// What nobody can foresee.
   static func newMark() -> String { String(UInt64.random(in: .min ... .max), radix: 36) }
 
-  /// What parts two texts: the mark with a separator before and after it.
+  /// Separates two texts: the marker with a separator before and after it.
   static func delimiter(_ mark: String) -> String { "\(separator)\(mark)\(separator)" }
 
   /// The texts between the delimiters in an output, what is before the first and after the last included.
   static func parts(of output: [UInt8], between mark: String) -> [ArraySlice<UInt8>] {
-    // By bytes: a look at ten thousand jobs is two megabytes, which take 20 ms so, and 110 by characters.
+    // By bytes: a poll of ten thousand jobs is two megabytes, which take 20 ms so, and 110 by characters.
     let delimiter = Array(delimiter(mark).utf8)
     var parts: [ArraySlice<UInt8>] = []
     var (start, position) = (0, 0)
@@ -48,7 +48,7 @@ enum MarkedText {
 struct SqueueTable {
   var mark = MarkedText.newMark()
 
-  /// The columns in which no user writes; the comment and the name follow, each between marks.
+  /// The columns in which no user writes; the comment and the name follow, each between markers.
   private static let columns = ["%A", "%T", "%r", "%M", "%V", "%S", "%e", "%N", "%u"]
   private static let reason = 2
 
@@ -63,13 +63,15 @@ struct SqueueTable {
   /// - Throws: when that is not made of whole rows.
   func rows(_ output: [UInt8]) throws(BackendError) -> [[String]] {
     let parts = MarkedText.parts(of: output, between: mark)
-    // Each row is columns, comment, name, and what stands between it and the next.
-    guard (parts.count - 1).isMultiple(of: 4) else { throw .unavailable("squeue: its answer is cut off") }
+    // Each row is columns, comment, name, and the text between it and the next.
+    guard (parts.count - 1).isMultiple(of: 4) else { throw .unavailable("the output of squeue is incomplete") }
     var rows: [[String]] = []
     rows.reserveCapacity(parts.count / 4)
     for start in stride(from: 1, to: parts.count, by: 4) {
       var columns = MarkedText.columns(parts[start])
-      guard columns.count >= Self.columns.count else { throw .unavailable("squeue: a row of its answer is cut off") }
+      guard columns.count >= Self.columns.count else {
+        throw .unavailable("the output of squeue has an incomplete row")
+      }
       // A reason is text, of a plugin for example.
       let more = columns.count - Self.columns.count
       if more > 0 {
@@ -90,7 +92,7 @@ enum Squeue {
     return (table, try SlurmCommand.asking(arguments))
   }
 
-  /// The jobs that have our names or marks, and those with certain ids, in what squeue printed: the user of one of ours
+  /// The jobs that have our names or tags, and those with certain ids, in what squeue printed: the user of one of ours
   /// may change both name and comment.
   static func sightings(
     _ output: [UInt8], _ table: SqueueTable, ids: Set<String> = []
@@ -133,7 +135,7 @@ enum JobName {
   }
 }
 
-/// The job's comment in Slurm, which holds its mark: `weir:` and the mark's text.
+/// The job's comment in Slurm, which holds its tag: `weir:` and the tag's text.
 ///
 /// squeue and scontrol show the comment; sacct shows it only where the site stores it, but shows the line of the submit,
 /// which holds it too. No other field that a submit can set is shown by all three.

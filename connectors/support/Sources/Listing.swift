@@ -14,8 +14,8 @@ package enum Listing {
   private static let outside: Int32 = 4
 
   package static func command(_ path: String, roots: [String]) throws(BackendError) -> Command {
-    // A command substitution drops the line ends at the end of a name: hence the mark behind it. In the patterns, what
-    // stands in quotes is literal.
+    // A command substitution drops the line ends at the end of a name: hence the character after it. In the patterns, what
+    // is in quotes is literal.
     try .checkedScript(
       """
       cd -P -- "$1" 2>/dev/null || exit 3
@@ -38,12 +38,12 @@ package enum Listing {
   package static func entries(of path: String, _ result: CommandResult) throws(BackendError) -> [DirectoryEntry] {
     switch result.exitStatus {
     case 0 where result.signal == nil: break
-    // Whether there is something elsewhere is not told.
+    // Users do not learn whether there is something elsewhere.
     case cannotEnter, outside: throw .notFound("there is no directory \(path), or it cannot be entered")
     case 1: throw .notFound("\(path) cannot be listed: \(result.message)")
     default: throw .unavailable("\(path) cannot be listed: \(result.message)")
     }
-    guard !result.stdoutTruncated else { throw .refused("\(path) holds more than can be listed") }
+    guard !result.stdoutTruncated else { throw .refused("\(path) has too many entries to be listed") }
     return entries(of: path, result.stdout)
   }
 

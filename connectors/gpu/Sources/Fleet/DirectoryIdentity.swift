@@ -14,7 +14,7 @@ struct DirectoryIdentity: Sendable, Equatable, CustomStringConvertible {
     (self.inode, self.device, self.boot) = (inode, device, boot)
   }
 
-  /// - Throws: when the directory cannot be looked at.
+  /// - Throws: when the directory cannot be examined.
   init(of directory: String) throws {
     let path = URL(fileURLWithPath: directory).resolvingSymlinksInPath().path
     let attributes = try FileManager.default.attributesOfItem(atPath: path)

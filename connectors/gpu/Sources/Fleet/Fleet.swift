@@ -113,7 +113,7 @@ actor Fleet {
         guard let stranger = strangers[job.attemptID], stranger.isLive || stranger.sighting.source == "exit file" else {
           continue
         }
-        logger.notice("\(job.key): found in the present place of \(present.name)")
+        logger.notice("\(job.key): found at the current place of \(present.name)")
         await board.relocate(job.id, to: place.outputPath(server: present.name, token: job.submissionToken))
         await take(job)
         present.poke()

@@ -22,7 +22,7 @@ struct FleetHealth: Sendable {
         troubles += damaged
         if abs(status.skew) > 30 {
           troubles.append(
-            "\(controller.name): its clock differs from ours by \(Int(status.skew)) s; jobs bear its times")
+            "\(controller.name): its clock differs from Weir's by \(Int(status.skew)) s, and so do the times of its jobs")
         }
         return troubles
       }
@@ -33,15 +33,15 @@ struct FleetHealth: Sendable {
     guard recall.isSlow else { return [] }
     let names = roster.members.filter { $0.isListed && !$0.controller.isReady }.map(\.controller.name)
     return [
-      "no job is started yet: \(names.joined(separator: ", ")) must be asked first for jobs that ran before this start;"
-        + " if a server is not reached, it is no longer waited for \(recall.seconds) s after the start"
+      "no job is started yet: Weir must first ask \(names.joined(separator: ", ")) for jobs that ran before this start;"
+        + " it waits for unreachable servers until \(recall.seconds) s after the start"
     ]
   }
 
   /// Why no job can start at all; nil when one could.
   var outage: String? {
     let all = roster.members.filter { $0.isListed && $0.controller.spec.value.isEnabled }
-    guard !all.isEmpty else { return "there is no server that is enabled" }
+    guard !all.isEmpty else { return "no server is enabled" }
     let obstacles = all.compactMap { entry in
       entry.controller.status.value.obstacle().map { "\(entry.controller.name): \($0)" }
     }
@@ -65,7 +65,7 @@ extension Inventory.GPU {
     case .usedByOthers(let pid?, _, _, let job?):
       "in use by process \(pid) of job \(job), which does not hold it"
     case .usedByOthers(let pid?, let user, _, nil):
-      "in use by process \(pid)\(user.map { " of \($0)" } ?? ""), which is no job of Weir's"
+      "in use by process \(pid)\(user.map { " of \($0)" } ?? ""), which is not a job of Weir's"
     // A job that has just ended may have left it: the driver is still freeing it.
     case .usedByOthers(nil, nil, _, nil) where unfitFor < Inventory.settling: nil
     case .usedByOthers(nil, _, let memory, _):

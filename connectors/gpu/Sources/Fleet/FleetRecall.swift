@@ -70,7 +70,7 @@ final class FleetRecall: Sendable {
       }
     }
     for (key, sighting) in found {
-      logger.notice("\(key): the store holds it for waiting, and \(sighting.nodes) has it: \(sighting.backendWord)")
+      logger.notice("\(key): the store has it as waiting, but \(sighting.nodes) has it: \(sighting.backendWord)")
     }
     return (found, isComplete)
   }

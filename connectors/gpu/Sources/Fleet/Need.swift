@@ -38,7 +38,7 @@ struct ServerLimits: Sendable, Equatable {
     if let gpus, need.gpus > gpus { return "has \(gpus.counted("GPU"))" }
     if let cpus, need.cores > cpus { return "has \(cpus.counted("core"))" }
     if let memoryGB, need.memoryGB > memoryGB { return "has \(memoryGB) GB of memory" }
-    if need.gpus == 0, slots == 0 { return "takes no jobs without GPUs" }
+    if need.gpus == 0, slots == 0 { return "accepts no jobs without GPUs" }
     if need.needsPax, readsPax == false { return "has a tar that does not read pax, the format of the archive" }
     return nil
   }

@@ -84,7 +84,7 @@ struct AttemptReader: Sendable {
     case .rebooted(let start):
       record = start
       (sighting.lifecycle, sighting.backendWord) = (.ended(.nodeFailure), "rebooted")
-      sighting.reason = "\(name) started anew while it ran"
+      sighting.reason = "\(name) restarted while it ran"
       sighting.endedAt = now
     case .vanished(let start):
       record = start

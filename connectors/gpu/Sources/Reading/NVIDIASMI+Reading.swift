@@ -101,7 +101,7 @@ extension NVIDIASMI.Reading {
     }
     if let failure = messages.first(where: { $0.kind == .failure }) { return failure.text }
     if let warning = warnings.first { return warning }
-    return status == 0 || !messages.isEmpty ? nil : "nvidia-smi ended with status \(status) and said nothing"
+    return status == 0 || !messages.isEmpty ? nil : "nvidia-smi ended with status \(status) without a message"
   }
 
   /// Whether the list of processes is complete but for those on GPUs that do not work.

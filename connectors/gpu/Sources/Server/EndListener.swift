@@ -46,7 +46,7 @@ actor EndListener {
           timeout: nil, purpose: .observation
         ) { [weak self] bytes in await self?.hear(bytes) }
       } catch {
-        logger.debug("ends are not heard of: \(error)")
+        logger.debug("exit notifications failed: \(error)")
       }
       wakeup.signal()
       pause = .now - began > .seconds(60) ? .seconds(1) : min(pause * 2, .seconds(30))

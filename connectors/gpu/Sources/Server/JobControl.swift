@@ -82,8 +82,8 @@ actor JobControl {
     wakeup.signal()
     switch answer {
     case .done: break
-    case .over: throw .refused("the job is over")
-    case .absent: throw .notFound("\(shell.name) has nothing of the job yet")
+    case .over: throw .refused("the job has ended")
+    case .absent: throw .notFound("\(shell.name) does not have the job yet")
     }
   }
 }

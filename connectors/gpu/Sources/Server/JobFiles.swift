@@ -18,7 +18,7 @@ struct JobFiles: Sendable {
       GPUScript.remove, [facts.root, job.submissionToken, facts.machine] + (keepingWork ? ["work"] : []),
       timeout: .seconds(300))
     let answer = try shell.understood { () throws(MalformedAnswer) in try RemoveAnswer(result.stdout) }
-    if answer == .busy { throw .refused("\(shell.name): something of the job still runs") }
+    if answer == .busy { throw .refused("\(shell.name): processes of the job still run") }
   }
 
   /// The end of what a job has printed: so many bytes and lines at most.
@@ -135,7 +135,7 @@ private final class StreamHead: Sendable {
         return state.bytes.count > Self.longest ? .failure(fault("")) : .success(nil)
       }
       let line = String(decoding: state.bytes[..<end], as: UTF8.self)
-      if line == "absent" { return .failure(.notFound("\(server) has nothing of the job")) }
+      if line == "absent" { return .failure(.notFound("\(server) does not have the job")) }
       let rest = Array(state.bytes[(end + 1)...])
       state = ([], true)
       return .success((line, rest))
@@ -154,6 +154,6 @@ private final class StreamHead: Sendable {
   }
 
   func fault(_ line: some StringProtocol) -> BackendError {
-    .unavailable("\(server): the answer '\(line.prefix(Self.longest))' was not expected")
+    .unavailable("\(server): unexpected answer '\(line.prefix(Self.longest))'")
   }
 }

@@ -138,7 +138,7 @@ actor JobStarter {
         await cannotReach(job, error.description)
         return .failed(.settled)
       }
-      logger.warning("\(job.key): whether it was started is being found out: \(error)")
+      logger.warning("\(job.key): its start is in doubt: \(error)")
       return .failed(.unknown)
     }
     Checkpoint.reach("start.answered")
@@ -262,7 +262,7 @@ actor JobStarter {
     case .void: await putBack(job, "\(name): its start was given up", asNextAttempt: true)
     case .started(let record): await report(job, record)
     case .exists, .removed: context.wakeup.signal()
-    case .busy, .owned: logger.warning("\(job.key): its start cannot be given up: something of it lives")
+    case .busy, .owned: logger.warning("\(job.key): its start cannot be given up: processes of it are alive")
     }
   }
 }

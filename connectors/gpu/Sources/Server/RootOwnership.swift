@@ -32,7 +32,7 @@ final class RootOwnership: Sendable {
     status.change { $0.foreignOwner = obstacle }
     if let obstacle, before == nil { logger.warning("the server gets no jobs: \(obstacle)") }
     guard isNew else { return }
-    logger.notice("the job root is ours from now on")
+    logger.notice("this Weir owns the job root now")
     status.change { $0.facts = nil }
     throw .unavailable("its job root has been taken over, and is being listed")
   }

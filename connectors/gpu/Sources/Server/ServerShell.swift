@@ -29,7 +29,7 @@ final class ServerShell: Sendable {
   func ready() throws(BackendError) -> PrepareAnswer {
     let status = status.value
     guard let facts = status.facts else {
-      throw .unavailable("\(name): \(status.failure ?? "is being made ready")")
+      throw .unavailable("\(name): \(status.failure ?? "is being prepared")")
     }
     return facts
   }
@@ -75,7 +75,7 @@ final class ServerShell: Sendable {
       let words = result.message.isEmpty ? "status \(result.exitStatus)" : result.message
       throw .unavailable("\(name): \(words)")
     }
-    guard !result.stdoutTruncated else { throw .unavailable("\(name): it said more than can be read") }
+    guard !result.stdoutTruncated else { throw .unavailable("\(name): its output is too large") }
     return result
   }
 

@@ -48,7 +48,7 @@ struct ServerStatus: Sendable {
   /// Why no new job can start there; nil when one can.
   func obstacle(at now: ContinuousClock.Instant = .now) -> String? {
     if let failure { return failure }
-    guard facts != nil, isListed else { return "it is being made ready" }
+    guard facts != nil, isListed else { return "it is being prepared" }
     if let foreignOwner { return foreignOwner }
     if let quarantine, quarantine.until > now { return quarantine.reason }
     return nil

@@ -66,7 +66,7 @@ struct ServersFile: Sendable, Equatable {
       return []
     }
     guard let list = file.node("servers")?.sequence, !list.isEmpty else {
-      file.fault("servers", file.has("servers") ? "a list of servers is expected" : "is missing")
+      file.fault("servers", file.has("servers") ? "expected a list of servers" : "is missing")
       return []
     }
     var servers: [ServerSpec] = []
@@ -86,7 +86,7 @@ struct ServersFile: Sendable, Equatable {
       .composer(_, let problem, let mark, _):
       Fault(line: mark.line, reason: "column \(mark.column): \(problem)")
     case .duplicatedKeysInMapping(_, let context):
-      Fault(line: context.mark.line, reason: "the key here stands twice in one mapping")
+      Fault(line: context.mark.line, reason: "this key occurs twice in one mapping")
     default: Fault(line: nil, reason: "it is not YAML of the form that servers.sample.yaml shows")
     }
   }
@@ -175,7 +175,7 @@ private struct ServerReader {
     var name = "key"
     switch (fields.has("key"), fields.has("key_file")) {
     case (true, true):
-      fields.fault("key_file", "either key or key_file is expected, not both")
+      fields.fault("key_file", "expected key or key_file, not both")
       return nil
     case (false, false):
       fields.fault("key", "key or key_file is missing")
@@ -195,7 +195,7 @@ private struct ServerReader {
   private func keyFile(_ fields: YAMLFields) -> String? {
     guard let path = fields.text("key_file", .path(length: 1...4096)) else { return nil }
     guard path.hasPrefix("/") else {
-      fields.fault("key_file", "an absolute path is expected")
+      fields.fault("key_file", "expected an absolute path")
       return nil
     }
     let bytes: [UInt8]
@@ -216,17 +216,17 @@ private struct ServerReader {
       guard let text = fields.text("gpus") else { return nil }
       if text == "auto" { return .auto }
       if let count = ValueRule.whole(text), (0...1024).contains(count) { return .count(count) }
-      fields.fault("gpus", "auto, a count from 0 to 1024, or a list of indices or UUIDs is expected")
+      fields.fault("gpus", "expected auto, a count from 0 to 1024, or a list of indices or UUIDs")
       return nil
     }
     var names: [GPUName] = []
     for (text, line) in fields.list("gpus") ?? [] {
       guard let name = GPUName(text) else {
-        scope.faults.add("gpus: an index or a UUID such as GPU-1a2b... is expected", line: line, server: scope.server)
+        scope.faults.add("gpus: expected an index or a UUID such as GPU-1a2b...", line: line, server: scope.server)
         continue
       }
       if names.contains(name) {
-        scope.faults.add("gpus: \(name) stands there twice", line: line, server: scope.server)
+        scope.faults.add("gpus: \(name) occurs twice", line: line, server: scope.server)
       }
       names.append(name)
     }
@@ -238,7 +238,7 @@ private struct ServerReader {
     guard path.wholeMatch(of: /[A-Za-z0-9._\/][A-Za-z0-9._\/@+=-]*/) != nil, !path.allSatisfy({ "./".contains($0) })
     else {
       fields.fault(
-        "root", "a directory of letters, digits and ._/@+=- is expected, absolute or as seen from the home directory")
+        "root", "expected a directory of letters, digits and ._/@+=-, absolute or relative to the home directory")
       return nil
     }
     return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
@@ -251,11 +251,11 @@ private struct ServerReader {
     var environment: [String: String] = [:]
     for name in values.keys {
       guard name.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]{0,127}/) != nil else {
-        fields.fault("environment", "a name is expected of letters, digits and '_' that begins with no digit")
+        fields.fault("environment", "expected a name of letters, digits and '_' that does not begin with a digit")
         continue
       }
       guard let value = values.text(name) else { continue }
-      if value.utf8.contains(0) { values.fault(name, "text without NUL is expected") }
+      if value.utf8.contains(0) { values.fault(name, "expected text without NUL") }
       environment[name] = value
     }
     return environment
@@ -265,7 +265,7 @@ private struct ServerReader {
     var tags: Set<String> = []
     for (text, line) in fields.list("tags") ?? [] {
       if !Self.word.accepts(text) {
-        scope.faults.add("tags: \(Self.word.expected) is expected", line: line, server: scope.server)
+        scope.faults.add("tags: expected \(Self.word.expected)", line: line, server: scope.server)
       }
       tags.insert(text)
     }

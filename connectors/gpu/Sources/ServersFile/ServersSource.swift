@@ -98,7 +98,7 @@ final class ServersSource: Sendable {
       logger.notice("the servers file was read again", metadata: ["file": "\(path)", "servers": "\(servers.count)"])
       return servers
     } catch {
-      let warning = "the servers file changed and is wrong now, the state before it still counts: \(error)"
+      let warning = "the changed servers file is wrong, so Weir keeps the previous state: \(error)"
       state.change { state in
         state.stamp = stamp
         state.warning = warning

@@ -36,7 +36,7 @@ struct YAMLFields {
     self.scope = scope
     self.path = path
     guard let mapping = node.mapping else {
-      scope.faults.add("\(prefix)a mapping of keys and values is expected", line: line, server: scope.server)
+      scope.faults.add("\(prefix)expected a mapping of keys and values", line: line, server: scope.server)
       return nil
     }
     var values: [String: (Node, Int)] = [:]
@@ -74,7 +74,7 @@ struct YAMLFields {
   func text(_ key: String) -> String? {
     guard let node = node(key) else { return nil }
     guard let scalar = node.scalar else {
-      fault(key, "a single value is expected")
+      fault(key, "expected a single value")
       return nil
     }
     guard scalar.style != .plain || !["", "~", "null"].contains(scalar.string.lowercased()) else {
@@ -89,7 +89,7 @@ struct YAMLFields {
     if isRequired, !has(key) { fault(key, "is missing") }
     guard let text = text(key) else { return nil }
     guard rule.accepts(text) else {
-      fault(key, "\(rule.expected) is expected")
+      fault(key, "expected \(rule.expected)")
       return nil
     }
     return text
@@ -103,12 +103,12 @@ struct YAMLFields {
   func list(_ key: String) -> [(text: String, line: Int)]? {
     guard let node = node(key) else { return nil }
     guard let sequence = node.sequence else {
-      fault(key, "a list is expected")
+      fault(key, "expected a list")
       return nil
     }
     let texts = sequence.compactMap { item in item.scalar.map { ($0.string, item.mark?.line ?? line) } }
     guard texts.count == sequence.count else {
-      fault(key, "a list of single values is expected")
+      fault(key, "expected a list of single values")
       return nil
     }
     return texts
@@ -120,7 +120,7 @@ struct YAMLFields {
     let lines = node.sequence == nil ? text(key) : list(key).map { $0.map(\.text).joined(separator: "\n") }
     guard let lines else { return nil }
     guard !lines.utf8.contains(0) else {
-      fault(key, "text without NUL is expected")
+      fault(key, "expected text without NUL")
       return nil
     }
     return lines
