@@ -1,53 +1,53 @@
 import Foundation
 
 extension Job {
-  /// This job with what a sighting says of it.
-  func reported(_ sighting: Sighting, at time: Date) -> Job {
-    if let shown = sighting.attempt, shown != attempt, !isAdopted, !state.isTerminal || isCorrectable {
+  /// This job with what a report says of it.
+  func reported(_ report: JobReport, at time: Date) -> Job {
+    if let shown = report.attempt, shown != attempt, !isAdopted, !state.isTerminal || isCorrectable {
       // A store that was put back from a backup holds a job for waiting whose later attempt has run.
       guard shown > attempt, [.queued, .held, .starting, .canceling].contains(state) else { return self }
     }
     guard !state.isTerminal else {
-      return isCorrectable && !tellsOfSameEnd(sighting) ? corrected(by: sighting, at: time) : amended(by: sighting)
+      return isCorrectable && !tellsOfSameEnd(report) ? corrected(by: report, at: time) : amended(by: report)
     }
     var job = self
-    let canceling = state == .canceling && !sighting.state.isTerminal
-    let again = sighting.attempt == nil && isNextAttempt(sighting)
-    if let shown = sighting.attempt { job.attempt = shown }
-    if let devices = sighting.devices { job.devices = devices }
-    if job.needs == nil { job.needs = sighting.needs }
+    let canceling = state == .canceling && !report.state.isTerminal
+    let again = report.attempt == nil && isNextAttempt(report)
+    if let shown = report.attempt { job.attempt = shown }
+    if let devices = report.devices { job.devices = devices }
+    if job.resources == nil { job.resources = report.resources }
     // What a submit answered stays.
-    if job.backendID == nil { job.backendID = sighting.backendID }
+    if job.backendID == nil { job.backendID = report.backendID }
     // A cancel that was asked for stands until the end is seen.
-    job.lifecycle = canceling ? .canceling : sighting.lifecycle
-    job.contact = Contact(seenAt: time, source: canceling ? contact.source : sighting.source)
-    job.backendWord = sighting.backendWord
+    job.lifecycle = canceling ? .canceling : report.lifecycle
+    job.contact = Contact(seenAt: time, source: canceling ? contact.source : report.source)
+    job.backendWord = report.backendWord
     // Who asked for it is known better here than there.
-    if !canceling, state != .canceling || sighting.outcome?.result != .canceled { job.reason = sighting.reason }
+    if !canceling, state != .canceling || report.outcome?.result != .canceled { job.reason = report.reason }
     if again {
       job.attempt += 1
       if !canceling { job.reason = "requeued: attempt \(job.attempt)" + (job.reason.isEmpty ? "" : "; \(job.reason)") }
-    } else if sighting.state == state, attempt > 1, reason.hasPrefix("requeued: "), sighting.reason.isEmpty {
+    } else if report.state == state, attempt > 1, reason.hasPrefix("requeued: "), report.reason.isEmpty {
       job.reason = reason
     }
-    if !sighting.nodes.isEmpty || !sighting.state.isTerminal { job.nodes = sighting.nodes }
+    if !report.nodes.isEmpty || !report.state.isTerminal { job.nodes = report.nodes }
     // An end of which nobody knows when it was leaves what was seen.
-    if sighting.elapsed > 0 || !sighting.state.isTerminal { job.elapsed = sighting.elapsed }
+    if report.elapsed > 0 || !report.state.isTerminal { job.elapsed = report.elapsed }
     // While a requeued job is taken off its nodes, Slurm shows the moment of the requeue as its start.
-    if !sighting.isCompleting || startedAt == nil { job.startedAt = sighting.startedAt }
-    if sighting.state.waits { job.startedAt = nil }
-    job.endedAt = sighting.state.isTerminal ? sighting.endedAt ?? time : nil
+    if !report.isCompleting || startedAt == nil { job.startedAt = report.startedAt }
+    if report.state.waits { job.startedAt = nil }
+    job.endedAt = report.state.isTerminal ? report.endedAt ?? time : nil
     return job
   }
 
-  /// Whether a sighting shows a later run than the one that was seen to start.
-  private func isNextAttempt(_ sighting: Sighting) -> Bool {
+  /// Whether a report shows a later run than the one that was seen to start.
+  private func isNextAttempt(_ report: JobReport) -> Bool {
     guard startedAt != nil || state == .running || state == .suspended else { return false }
-    switch sighting.state {
+    switch report.state {
     case .queued, .held, .requeued: return true
-    case .starting: return state != .starting && sighting.startedAt != startedAt
+    case .starting: return state != .starting && report.startedAt != startedAt
     case .running, .suspended:
-      guard !sighting.isCompleting, state != .starting, let startedAt, let later = sighting.startedAt else {
+      guard !report.isCompleting, state != .starting, let startedAt, let later = report.startedAt else {
         return false
       }
       return later > startedAt
@@ -56,21 +56,21 @@ extension Job {
   }
 
   /// This job, which is over, with what was not known of its end.
-  private func amended(by sighting: Sighting) -> Job {
-    guard let outcome, let shown = sighting.outcome, tellsOfSameEnd(sighting), sighting.backendID == backendID else {
+  private func amended(by report: JobReport) -> Job {
+    guard let outcome, let shown = report.outcome, tellsOfSameEnd(report), report.backendID == backendID else {
       return self
     }
     var job = self
     if outcome.exitCode == nil {
       job.lifecycle = .ended(outcome.with(exitCode: shown.exitCode, signal: shown.signal))
     }
-    if !sighting.reason.isEmpty, outcome.result != .canceled || reason.isEmpty { job.reason = sighting.reason }
-    if job != self { job.contact.source = sighting.source }
+    if !report.reason.isEmpty, outcome.result != .canceled || reason.isEmpty { job.reason = report.reason }
+    if job != self { job.contact.source = report.source }
     return job
   }
 
-  private func tellsOfSameEnd(_ sighting: Sighting) -> Bool {
-    guard let outcome, let shown = sighting.outcome else { return false }
+  private func tellsOfSameEnd(_ report: JobReport) -> Bool {
+    guard let outcome, let shown = report.outcome else { return false }
     return outcome.agrees(with: shown)
   }
 
@@ -91,12 +91,12 @@ extension Job {
   /// The source of an end that an administrator made by hand.
   public static let administrator = "administrator"
 
-  /// This job, whose end nobody has seen, with what a sighting shows of it instead.
-  private func corrected(by sighting: Sighting, at time: Date) -> Job {
+  /// This job, whose end nobody has seen, with what a report shows of it instead.
+  private func corrected(by report: JobReport, at time: Date) -> Job {
     var open = self
     open.lifecycle = startedAt == nil ? .queued : .running
     open.endedAt = nil
-    var job = open.reported(sighting, at: time)
+    var job = open.reported(report, at: time)
     let since = endedAt.map { " since \($0.formatted(.iso8601))" } ?? ""
     job.reason = "found again: it was \(state.rawValue)\(since)" + (job.reason.isEmpty ? "" : "; \(job.reason)")
     return job

@@ -51,7 +51,7 @@ public struct Job: Sendable, Equatable, Identifiable {
   /// In Weir's own queue a job of a higher priority starts before all of a lower one.
   public var priority: Int
   /// What it needs, where Weir itself finds it a machine.
-  public var needs: Needs?
+  public var resources: ResourceRequest?
   /// The GPUs that it runs or ran on, where Weir itself gives them out: they are its own from the moment that it is
   /// given a machine until it is over.
   public var devices: [Device]
@@ -64,7 +64,8 @@ public struct Job: Sendable, Equatable, Identifiable {
     id: JobID, name: String, number: Int, owner: String, account: String, connector: String, submissionToken: String,
     fingerprint: String, backendID: String? = nil, outputPath: String? = nil, lifecycle: Lifecycle, contact: Contact,
     backendWord: String? = nil, reason: String = "", nodes: [String] = [], elapsed: Int = 0, submittedAt: Date,
-    startedAt: Date? = nil, endedAt: Date? = nil, attempt: Int = 1, priority: Int = 0, needs: Needs? = nil,
+    startedAt: Date? = nil, endedAt: Date? = nil, attempt: Int = 1, priority: Int = 0,
+    resources: ResourceRequest? = nil,
     devices: [Device] = [], input: JobInput? = nil, submittedStamp: Stamp? = nil
   ) {
     self.id = id
@@ -88,7 +89,7 @@ public struct Job: Sendable, Equatable, Identifiable {
     self.endedAt = endedAt
     self.attempt = attempt
     self.priority = priority
-    self.needs = needs
+    self.resources = resources
     self.devices = devices
     self.input = input
     self.submittedStamp = submittedStamp

@@ -21,7 +21,7 @@ public enum JobChange: Sendable, Equatable {
   case held(reason: String)
   case released
   /// The backend reports it.
-  case reported(Sighting)
+  case reported(JobReport)
   /// Polls no longer show it, nothing else does, and nothing says how it ended.
   case vanished(reason: String)
   /// An administrator ended it by hand.

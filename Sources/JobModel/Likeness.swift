@@ -1,6 +1,6 @@
 import Foundation
 
-/// By what a sighting is known to show a job; the weakest first.
+/// By what a report is known to show a job; the weakest first.
 public enum Likeness: Comparable, Sendable {
   /// By its id, its account and the time of its submit: its user changed the mark and the name.
   case place
@@ -10,7 +10,7 @@ public enum Likeness: Comparable, Sendable {
   case mark
 }
 
-extension Sighting {
+extension JobReport {
   /// By what this is known to be that job; nil when it is another.
   ///
   /// A job whose id is known is that of this id and no other: its user can put its mark on other jobs, and take it off
@@ -34,7 +34,7 @@ extension Sighting {
   public func shows(_ job: Job) -> Bool { likeness(to: job) != nil }
 
   /// Whether its id was given out before that of the other, where ids are numbers that grow.
-  public func precedes(_ other: Sighting) -> Bool {
+  public func precedes(_ other: JobReport) -> Bool {
     (backendID.utf8.count, backendID) < (other.backendID.utf8.count, other.backendID)
   }
 }

@@ -54,8 +54,8 @@ extension Job {
   public mutating func apply(
     _ change: JobChange, at time: Date, source: String = "weir"
   ) throws(IllegalTransition) {
-    if case .reported(let sighting) = change {
-      let after = reported(sighting, at: time)
+    if case .reported(let report) = change {
+      let after = reported(report, at: time)
       guard Transition.isLegal(.reported, from: state, to: after.state) else {
         throw IllegalTransition(from: state, change: .reported)
       }
@@ -83,7 +83,7 @@ extension Job {
     case .canceledUnplaced: nodes.isEmpty ? .ended(.canceled) : nil
     case .held: .held
     case .released: .queued
-    case .reported(let sighting): sighting.lifecycle
+    case .reported(let report): report.lifecycle
     case .vanished: .ended(.lost)
     case .endedByHand: .ended(Outcome(.canceled, .canceledByAdmin))
     }

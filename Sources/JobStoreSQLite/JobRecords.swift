@@ -30,7 +30,7 @@ extension Job: FetchableRecord, PersistableRecord {
         seenAt: row["stateTime"], source: row["stateSource"], unreachableSince: row["unknownSince"]),
       backendWord: row["backendWord"], reason: row["reason"], nodes: try json("nodes", [String].self) ?? [],
       elapsed: row["elapsed"], submittedAt: row["submittedAt"], startedAt: row["startedAt"], endedAt: row["endedAt"],
-      attempt: row["attempt"], priority: row["priority"], needs: try json("needs", Needs.self),
+      attempt: row["attempt"], priority: row["priority"], resources: try json("needs", ResourceRequest.self),
       devices: try json("devices", [Device].self) ?? [], input: try json("input", JobInput.self),
       submittedStamp: try json("submittedStamp", Stamp.self))
   }
@@ -68,7 +68,7 @@ extension Job: FetchableRecord, PersistableRecord {
     container["attempt"] = attempt
     container["unknownSince"] = contact.unreachableSince
     container["priority"] = priority
-    container["needs"] = try json(needs)
+    container["needs"] = try json(resources)
     container["devices"] = try json(devices)
     container["input"] = try json(input)
     container["submittedStamp"] = try json(submittedStamp)

@@ -94,7 +94,7 @@ extension JobRow {
       // What a job holds is not to be given to another.
       Column(name: "nodes", form: .json([String].self), isRepairable: false),
       Column(name: "devices", form: .json([Device].self), isRepairable: false),
-      Column(name: "needs", form: .json(Needs?.self), isRepairable: false),
+      Column(name: "needs", form: .json(ResourceRequest?.self), isRepairable: false),
       Column(name: "input", form: .json(JobInput?.self), isRepairable: false),
       Column(name: "submittedStamp", form: .json(Stamp?.self)),
       Column(name: "state", form: .word(JobState.allCases.map(\.rawValue), isOptional: false)),

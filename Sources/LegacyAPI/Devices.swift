@@ -9,7 +9,7 @@ struct Devices {
   var overlay: Int?
   var partition: String?
   var exclusive = true
-  var options: [Submission.Option] = []
+  var options: [JobSpec.Option] = []
 
   /// More than sbatch has options.
   private static let limit = 64

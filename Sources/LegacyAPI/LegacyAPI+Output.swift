@@ -48,7 +48,7 @@ extension LegacyAPI {
   /// Room for the answer to a submit, taken before the job is made: a refusal afterwards would deny the job. Nil where the
   /// answer is so short that it is not counted.
   /// - Throws: 429 when too many answers to that caller wait, 503 when too many wait in all.
-  func roomForAnswer(to submission: Submission, _ caller: Caller) throws(HTTPError) -> LoadShare? {
+  func roomForAnswer(to submission: JobSpec, _ caller: Caller) throws(HTTPError) -> LoadShare? {
     let count = submission.shownScript.utf8.count
     let bytes = count <= Self.longOutput ? 6 * count : count + Load.streamBytes
     return bytes <= Self.longOutput ? nil : try gate.reserve(answerBytes: bytes, for: caller)

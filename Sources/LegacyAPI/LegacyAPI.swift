@@ -212,7 +212,7 @@ public struct LegacyAPI: Sendable {
     return key
   }
 
-  private func submission(_ arguments: Arguments, for owner: String, by caller: Caller) throws -> Submission {
+  private func submission(_ arguments: Arguments, for owner: String, by caller: Caller) throws -> JobSpec {
     guard let account = accountOf(owner) else { throw userNotMapped(owner) }
     let settings = settings(for: caller)
     guard case .string(let encoded) = try arguments.object("hpc_script")[settings.executor] else {

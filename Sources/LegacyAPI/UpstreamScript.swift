@@ -71,7 +71,7 @@ struct UpstreamScript {
   func submission(
     name: String, number: Int, nodes: Int, held: Bool, owner: String, account: String, settings: ExecutorSettings,
     interactiveJobs: Bool
-  ) throws -> Submission {
+  ) throws -> JobSpec {
     guard let version = try whole(.appDefinition), version >= 2 else {
       throw Self.wrong(FieldRule.appDefinition.name, "the app definition must have version 2 or newer")
     }
@@ -82,7 +82,7 @@ struct UpstreamScript {
     let gpus = try whole(.gpus) ?? 0
     let memory = try whole(.memory) ?? 0
     let parameters = try downstreamParameters(version: version, overlay: devices.overlay, settings: settings)
-    var submission = try Submission(
+    var submission = try JobSpec(
       name: name, number: number, owner: owner, account: account, nodes: nodes, coresPerNode: cores,
       memoryPerNode: memory > 0 ? memory : nil, gpusPerNode: gpus, timeLimit: value(.timeLimit),
       licenses: value(.licenses), partition: devices.partition,

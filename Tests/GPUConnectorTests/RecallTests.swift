@@ -29,21 +29,21 @@ struct RecallTests {
       fingerprint: "", backendID: one, lifecycle: .queued, contact: Contact(seenAt: Date(), source: "queue"),
       submittedAt: Date())
     job.attempt = 2
-    var sighting = Sighting(
+    var report = JobReport(
       backendID: one, mark: Mark(token: one), state: .running, source: "sweep", backendWord: "running", nodes: ["beta"])
     for state in [JobState.queued, .held, .starting] {
       job.lifecycle = Lifecycle(state)
       for (attempt, isTaken) in [(1, false), (2, true), (3, true)] {
-        sighting.attempt = attempt
+        report.attempt = attempt
         var after = job
-        try after.apply(.reported(sighting), at: Date())
+        try after.apply(.reported(report), at: Date())
         #expect((after.state == .running && after.attempt == attempt) == isTaken, "\(state) \(attempt)")
       }
     }
     // One that is seen to run is this one.
-    (job.lifecycle, sighting.attempt) = (.running, 3)
+    (job.lifecycle, report.attempt) = (.running, 3)
     var after = job
-    try after.apply(.reported(sighting), at: Date())
+    try after.apply(.reported(report), at: Date())
     #expect(after == job)
   }
 

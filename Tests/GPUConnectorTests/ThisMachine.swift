@@ -38,8 +38,8 @@ final class ThisMachine {
     try? FileManager.default.removeItem(at: directory)
   }
 
-  func submission(_ name: String = "job", script: String = "", entryPoint: String? = nil) -> Submission {
-    var submission = Submission(
+  func submission(_ name: String = "job", script: String = "", entryPoint: String? = nil) -> JobSpec {
+    var submission = JobSpec(
       name: name, number: 1, owner: "kirby@example.com", account: LocalRunner.account, nodes: 1, coresPerNode: 0,
       request: script, script: script, shownScript: script)
     submission.entryPoint = entryPoint

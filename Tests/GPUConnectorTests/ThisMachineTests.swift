@@ -43,7 +43,7 @@ private final class Machine: Sendable {
   func submit(
     _ name: String, _ script: String, gpus: Int = 1, held: Bool = false, limit: String? = nil
   ) async throws -> JobKey {
-    let submission = Submission(
+    let submission = JobSpec(
       name: name, number: 1, owner: "kirby", account: "kirby", nodes: 1, coresPerNode: 1, gpusPerNode: gpus,
       timeLimit: limit, held: held, request: script, script: script, shownScript: script)
     _ = try await service.submit(submission, actor: "kirby")

@@ -96,7 +96,7 @@ struct TransitionTests {
   func reports(reported: JobState) throws {
     for state in JobState.allCases {
       let before = Self.job(state)
-      let sighting = Sighting(
+      let report = JobReport(
         backendID: "7", state: reported, source: "test", backendWord: "W", reason: "after")
       var job = before
       let expected: JobState? =
@@ -111,12 +111,12 @@ struct TransitionTests {
         }
       guard let expected else {
         #expect(throws: IllegalTransition(from: state, change: .reported)) {
-          try job.apply(.reported(sighting), at: Date())
+          try job.apply(.reported(report), at: Date())
         }
         #expect(job == before)
         continue
       }
-      try job.apply(.reported(sighting), at: Date())
+      try job.apply(.reported(report), at: Date())
       #expect(job.state == expected, "\(state), reported as \(reported)")
       #expect((job.endedAt != nil) == expected.isTerminal)
       #expect((job.outcome != nil) == expected.isTerminal)
@@ -127,8 +127,8 @@ struct TransitionTests {
   func correction(reported: JobState) throws {
     guard ![.submitting, .canceling].contains(reported) else { return }
     var job = Self.job(.canceled, source: Job.administrator)
-    let sighting = Sighting(backendID: "7", state: reported, source: "test", backendWord: "W")
-    try job.apply(.reported(sighting), at: Date())
-    #expect(job.lifecycle == sighting.lifecycle && job.reason.hasPrefix("found again: it was canceled"))
+    let report = JobReport(backendID: "7", state: reported, source: "test", backendWord: "W")
+    try job.apply(.reported(report), at: Date())
+    #expect(job.lifecycle == report.lifecycle && job.reason.hasPrefix("found again: it was canceled"))
   }
 }

@@ -24,15 +24,15 @@ struct AbsenceTests {
       _ = try await service.submit(submission, actor: "test")
       jobs.append(try #require(service.recent(submission.key)))
     }
-    show(jobs.map { bench.sighting($0, .running) })
+    show(jobs.map { bench.report($0, .running) })
     await poll(service)
     #expect(jobs.allSatisfy { service.recent($0.key)?.state == .running })
     return jobs
   }
 
-  private func show(_ sightings: [Sighting]) {
+  private func show(_ reports: [JobReport]) {
     bench.connector.change { [date = clock.date] in
-      $0.observation = .success(Observation(time: date, sightings: sightings))
+      $0.observation = .success(Observation(time: date, reports: reports))
     }
   }
 
@@ -66,7 +66,7 @@ struct AbsenceTests {
     let job = try #require(try await running(1, service).first)
     bench.connector.observes(accountingFailure: "slurmdbd is down", at: clock.date)
     await poll(service, 10)
-    var unreachable = Observation(time: clock.date, sightings: [])
+    var unreachable = Observation(time: clock.date, reports: [])
     unreachable.unreachable = ["3": "s1 does not answer"]
     bench.connector.change { [unreachable] in $0.observation = .success(unreachable) }
     await poll(service, 10)
@@ -98,7 +98,7 @@ struct AbsenceTests {
     let (state, word) = Self.contradictions[index]
     let service = try bench.service()
     let job = try #require(try await running(1, service).first)
-    var found = bench.sighting(job, state)
+    var found = bench.report(job, state)
     (found.source, found.backendWord) = ("sacct", word)
     bench.connector.change { [found] in $0.located = .success(found) }
     show([])
@@ -109,7 +109,7 @@ struct AbsenceTests {
     #expect(service.warnings.contains { $0.contains("job/1 (3) has been unknown") && $0.contains("sacct says") })
     #expect(service.trouble == nil, "one job is no outage")
     #expect(bench.connector.script.withLock { $0.locates } < 9, "not at every poll")
-    show([bench.sighting(job, .running)])
+    show([bench.report(job, .running)])
     await poll(service)
     #expect(service.recent(job.key)?.reason == "" && service.warnings == [])
   }
@@ -118,7 +118,7 @@ struct AbsenceTests {
   func ended() async throws {
     let service = try bench.service()
     let job = try #require(try await running(1, service).first)
-    var found = bench.sighting(job, .failed, .outOfMemory)
+    var found = bench.report(job, .failed, .outOfMemory)
     found.source = "sacct"
     bench.connector.change { [found] in $0.located = .success(found) }
     show([])
@@ -135,7 +135,7 @@ struct AbsenceTests {
     await poll(service, 20)
     #expect(service.recent(job.key)?.state == .running)
     #expect(service.recent(job.key)?.reason.contains("its key is refused") == true)
-    var foreign = bench.sighting(job, .running)
+    var foreign = bench.report(job, .running)
     foreign.account = "mario"
     bench.connector.change { [foreign] in $0.located = .success(foreign) }
     clock.pass(300)
@@ -151,12 +151,12 @@ struct AbsenceTests {
     let service = try bench.service()
     let jobs = try await running(all, service)
     bench.connector.change { $0.located = .failure(.unavailable("cannot be asked")) }
-    show(jobs.dropFirst(vanishing).map { bench.sighting($0, .running) })
+    show(jobs.dropFirst(vanishing).map { bench.report($0, .running) })
     await poll(service, 10)
     #expect((service.trouble?.contains("\(vanishing) of \(all) jobs vanished") == true) == fails)
     #expect(jobs.allSatisfy { service.recent($0.key)?.state == .running }, "nothing ends by it")
     #expect((try? service.list(.running)) == nil || !fails, "and an old list is not served for a new one")
-    show(jobs.map { bench.sighting($0, .running) })
+    show(jobs.map { bench.report($0, .running) })
     await poll(service)
     #expect(service.trouble == nil)
     #expect(try service.list(.running).jobs.count == all)
@@ -179,13 +179,13 @@ struct AbsenceTests {
   func massContradicted() async throws {
     let service = try bench.service()
     let jobs = try await running(3, service)
-    var found = bench.sighting(jobs[0], .running)
+    var found = bench.report(jobs[0], .running)
     found.backendWord = "RUNNING"
     bench.connector.change { [found] in
       $0.locatedOf = { job in
-        var sighting = found
-        (sighting.backendID, sighting.mark) = (job.backendID ?? "", Mark(token: job.submissionToken))
-        return sighting
+        var report = found
+        (report.backendID, report.mark) = (job.backendID ?? "", Mark(token: job.submissionToken))
+        return report
       }
     }
     show([])
@@ -216,21 +216,21 @@ struct AbsenceTests {
     // Others end meanwhile.
     for name in ["other", "others"] {
       _ = try await service.submit(bench.submission(name), actor: "test")
-      show([bench.sighting(try #require(service.recent(bench.submission(name).key)), .succeeded, .succeeded)])
+      show([bench.report(try #require(service.recent(bench.submission(name).key)), .succeeded, .succeeded)])
       await poll(service)
     }
     if isRestarted {
       service = try bench.service()
       try await service.ledger.load()
     }
-    show([bench.sighting(job, .running)])
+    show([bench.report(job, .running)])
     await poll(service)
     let found = try #require(service.recent(job.key))
     #expect(found.state == .running && found.outcome == nil && found.endedAt == nil)
     #expect(found.reason.hasPrefix("found again: it was lost since"))
     #expect(try service.list(.running).jobs.map(\.id) == [job.backendID ?? ""])
     #expect(try await service.ledger.store.retention(of: job.id) == nil, "its output stays")
-    var end = bench.sighting(job, .succeeded, .succeeded)
+    var end = bench.report(job, .succeeded, .succeeded)
     end.lifecycle = .ended(Outcome(.succeeded, exitCode: 0))
     show([end])
     bench.connector.change { $0.output = Array("whole".utf8) }
@@ -254,7 +254,7 @@ struct AbsenceTests {
     #expect(bench.connector.script.withLock { $0.asked } == ["job"], "it is asked about, now and then")
     _ = await service.observeOnce()
     #expect(bench.connector.script.withLock { $0.asked } == [])
-    var end = bench.sighting(job, .failed, .nodeFailure)
+    var end = bench.report(job, .failed, .nodeFailure)
     end.source = "sacct"
     show([end])
     await poll(service)
@@ -270,7 +270,7 @@ struct AbsenceTests {
     let service = try bench.service()
     let job = try await lost(service)
     #expect(try await service.finalOutput(job) == Array("half".utf8))
-    show([bench.sighting(job, .running)])
+    show([bench.report(job, .running)])
     bench.connector.change { $0.output = Array("more".utf8) }
     await poll(service)
     let running = try #require(service.recent(job.key))
@@ -281,7 +281,7 @@ struct AbsenceTests {
     clock.pass(bench.configuration.keepOutput)
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [], "it still writes")
-    show([bench.sighting(job, .succeeded, .succeeded)])
+    show([bench.report(job, .succeeded, .succeeded)])
     await poll(service)
     let over = try #require(service.recent(job.key))
     #expect(over.state == .succeeded)
@@ -298,8 +298,8 @@ struct AbsenceTests {
   func turnsUpWhileCanceled() async throws {
     let service = try bench.service()
     let job = try await lost(service)
-    let (sighting, time) = (bench.sighting(job, .running), clock.date)
-    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: sighting], at: time) } }
+    let (report, time) = (bench.report(job, .running), clock.date)
+    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: report], at: time) } }
     try await service.cancel(job, actor: "kirby")
     #expect(service.recent(job.key)?.state == .canceling)
     #expect(try await service.ledger.store.job(job.key)?.state == .canceling)
@@ -310,12 +310,12 @@ struct AbsenceTests {
   func correctedWhileAnswered(state: JobState) async throws {
     let service = try bench.service()
     let job = try await lost(service)
-    let (sighting, time) = (bench.sighting(job, state, state == .failed ? .nodeFailure : nil), clock.date)
-    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: sighting], at: time) } }
+    let (report, time) = (bench.report(job, state, state == .failed ? .nodeFailure : nil), clock.date)
+    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: report], at: time) } }
     let error = await #expect(throws: JobError.self) { try await service.finalOutputSource(of: job) }
     if state == .running { #expect(error == .notOver(job.key, .running)) }
     #expect(try await service.ledger.store.retention(of: job.id)?.answeredAt == nil)
-    show([bench.sighting(job, .failed, .nodeFailure)])
+    show([bench.report(job, .failed, .nodeFailure)])
     bench.connector.change { $0.output = Array("whole".utf8) }
     await poll(service)
     let over = try #require(service.recent(job.key))
@@ -337,12 +337,12 @@ struct AbsenceTests {
     try await service.ledger.sqlite.database.write { db in
       try db.execute(sql: "UPDATE retention SET filesSince = ?", arguments: [past.stored])
     }
-    show([bench.sighting(job, .running)])
+    show([bench.report(job, .running)])
     await poll(service)
     try #require(service.recent(job.key)?.state == .running)
     let living = try await service.ledger.store.retention(of: job.id)
     #expect(living?.due == nil && living?.filesSince == nil)
-    show([bench.sighting(job, .succeeded, .succeeded)])
+    show([bench.report(job, .succeeded, .succeeded)])
     await poll(service)
     #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
     clock.pass(1001)
@@ -367,11 +367,11 @@ struct AbsenceTests {
       $0.reason == "canceled by kirby, though it is lost"
     }
     #expect(notes.count == 1)
-    show([bench.sighting(job, .running)])
+    show([bench.report(job, .running)])
     await poll(service)
     #expect(service.recent(job.key)?.state == .canceling)
     #expect(service.recent(job.key)?.reason == "canceled by kirby while it was lost")
-    show([bench.sighting(job, .canceled, .canceled)])
+    show([bench.report(job, .canceled, .canceled)])
     await poll(service)
     #expect(service.recent(job.key)?.state == .canceled)
     #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])

@@ -12,7 +12,7 @@ import Testing
 private final class QueueingConnector: Connector {
   let name = "queueing"
   let board = Mutex<JobBoard?>(nil)
-  let shown = Mutex<[JobID: Sighting]>([:])
+  let shown = Mutex<[JobID: JobReport]>([:])
   let unreachable = Mutex<[String: String]>([:])
   /// Whether polls say anything of the jobs that have a machine. While they do not, only the test changes jobs.
   let reports = Mutex(false)
@@ -23,19 +23,19 @@ private final class QueueingConnector: Connector {
     self.board.withLock { $0 = board }
     while !Task.isCancelled { try? await Task.sleep(for: .seconds(60)) }
   }
-  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
-  func outputPath(of submission: Submission, token: String) -> String? { "jobs/" + token }
-  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { mark.token }
+  func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: JobSpec, token: String) -> String? { "jobs/" + token }
+  func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     let shown = shown.withLock { $0 }
     let unreachable = unreachable.withLock { $0 }
-    var observation = Observation(time: Date(), sightings: jobs.compactMap { shown[$0.id] })
+    var observation = Observation(time: Date(), reports: jobs.compactMap { shown[$0.id] })
     observation.unreachable = unreachable
     let reports = reports.withLock { $0 }
     observation.unchanged = Set(jobs.filter { !reports || $0.nodes.isEmpty }.compactMap(\.backendID))
     return observation
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { nil }
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
   func cancel(_ job: Job) async throws(BackendError) {}
   func release(_ job: Job) async throws(BackendError) {}
   func hold(_ job: Job) async throws(BackendError) {}
@@ -68,7 +68,7 @@ private struct Place {
   }
 
   func submit(_ name: String = "job", script: String = "true\n", held: Bool = false) async throws -> Job {
-    var submission = Submission(
+    var submission = JobSpec(
       name: name, number: 1, owner: "kirby@example.com", account: "kirby", nodes: 1, coresPerNode: 2,
       memoryPerNode: 3, gpusPerNode: 1, held: held, request: script, script: script, shownScript: "shown")
     submission.priority = 4
@@ -81,7 +81,7 @@ private struct Place {
   @Test func whatAJobNeedsIsKeptUntilItIsOverAndSealed() async throws {
     let place = try await Place()
     let job = try await place.submit(script: "echo secret-of-the-registry\n")
-    #expect(job.needs == Needs(gpus: 1, cores: 2, memory: 3) && job.priority == 4 && job.state == .queued)
+    #expect(job.resources == ResourceRequest(gpus: 1, cores: 2, memory: 3) && job.priority == 4 && job.state == .queued)
     #expect(job.backendID == job.submissionToken)
     #expect(try await place.board.payload(of: job).submission.script == "echo secret-of-the-registry\n")
     for file in try FileManager.default.subpathsOfDirectory(atPath: place.directory.path) {
@@ -90,7 +90,7 @@ private struct Place {
     }
     let placed = try #require(
       await place.board.place([.init(job: job.id, machine: "s1", devices: [.init(index: 0)])]).first)
-    let end = Sighting(
+    let end = JobReport(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .succeeded, source: "exit file",
       backendWord: "exited", outcome: Outcome(.succeeded, exitCode: 0), nodes: ["s1"])
     await place.board.report([placed.id: end], at: Date())
@@ -144,7 +144,7 @@ private struct Place {
     #expect(back.state == .queued && back.nodes.isEmpty && back.devices.isEmpty && back.attempt == 2)
     #expect(back.id == job.id && back.reason == "s1 is full")
     // What is still seen of the first attempt is no news of the second.
-    var late = Sighting(
+    var late = JobReport(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .running, source: "sweep",
       backendWord: "running")
     late.attempt = 1

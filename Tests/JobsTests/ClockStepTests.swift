@@ -73,7 +73,7 @@ struct ClockStepTests {
   func lost(step: ClockStep) async throws {
     let first = try await loaded()
     _ = try await submitted(first)
-    bench.connector.observes(bench.sighting(try #require(first.recent(key)), .running))
+    bench.connector.observes(bench.report(try #require(first.recent(key)), .running))
     await look(first)
     for _ in 0..<5 {
       bench.connector.observes(at: clock.date)
@@ -101,7 +101,7 @@ struct ClockStepTests {
     bench.configuration.unclaimedOutput = isAsked ? 10 : 100
     let first = try await loaded()
     let job = try await submitted(first)
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     await look(first)
     if isAsked { _ = try await first.finalOutput(try #require(first.recent(key))) }
     clock.pass(50)
@@ -119,7 +119,7 @@ struct ClockStepTests {
   func removal(step: ClockStep) async throws {
     bench.configuration.unclaimedOutput = 0
     let first = try await loaded()
-    bench.connector.observes(bench.sighting(try await submitted(first), .succeeded, .succeeded))
+    bench.connector.observes(bench.report(try await submitted(first), .succeeded, .succeeded))
     await look(first)
     bench.connector.change { $0.removal = .unavailable("no route") }
     await first.removeDueOutputs()
@@ -137,7 +137,7 @@ struct ClockStepTests {
   @Test("An exit code is asked for ten minutes", arguments: ClockStep.all)
   func exitCode(step: ClockStep) async throws {
     let first = try await loaded()
-    var end = bench.sighting(try await submitted(first), .failed, .failed)
+    var end = bench.report(try await submitted(first), .failed, .failed)
     end.endedAt = clock.date
     bench.connector.observes(end)
     await look(first)
@@ -154,7 +154,7 @@ struct ClockStepTests {
   @Test("The time that a job ran goes on as it did", arguments: ClockStep.all)
   func elapsed(step: ClockStep) async throws {
     let first = try await loaded()
-    var running = bench.sighting(try await submitted(first), .running)
+    var running = bench.report(try await submitted(first), .running)
     (running.startedAt, running.elapsed) = (clock.date - 5, 5)
     bench.connector.observes(running, at: clock.date)
     await look(first)
@@ -228,7 +228,7 @@ struct ClockStepTests {
     clock.step(step.seconds)
     let service = try await loaded()
     let job = try await submitted(service)
-    var bare = bench.sighting(job, .running)
+    var bare = bench.report(job, .running)
     (bare.mark, bare.name, bare.submittedAt) = (nil, job.name, clock.date - step.seconds)
     #expect(bare.shows(job))
     bare.submittedAt = clock.date - step.seconds - 86_400

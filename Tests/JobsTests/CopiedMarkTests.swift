@@ -16,7 +16,7 @@ struct CopiedMarkTests {
     let submit = Task { try await service.submit(submission, actor: "test") }
     while connector.script.withLock({ $0.submits }) == 0 { await Task.yield() }
     let job = try #require(service.recent(bench.submission().key))
-    var copy = bench.sighting(job, .failed, .failed)
+    var copy = bench.report(job, .failed, .failed)
     copy.backendID = "9"
     connector.observes(copy)
     _ = await service.observeOnce()
@@ -31,14 +31,14 @@ struct CopiedMarkTests {
     bench.connector.change { $0.submit = { _, _ throws(BackendError) in throw .interrupted("cut") } }
     _ = try? await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
-    var sightings = ["12", "9"].map { id in
-      var sighting = bench.sighting(job, .running)
-      sighting.backendID = id
-      return sighting
+    var reports = ["12", "9"].map { id in
+      var report = bench.report(job, .running)
+      report.backendID = id
+      return report
     }
-    if isReversed { sightings.reverse() }
-    bench.connector.change { [sightings] in
-      $0.observation = .success(Observation(time: Date(), sightings: sightings))
+    if isReversed { reports.reverse() }
+    bench.connector.change { [reports] in
+      $0.observation = .success(Observation(time: Date(), reports: reports))
     }
     _ = await service.observeOnce()
     #expect(service.recent(job.key)?.backendID == "9")
@@ -52,14 +52,14 @@ struct CopiedMarkTests {
     let service = try bench.service()
     let submission = bench.submission()
     let mark = adoption.mark(of: submission, token: "01TOKEN", fingerprint: submission.fingerprint)
-    var sightings = ["12", "9"].map {
-      Sighting(
+    var reports = ["12", "9"].map {
+      JobReport(
         backendID: $0, mark: mark, name: submission.name, account: "kirby", state: .running, source: "scripted",
         backendWord: "RUNNING")
     }
-    if isReversed { sightings.reverse() }
-    bench.connector.change { [sightings] in
-      $0.observation = .success(Observation(time: Date(), sightings: sightings))
+    if isReversed { reports.reverse() }
+    bench.connector.change { [reports] in
+      $0.observation = .success(Observation(time: Date(), reports: reports))
     }
     _ = await service.observeOnce()
     #expect(service.recent(submission.key)?.backendID == "9")
@@ -80,12 +80,12 @@ struct CopiedMarkTests {
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
-    var sighting = bench.sighting(job, .running)
-    (sighting.mark, sighting.name, sighting.account) = (
+    var report = bench.report(job, .running)
+    (report.mark, report.name, report.account) = (
       holder.token.map { Mark(token: $0) }, holder.name, holder.account
     )
-    sighting.submittedAt = holder.delay.map { job.submittedAt + $0 }
-    bench.connector.observes(sighting)
+    report.submittedAt = holder.delay.map { job.submittedAt + $0 }
+    bench.connector.observes(report)
     _ = await service.observeOnce()
     #expect(service.recent(job.key)?.state == (holder.isJob ? .running : .queued))
   }
@@ -97,9 +97,9 @@ struct CopiedMarkTests {
     let (old, new) = try (
       #require(service.recent(bench.submission("old").key)), #require(service.recent(bench.submission("new").key))
     )
-    var sighting = bench.sighting(new, .running)
-    (sighting.name, sighting.submittedAt) = ("new", Date())
-    bench.connector.observes(sighting)
+    var report = bench.report(new, .running)
+    (report.name, report.submittedAt) = ("new", Date())
+    bench.connector.observes(report)
     _ = await service.observeOnce()
     #expect(service.recent(new.key)?.state == .running && service.recent(old.key)?.state == .queued)
     #expect(service.recent(old.key)?.contact.unreachableSince != nil)

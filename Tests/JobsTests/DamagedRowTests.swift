@@ -59,7 +59,7 @@ struct DamagedRowTests {
     let service = try bench.service()
     _ = try await service.submit(bench.submission("victim"), actor: "test")
     let victim = try #require(service.recent(JobKey(name: "victim", number: 1)))
-    var running = bench.sighting(victim, .running)
+    var running = bench.report(victim, .running)
     running.startedAt = Date() - 60
     bench.connector.observes(running)
     _ = await service.observeOnce()
@@ -111,7 +111,7 @@ struct DamagedRowTests {
   @Test("An ended job is repaired into a state that has an end")
   func ended() async throws {
     let (service, victim) = try await fill()
-    bench.connector.observes(bench.sighting(victim, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(victim, .succeeded, .succeeded))
     _ = await service.observeOnce()
     try change("UPDATE job SET endedAt = 253402300800, ending = 'flying' WHERE id = '\(victim.id)'")
     let restarted = try bench.service()
@@ -131,7 +131,7 @@ struct DamagedRowTests {
     bench.configuration.unclaimedOutput = 0
     for value in ["1e300", "'soon'", "x'ff'", "'10000-01-01 00:00:00.000'"] {
       let restarted = try bench.service()
-      bench.connector.observes(bench.sighting(victim, .succeeded, .succeeded))
+      bench.connector.observes(bench.report(victim, .succeeded, .succeeded))
       try await restarted.ledger.load()
       _ = await restarted.observeOnce()
       try change("UPDATE \(table) SET \(column) = \(value) WHERE job = '\(victim.id)'")
@@ -192,9 +192,9 @@ struct StoredBoundsTests {
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
     for state in [JobState.running, .succeeded] {
-      var sighting = bench.sighting(job, state, state == .succeeded ? .succeeded : nil)
-      (sighting.submittedAt, sighting.startedAt, sighting.endedAt) = (time, time, time)
-      await service.ledger.apply([job.id: sighting], at: time)
+      var report = bench.report(job, state, state == .succeeded ? .succeeded : nil)
+      (report.submittedAt, report.startedAt, report.endedAt) = (time, time, time)
+      await service.ledger.apply([job.id: report], at: time)
       let shown = try #require(service.recent(job.key))
       #expect(shown.state == state)
       #expect(shown.startedAt == nil)
@@ -214,13 +214,13 @@ struct StoredBoundsTests {
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
-    var sighting = bench.sighting(job, .failed, .failed)
-    sighting.elapsed = .max
-    sighting.lifecycle = .ended(Outcome(.failed, exitCode: .min, signal: .max))
-    sighting.reason = String(repeating: "ü", count: 1_000_000)
-    sighting.backendWord = String(repeating: "W", count: 1_000_000)
-    sighting.nodes = Array(repeating: "n", count: 70_000)
-    await service.ledger.apply([job.id: sighting], at: Date())
+    var report = bench.report(job, .failed, .failed)
+    report.elapsed = .max
+    report.lifecycle = .ended(Outcome(.failed, exitCode: .min, signal: .max))
+    report.reason = String(repeating: "ü", count: 1_000_000)
+    report.backendWord = String(repeating: "W", count: 1_000_000)
+    report.nodes = Array(repeating: "n", count: 70_000)
+    await service.ledger.apply([job.id: report], at: Date())
     let shown = try #require(service.recent(job.key))
     #expect(shown.elapsed == 1 << 31 && shown.outcome?.exitCode == nil && shown.outcome?.signal == nil)
     #expect(shown.reason.utf8.count <= 4096 && shown.backendWord?.utf8.count ?? 0 <= 256)

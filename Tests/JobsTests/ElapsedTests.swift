@@ -37,9 +37,9 @@ struct ElapsedTests {
   private func look(
     _ service: JobService, _ job: Job, _ state: JobState, _ outcome: Outcome? = nil, seconds: Int
   ) async throws {
-    var sighting = bench.sighting(job, state, outcome)
-    (sighting.elapsed, sighting.startedAt) = (seconds, Date(timeIntervalSince1970: 1_800_000_000))
-    bench.connector.observes(sighting)
+    var report = bench.report(job, state, outcome)
+    (report.elapsed, report.startedAt) = (seconds, Date(timeIntervalSince1970: 1_800_000_000))
+    bench.connector.observes(report)
     _ = await service.observeOnce()
     #expect(service.recent(job.key)?.state == state)
   }

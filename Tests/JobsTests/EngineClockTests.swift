@@ -62,7 +62,7 @@ struct EngineClockTests {
   func repaired(column: String) async throws {
     let (service, _, job) = try await waiting()
     if column == "endedAt" {
-      bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+      bench.connector.observes(bench.report(job, .succeeded, .succeeded))
       _ = await service.observeOnce()
     }
     try await service.ledger.sqlite.database.write { db in

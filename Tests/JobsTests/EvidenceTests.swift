@@ -15,11 +15,11 @@ struct EvidenceTests {
     return try #require(service.recent(bench.submission().key))
   }
 
-  private func sighting(_ job: Job, _ state: JobState, startedAt: Date?, word: String = "") -> Sighting {
-    var sighting = bench.sighting(job, state)
-    sighting.startedAt = startedAt
-    sighting.isCompleting = word == "COMPLETING"
-    return sighting
+  private func report(_ job: Job, _ state: JobState, startedAt: Date?, word: String = "") -> JobReport {
+    var report = bench.report(job, state)
+    report.startedAt = startedAt
+    report.isCompleting = word == "COMPLETING"
+    return report
   }
 
   @Test("A requeue is the next attempt of the same job, seen waiting or not until it runs again")
@@ -27,7 +27,7 @@ struct EvidenceTests {
     let service = try bench.service()
     let job = try await submitted(service)
     func look(_ state: JobState, _ start: TimeInterval?, _ word: String = "") async -> Job? {
-      bench.connector.observes(sighting(job, state, startedAt: start.map { begin + $0 }, word: word))
+      bench.connector.observes(report(job, state, startedAt: start.map { begin + $0 }, word: word))
       _ = await service.observeOnce()
       return service.recent(job.key)
     }
@@ -49,12 +49,12 @@ struct EvidenceTests {
     let service = try bench.service()
     let names = ["one", "two", "three", "four"]
     for name in names { _ = try await service.submit(bench.submission(name), actor: "test") }
-    let sightings = names.map {
-      Sighting(
+    let reports = names.map {
+      JobReport(
         backendID: "1", name: $0, account: "kirby", state: .succeeded, source: "sacct", backendWord: "COMPLETED",
         outcome: Outcome(.succeeded, exitCode: 0))
     }
-    bench.connector.change { $0.observation = .success(Observation(time: Date(), sightings: sightings)) }
+    bench.connector.change { $0.observation = .success(Observation(time: Date(), reports: reports)) }
     _ = await service.observeOnce()
     #expect(names.allSatisfy { service.recent(bench.submission($0).key)?.state == .succeeded })
   }
@@ -65,7 +65,7 @@ struct EvidenceTests {
     bench.configuration.clock = clock.clock()
     let service = try bench.service()
     let job = try await submitted(service)
-    var end = bench.sighting(job, .failed, .failed)
+    var end = bench.report(job, .failed, .failed)
     end.endedAt = Date() - 10
     bench.connector.observes(end)
     _ = await service.observeOnce()
@@ -107,7 +107,7 @@ struct EvidenceTests {
     let service = try bench.service()
     let job = try await submitted(service)
     for unasked in [[], [], ["1"], ["1"], ["1"]] as [Set<String>] {
-      var observation = Observation(time: clock.date, sightings: [])
+      var observation = Observation(time: clock.date, reports: [])
       observation.unasked = unasked
       bench.connector.change { [observation] in $0.observation = .success(observation) }
       _ = await service.observeOnce()
@@ -125,7 +125,7 @@ struct EvidenceTests {
   func accountingIsSpared() async throws {
     let service = try bench.service()
     let job = try await submitted(service)
-    var end = bench.sighting(job, .failed, .failed)
+    var end = bench.report(job, .failed, .failed)
     end.endedAt = Date() - 10
     bench.connector.observes(end, accountingFailure: "slurmdbd hangs")
     _ = await service.observeOnce()
@@ -137,7 +137,7 @@ struct EvidenceTests {
   func unknown() async throws {
     let service = try bench.service()
     let job = try await submitted(service)
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
     let known = service.view(of: try #require(service.recent(job.key)))
     #expect(known.state == .running && known.unknownSince == nil)
@@ -149,7 +149,7 @@ struct EvidenceTests {
     _ = await service.observeOnce()
     let missed = service.view(of: try #require(service.recent(job.key)))
     #expect(missed.state == .unknown && missed.lastKnown.state == .running, "gone from the queue, nothing says where")
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
     #expect(service.view(of: try #require(service.recent(job.key))).state == .running)
   }
@@ -158,11 +158,11 @@ struct EvidenceTests {
   func answeredID() async throws {
     let service = try bench.service()
     let job = try await submitted(service)
-    var copies = [bench.sighting(job, .failed, .failed), bench.sighting(job, .canceled, .canceled)]
+    var copies = [bench.report(job, .failed, .failed), bench.report(job, .canceled, .canceled)]
     (copies[0].backendID, copies[1].backendID) = ("0", "12")
-    for own in [nil, bench.sighting(job, .running)] {
-      let sightings = [copies[0]] + [own].compactMap { $0 } + [copies[1]]
-      bench.connector.change { $0.observation = .success(Observation(time: Date(), sightings: sightings)) }
+    for own in [nil, bench.report(job, .running)] {
+      let reports = [copies[0]] + [own].compactMap { $0 } + [copies[1]]
+      bench.connector.change { $0.observation = .success(Observation(time: Date(), reports: reports)) }
       _ = await service.observeOnce()
       let seen = try #require(service.recent(job.key))
       #expect(seen.backendID == "1" && seen.state == (own == nil ? .queued : .running))
@@ -174,7 +174,7 @@ struct EvidenceTests {
   func unmarked() async throws {
     let service = try bench.service()
     let job = try await submitted(service)
-    var bare = bench.sighting(job, .running)
+    var bare = bench.report(job, .running)
     (bare.mark, bare.name) = (nil, "other")
     bench.connector.observes(bare)
     _ = await service.observeOnce()
@@ -194,11 +194,11 @@ struct AdoptionTests {
     Adoption(secret: Array(secret.utf8), accountOf: { $0 == "kirby@example.com" ? account : nil })
   }
 
-  private func sighting(
-    _ submission: Submission, secret: String = "secret", token: String = "01TOKEN"
-  ) -> Sighting {
+  private func report(
+    _ submission: JobSpec, secret: String = "secret", token: String = "01TOKEN"
+  ) -> JobReport {
     let mark = adoption(secret).mark(of: submission, token: token, fingerprint: submission.fingerprint)
-    return Sighting(
+    return JobReport(
       backendID: "5", mark: Mark("\(mark) and more"), name: submission.name, account: submission.account,
       state: .running, source: "squeue", backendWord: "RUNNING")
   }
@@ -222,9 +222,9 @@ struct AdoptionTests {
     bench.configuration.adoption = adoption()
     let service = try bench.service()
     // Somebody copied the mark to a job of their own.
-    var copy = sighting(bench.submission())
+    var copy = report(bench.submission())
     (copy.backendID, copy.name) = ("4", "copy")
-    bench.connector.observes(copy, sighting(bench.submission()))
+    bench.connector.observes(copy, report(bench.submission()))
     _ = await service.observeOnce()
     let job = try #require(service.recent(bench.submission().key))
     #expect(job.backendID == "5" && job.owner == "kirby@example.com" && job.state == .running && job.isAdopted)
@@ -236,7 +236,7 @@ struct AdoptionTests {
     #expect(bench.connector.script.withLock { $0.submits } == 0)
   }
 
-  private static let notOurs: [(String, @Sendable (inout Sighting) -> Void)] = [
+  private static let notOurs: [(String, @Sendable (inout JobReport) -> Void)] = [
     ("another account", { $0.account = "mario" }), ("another name", { $0.name = "other" }),
     ("a submit that was refused", { $0.lifecycle = .ended(.failed) }), ("no mark", { $0.mark = nil }),
     ("a mark without a claim", { $0.mark = Mark(token: "01TOKEN") }),
@@ -246,9 +246,9 @@ struct AdoptionTests {
   func foreign(index: Int) async throws {
     bench.configuration.adoption = adoption()
     let service = try bench.service()
-    var sighting = sighting(bench.submission())
-    Self.notOurs[index].1(&sighting)
-    bench.connector.observes(sighting)
+    var report = report(bench.submission())
+    Self.notOurs[index].1(&report)
+    bench.connector.observes(report)
     _ = await service.observeOnce()
     #expect(service.ledger.table.read { $0.jobs.isEmpty }, "\(Self.notOurs[index].0)")
   }
@@ -258,7 +258,7 @@ struct AdoptionTests {
     for adoption in [adoption("another"), adoption(account: "mario")] {
       bench.configuration.adoption = adoption
       let service = try bench.service()
-      bench.connector.observes(sighting(bench.submission()))
+      bench.connector.observes(report(bench.submission()))
       _ = await service.observeOnce()
       #expect(service.ledger.table.read { $0.jobs.isEmpty })
     }
@@ -269,7 +269,7 @@ struct AdoptionTests {
     bench.configuration.adoption = adoption()
     bench.configuration.recentCount = 0
     let service = try bench.service()
-    var over = sighting(bench.submission())
+    var over = report(bench.submission())
     (over.lifecycle, over.nodes) = (.ended(.succeeded), ["node1"])
     bench.connector.observes(over)
     _ = await service.observeOnce()
@@ -289,7 +289,7 @@ struct AdoptionTests {
     try await service.start()
     let error = await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
     #expect(error == .unavailable("slurmdbd is down"))
-    var over = sighting(bench.submission())
+    var over = report(bench.submission())
     (over.lifecycle, over.nodes) = (.ended(.succeeded), ["node1"])
     bench.connector.change { [over] in $0.recalled = .success([over]) }
     #expect(try await service.submit(bench.submission(), actor: "test").backendID == "5")
@@ -334,7 +334,7 @@ struct AdoptionTests {
     let service = try bench.service()
     for number in 1...60 {
       let submission = bench.submission("job\(number)")
-      let shown = sighting(submission, token: "01TOKEN\(number)")
+      let shown = report(submission, token: "01TOKEN\(number)")
       let seen = adoption().job(shownBy: shown, connector: bench.connector, at: Date())
       async let adopted = service.ledger.adopt(try #require(seen))
       try await Task.sleep(for: .microseconds(number * 10))
@@ -353,7 +353,7 @@ struct AdoptionTests {
     bench.configuration.adoption = adoption()
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
-    bench.connector.observes(sighting(bench.submission()))
+    bench.connector.observes(report(bench.submission()))
     _ = await service.observeOnce()
     #expect(service.recent(bench.submission().key)?.backendID == "1")
   }

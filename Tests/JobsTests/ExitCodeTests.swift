@@ -30,12 +30,12 @@ struct ExitCodeTests {
   }
 
   private func observe(_ service: JobService, _ jobs: [Job], code: Int?) async {
-    let sightings = jobs.map { job in
-      var sighting = bench.sighting(job, .failed, .failed)
-      (sighting.lifecycle, sighting.endedAt) = (.ended(Outcome(.failed, exitCode: code)), clock.date)
-      return sighting
+    let reports = jobs.map { job in
+      var report = bench.report(job, .failed, .failed)
+      (report.lifecycle, report.endedAt) = (.ended(Outcome(.failed, exitCode: code)), clock.date)
+      return report
     }
-    bench.connector.change { [clock] in $0.observation = .success(.init(time: clock.date, sightings: sightings)) }
+    bench.connector.change { [clock] in $0.observation = .success(.init(time: clock.date, reports: reports)) }
     _ = await service.observeOnce()
   }
 

@@ -56,7 +56,7 @@ struct InputTests {
   }
 
   private func submit(
-    _ service: JobService, _ bytes: [UInt8], _ change: (inout Submission) -> Void = { _ in }
+    _ service: JobService, _ bytes: [UInt8], _ change: (inout JobSpec) -> Void = { _ in }
   ) async throws -> Job {
     var submission = bench.submission()
     change(&submission)

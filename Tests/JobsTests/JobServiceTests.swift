@@ -59,7 +59,7 @@ struct SubmitTests {
     let connector = bench.connector
     connector.change { script in
       script.submit = { _, token throws(BackendError) in
-        let found = Sighting(
+        let found = JobReport(
           backendID: "42", mark: Mark(token: token), account: "kirby", state: .queued, source: "squeue",
           backendWord: "PENDING")
         connector.change { $0.located = .success(found) }
@@ -83,7 +83,7 @@ struct SubmitTests {
     }
     let job = try #require(service.recent(key))
     #expect(job.state == .submitting && job.list == .queued)
-    var seen = bench.sighting(job, .running)
+    var seen = bench.report(job, .running)
     seen.backendID = "43"
     bench.connector.observes(seen)
     #expect(await service.observeOnce())
@@ -120,7 +120,7 @@ struct SubmitTests {
     }
     _ = try? await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
-    var copy = bench.sighting(job, .running)
+    var copy = bench.report(job, .running)
     copy.account = "mario"
     bench.connector.observes(copy)
     _ = await service.observeOnce()
@@ -178,7 +178,7 @@ struct SettlingTests {
     #expect(job.state == .failed)
     bench.connector.change { [bench] in
       $0.submit = { _, _ in "8" }
-      $0.located = .success(bench.sighting(job, .running))
+      $0.located = .success(bench.report(job, .running))
     }
     let submits = bench.connector.script.withLock { $0.submits }
     let error = await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
@@ -262,15 +262,15 @@ struct StateTests {
     for (state, from, to) in [(JobState.running, JobList.queued, JobList.running), (.requeued, .running, .running)]
       + [(.queued, .running, .queued)]
     {
-      bench.connector.observes(bench.sighting(job, state))
+      bench.connector.observes(bench.report(job, state))
       _ = await service.observeOnce()
       #expect(try isListed(from) && isListed(to))
       clock.pass(1.1)
       #expect(try isListed(to) && (from == to || !isListed(from)))
     }
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     #expect(try !isListed(.queued) && !isListed(.running), "what is over is in none")
   }
@@ -300,13 +300,13 @@ struct StateTests {
     let service = try bench.service()
     let job = try await submitted(service)
     #expect(throws: JobError.self, "nobody looked yet") { try service.list(.running) }
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
     bench.connector.change { $0.observation = .failure(.unavailable("slurmctld is down")) }
     #expect(await service.observeOnce() == false)
     #expect(try service.list(.running).jobs.count == 1)
     #expect(service.trouble == "slurmctld is down")
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
     #expect(service.trouble == nil)
   }
@@ -316,7 +316,7 @@ struct StateTests {
     bench.configuration.staleAfter = .zero
     let service = try bench.service()
     let job = try await submitted(service)
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
     #expect(throws: JobError.self) { try service.list(.running) }
   }
@@ -325,9 +325,9 @@ struct StateTests {
   func immutable() async throws {
     let service = try bench.service()
     let job = try await submitted(service)
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
-    bench.connector.observes(bench.sighting(job, .failed, .failed))
+    bench.connector.observes(bench.report(job, .failed, .failed))
     _ = await service.observeOnce()
     #expect(service.recent(job.key)?.state == .succeeded)
   }
@@ -336,7 +336,7 @@ struct StateTests {
   func reusedID() async throws {
     let service = try bench.service()
     let job = try await submitted(service)
-    var other = bench.sighting(job, .failed, .failed)
+    var other = bench.report(job, .failed, .failed)
     other.mark = Mark(token: "SOMEBODYELSE")
     bench.connector.observes(other)
     _ = await service.observeOnce()
@@ -348,10 +348,10 @@ struct StateTests {
     let service = try bench.service()
     let job = try await submitted(service)
     try await service.cancel(job, actor: "test")
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
     #expect(service.recent(job.key)?.state == .canceling)
-    bench.connector.observes(bench.sighting(job, .canceled, .canceled))
+    bench.connector.observes(bench.report(job, .canceled, .canceled))
     _ = await service.observeOnce()
     #expect(service.recent(job.key)?.state == .canceled)
   }
@@ -360,10 +360,10 @@ struct StateTests {
   func events() async throws {
     let service = try bench.service()
     let job = try await submitted(service)
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
     _ = await service.observeOnce()
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     let events = try SQLiteJobStore(directory: bench.directory.path).events(of: job.id)
     #expect(events.map(\.to) == [.submitting, .queued, .running, .succeeded])
@@ -382,7 +382,7 @@ struct KeepingTests {
     bench.connector.change { $0.submit = { _, _ in "2" } }
     _ = try await first.submit(bench.submission("b"), actor: "test")
     let job = try #require(first.recent(bench.submission("a").key))
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     _ = await first.observeOnce()
     let second = try bench.service()
     try await second.start()
@@ -397,7 +397,7 @@ struct KeepingTests {
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     bench.connector.observes()
     _ = await service.observeOnce()
@@ -411,7 +411,7 @@ struct KeepingTests {
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
     await #expect(throws: JobError.notOver(job.key, .queued)) { try await service.finalOutput(job) }
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     let over = try #require(service.recent(job.key))
     bench.connector.change { $0.output = [0xff, 0x0a] }

@@ -63,7 +63,7 @@ struct LargePollTests {
       try? await service.ledger.insert(new, shownScript: "", actor: "test", idempotencyKey: nil)
       before.change { $0 = Self.ended(service) }
     }
-    let observation = Observation(time: Date(), sightings: jobs.map { bench.sighting($0, .succeeded, .succeeded) })
+    let observation = Observation(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
     let fault = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(fault == nil && isDone() && Self.ended(service) == jobs.count)
     #expect(before.value < jobs.count, "the new job waited for \(before.value) of \(jobs.count) ends")
@@ -81,7 +81,7 @@ struct LargePollTests {
       let those = await service.ledger.cancelLiving(jobs)
       canceled.change { $0 = those }
     }
-    let observation = Observation(time: Date(), sightings: jobs.map { bench.sighting($0, .canceled, .canceled) })
+    let observation = Observation(time: Date(), reports: jobs.map { bench.report($0, .canceled, .canceled) })
     _ = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(isDone() && !canceled.value.isEmpty && Self.ended(service) == jobs.count)
     for job in jobs {
@@ -107,7 +107,7 @@ struct LargePollTests {
       before.change { $0 = noted() }
     }
     _ = await service.ledger.apply(
-      Observation(time: Date(), sightings: []), to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
+      Observation(time: Date(), reports: []), to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(isDone() && noted() == jobs.count && before.value < jobs.count)
   }
 }

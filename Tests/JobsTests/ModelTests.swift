@@ -54,7 +54,7 @@ struct ModelTests {
       return service
     }
     var current = try await service()
-    var submissions: [Submission] = []
+    var submissions: [JobSpec] = []
     var reference = Reference()
     var adoptions = 0
     func pass(_ seconds: TimeInterval) {

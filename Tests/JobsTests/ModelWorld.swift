@@ -26,7 +26,7 @@ struct World {
   var jobs: [String: Job] = [:]
   var nextID = 1
   /// What was sent and is still to be taken.
-  var underWay: [(Submission, Mark)] = []
+  var underWay: [(JobSpec, Mark)] = []
   var lists = true
   var accounts = true
   /// Whether what accounting says of jobs that are over has their marks.
@@ -41,7 +41,7 @@ struct World {
   /// The tokens of the jobs that the queue shows.
   var shown: Set<String> { isHidden ? [] : Set(jobs.values.filter(\.inQueue).map(\.mark.token)) }
 
-  mutating func accept(_ submission: Submission, _ mark: Mark) -> String {
+  mutating func accept(_ submission: JobSpec, _ mark: Mark) -> String {
     defer { nextID += 1 }
     jobs[mark.token] = Job(id: "\(nextID)", mark: mark, name: submission.name)
     return "\(nextID)"
@@ -53,16 +53,16 @@ struct World {
     nextID = 1
   }
 
-  func sighting(_ job: Job, source: String) -> Sighting {
-    Sighting(
+  func report(_ job: Job, source: String) -> JobReport {
+    JobReport(
       backendID: job.id, mark: job.mark, name: job.name, account: "kirby", state: job.state, source: source,
       backendWord: job.state.rawValue,
       outcome: job.outcome.map { $0.with(exitCode: source == "queue" ? nil : 0, signal: nil) },
       startedAt: job.startedAt, endedAt: job.outcome == nil ? nil : now)
   }
 
-  var records: [Sighting] {
-    jobs.values.filter { $0.isRecorded && $0.outcome != nil }.map { sighting($0, source: "records") }
+  var records: [JobReport] {
+    jobs.values.filter { $0.isRecorded && $0.outcome != nil }.map { report($0, source: "records") }
   }
 
   func observation(of asked: [JobModel.Job]) throws(BackendError) -> Observation {
@@ -70,14 +70,14 @@ struct World {
     let shown = shown
     var observation = Observation(
       time: calendar,
-      sightings: jobs.values.filter { shown.contains($0.mark.token) }.map { sighting($0, source: "queue") }.shuffled())
+      reports: jobs.values.filter { shown.contains($0.mark.token) }.map { report($0, source: "queue") }.shuffled())
     let gone = Set(asked.filter { !shown.contains($0.submissionToken) }.compactMap(\.backendID))
     guard !gone.isEmpty else { return observation }
     guard accounts else {
       observation.accountingFailure = "accounting is down"
       return observation
     }
-    observation.sightings += records.filter { gone.contains($0.backendID) }.map { record in
+    observation.reports += records.filter { gone.contains($0.backendID) }.map { record in
       var record = record
       if !keepsMarks { record.mark = nil }
       return record
@@ -85,13 +85,13 @@ struct World {
     return observation
   }
 
-  func locate(_ job: JobModel.Job) throws(BackendError) -> Sighting? {
+  func locate(_ job: JobModel.Job) throws(BackendError) -> JobReport? {
     guard lists, accounts else { throw .unavailable("the backend is down") }
     guard let found = jobs[job.submissionToken] else { return nil }
     // When this says of a submit in doubt that there is none, there is none: the deadline until which it is looked for
     // sees to it. What was in the queue may have been forgotten.
     guard found.inQueue || found.isRecorded || job.backendID == nil else { return nil }
-    return sighting(found, source: found.inQueue ? "queue" : "records")
+    return report(found, source: found.inQueue ? "queue" : "records")
   }
 }
 
@@ -104,10 +104,10 @@ final class WorldConnector: Connector {
   let name = "world"
   var troubles: [String] { [] }
 
-  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
-  func outputPath(of submission: Submission, token: String) -> String? { nil }
+  func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: JobSpec, token: String) -> String? { nil }
 
-  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
+  func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String {
     let fate = fate.withLock { $0 }
     if fate == .refused { throw .refused("no") }
     if fate == .neverArrived { throw .interrupted("cut before") }
@@ -123,10 +123,10 @@ final class WorldConnector: Connector {
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     try world.withLock { (world) throws(BackendError) in try world.observation(of: jobs) }
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     try world.withLock { (world) throws(BackendError) in try world.locate(job) }
   }
-  func recall(since: Date) async throws(BackendError) -> [Sighting] {
+  func recall(since: Date) async throws(BackendError) -> [JobReport] {
     try world.withLock { (world) throws(BackendError) in
       guard world.accounts else { throw .unavailable("accounting is down") }
       return world.records

@@ -11,7 +11,7 @@ import Testing
 struct OwnerLimitTests {
   let bench = Bench()
 
-  private func submission(_ name: String, owner: String = "kirby@example.com", bytes: Int = 10) -> Submission {
+  private func submission(_ name: String, owner: String = "kirby@example.com", bytes: Int = 10) -> JobSpec {
     var submission = bench.submission(name)
     submission.owner = owner
     submission.shownScript = String(repeating: "x", count: bytes)
@@ -27,7 +27,7 @@ struct OwnerLimitTests {
 
   private func end(_ service: JobService, _ name: String) async throws {
     let job = try #require(service.recent(JobKey(name: name, number: 1)))
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
   }
 
@@ -185,7 +185,7 @@ struct KeptFilesTests {
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     let submitted = try #require(service.recent(bench.submission().key))
-    var end = bench.sighting(submitted, .succeeded, .succeeded)
+    var end = bench.report(submitted, .succeeded, .succeeded)
     end.nodes = ["n1"]
     end.endedAt = Date() - 10
     bench.connector.observes(end)
@@ -227,7 +227,7 @@ struct KeptFilesTests {
     }
     for name in ["done", "unread", "stuck"] {
       bench.connector.observes(
-        bench.sighting(try #require(try await job(name)), .succeeded, .succeeded), at: clock.date)
+        bench.report(try #require(try await job(name)), .succeeded, .succeeded), at: clock.date)
       _ = await service.observeOnce()
     }
     let done = try #require(try await job("done"))
@@ -278,7 +278,7 @@ struct KeptFilesTests {
       }
       _ = try await service.submit(bench.submission(name), actor: "test")
       let key = JobKey(name: name, number: 1)
-      bench.connector.observes(bench.sighting(try #require(service.recent(key)), .succeeded, .succeeded))
+      bench.connector.observes(bench.report(try #require(service.recent(key)), .succeeded, .succeeded))
       _ = await service.observeOnce()
       let job = try #require(service.recent(key))
       let answer = String(decoding: try await service.finalOutput(job), as: UTF8.self)
@@ -294,7 +294,7 @@ struct KeptFilesTests {
     bench.connector.change { $0.output = Array("out".utf8) }
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     let ended = try #require(service.recent(job.key))
     _ = try await service.finalOutput(ended)

@@ -14,7 +14,7 @@ struct RetentionTests {
     let key = JobKey(name: name, number: number)
     _ = try await service.submit(bench.submission(name, number: number), actor: "test")
     let job = try #require(service.recent(key))
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     _ = await service.observeOnce()
     bench.connector.change { $0.output = Array("out".utf8) }
     return try #require(service.recent(key))
@@ -117,7 +117,7 @@ struct RetentionTests {
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [], "the second job still writes to it")
     let second = try #require(service.recent(JobKey(name: "job", number: 2)))
-    bench.connector.observes(bench.sighting(second, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(second, .succeeded, .succeeded))
     _ = await service.observeOnce()
     await service.removeDueOutputs()
     #expect(bench.connector.removed == [second.key])

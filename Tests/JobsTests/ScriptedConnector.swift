@@ -10,17 +10,17 @@ import Synchronization
 /// A backend whose answers a test chooses, for what no real one does on demand: lost answers, outages, ids used anew.
 final class ScriptedConnector: Connector {
   struct Script: Sendable {
-    var submit: @Sendable (Submission, _ token: String) throws(BackendError) -> String = { _, _ in "1" }
-    var observation: Result<Observation, BackendError> = .success(Observation(time: Date(), sightings: []))
-    var located: Result<Sighting?, BackendError> = .success(nil)
+    var submit: @Sendable (JobSpec, _ token: String) throws(BackendError) -> String = { _, _ in "1" }
+    var observation: Result<Observation, BackendError> = .success(Observation(time: Date(), reports: []))
+    var located: Result<JobReport?, BackendError> = .success(nil)
     /// How long it takes to look for a job, and how often that was done.
     var locateSlowness = Duration.zero
     var locates = 0
     /// What each job is found as, where that is not the same of all.
-    var locatedOf: (@Sendable (Job) -> Sighting?)?
+    var locatedOf: (@Sendable (Job) -> JobReport?)?
     /// The job that was looked for last, as it was handed over.
     var lookedFor: Job?
-    var recalled: Result<[Sighting], BackendError> = .success([])
+    var recalled: Result<[JobReport], BackendError> = .success([])
     var recallTakes = Duration.zero
     var lastSubmit: TimeInterval = 0
     var reportsExitCodesLater = false
@@ -51,9 +51,9 @@ final class ScriptedConnector: Connector {
   var lastSubmit: TimeInterval { script.withLock { $0.lastSubmit } }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
-  func observes(_ sightings: Sighting..., accountingFailure: String? = nil, at time: Date = Date()) {
+  func observes(_ reports: JobReport..., accountingFailure: String? = nil, at time: Date = Date()) {
     change {
-      $0.observation = .success(Observation(time: time, sightings: sightings, accountingFailure: accountingFailure))
+      $0.observation = .success(Observation(time: time, reports: reports, accountingFailure: accountingFailure))
     }
   }
 
@@ -69,10 +69,10 @@ final class ScriptedConnector: Connector {
     change { $0.removed.append(job.key) }
   }
 
-  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
-  func outputPath(of submission: Submission, token: String) -> String? { nil }
+  func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: JobSpec, token: String) -> String? { nil }
 
-  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
+  func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String {
     let answer = script.withLock { script in
       script.submits += 1
       return script.submit
@@ -90,7 +90,7 @@ final class ScriptedConnector: Connector {
     try? await Task.sleep(for: slowness)
     return try answer.get()
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     let (slowness, answer) = script.withLock { script in
       script.locates += 1
       script.lookedFor = job
@@ -99,7 +99,7 @@ final class ScriptedConnector: Connector {
     try? await Task.sleep(for: slowness)
     return try answer.get()
   }
-  func recall(since: Date) async throws(BackendError) -> [Sighting] {
+  func recall(since: Date) async throws(BackendError) -> [JobReport] {
     try? await Task.sleep(for: script.withLock { $0.recallTakes })
     return try script.withLock { $0.recalled }.get()
   }
@@ -163,14 +163,14 @@ final class Bench {
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
   }
 
-  func submission(_ name: String = "job", number: Int = 1, script: String = "true\n") -> Submission {
-    Submission(
+  func submission(_ name: String = "job", number: Int = 1, script: String = "true\n") -> JobSpec {
+    JobSpec(
       name: name, number: number, owner: "kirby@example.com", account: "kirby", nodes: 1, coresPerNode: 1,
       request: script, script: script, shownScript: "shown")
   }
 
-  func sighting(_ job: Job, _ state: JobState, _ outcome: Outcome? = nil) -> Sighting {
-    Sighting(
+  func report(_ job: Job, _ state: JobState, _ outcome: Outcome? = nil) -> JobReport {
+    JobReport(
       backendID: job.backendID ?? "1", mark: Mark(token: job.submissionToken), account: job.account, state: state,
       source: "scripted", backendWord: state.rawValue, outcome: outcome)
   }

@@ -17,7 +17,7 @@ struct StuckJobTests {
   private func running(_ service: JobService) async throws -> Job {
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(key))
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
     return try #require(service.recent(key))
   }
@@ -45,7 +45,7 @@ struct StuckJobTests {
     let warning = try #require(service.warnings.first)
     #expect(warning.hasPrefix("job job/1 (1) has been canceling for 6"))
     #expect(warning.hasSuffix(": canceled by kirby"))
-    bench.connector.observes(bench.sighting(job, .canceled, .canceled))
+    bench.connector.observes(bench.report(job, .canceled, .canceled))
     await poll(service, after: 10)
     #expect(service.recent(key)?.state == .canceled && service.warnings == [])
     let before = cancels
@@ -57,7 +57,7 @@ struct StuckJobTests {
   func clearing() async throws {
     let service = try bench.service()
     let job = try await running(service)
-    var completing = bench.sighting(job, .running)
+    var completing = bench.report(job, .running)
     completing.isCompleting = true
     try await service.cancel(job, actor: "kirby")
     bench.connector.observes(completing)
@@ -140,11 +140,11 @@ struct StuckJobTests {
     let first = try bench.service()
     let job = try await running(first)
     let service = try await ended(first)
-    bench.connector.observes(bench.sighting(job, .running))
+    bench.connector.observes(bench.report(job, .running))
     await poll(service, after: 2)
     #expect(service.recent(key)?.state == .running)
     #expect(service.recent(key)?.reason.hasPrefix("found again: it was canceled since") == true)
-    bench.connector.observes(bench.sighting(job, .succeeded, .succeeded))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
     await poll(service, after: 2)
     #expect(service.recent(key)?.state == .succeeded)
     #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
@@ -155,7 +155,7 @@ struct StuckJobTests {
     let first = try bench.service()
     let job = try await running(first)
     let service = try await ended(first)
-    bench.connector.observes(bench.sighting(job, .canceled, .canceled))
+    bench.connector.observes(bench.report(job, .canceled, .canceled))
     await poll(service, after: 2)
     #expect(service.recent(key)?.reason == "ended by root: s1 was scrapped")
   }
@@ -225,7 +225,7 @@ struct LateAnswerTests {
     let service = try bench.service()
     let (old, new) = try await two(service)
     bench.connector.change { [bench] in
-      $0.located = .success(bench.sighting(old, state, state == .failed ? .failed : nil))
+      $0.located = .success(bench.report(old, state, state == .failed ? .failed : nil))
     }
     _ = await service.lookFor(old, timeout: .seconds(1))
     #expect(service.recent(key)?.id == new.id && service.recent(key)?.state == .submitting)
@@ -246,7 +246,7 @@ struct LateAnswerTests {
     let board = JobBoard(ledger: service.ledger)
     await board.putBack(old, reason: "x", asNextAttempt: true)
     await board.fail(old, reason: "x")
-    await board.report([old.id: bench.sighting(old, .running)], at: Date())
+    await board.report([old.id: bench.report(old, .running)], at: Date())
     await service.ledger.believeAbsence(of: old, at: Date())
     await service.ledger.noteDoubt(about: old, "x")
     await service.ledger.remove(old, why: "x")

@@ -15,11 +15,11 @@ private final class WaitingConnector: Connector {
   var queuesHere: Bool { true }
   var takesInputs: Bool { true }
 
-  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
-  func outputPath(of submission: Submission, token: String) -> String? { nil }
-  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { mark.token }
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation { Observation(time: Date(), sightings: []) }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { nil }
+  func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: JobSpec, token: String) -> String? { nil }
+  func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
+  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation { Observation(time: Date(), reports: []) }
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
   func cancel(_ job: Job) async throws(BackendError) {}
   func release(_ job: Job) async throws(BackendError) {}
   func describe(_ job: Job) async throws(BackendError) -> String { "" }
@@ -78,8 +78,8 @@ struct WaitingScriptTests {
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
   }
 
-  private func submission(_ name: String, script: String = "true # secret\n") -> Submission {
-    Submission(
+  private func submission(_ name: String, script: String = "true # secret\n") -> JobSpec {
+    JobSpec(
       name: name, number: 1, owner: "kirby@example.com", account: "kirby", nodes: 1, coresPerNode: 1,
       request: script, script: script, shownScript: "true # ***\n")
   }
@@ -142,7 +142,7 @@ struct WaitingScriptTests {
     let service = try service()
     let job = try await submit("job", to: service)
     struct Earlier: Encodable {
-      let submission: Submission
+      let submission: JobSpec
       let mark: String
     }
     let earlier = try JSONEncoder().encode(Earlier(submission: submission("job", script: "echo old\n"), mark: "M"))

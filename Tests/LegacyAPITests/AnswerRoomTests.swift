@@ -41,7 +41,7 @@ struct AnswerRoomTests {
   func end(bytes: Int) async throws {
     let backend = StagedConnector()
     backend.change {
-      $0.sighting.lifecycle = .ended(.succeeded)
+      $0.report.lifecycle = .ended(.succeeded)
       $0.output = Array(repeating: UInt8(ascii: "x"), count: bytes)
     }
     try await Bench.run(backend, load: load()) { bench in

@@ -95,12 +95,12 @@ struct EndpointTests {
       #expect(try await bench.get("/queued").text == "[]\n")
       _ = try await bench.submit("a")
       #expect(try await bench.get("/queued").text == "[[\"a\",\"58\"]]\n")
-      connector.change { $0.sighting.lifecycle = .running }
+      connector.change { $0.report.lifecycle = .running }
       await bench.look()
       #expect(try await bench.get("/queued").text == "[]\n")
       #expect(try await bench.get("/running").text == "[[\"a\",\"58\"]]\n")
       connector.change {
-        $0.sighting.lifecycle = .ended(.succeeded)
+        $0.report.lifecycle = .ended(.succeeded)
       }
       await bench.look()
       #expect(try await bench.get("/running").text == "[]\n")
@@ -161,8 +161,8 @@ struct EndpointTests {
   func ending(_ outcome: Outcome, code: Int, word: String) async throws {
     let connector = StagedConnector()
     connector.change {
-      $0.sighting.lifecycle = .ended(outcome)
-      $0.sighting.elapsed = 93_784
+      $0.report.lifecycle = .ended(outcome)
+      $0.report.elapsed = 93_784
       $0.output = Array("caf\u{e9} \u{1F600}\u{1b}[0m\r\n\n \n".utf8) + []
     }
     try await Bench.run(connector) { bench in
@@ -180,7 +180,7 @@ struct EndpointTests {
   func binaryOutput() async throws {
     let connector = StagedConnector()
     connector.change {
-      $0.sighting.lifecycle = .ended(.succeeded)
+      $0.report.lifecycle = .ended(.succeeded)
       $0.output = [0x61, 0xff, 0x00, 0xc3, 0x0a]
     }
     try await Bench.run(connector) { bench in
@@ -196,9 +196,9 @@ struct EndpointTests {
   func runStatus() async throws {
     let connector = StagedConnector()
     connector.change {
-      $0.sighting.lifecycle = .running
-      $0.sighting.nodes = ["node1", "node2"]
-      $0.sighting.elapsed = 3
+      $0.report.lifecycle = .running
+      $0.report.nodes = ["node1", "node2"]
+      $0.report.elapsed = 3
     }
     try await Bench.run(connector) { bench in
       let job = try await bench.submit()

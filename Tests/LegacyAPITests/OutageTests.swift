@@ -30,7 +30,7 @@ struct OutageTests {
   func elapsed() async throws {
     let connector = StagedConnector()
     connector.change { stage in
-      (stage.sighting.lifecycle, stage.sighting.elapsed, stage.sighting.startedAt) = (.running, 5, Date() - 105)
+      (stage.report.lifecycle, stage.report.elapsed, stage.report.startedAt) = (.running, 5, Date() - 105)
     }
     let passed = Mutex(Duration.zero)
     let clock = JobClock(date: { Date() }, instant: { .now + passed.withLock { $0 } })
@@ -113,7 +113,7 @@ struct OutageTests {
     try await Bench.run(connector) { bench in
       let job = try await bench.submit()
       connector.change {
-        $0.sighting.lifecycle = .ended(.succeeded)
+        $0.report.lifecycle = .ended(.succeeded)
       }
       await bench.look()
       connector.change { $0.failure = .unavailable("no route") }

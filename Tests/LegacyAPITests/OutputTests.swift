@@ -56,7 +56,7 @@ struct OutputTests {
     let output = Array(String(repeating: line, count: 3000).utf8) + [0xC3, 0x0A, 0x0A]
     let backend = StagedConnector()
     backend.change {
-      $0.sighting.lifecycle = .ended(.succeeded)
+      $0.report.lifecycle = .ended(.succeeded)
       $0.output = output
     }
     try await Bench.run(backend) { bench in

@@ -15,7 +15,7 @@ struct ReplacedOutputTests {
   func length(isNewFile: Bool) async throws {
     let backend = StagedConnector()
     backend.change {
-      $0.sighting.lifecycle = .ended(.succeeded)
+      $0.report.lifecycle = .ended(.succeeded)
       $0.output = Array(repeating: UInt8(ascii: "x"), count: Self.size)
     }
     try await Bench.run(backend) { bench in

@@ -11,7 +11,7 @@ final class StagedConnector: Connector {
     var troubles: [String] = []
     var outage: String?
     /// What is seen of every job, its id and mark filled in.
-    var sighting = Sighting(backendID: "", state: .queued, source: "staged", backendWord: "")
+    var report = JobReport(backendID: "", state: .queued, source: "staged", backendWord: "")
     var output: [UInt8] = []
     var entries: [DirectoryEntry] = []
     var account = "what the backend says"
@@ -39,16 +39,16 @@ final class StagedConnector: Connector {
 
   var troubles: [String] { current.troubles }
   var outage: String? { current.outage }
-  func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
-  func outputPath(of submission: Submission, token: String) -> String? { nil }
-  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
+  func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
+  func outputPath(of submission: JobSpec, token: String) -> String? { nil }
+  func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String {
     try answer { stage in
       stage.script = submission.script
       stage.submits += 1
       return "58"
     }
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { try answer { _ in nil } }
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { try answer { _ in nil } }
   func cancel(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func release(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func describe(_ job: Job) async throws(BackendError) -> String { try answer { $0.account } }
@@ -57,16 +57,16 @@ final class StagedConnector: Connector {
     try answer { stage in
       Observation(
         time: Date(),
-        sightings: jobs.map { job in
-          var sighting = stage.sighting
-          sighting.backendID = job.backendID ?? ""
-          sighting.mark = Mark(token: job.submissionToken)
-          return sighting
+        reports: jobs.map { job in
+          var report = stage.report
+          report.backendID = job.backendID ?? ""
+          report.mark = Mark(token: job.submissionToken)
+          return report
         })
     }
   }
 
-  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? {
+  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {
     change { $0.recalls += 1 }
     return try answer { _ in nil }
   }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import JobModel
 import Jobs
 import ScriptTemplates
 import Testing
@@ -9,7 +10,7 @@ import Testing
 /// What a script of these lines, before the usual ones, asks for.
 func submission(
   _ lines: [String] = [], settings: ExecutorSettings = .init(), interactive: Bool = false
-) throws -> Submission {
+) throws -> JobSpec {
   try UpstreamScript(base64: Script.encoded(Script.with(lines))).submission(
     name: "job", number: 1, nodes: 1, held: false, owner: "kirby@example.com", account: "kirby", settings: settings,
     interactiveJobs: interactive)
@@ -169,7 +170,7 @@ struct UpstreamScriptTests {
     let line = String(repeating: "echo '{{x}}' \u{e9}; ", count: 10)
     let lines = ["{DOWNSTREAM_PARAMETERS}"] + Array(repeating: line, count: 6000)
     let clock = ContinuousClock()
-    var asked: Submission?
+    var asked: JobSpec?
     let time = try clock.measure { asked = try submission(lines) }
     #expect((asked?.script.utf8.count ?? 0) > 900_000)
     // The upstream gives a call 20 s; a way through the text that is not linear takes minutes.

@@ -15,7 +15,7 @@ struct CapturedOutputTests {
 
   @Test("squeue: tasks, components, and a job with any byte in its name and comment")
   func squeue() throws {
-    let seen = try Squeue.sightings(try output(of: "squeue"), SqueueTable(mark: "m0"))
+    let seen = try Squeue.reports(try output(of: "squeue"), SqueueTable(mark: "m0"))
     let states = Dictionary(uniqueKeysWithValues: seen.map { ($0.backendID, $0.state) })
     #expect(
       states == [
@@ -34,7 +34,7 @@ struct CapturedOutputTests {
     #expect(records.map(\.id) == ["124", "125", "126", "127", "128", "129", "130", "123", "131"])
     let failed = try #require(records.last)
     #expect(
-      failed.exitCode == 3 && failed.mark?.token == "01FAIL" && failed.sighting.outcome == Outcome(.failed, exitCode: 3)
+      failed.exitCode == 3 && failed.mark?.token == "01FAIL" && failed.report.outcome == Outcome(.failed, exitCode: 3)
     )
     #expect(records.first { $0.id == "128" }?.canceler == "kirby")
     #expect(records.first { $0.id == "126" }?.name == "jarvice_line\nend")

@@ -40,7 +40,7 @@ struct IdentityTests {
   func renamed() async throws {
     let slurm = try FakeSlurm()
     try slurm.write("5|RUNNING|weir:01TOKEN|foo|kirby\n6|RUNNING||foo|kirby\n", to: "queue")
-    let seen = try await slurm.connector.observe([slurm.job("5")]).sightings
+    let seen = try await slurm.connector.observe([slurm.job("5")]).reports
     #expect(seen.map(\.backendID) == ["5"] && seen.allSatisfy { $0.shows(slurm.job("5")) })
   }
 
@@ -65,7 +65,7 @@ struct IdentityTests {
       """)
     let jobs = [slurm.job("5", token: "01OLD"), slurm.job("5", "b", token: "01NEW")]
     for jobs in [jobs, jobs.reversed()] {
-      let seen = try await slurm.connector.observe(jobs).sightings
+      let seen = try await slurm.connector.observe(jobs).reports
       #expect(Set(seen.map { "\($0.name ?? "") \($0.outcome?.exitCode ?? -1)" }) == ["a 3", "b 0"])
     }
   }
@@ -73,11 +73,11 @@ struct IdentityTests {
   @Test("What was submitted before the job is an earlier holder of its id")
   func earlier() throws {
     let job = try FakeSlurm().job("5")
-    var sighting = Sighting(backendID: "5", name: "a", state: .running, source: "squeue", backendWord: "RUNNING")
-    sighting.submittedAt = job.submittedAt - 60
-    #expect(sighting.shows(job), "clocks differ")
-    sighting.submittedAt = job.submittedAt - 86_400
-    #expect(!sighting.shows(job))
+    var report = JobReport(backendID: "5", name: "a", state: .running, source: "squeue", backendWord: "RUNNING")
+    report.submittedAt = job.submittedAt - 60
+    #expect(report.shows(job), "clocks differ")
+    report.submittedAt = job.submittedAt - 86_400
+    #expect(!report.shows(job))
   }
 }
 
@@ -115,8 +115,8 @@ struct UnaccountedTests {
     let jobs = (1...120).map { slurm.job("\($0)", token: "T\($0)") }
     let observation = try await slurm.connector.observe(jobs)
     #expect(observation.accountingFailure == nil)
-    #expect(observation.sightings.count == 50 && observation.unasked.count == 70)
-    let ended = Set(observation.sightings.map(\.backendID))
+    #expect(observation.reports.count == 50 && observation.unasked.count == 70)
+    let ended = Set(observation.reports.map(\.backendID))
     #expect(ended.isDisjoint(with: observation.unasked))
   }
 
@@ -129,7 +129,7 @@ struct UnaccountedTests {
     jobs += Array(repeating: over, count: 60)
     var found: Set<String> = []
     for _ in 0..<40 where found.count < 5 {
-      found.formUnion(try await slurm.connector.observe(jobs).sightings.map(\.backendID).filter { $0 != "900" })
+      found.formUnion(try await slurm.connector.observe(jobs).reports.map(\.backendID).filter { $0 != "900" })
     }
     #expect(found == ["1", "2", "3", "4", "5"])
   }

@@ -74,7 +74,7 @@ struct DisguiseTests {
     let (comment, name, account, delay) = Self.others[index]
     try queue("7|RUNNING|\(comment)|\(name)|\(account)|\(delay.map { String(now + $0) } ?? "N/A")")
     let job = slurm.job("7")
-    let seen = try await slurm.connector.observe([job]).sightings
+    let seen = try await slurm.connector.observe([job]).reports
     #expect(!seen.contains { $0.shows(job) })
     #expect(try await slurm.connector.locate(job, timeout: .seconds(10)) == nil)
     if account != job.account || name != "jarvice_a" {
@@ -154,7 +154,7 @@ struct DisguiseTests {
         + (line == nil ? [] : [""]),
     ]
     try slurm.program("sacct", Self.answering(records, withLine: line != nil))
-    let shown = try await slurm.connector.observe([try #require(service.recent(job.key))]).sightings
+    let shown = try await slurm.connector.observe([try #require(service.recent(job.key))]).reports
     #expect(!shown.contains { $0.outcome == .succeeded && $0.shows(job) }, "\(shown)")
     for _ in 0..<3 { _ = await service.observeOnce() }
     #expect(service.recent(job.key)?.state != .succeeded)
@@ -179,7 +179,7 @@ struct DisguiseTests {
   func requeued() async throws {
     try queue("7|PENDING||x|kirby|\(now)")
     let job = slurm.job("7", age: 500_000)
-    #expect(try await slurm.connector.observe([job]).sightings.contains { $0.shows(job) })
+    #expect(try await slurm.connector.observe([job]).reports.contains { $0.shows(job) })
   }
 
   @Test("Of several jobs with the mark of a submit whose answer was lost, the first is it")

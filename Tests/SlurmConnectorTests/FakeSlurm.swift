@@ -104,7 +104,7 @@ final class FakeSlurm: Runner {
     SlurmConnector(runner: self, configuration: .init(observer: observer))
   }
 
-  let submission = Submission(
+  let submission = JobSpec(
     name: "a", number: 1, owner: "kirby@example.com", account: "kirby", nodes: 1, coresPerNode: 1, request: "",
     script: "true\n", shownScript: "true\n")
 

@@ -32,7 +32,7 @@ struct HostileTextTests {
       + row(columns("2"), marked + text, Array("renamed".utf8) + text, mark: table.mark)
       + row(columns("3"), text, text, mark: table.mark)
       + row(columns("4"), [], Array("jarvice_d".utf8), mark: table.mark)
-    let seen = try Squeue.sightings(output, table)
+    let seen = try Squeue.reports(output, table)
     #expect(seen.map(\.backendID) == ["1", "2", "4"] && seen.allSatisfy { $0.state == .running })
     #expect(seen.last?.name == "d")
   }
@@ -51,7 +51,7 @@ struct HostileTextTests {
       + record("2", text, Array("weir:01OURS".utf8) + text) + record("3", Array("jarvice_c".utf8), [])
     let records = try sacct.records(output)
     #expect(records.map(\.id) == ["1", "2", "3"])
-    #expect(records.allSatisfy { $0.word == "COMPLETED" } && records.last?.sighting.name == "c")
+    #expect(records.allSatisfy { $0.word == "COMPLETED" } && records.last?.report.name == "c")
   }
 
   @Test("In what scontrol prints", arguments: texts)
@@ -71,8 +71,8 @@ struct HostileTextTests {
   func cut(bytes: Int) throws {
     let table = SqueueTable()
     let whole = row(columns("1"), [], Array("jarvice_a".utf8), mark: table.mark)
-    #expect(throws: BackendError.self) { try Squeue.sightings(whole + whole.dropLast(bytes + 1), table) }
-    #expect(try Squeue.sightings(whole + whole, table).count == 2)
+    #expect(throws: BackendError.self) { try Squeue.reports(whole + whole.dropLast(bytes + 1), table) }
+    #expect(try Squeue.reports(whole + whole, table).count == 2)
   }
 
   @Test("A reason that holds the separator moves no other column")
@@ -80,7 +80,7 @@ struct HostileTextTests {
     let table = SqueueTable()
     var columns = columns("7")
     columns[2] = "of a plugin\u{1f}with a separator"
-    let seen = try Squeue.sightings(row(columns, [], Array("jarvice_a".utf8), mark: table.mark), table)
+    let seen = try Squeue.reports(row(columns, [], Array("jarvice_a".utf8), mark: table.mark), table)
     #expect(seen.first?.account == "kirby" && seen.first?.nodes == ["node1"])
   }
 
@@ -89,7 +89,7 @@ struct HostileTextTests {
     let table = SqueueTable()
     let ids = ["12", "13", "12_3", "12+1", "", "-1", "12345678901", "１２"]
     let output = ids.flatMap { row(columns($0), [], Array("jarvice_a".utf8), mark: table.mark) }
-    #expect(try Squeue.sightings(Array(output), table).map(\.backendID) == ["12", "13"])
+    #expect(try Squeue.reports(Array(output), table).map(\.backendID) == ["12", "13"])
   }
 }
 
@@ -106,7 +106,7 @@ struct HostileNumberTests {
       let table = SqueueTable()
       var columns = ["1", "COMPLETED", "None", "0:03", "1", "2", "3", "node1", "kirby", "", "jarvice_a"]
       columns[column] = number
-      let seen = try #require(try Squeue.sightings(Array(SqueueRow.text(columns, mark: table.mark).utf8), table).first)
+      let seen = try #require(try Squeue.reports(Array(SqueueRow.text(columns, mark: table.mark).utf8), table).first)
       Self.expectBounded(seen)
     }
   }
@@ -118,7 +118,7 @@ struct HostileNumberTests {
       var fields = ["1", "jarvice_a", "FAILED", "1:0", "61", "1", "2", "3", "node1", "kirby", "1001", "", ""]
       fields[column] = column == 3 ? "\(number):\(number)" : number
       let output = fields.map { $0 + sacct.delimiter }.joined() + "\n"
-      Self.expectBounded(try #require(try sacct.records(Array(output.utf8)).first?.sighting))
+      Self.expectBounded(try #require(try sacct.records(Array(output.utf8)).first?.report))
     }
   }
 
@@ -130,10 +130,10 @@ struct HostileNumberTests {
       + "SubmitTime=\(number) StartTime=\(number) EndTime=\(number) NodeList=n[1-\(number)]"
     let delimiter = MarkedText.delimiter(scontrol.mark)
     let output = Array((delimiter + "1\u{1f}0\u{1f}" + text + delimiter).utf8)
-    Self.expectBounded(try #require(try scontrol.records(output).first?.sighting))
+    Self.expectBounded(try #require(try scontrol.records(output).first?.report))
   }
 
-  private static func expectBounded(_ seen: Sighting) {
+  private static func expectBounded(_ seen: JobReport) {
     let bound = 1 << 31
     #expect((0...bound).contains(seen.elapsed))
     for number in [seen.outcome?.exitCode, seen.outcome?.signal].compactMap({ $0 }) {

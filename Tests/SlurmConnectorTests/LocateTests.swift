@@ -14,7 +14,7 @@ struct LocateTests {
 
   init() throws { slurm = try FakeSlurm() }
 
-  private func locate(_ id: String?, age: TimeInterval = 0) async throws -> Sighting? {
+  private func locate(_ id: String?, age: TimeInterval = 0) async throws -> JobReport? {
     try await connector.locate(slurm.job(id, age: age), timeout: .seconds(10))
   }
 
@@ -53,7 +53,7 @@ struct LocateTests {
     #expect(found?.state == .running && found?.source == "scontrol")
   }
 
-  @Test("In accounting, whose word that it runs is a sighting, and whose word of its end an end")
+  @Test("In accounting, whose word that it runs is a report, and whose word of its end an end")
   func accounting() async throws {
     try slurm.program("scontrol", "echo 'slurm_load_jobs error: Invalid job id specified'; exit 1")
     for (word, state) in [("RUNNING", JobState.running), ("COMPLETED", .succeeded), ("PENDING", .queued)] {
@@ -99,16 +99,16 @@ struct SightTests {
     let connector = slurm.connector(observer: "jarvice")
     try slurm.write("5|RUNNING|weir:T5|jarvice_a|kirby\n6|RUNNING|weir:T6|jarvice_b|kirby\n", to: "queue")
     let jobs = [slurm.job("5", token: "T5"), slurm.job("6", "b", token: "T6"), slurm.job("7", "c", token: "T7")]
-    #expect(try await connector.observe(Array(jobs.prefix(2))).sightings.count == 2 && connector.troubles.isEmpty)
+    #expect(try await connector.observe(Array(jobs.prefix(2))).reports.count == 2 && connector.troubles.isEmpty)
     try slurm.write("", to: "blind.jarvice")
     for _ in 0..<3 {
       let seen = try await connector.observe(jobs)
-      #expect(seen.sightings.map(\.backendID) == ["5", "6"] && seen.unasked.isEmpty)
+      #expect(seen.reports.map(\.backendID) == ["5", "6"] && seen.unasked.isEmpty)
       let trouble = try #require(connector.troubles.first)
       #expect(trouble.contains("jarvice does not see job 5 of kirby and 1 other job,"))
     }
     try FileManager.default.removeItem(at: slurm.home.appendingPathComponent("blind.jarvice"))
-    #expect(try await connector.observe(jobs).sightings.count == 2 && connector.troubles.isEmpty)
+    #expect(try await connector.observe(jobs).reports.count == 2 && connector.troubles.isEmpty)
   }
 
   @Test("Accounts take turns, and the jobs of those that wait are not missing")
@@ -127,8 +127,8 @@ struct SightTests {
     var shown: [Set<String>] = []
     for _ in 0..<2 {
       let seen = try await connector.observe(jobs)
-      #expect(Set(seen.sightings.map(\.backendID)).union(seen.unasked) == ["5", "6"])
-      shown.append(Set(seen.sightings.map(\.backendID)))
+      #expect(Set(seen.reports.map(\.backendID)).union(seen.unasked) == ["5", "6"])
+      shown.append(Set(seen.reports.map(\.backendID)))
     }
     #expect(shown[0] != shown[1])
   }
@@ -140,7 +140,7 @@ struct SightTests {
     let connector = slurm.connector(observer: "jarvice")
     for _ in 0..<3 {
       let seen = try await connector.observe([slurm.job("5")])
-      #expect(seen.sightings.isEmpty && seen.unasked.isEmpty)
+      #expect(seen.reports.isEmpty && seen.unasked.isEmpty)
     }
     #expect(slurm.text("asked") == "jarvice\nkirby\njarvice\njarvice\n" && connector.troubles.isEmpty)
   }

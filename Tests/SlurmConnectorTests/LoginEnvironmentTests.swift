@@ -90,7 +90,7 @@ struct LoginEnvironmentTests {
     if shell.hasSuffix("busybox") { connector.dialect.vetted("kirby") }
     #expect(try await connector.submit(slurm.submission, mark: Mark(token: "01TOKEN")) == "7")
     try slurm.write("7|RUNNING|weir:01TOKEN|jarvice_a|kirby\n", to: "queue")
-    #expect(try await connector.observe([slurm.job("7"), slurm.job("8", "b", token: "01B")]).sightings.count == 1)
+    #expect(try await connector.observe([slurm.job("7"), slurm.job("8", "b", token: "01B")]).reports.count == 1)
     _ = try? await connector.locate(slurm.job("9", "c", token: "01C"), timeout: .seconds(10))
     _ = try? await connector.locate(slurm.job(nil, "c", token: "01C"), timeout: .seconds(10))
     _ = try await connector.recall(since: Date() - 60)

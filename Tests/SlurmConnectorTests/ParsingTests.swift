@@ -59,14 +59,14 @@ struct ParsingTests {
     let output =
       "Welcome to the cluster!\n" + row("guess", forged) + row(table.mark, ours)
       + row(table.mark, ["59", "PENDING", "Priority", "0:00", "1", "N/A", "N/A", "", "mario", "(null)", "other"])
-    let sightings = try Squeue.sightings(Array(output.utf8), table)
-    let sighting = try #require(sightings.first)
-    #expect(sightings.count == 1)
+    let reports = try Squeue.reports(Array(output.utf8), table)
+    let report = try #require(reports.first)
+    #expect(reports.count == 1)
     #expect(
-      sighting.backendID == "58" && sighting.mark?.token == "01KAZ9" && sighting.name == "a"
-        && sighting.account == "kirby")
-    #expect(sighting.state == .running && sighting.nodes == ["node1", "node2"] && sighting.elapsed == 3)
-    #expect(sighting.startedAt == Date(timeIntervalSince1970: 1_795_231_153) && sighting.endedAt == nil)
+      report.backendID == "58" && report.mark?.token == "01KAZ9" && report.name == "a"
+        && report.account == "kirby")
+    #expect(report.state == .running && report.nodes == ["node1", "node2"] && report.elapsed == 3)
+    #expect(report.startedAt == Date(timeIntervalSince1970: 1_795_231_153) && report.endedAt == nil)
   }
 
   @Test("Each call of squeue has another mark")
@@ -79,7 +79,7 @@ struct ParsingTests {
     let (table, _) = try Squeue.command()
     let output = row(
       table.mark, ["3", "PENDING", reason, "0:00", "1", "N/A", "N/A", "", "kirby", "weir:A", "jarvice_a"])
-    #expect(try Squeue.sightings(Array(output.utf8), table).first?.state == .held)
+    #expect(try Squeue.reports(Array(output.utf8), table).first?.state == .held)
   }
 
   @Test(
@@ -93,15 +93,15 @@ struct ParsingTests {
 
 @Suite("What sbatch is given is checked first")
 struct SbatchTests {
-  private func submission(_ change: (inout Submission) -> Void) -> Submission {
-    var submission = Submission(
+  private func submission(_ change: (inout JobSpec) -> Void) -> JobSpec {
+    var submission = JobSpec(
       name: "20261121010101-AAAAA-testapp-kirbystar_s1", number: 1, owner: "k", account: "kirby", nodes: 2,
       coresPerNode: 4, request: "", script: "true\n", shownScript: "true\n")
     change(&submission)
     return submission
   }
 
-  private static let wrong: [(String, @Sendable (inout Submission) -> Void)] = [
+  private static let wrong: [(String, @Sendable (inout JobSpec) -> Void)] = [
     ("name", { $0.name = "a b" }), ("name", { $0.name = "-a" }), ("name", { $0.name = "a'$(touch x)" }),
     ("name", { $0.name = "../a" }), ("name", { $0.name = "a|b" }), ("nodes", { $0.nodes = 0 }),
     ("nodes", { $0.nodes = .max }), ("coresPerNode", { $0.coresPerNode = .max }),

@@ -22,8 +22,8 @@ struct RecordTests {
     return (columns + (line.map { [$0] } ?? [])).map { $0 + delimiter }.joined() + "\n"
   }
 
-  private func sightings(_ rows: String..., by sacct: Sacct? = nil) throws -> [Sighting] {
-    try (sacct ?? self.sacct).records(Array(rows.joined().utf8)).map(\.sighting)
+  private func reports(_ rows: String..., by sacct: Sacct? = nil) throws -> [JobReport] {
+    try (sacct ?? self.sacct).records(Array(rows.joined().utf8)).map(\.report)
   }
 
   @Test(
@@ -42,27 +42,27 @@ struct RecordTests {
       ("CANCELLED by 77", "0:0", .canceled, "canceled by the user with id 77"), ("CANCELLED", "0:0", .canceled, ""),
     ] as [(String, String, Outcome, String)])
   func ends(word: String, exit: String, outcome: Outcome, reason: String) throws {
-    let sighting = try #require(try sightings(row("2", state: word, exit: exit)).first)
+    let report = try #require(try reports(row("2", state: word, exit: exit)).first)
     #expect(
-      sighting.outcome?.agrees(with: outcome) == true && sighting.state == outcome.state && sighting.reason == reason)
+      report.outcome?.agrees(with: outcome) == true && report.state == outcome.state && report.reason == reason)
   }
 
   @Test("Code, signal, time, nodes and mark are read, with sacct's line of the submit and without")
   func columns() throws {
-    for sightings in [
-      try sightings(row("2", state: "FAILED", exit: "3:0")),
-      try sightings(row("2", state: "FAILED", exit: "3:0", comment: "weir:B", line: nil), by: olderSacct),
+    for reports in [
+      try reports(row("2", state: "FAILED", exit: "3:0")),
+      try reports(row("2", state: "FAILED", exit: "3:0", comment: "weir:B", line: nil), by: olderSacct),
     ] {
-      let sighting = try #require(sightings.first)
-      #expect(sighting.outcome?.exitCode == 3 && sighting.outcome?.signal == nil && sighting.elapsed == 61)
-      #expect(sighting.mark?.token == "B" && sighting.name == "a" && sighting.nodes == ["node1"])
-      #expect(sighting.startedAt == Date(timeIntervalSince1970: 1_795_231_153) && sighting.account == "kirby")
+      let report = try #require(reports.first)
+      #expect(report.outcome?.exitCode == 3 && report.outcome?.signal == nil && report.elapsed == 61)
+      #expect(report.mark?.token == "B" && report.name == "a" && report.nodes == ["node1"])
+      #expect(report.startedAt == Date(timeIntervalSince1970: 1_795_231_153) && report.account == "kirby")
     }
-    #expect(try sightings(row("2", state: "FAILED", nodes: "None assigned")).first?.nodes == [])
-    #expect(try sightings(row("12_3", state: "FAILED"), "2|FAILED", "").isEmpty)
-    #expect(try sightings("Welcome!\n", row("2", state: "FAILED"), "Bye.\n").map(\.backendID) == ["2"])
+    #expect(try reports(row("2", state: "FAILED", nodes: "None assigned")).first?.nodes == [])
+    #expect(try reports(row("12_3", state: "FAILED"), "2|FAILED", "").isEmpty)
+    #expect(try reports("Welcome!\n", row("2", state: "FAILED"), "Bye.\n").map(\.backendID) == ["2"])
     #expect(throws: BackendError.unavailable("the output of sacct is incomplete")) {
-      try sightings(String(row("2", state: "FAILED").dropLast(9)))
+      try reports(String(row("2", state: "FAILED").dropLast(9)))
     }
   }
 
@@ -71,7 +71,7 @@ struct RecordTests {
     let columns = ["99", "jarvice_victim", "COMPLETED", "0:0", "1", "1", "1", "1", "node1", "mario", "1002", "", ""]
     for separator in ["\u{1f}", Sacct(submitLine: true).delimiter] {
       let text = "x\n" + (columns + columns).joined(separator: separator) + "\n"
-      let found = try sightings(
+      let found = try reports(
         row("2", state: "FAILED", name: "jarvice_" + text, comment: text, line: text), row("3", state: "COMPLETED"))
       #expect(found.map(\.backendID) == ["2", "3"] && found.map(\.name) == [text, "a"])
       #expect(found.map(\.state) == [.failed, .succeeded])
@@ -88,7 +88,7 @@ struct RecordTests {
     let text = answer("2", "JobId=2 JobName=jarvice_x\n\(forged) JobState=FAILED", mark: scontrol.mark)
     let records = try scontrol.records(Array((text + answer("3", "JobName=jarvice_b", mark: scontrol.mark)).utf8))
     #expect(records.map(\.id) == ["2", "3"])
-    #expect(records.last?.sighting.name == "b")
+    #expect(records.last?.report.name == "b")
   }
 
   @Test(
@@ -103,16 +103,16 @@ struct RecordTests {
       "JobId=2 JobName=jarvice_\(name) UserId=kirby(1002) JobState=RUNNING RunTime=00:01:00 NodeList=node1 Comment=weir:B"
     let parts = [scontrol.mark, "2", "0", text, scontrol.mark]
     let records = try scontrol.records(Array(("\u{1f}" + parts.joined(separator: "\u{1f}") + "\u{1f}\n").utf8))
-    #expect(records.map(\.sighting.state) == (state.map { [$0] } ?? []))
+    #expect(records.map(\.report.state) == (state.map { [$0] } ?? []))
   }
 
   @Test("Of a requeued job the last record counts; an id that was given out anew is two jobs")
   func duplicates() throws {
-    let requeued = try sightings(
+    let requeued = try reports(
       row("2", state: "NODE_FAIL", submit: "100"), row("2", state: "COMPLETED", submit: "200"),
       row("3", state: "COMPLETED", submit: "200"), row("3", state: "REQUEUED", submit: "100"))
     #expect(requeued.map(\.state) == [.succeeded, .succeeded])
-    let reused = try sightings(
+    let reused = try reports(
       row("2", state: "COMPLETED", submit: "100"), row("2", state: "FAILED", submit: "200", line: "weir:C"))
     #expect(reused.map(\.mark?.token) == ["B", "C"])
   }
@@ -129,9 +129,9 @@ struct RecordTests {
         + "RunTime=1-00:00:01 SubmitTime=1795246152 StartTime=1795246154 EndTime=1795246155 NodeList=node[1-2] "
         + "Comment=weir:B JobState=COMPLETED")
     let records = try scontrol.records(known + answer("7", "1", "slurm_load_jobs error: Invalid job id specified"))
-    let sighting = try #require(records.first?.sighting)
-    #expect(records.count == 1 && sighting.outcome == Outcome(.failed, exitCode: 3) && sighting.elapsed == 86_401)
-    #expect(sighting.account == "kirby" && sighting.mark?.token == "B" && sighting.nodes == ["node1", "node2"])
+    let report = try #require(records.first?.report)
+    #expect(records.count == 1 && report.outcome == Outcome(.failed, exitCode: 3) && report.elapsed == 86_401)
+    #expect(report.account == "kirby" && report.mark?.token == "B" && report.nodes == ["node1", "node2"])
     #expect(throws: BackendError.self) {
       try scontrol.records(answer("7", "1", "Unable to contact slurm controller"))
     }

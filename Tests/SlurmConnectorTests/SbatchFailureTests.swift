@@ -129,7 +129,7 @@ func systemAccounts(id: Int, isTaken: Bool) throws {
   }
   let home = directory.appendingPathComponent("home")
   try FileManager.default.createDirectory(at: home, withIntermediateDirectories: false)
-  let submission = Submission(
+  let submission = JobSpec(
     name: "a", number: 1, owner: "kirby@example.com", account: "redis", nodes: 1, coresPerNode: 1, request: "",
     script: "", shownScript: "")
   let command = try Sbatch(submission: submission, scratchDirectory: directory.path).command(

@@ -10,13 +10,13 @@ public protocol Connector: Sendable {
   var name: String { get }
 
   /// Checks a submission without asking the backend, and renders the script for people, secrets masked.
-  func preview(_ submission: Submission) throws(BackendError) -> String
+  func preview(_ submission: JobSpec) throws(BackendError) -> String
 
   /// Where the job's output will be written. Jobs with the same path share a file.
-  func outputPath(of submission: Submission, token: String) -> String?
+  func outputPath(of submission: JobSpec, token: String) -> String?
 
   /// Hands the job to the backend, which is to carry the mark; returns the backend's id.
-  func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String
+  func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String
 
   /// Seconds after a submission was written down for which a submit whose answer was lost may still make the job: until
   /// then, that the backend does not have it means nothing.
@@ -30,13 +30,13 @@ public protocol Connector: Sendable {
   /// do not show. It asks in another way than ``observe(_:)`` where there is one, as the job's own account for example.
   /// Nil means that the backend was asked and does not have it.
   /// - Parameter timeout: time for all of it.
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting?
+  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport?
 
   /// The jobs with a mark that ended since then: what a lost store is made anew from.
-  func recall(since: Date) async throws(BackendError) -> [Sighting]
+  func recall(since: Date) async throws(BackendError) -> [JobReport]
 
   /// The job with a mark that has that id and name, in every record that the backend keeps.
-  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting?
+  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport?
 
   func cancel(_ job: Job) async throws(BackendError)
   func release(_ job: Job) async throws(BackendError)
@@ -121,8 +121,8 @@ extension Connector {
   public func outputSize(_ job: Job) async throws(BackendError) -> Int? { nil }
   public var keepsFiles: Bool { false }
   public func removeFiles(_ job: Job) async throws(BackendError) {}
-  public func recall(since: Date) async throws(BackendError) -> [Sighting] { [] }
-  public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? { nil }
+  public func recall(since: Date) async throws(BackendError) -> [JobReport] { [] }
+  public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? { nil }
   public var lastSubmit: TimeInterval { 0 }
   public var runsInteractiveJobs: Bool { false }
   public func url(of job: Job) -> String? { nil }
@@ -176,10 +176,10 @@ public enum BackendError: Error, Sendable, Equatable, CustomStringConvertible {
 /// What the backend said about all jobs at one moment: complete, or it would have been an error.
 public struct Observation: Sendable {
   public var time: Date
-  public var sightings: [Sighting]
-  /// Set when the records of ended jobs could not be read: jobs that are not in `sightings` are then not missing.
+  public var reports: [JobReport]
+  /// Set when the records of ended jobs could not be read: jobs that are not in `reports` are then not missing.
   public var accountingFailure: String?
-  /// What was asked about a job that is not in `sightings` and how that was answered, by backend id.
+  /// What was asked about a job that is not in `reports` and how that was answered, by backend id.
   public var answers: [String: String]
   /// Jobs that could not be asked about this time, by backend id: it says nothing of them, and the next look does.
   public var unasked: Set<String> = []
@@ -191,10 +191,10 @@ public struct Observation: Sendable {
   public var strayIDs: Set<String> = []
 
   public init(
-    time: Date, sightings: [Sighting], accountingFailure: String? = nil, answers: [String: String] = [:]
+    time: Date, reports: [JobReport], accountingFailure: String? = nil, answers: [String: String] = [:]
   ) {
     self.time = time
-    self.sightings = sightings
+    self.reports = reports
     self.accountingFailure = accountingFailure
     self.answers = answers
   }

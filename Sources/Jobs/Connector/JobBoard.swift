@@ -87,8 +87,8 @@ public struct JobBoard: Sendable {
   }
 
   /// Takes over what was seen of jobs.
-  public func report(_ sightings: [JobID: Sighting], at time: Date) async {
-    guard !sightings.isEmpty else { return }
-    await ledger.apply(sightings, at: time)
+  public func report(_ reports: [JobID: JobReport], at time: Date) async {
+    guard !reports.isEmpty else { return }
+    await ledger.apply(reports, at: time)
   }
 }

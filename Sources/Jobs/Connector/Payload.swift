@@ -23,10 +23,10 @@ public enum PayloadError: Error, Sendable, CustomStringConvertible {
 extension JobBoard {
   /// What a job is to be run by, and the mark that it is to carry.
   public struct Payload: Sendable {
-    public let submission: Submission
+    public let submission: JobSpec
     public let mark: String
 
-    init(_ submission: Submission, _ mark: Mark) {
+    init(_ submission: JobSpec, _ mark: Mark) {
       self.submission = submission
       self.mark = mark.description
     }
@@ -58,14 +58,14 @@ extension JobBoard.Payload {
   private static let headStart = 5
 
   private struct Head: Codable {
-    let submission: Submission
+    let submission: JobSpec
     let mark: String
     /// Whether the script is the shown one, byte by byte, and does not follow.
     let isScriptShown: Bool
   }
 
   private struct EarlierForm: Codable {
-    let submission: Submission
+    let submission: JobSpec
     let mark: String
   }
 

@@ -15,7 +15,7 @@ public struct Adoption: Sendable {
     self.accountOf = accountOf
   }
 
-  func mark(of submission: Submission, token: String, fingerprint: String) -> Mark {
+  func mark(of submission: JobSpec, token: String, fingerprint: String) -> Mark {
     let content = self.content(token: token, fingerprint: fingerprint)
     let seal = seal(
       token: token, name: submission.name, number: submission.number, owner: submission.owner,
@@ -35,10 +35,10 @@ public struct Adoption: Sendable {
     String(hmacSHA256(delimited(["seal", token, name, String(number), owner, account, content]), key: key).prefix(24))
   }
 
-  /// The job that a sighting shows, if it was submitted here, by somebody whose jobs still run as that account.
-  func job(shownBy sighting: Sighting, connector: any Connector, at time: Date) -> Job? {
-    guard !sighting.isRefusal, let mark = sighting.mark, let claim = mark.claim, let name = sighting.name,
-      let account = sighting.account,
+  /// The job that a report shows, if it was submitted here, by somebody whose jobs still run as that account.
+  func job(shownBy report: JobReport, connector: any Connector, at time: Date) -> Job? {
+    guard !report.isRefusal, let mark = report.mark, let claim = mark.claim, let name = report.name,
+      let account = report.account,
       accountOf(claim.owner) == account,
       claim.seal
         == seal(
@@ -46,13 +46,13 @@ public struct Adoption: Sendable {
           content: claim.content)
     else { return nil }
     // What was asked is lost but for what the mark says; where its output goes follows from that.
-    let submission = Submission(
+    let submission = JobSpec(
       name: name, number: claim.number, owner: claim.owner, account: account, nodes: 1, coresPerNode: 1, request: "",
       script: "", shownScript: "")
     var job = Job(
       submission, token: mark.token, fingerprint: Job.adoptedFingerprint + claim.content, connector: connector,
-      now: sighting.submittedAt ?? time)
-    do throws(IllegalTransition) { try job.apply(.reported(sighting), at: time) } catch { return nil }
+      now: report.submittedAt ?? time)
+    do throws(IllegalTransition) { try job.apply(.reported(report), at: time) } catch { return nil }
     return job
   }
 }

@@ -12,15 +12,15 @@ struct Evidence {
     let before: Job
     /// As it was, where the table of transitions refuses what is shown.
     let after: Job
-    let sighting: Sighting
+    let report: JobReport
     let refusal: IllegalTransition?
 
     /// - Parameter identified: the job with the id by which the backend knows it.
-    init(_ job: Job, identified: Job? = nil, shownBy sighting: Sighting, at time: Date) {
-      (before, self.sighting) = (job, sighting)
+    init(_ job: Job, identified: Job? = nil, shownBy report: JobReport, at time: Date) {
+      (before, self.report) = (job, report)
       var after = identified ?? job
       do throws(IllegalTransition) {
-        try after.apply(.reported(sighting), at: time)
+        try after.apply(.reported(report), at: time)
         refusal = nil
       } catch { refusal = error }
       self.after = after
@@ -38,13 +38,13 @@ struct Evidence {
 
   /// The jobs that it shows, before and after.
   func changes(of jobs: [JobID: Job]) -> [Change] {
-    matches(with: jobs).compactMap { key, sighting in jobs[key].flatMap { change(of: $0, shownBy: sighting) } }
+    matches(with: jobs).compactMap { key, report in jobs[key].flatMap { change(of: $0, shownBy: report) } }
   }
 
-  /// What a sighting of a job means for it; nil when what is seen of it does not count.
-  func change(of job: Job, shownBy sighting: Sighting) -> Change? {
+  /// What a report of a job means for it; nil when what is seen of it does not count.
+  func change(of job: Job, shownBy report: JobReport) -> Change? {
     guard isAwaited(job) else { return nil }
-    return Change(job, identified: observation.identified(job), shownBy: sighting, at: observation.time)
+    return Change(job, identified: observation.identified(job), shownBy: report, at: observation.time)
   }
 
   /// The jobs that were asked about, are not over, and of which it should say something and does not.
@@ -58,17 +58,17 @@ struct Evidence {
     }
   }
 
-  /// The sighting of each job.
-  private func matches(with jobs: [JobID: Job]) -> [JobID: Sighting] {
+  /// The report of each job.
+  private func matches(with jobs: [JobID: Job]) -> [JobID: JobReport] {
     let index = JobIndex(jobs.values.map(observation.identified))
-    var matches: [JobID: (sighting: Sighting, likeness: Likeness)] = [:]
-    for sighting in observation.sightings {
-      guard let (job, likeness) = index.job(shownBy: sighting), isAwaited(job) else { continue }
-      let found = (sighting: sighting, likeness: likeness)
+    var matches: [JobID: (report: JobReport, likeness: Likeness)] = [:]
+    for report in observation.reports {
+      guard let (job, likeness) = index.job(shownBy: report), isAwaited(job) else { continue }
+      let found = (report: report, likeness: likeness)
       if let other = matches[job.id], !isBetter(found, than: other) { continue }
       matches[job.id] = found
     }
-    return matches.mapValues(\.sighting)
+    return matches.mapValues(\.report)
   }
 
   /// Whether what is seen of a job counts. While a submit is under way it does not: the answer says which id is the job's.
@@ -78,15 +78,15 @@ struct Evidence {
   }
 
   private func isBetter(
-    _ found: (sighting: Sighting, likeness: Likeness), than other: (sighting: Sighting, likeness: Likeness)
+    _ found: (report: JobReport, likeness: Likeness), than other: (report: JobReport, likeness: Likeness)
   ) -> Bool {
-    guard found.sighting.backendID == other.sighting.backendID else {
+    guard found.report.backendID == other.report.backendID else {
       // The job's id is not known yet. The job was there before each copy of its mark.
-      return found.sighting.precedes(other.sighting)
+      return found.report.precedes(other.report)
     }
     if found.likeness != other.likeness { return found.likeness > other.likeness }
     // Two sources: what adds an exit code to an end says more.
-    return found.sighting.state.isTerminal && found.sighting.outcome?.exitCode != nil
+    return found.report.state.isTerminal && found.report.outcome?.exitCode != nil
   }
 }
 
@@ -105,14 +105,14 @@ private struct JobIndex {
     }
   }
 
-  /// The job that a sighting shows: that of its mark, or else the one of its id that it is most like.
-  func job(shownBy sighting: Sighting) -> (job: Job, likeness: Likeness)? {
-    if let job = sighting.mark.flatMap({ byToken[$0.token] }), let likeness = sighting.likeness(to: job) {
+  /// The job that a report shows: that of its mark, or else the one of its id that it is most like.
+  func job(shownBy report: JobReport) -> (job: Job, likeness: Likeness)? {
+    if let job = report.mark.flatMap({ byToken[$0.token] }), let likeness = report.likeness(to: job) {
       return (job, likeness)
     }
     var best: (job: Job, likeness: Likeness)?
-    for job in byBackendID[sighting.backendID] ?? [] {
-      guard let likeness = sighting.likeness(to: job), best.map({ $0.likeness < likeness }) ?? true else { continue }
+    for job in byBackendID[report.backendID] ?? [] {
+      guard let likeness = report.likeness(to: job), best.map({ $0.likeness < likeness }) ?? true else { continue }
       best = (job, likeness)
     }
     return best

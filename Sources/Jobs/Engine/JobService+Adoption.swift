@@ -89,7 +89,7 @@ final class Recall: Sendable {
 extension JobService {
   /// Takes over the jobs in the queue that the backend has with a mark of ours and the store does not know.
   func adopt(from observation: Observation) async {
-    recall.observed(strangers: await adopt(observation.sightings, at: observation.time))
+    recall.observed(strangers: await adopt(observation.reports, at: observation.time))
   }
 
   /// The same for those that ended since the store was written last, once after each start.
@@ -108,19 +108,19 @@ extension JobService {
   }
 
   /// - Returns: what is nobody's to adopt.
-  private func adopt(_ sightings: [Sighting], at time: Date) async -> Set<String> {
+  private func adopt(_ reports: [JobReport], at time: Date) async -> Set<String> {
     guard let adoption = configuration.adoption else { return [] }
     let known = ledger.table.read { Set($0.jobs.values.map(\.submissionToken)) }
     let before = recall.strangers
     var strangers: Set<String> = []
     // Of several with one mark the first is the job: the others are copies.
-    let unknown = sightings.filter { sighting in sighting.mark.map { !known.contains($0.token) } ?? false }
-    for sighting in unknown.sorted(by: { $0.precedes($1) }) {
-      guard let mark = sighting.mark else { continue }
+    let unknown = reports.filter { report in report.mark.map { !known.contains($0.token) } ?? false }
+    for report in unknown.sorted(by: { $0.precedes($1) }) {
+      guard let mark = report.mark else { continue }
       // By its id as well: what somebody copied a mark to is not the job that it was made for.
-      let stranger = "\(sighting.backendID) \(mark.token)"
+      let stranger = "\(report.backendID) \(mark.token)"
       guard !before.contains(stranger), !strangers.contains(stranger),
-        let job = adoption.job(shownBy: sighting, connector: connector, at: time)
+        let job = adoption.job(shownBy: report, connector: connector, at: time)
       else {
         strangers.insert(stranger)
         continue
@@ -147,7 +147,7 @@ extension JobService {
   private func adopt(_ key: JobKey, backendID: String) async throws(JobError) -> Job? {
     let mention = "\(key)/\(backendID)"
     guard let adoption = configuration.adoption, recall.mayAsk(for: mention) else { return nil }
-    let found: Sighting?
+    let found: JobReport?
     do { found = try await connector.recall(key, backendID: backendID) } catch {
       recall.failedToAsk(for: mention)
       throw JobError(error)
@@ -175,7 +175,7 @@ extension JobService {
 
   /// What a submit is answered whose job was adopted: the first answer, made anew.
   func receipt(
-    forAdopted job: Job, submittedAgain submission: Submission, _ fingerprint: String
+    forAdopted job: Job, submittedAgain submission: JobSpec, _ fingerprint: String
   ) throws(JobError) -> Receipt {
     guard let adoption = configuration.adoption, let id = job.backendID, job.isOwned(by: submission.owner),
       job.fingerprint

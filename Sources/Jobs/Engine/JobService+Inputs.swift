@@ -7,7 +7,7 @@ extension JobService {
   /// Runs a job, once, however often the same submission arrives.
   /// - Parameter idempotencyKey: what the caller marked it with; the same key with other content is refused.
   public func submit(
-    _ submission: Submission, actor: String, idempotencyKey: IdempotencyKey? = nil
+    _ submission: JobSpec, actor: String, idempotencyKey: IdempotencyKey? = nil
   ) async throws -> Receipt {
     guard submission.entryPoint == nil else {
       throw JobError.refused("entrypoint: the submission has no archive")
@@ -22,7 +22,7 @@ extension JobService {
   /// - Parameter chunks: gives the archive's next bytes, nil at its end. What it throws is thrown, and nothing is left.
   /// - Throws: ``JobError/refused(_:)`` with the name of the entry for which it is refused.
   public func submit(
-    _ submission: Submission, actor: String, idempotencyKey: IdempotencyKey? = nil,
+    _ submission: JobSpec, actor: String, idempotencyKey: IdempotencyKey? = nil,
     input chunks: @Sendable () async throws -> [UInt8]?
   ) async throws -> Receipt {
     guard connector.takesInputs else { throw JobError.refused("the connector \(connector.name) accepts no archives") }

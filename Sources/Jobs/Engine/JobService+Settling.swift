@@ -66,7 +66,7 @@ extension JobService {
     let clock = configuration.clock
     // What it answers is true of the moment it was asked; the answer may take its time.
     let asked = clock.now
-    let found: Sighting?
+    let found: JobReport?
     do throws(BackendError) {
       found = try await connector.locate(dated(job), timeout: timeout)
     } catch {
@@ -102,7 +102,7 @@ extension JobService {
 
   /// Asks for a job that polls do not show in another way, before that may mean that it is lost.
   private func verifyAbsence(of job: Job) async {
-    let found: Sighting?
+    let found: JobReport?
     do throws(BackendError) { found = try await connector.locate(dated(job), timeout: .seconds(10)) } catch {
       logger.debug("\(job.key): not in the queue, and other queries failed: \(error)")
       return await ledger.noteDoubt(
@@ -120,9 +120,9 @@ extension JobService {
       return Dictionary(jobs.map { ($0.submissionToken, $0) }, uniquingKeysWith: { $1 })
     }
     guard !givenUp.isEmpty else { return }
-    for sighting in observation.sightings where !sighting.isRefusal {
-      guard let job = sighting.mark.flatMap({ givenUp[$0.token] }), sighting.shows(job) else { continue }
-      if recall.isFirst(job.submissionToken) { noteLate(job, as: sighting.backendID) }
+    for report in observation.reports where !report.isRefusal {
+      guard let job = report.mark.flatMap({ givenUp[$0.token] }), report.shows(job) else { continue }
+      if recall.isFirst(job.submissionToken) { noteLate(job, as: report.backendID) }
     }
   }
 }

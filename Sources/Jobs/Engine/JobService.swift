@@ -208,14 +208,14 @@ public final class JobService: Sendable {
   // MARK: Submitting
 
   /// Checks a submission and renders its script, secrets masked, without asking the backend.
-  public func preview(_ submission: Submission) throws(JobError) -> String {
+  public func preview(_ submission: JobSpec) throws(JobError) -> String {
     do { return try connector.preview(submission) } catch { throw JobError(error) }
   }
 
   /// Runs a job, once, however often the same submission arrives.
   /// - Parameter archive: what it was submitted with; nothing keeps it if the job is there already.
   func submit(
-    _ submission: Submission, archive: InputWriter?, actor: String, idempotencyKey: IdempotencyKey?
+    _ submission: JobSpec, archive: InputWriter?, actor: String, idempotencyKey: IdempotencyKey?
   ) async throws -> Receipt {
     let key = submission.key
     let fingerprint = submission.fingerprint
@@ -246,7 +246,7 @@ public final class JobService: Sendable {
   }
 
   private func submitOnce(
-    _ submission: Submission, archive: InputWriter?, fingerprint: String, actor: String,
+    _ submission: JobSpec, archive: InputWriter?, fingerprint: String, actor: String,
     idempotencyKey: IdempotencyKey?
   ) async throws -> Receipt {
     observer.noteAsked()
@@ -343,7 +343,7 @@ public final class JobService: Sendable {
 
   /// A job that was given up is tried anew only while the backend still does not have it.
   private func requireAbsent(_ job: Job) async throws(JobError) {
-    let found: Sighting?
+    let found: JobReport?
     do throws(BackendError) { found = try await connector.locate(dated(job), timeout: configuration.settleTime) } catch
     {
       throw .unavailable("an earlier attempt to submit the job is still in doubt: \(error)")
@@ -362,13 +362,13 @@ public final class JobService: Sendable {
 
 extension Job {
   /// A job that is being submitted.
-  init(_ submission: Submission, fingerprint: String, connector: any Connector, clock: JobClock) {
+  init(_ submission: JobSpec, fingerprint: String, connector: any Connector, clock: JobClock) {
     self.init(submission, fingerprint: fingerprint, connector: connector, now: clock.date)
     submittedStamp = clock.stamp
   }
 
   init(
-    _ submission: Submission, token: String? = nil, fingerprint: String, connector: any Connector, now: Date
+    _ submission: JobSpec, token: String? = nil, fingerprint: String, connector: any Connector, now: Date
   ) {
     self.init(
       id: JobID(rawValue: token == nil ? ULID.next(at: now) : ULID.make(at: now)), name: submission.name,
@@ -381,7 +381,8 @@ extension Job {
     priority = submission.priority
     input = submission.input
     if connector.queuesHere {
-      needs = Needs(gpus: submission.gpusPerNode, cores: submission.coresPerNode, memory: submission.memoryPerNode)
+      resources = ResourceRequest(
+        gpus: submission.gpusPerNode, cores: submission.coresPerNode, memory: submission.memoryPerNode)
     }
   }
 }

@@ -74,7 +74,7 @@ final class JobTable: Sendable {
   ///   - seen: what showed them, by their ids, of those that something showed.
   ///   - lingering: for how long one that moved is shown in its list before, too.
   func show(
-    _ changes: [(before: Job?, after: Job)], seen: [JobID: Sighting] = [:], lingering: Duration
+    _ changes: [(before: Job?, after: Job)], seen: [JobID: JobReport] = [:], lingering: Duration
   ) {
     change { contents in
       let now = clock.now
@@ -83,7 +83,7 @@ final class JobTable: Sendable {
         if let before {
           guard contents.jobs[after.id] != nil else { continue }
           contents.jobs[after.id] = after
-          contents.timelines[after.id]?.follow(from: before, to: after, sighting: seen[after.id], at: now)
+          contents.timelines[after.id]?.follow(from: before, to: after, report: seen[after.id], at: now)
         } else {
           contents.add(after, Timeline(known: now))
         }

@@ -5,13 +5,13 @@ import Logging
 // What was seen of jobs, and what follows from it.
 extension Ledger {
   /// Takes over what was seen of single jobs, whoever shows them.
-  func apply(_ sightings: [JobID: Sighting], at time: Date) async {
-    let jobs = table.read { contents in sightings.keys.compactMap { contents.jobs[$0] } }
-    func change(of job: Job, shownBy sighting: Sighting) -> Evidence.Change? {
-      guard sighting.shows(job), !job.state.isTerminal || job.isCorrectable else { return nil }
-      return .init(job, shownBy: sighting, at: time)
+  func apply(_ reports: [JobID: JobReport], at time: Date) async {
+    let jobs = table.read { contents in reports.keys.compactMap { contents.jobs[$0] } }
+    func change(of job: Job, shownBy report: JobReport) -> Evidence.Change? {
+      guard report.shows(job), !job.state.isTerminal || job.isCorrectable else { return nil }
+      return .init(job, shownBy: report, at: time)
     }
-    await take(jobs.compactMap { job in sightings[job.id].flatMap { change(of: job, shownBy: $0) } }, again: change)
+    await take(jobs.compactMap { job in reports[job.id].flatMap { change(of: job, shownBy: $0) } }, again: change)
   }
 
   /// Takes over what an observation says of the jobs that were asked about; see ``Evidence`` and ``Absences``.
@@ -48,16 +48,16 @@ extension Ledger {
   }
 
   /// Takes over what jobs are shown to be, in pages.
-  /// - Parameter again: what a sighting means for a job that was changed since.
+  /// - Parameter again: what a report means for a job that was changed since.
   private func take(
-    _ shown: [Evidence.Change], again: (_ job: Job, _ sighting: Sighting) -> Evidence.Change?
+    _ shown: [Evidence.Change], again: (_ job: Job, _ report: JobReport) -> Evidence.Change?
   ) async {
     for start in stride(from: 0, to: shown.count, by: page) {
       if start > 0 { await Task.yield() }
       take(
         shown[start..<min(start + page, shown.count)].compactMap { change in
           guard let now = current(change.before) else { return nil }
-          return now == change.before ? change : again(now, change.sighting)
+          return now == change.before ? change : again(now, change.report)
         })
     }
   }
@@ -91,7 +91,7 @@ extension Ledger {
       } catch { note(error, of: job) }
       return (change.before, job)
     }
-    let seen = Dictionary(shown.map { ($0.before.id, $0.sighting) }, uniquingKeysWith: { $1 })
+    let seen = Dictionary(shown.map { ($0.before.id, $0.report) }, uniquingKeysWith: { $1 })
     commit(changes, actor: "weir", seen: seen)
     for (before, after) in changes where before.state.isTerminal && before.state != after.state {
       logger.warning(
@@ -122,12 +122,12 @@ extension Ledger {
   }
 
   /// Takes in what another way to ask shows of a job that polls do not show.
-  func contradictAbsence(of job: Job, by sighting: Sighting, at time: Date) async {
-    if sighting.state.isTerminal { return await apply([job.id: sighting], at: time) }
+  func contradictAbsence(of job: Job, by report: JobReport, at time: Date) async {
+    if report.state.isTerminal { return await apply([job.id: report], at: time) }
     absences.contradict(job.id)
     noteDoubt(
       about: job,
-      "not in the queue, but \(sighting.source) says \(sighting.backendWord.isEmpty ? sighting.state.rawValue : sighting.backendWord)"
+      "not in the queue, but \(report.source) says \(report.backendWord.isEmpty ? report.state.rawValue : report.backendWord)"
     )
   }
 

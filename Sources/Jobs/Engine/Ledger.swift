@@ -235,7 +235,7 @@ actor Ledger {
 
   /// Writes what differs enough to be kept, then shows everything.
   /// - Parameter seen: what showed the jobs, by their ids, of those that something showed.
-  func commit(_ changes: [(before: Job, after: Job)], actor: String, seen: [JobID: Sighting] = [:]) {
+  func commit(_ changes: [(before: Job, after: Job)], actor: String, seen: [JobID: JobReport] = [:]) {
     guard !changes.isEmpty else { return }
     let changes = changes.map { (before: $0.before, after: $0.after.bounded(at: clock.date)) }
     for (before, after) in changes where unsaved[after.id] != nil || before.differsLastingly(from: after) {
@@ -389,18 +389,5 @@ extension Ledger {
       try store.makeRoom(of: job.owner, besides: job.id, limit: limit)
       return (kept, isInTime)
     }
-  }
-}
-
-extension Job {
-  /// Whether more than the time of the last look is new. How long it has run is written less and less often: after a
-  /// restart it is known to a sixth.
-  func differsLastingly(from other: Job) -> Bool {
-    func step(_ seconds: Int) -> Int { Int(4 * log2(Double(max(0, seconds)) + 1)) }
-    guard step(elapsed) == step(other.elapsed) else { return true }
-    var other = other
-    other.contact.seenAt = contact.seenAt
-    other.elapsed = elapsed
-    return self != other
   }
 }

@@ -30,13 +30,13 @@ struct Timeline: Sendable, Equatable {
   }
 
   /// Takes in what has become of the job.
-  /// - Parameter sighting: what showed it, if something did.
-  mutating func follow(from before: Job, to after: Job, sighting: Sighting?, at now: ContinuousClock.Instant) {
+  /// - Parameter report: what showed it, if something did.
+  mutating func follow(from before: Job, to after: Job, report: JobReport?, at now: ContinuousClock.Instant) {
     if before.state != after.state {
       entered = now
       mayLackCode = true
     }
-    if let sighting { (seen, isCompleting) = (now, sighting.isCompleting) }
+    if let report { (seen, isCompleting) = (now, report.isCompleting) }
     unknown = after.contact.unreachableSince == nil ? nil : unknown ?? now
   }
 

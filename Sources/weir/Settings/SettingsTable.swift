@@ -19,7 +19,6 @@ struct Setting: Sendable {
     /// A comma list of them.
     case files
     case directory
-    /// A comma list of them.
     case directories
     /// A directory that the scripts of jobs use.
     case scriptDirectory

@@ -3,7 +3,7 @@ import JobModel
 import Jobs
 
 /// What must hold of every report, whatever a machine or a job wrote.
-func claimBounded(_ report: Sighting) {
+func claimBounded(_ report: JobReport) {
   claim((0...MachineNumber.largestCount).contains(report.elapsed), "elapsed is \(report.elapsed)")
   claim(report.nodes.count <= 65_536, "\(report.nodes.count) nodes")
   for time in [report.submittedAt, report.startedAt, report.endedAt].compactMap({ $0 }) {
@@ -41,7 +41,7 @@ private struct SlurmJob {
 private func jobs(_ input: [UInt8]) -> [SlurmJob] { [SlurmJob.healthy(1), .hostile(input), .healthy(3)] }
 
 /// Every healthy job is reported as what it is, whatever stands in the fields of the other.
-private func claimHealthy(_ reports: [Sighting], _ state: JobState) {
+private func claimHealthy(_ reports: [JobReport], _ state: JobState) {
   for number in [1, 3] {
     let report = reports.first { $0.backendID == "\(number)" && $0.mark?.token == "HEALTHY\(number)" }
     claim(report != nil, "job \(number) is not reported")
@@ -68,13 +68,13 @@ func squeueProperty(_ input: [UInt8]) {
     }
     return row + "\n"
   }
-  guard let reports = try? Squeue.sightings(Array(output.joined().utf8), table) else {
+  guard let reports = try? Squeue.reports(Array(output.joined().utf8), table) else {
     return claim(false, "the answer of squeue is refused")
   }
   reports.forEach(claimBounded)
   claimHealthy(reports, .running)
   // What no format made is no report of a job, and no trap.
-  ((try? Squeue.sightings(input, table)) ?? []).forEach(claimBounded)
+  ((try? Squeue.reports(input, table)) ?? []).forEach(claimBounded)
 }
 
 /// sacct prints each field of `--format` with the delimiter behind it, and a line end behind the last.
@@ -93,10 +93,10 @@ func sacctProperty(_ input: [UInt8]) {
   guard let records = try? sacct.records(Array(output.joined().utf8)) else {
     return claim(false, "the answer of sacct is refused")
   }
-  let reports = records.map(\.sighting)
+  let reports = records.map(\.report)
   reports.forEach(claimBounded)
   claimHealthy(reports, .succeeded)
-  ((try? sacct.records(input)) ?? []).map(\.sighting).forEach(claimBounded)
+  ((try? sacct.records(input)) ?? []).map(\.report).forEach(claimBounded)
 }
 
 /// scontrol show job, one answer for each id, as ``Scontrol/command(_:)`` puts them together.
@@ -113,10 +113,10 @@ func scontrolProperty(_ input: [UInt8]) {
   guard let records = try? scontrol.records(Array(output.joined().utf8)) else {
     return claim(false, "the answer of scontrol is refused")
   }
-  let reports = records.map(\.sighting)
+  let reports = records.map(\.report)
   reports.forEach(claimBounded)
   claimHealthy(reports, .succeeded)
-  ((try? scontrol.records(input)) ?? []).map(\.sighting).forEach(claimBounded)
+  ((try? scontrol.records(input)) ?? []).map(\.report).forEach(claimBounded)
   _ = try? SlurmConfiguration(String(decoding: input, as: UTF8.self)).minJobAge
 }
 

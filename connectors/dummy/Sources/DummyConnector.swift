@@ -38,11 +38,11 @@ public struct DummyConnector: Connector {
   public var troubles: [String] { [] }
   public var runsInteractiveJobs: Bool { configuration.interactive }
 
-  public func preview(_ submission: Submission) throws(BackendError) -> String { submission.shownScript }
+  public func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
 
-  public func outputPath(of submission: Submission, token: String) -> String? { nil }
+  public func outputPath(of submission: JobSpec, token: String) -> String? { nil }
 
-  public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
+  public func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String {
     ages.begin(mark.token)
     return "dummy_" + mark.token
   }
@@ -50,11 +50,11 @@ public struct DummyConnector: Connector {
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     let now = Date()
     ages.forget(besides: jobs)
-    return Observation(time: now, sightings: jobs.compactMap { sighting(of: $0, at: now) })
+    return Observation(time: now, reports: jobs.compactMap { report(of: $0, at: now) })
   }
 
   /// Nothing is remembered here, so that what was not answered did not happen.
-  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? { nil }
+  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
 
   public func cancel(_ job: Job) async throws(BackendError) {}
   public func release(_ job: Job) async throws(BackendError) {}
@@ -74,15 +74,15 @@ public struct DummyConnector: Connector {
 
   public func url(of job: Job) -> String? { configuration.interactive ? "http://localhost:8080" : nil }
 
-  private func sighting(of job: Job, at now: Date) -> Sighting? {
+  private func report(of job: Job, at now: Date) -> JobReport? {
     guard let id = job.backendID, !job.state.isTerminal else { return nil }
     let (queued, running) = (TimeInterval(configuration.queuedTime), TimeInterval(configuration.runningTime))
     let age = ages.age(
       of: job, at: now, least: job.startedAt == nil ? 0 : queued, most: queued + running)
     let started = job.submittedAt + queued
-    func sighting(_ state: JobState, _ outcome: Outcome? = nil, _ elapsed: TimeInterval = 0) -> Sighting {
+    func report(_ state: JobState, _ outcome: Outcome? = nil, _ elapsed: TimeInterval = 0) -> JobReport {
       if outcome != nil { ages.end(job.submissionToken) }
-      return Sighting(
+      return JobReport(
         backendID: id, mark: Mark(token: job.submissionToken), state: state, source: "dummy",
         backendWord: state.rawValue,
         outcome: outcome,
@@ -90,13 +90,13 @@ public struct DummyConnector: Connector {
         startedAt: elapsed > 0 ? started : nil, endedAt: outcome == nil ? nil : started + elapsed)
     }
     let elapsed = max(0, min(age - queued, running))
-    if job.state == .canceling { return sighting(.canceled, .canceled, elapsed) }
-    if job.state == .held { return sighting(.held) }
-    if age < queued { return sighting(.queued) }
-    if age < queued + running { return sighting(.running, nil, elapsed) }
+    if job.state == .canceling { return report(.canceled, .canceled, elapsed) }
+    if job.state == .held { return report(.held) }
+    if age < queued { return report(.queued) }
+    if age < queued + running { return report(.running, nil, elapsed) }
     return fails(job)
-      ? sighting(.failed, Outcome(.failed, exitCode: 1), elapsed)
-      : sighting(.succeeded, Outcome(.succeeded, exitCode: 0), elapsed)
+      ? report(.failed, Outcome(.failed, exitCode: 1), elapsed)
+      : report(.succeeded, Outcome(.succeeded, exitCode: 0), elapsed)
   }
 
   /// Drawn once for each job: by the FNV-1a hash of its token.

@@ -89,12 +89,12 @@ public final class GPUConnector: Connector {
 
   // MARK: Submitting
 
-  public func preview(_ submission: Submission) throws(BackendError) -> String {
+  public func preview(_ submission: JobSpec) throws(BackendError) -> String {
     try check(submission)
     return submission.shownScript
   }
 
-  private func check(_ submission: Submission) throws(BackendError) {
+  private func check(_ submission: JobSpec) throws(BackendError) {
     guard ValueRule.jobName.accepts(submission.name) else { throw .refused("name: \(ValueRule.jobName.expected)") }
     guard submission.nodes == 1 else {
       throw .refused("nodes: a job runs on one server here, and \(submission.nodes) were requested")
@@ -123,13 +123,13 @@ public final class GPUConnector: Connector {
     }
   }
 
-  public func outputPath(of submission: Submission, token: String) -> String? { "jobs/" + token }
+  public func outputPath(of submission: JobSpec, token: String) -> String? { "jobs/" + token }
 
   /// The row is on disk: that is all there is to it.
-  public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String { mark.token }
+  public func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
 
   /// A row that is there was accepted. A job that has a server was looked for there by each sweep.
-  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being prepared") }
     if !job.nodes.isEmpty {
       if let failure = fleet.roster.controller(of: job)?.status.value.failure { throw .unavailable(failure) }
@@ -139,11 +139,11 @@ public final class GPUConnector: Connector {
     do throws(PayloadError) { payload = try await fleet.payload(of: job) } catch {
       guard case .lost(let reason) = error else { throw .unavailable("\(error)") }
       // It was accepted, and can never run.
-      return Sighting(
+      return JobReport(
         backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .failed, source: "queue",
         backendWord: "failed", reason: reason, outcome: .failed)
     }
-    return Sighting(
+    return JobReport(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken),
       state: payload.submission.held ? .held : .queued, source: "queue", backendWord: "queued")
   }
@@ -153,7 +153,7 @@ public final class GPUConnector: Connector {
   /// What is known of the jobs by the servers' controllers, each of which looks after its own.
   public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being prepared") }
-    var observation = Observation(time: Date(), sightings: [])
+    var observation = Observation(time: Date(), reports: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
     let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.roster.isPresent($0) }.map(\.id))
     gone.change { $0.note(absent) }
@@ -165,7 +165,7 @@ public final class GPUConnector: Connector {
       }
       if gone.value.isGone(job.id, for: configuration.lostAfter) {
         let server = fleet.roster.controller(of: job)?.identity ?? name
-        observation.sightings.append(.lost(job, with: server, at: observation.time))
+        observation.reports.append(.lost(job, with: server, at: observation.time))
         continue
       }
       guard let status = fleet.roster.controller(of: job)?.status.value else {
@@ -182,8 +182,8 @@ public final class GPUConnector: Connector {
         observation.unreachable[id] = status.failure ?? "\(name) has not been polled yet"
       }
     }
-    observation.sightings += fleet.roster.members.flatMap {
-      $0.controller.status.value.strangers.values.map(\.sighting)
+    observation.reports += fleet.roster.members.flatMap {
+      $0.controller.status.value.strangers.values.map(\.report)
     }
     return observation
   }
@@ -237,10 +237,10 @@ public final class GPUConnector: Connector {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being prepared") }
     if let controller = fleet.roster.controller(of: job) { return try await controller.files.describe(job) }
     let place = await fleet.place(of: job).map { "\nPlace \($0.place) of \($0.count) in the queue" } ?? ""
-    let needs = job.needs ?? Needs()
+    let resources = job.resources ?? ResourceRequest()
     return """
       Job \(job.key), \(job.submissionToken): \(job.state.rawValue)\(job.reason.isEmpty ? "" : ", \(job.reason)")
-      Needs \(needs.gpus.counted("GPU")), \(needs.cores.counted("core"))\(needs.memory.map { ", \($0) GB of memory" } ?? "")
+      Needs \(resources.gpus.counted("GPU")), \(resources.cores.counted("core"))\(resources.memory.map { ", \($0) GB of memory" } ?? "")
       """ + place
   }
 
@@ -290,7 +290,7 @@ public final class GPUConnector: Connector {
 
   /// Whether a job was lost with its server, which is still gone: its output is, too.
   private func isOutOfReach(_ job: Job) -> Bool {
-    guard job.state == .lost, job.backendWord == Sighting.gone, let fleet = fleet.value else { return false }
+    guard job.state == .lost, job.backendWord == JobReport.gone, let fleet = fleet.value else { return false }
     return !fleet.roster.isPresent(job)
   }
 

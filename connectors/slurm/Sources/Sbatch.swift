@@ -7,7 +7,7 @@ import Shell
 
 /// sbatch(1): the options of a job, each checked against its allowed values, and the meaning of its answer.
 struct Sbatch {
-  let submission: Submission
+  let submission: JobSpec
   let scratchDirectory: String
 
   /// Options of sbatch that a user may set; those that Weir sets itself, and those that name files or act as somebody

@@ -29,7 +29,7 @@ extension SlurmConnector {
       // Not of another job that got the id after Slurm was reset.
       if text.contains("JobName=\(name)\n") || text.contains("weir:" + job.submissionToken) { return text }
       let known = try await controllers([id], as: job.account)
-      if known.contains(where: { $0.sighting.shows(job) }) { return text }
+      if known.contains(where: { $0.report.shows(job) }) { return text }
     } else {
       let failure = SlurmWords.failure(of: "scontrol", live.message)
       guard case .notFound = failure else { throw asked(failure) }

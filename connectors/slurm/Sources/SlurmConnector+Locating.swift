@@ -10,7 +10,7 @@ struct SearchedJob: Sendable {
   let submittedAt: Date
   /// Its id, where that was learnt.
   let backendID: String?
-  private let likeness: @Sendable (Sighting) -> Likeness?
+  private let likeness: @Sendable (JobReport) -> Likeness?
 
   init(_ job: Job) {
     (name, account, submittedAt, backendID) = (job.name, job.account, job.submittedAt, job.backendID)
@@ -18,27 +18,27 @@ struct SearchedJob: Sendable {
   }
 
   /// One that is being submitted.
-  init(_ submission: Submission, token: String, submittedAt: Date) {
+  init(_ submission: JobSpec, token: String, submittedAt: Date) {
     (name, account, backendID) = (submission.name, submission.account, nil)
     self.submittedAt = submittedAt
-    likeness = { sighting in
-      sighting.mark?.token == token && (sighting.account ?? submission.account) == submission.account ? .mark : nil
+    likeness = { report in
+      report.mark?.token == token && (report.account ?? submission.account) == submission.account ? .mark : nil
     }
   }
 
   /// The one that is most like it; of several the one that was there first, since others are copies.
-  func found(in sightings: [Sighting]) -> Sighting? {
-    let found = sightings.compactMap { sighting in likeness(sighting).map { (sighting: sighting, likeness: $0) } }
+  func found(in reports: [JobReport]) -> JobReport? {
+    let found = reports.compactMap { report in likeness(report).map { (report: report, likeness: $0) } }
     return found.min { one, other in
       if one.likeness != other.likeness { return one.likeness > other.likeness }
-      return one.sighting.precedes(other.sighting)
-    }?.sighting
+      return one.report.precedes(other.report)
+    }?.report
   }
 }
 
 // Finding one job in every record that Slurm keeps.
 extension SlurmConnector {
-  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> Sighting? {
+  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     let wanted = SearchedJob(job)
     let deadline = ContinuousClock.now + timeout
     do throws(BackendError) {
@@ -59,17 +59,17 @@ extension SlurmConnector {
   /// - Returns: also whether a job of the account was shown at all.
   func search(
     for wanted: SearchedJob, as asker: String, timeout: Duration
-  ) async throws(BackendError) -> (found: Sighting?, sawAccount: Bool) {
+  ) async throws(BackendError) -> (found: JobReport?, sawAccount: Bool) {
     let (deadline, asked) = (ContinuousClock.now + timeout, Date())
     let ids = Set([wanted.backendID].compactMap { $0 })
     let queue = try await inQueue(of: wanted.account, ids, as: asker, timeout: timeout)
     if let found = wanted.found(in: queue) { return (found, true) }
     if let id = wanted.backendID {
-      let known = try await controllers([id], as: asker, timeout: deadline - .now).map(\.sighting)
+      let known = try await controllers([id], as: asker, timeout: deadline - .now).map(\.report)
       if let found = wanted.found(in: known) { return (found, true) }
     }
     if let past = try await accounting(filter(for: wanted), as: asker, timeout: deadline - .now) {
-      return (wanted.found(in: past.filter { !$0.isUnproven }.map(\.sighting)), !queue.isEmpty)
+      return (wanted.found(in: past.filter { !$0.isUnproven }.map(\.report)), !queue.isEmpty)
     }
     guard wanted.backendID == nil else { return (nil, !queue.isEmpty) }
     // Without accounting an ended job is known for as long as slurmctld remembers it.

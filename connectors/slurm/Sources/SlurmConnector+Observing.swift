@@ -15,32 +15,32 @@ extension SlurmConnector {
     Checkpoint.reach("observe.queue-read")
     guard !result.stdoutTruncated else { throw .unavailable("the output of squeue is too large") }
     let ids = Set(jobs.compactMap(\.backendID))
-    var observation = Observation(time: time, sightings: try Squeue.sightings(result.stdout, table, ids: ids))
+    var observation = Observation(time: time, reports: try Squeue.reports(result.stdout, table, ids: ids))
     await examineDisguised(jobs, in: &observation)
     // No record of another's id says anything of a job.
-    let gone = Self.missing(of: jobs, in: observation.sightings).filter { [observation] job in
+    let gone = Self.missing(of: jobs, in: observation.reports).filter { [observation] job in
       !observation.strayIDs.contains(job.submissionToken)
     }
     if !gone.isEmpty {
       do throws(BackendError) {
         let (found, unasked) = try await lastWords(of: gone)
         observation.unasked = unasked
-        for sighting in found {
-          if sighting.state.isTerminal { observation.sightings.append(sighting) }
-          observation.answers[sighting.backendID] = "\(sighting.source) says \(sighting.backendWord)"
+        for report in found {
+          if report.state.isTerminal { observation.reports.append(report) }
+          observation.answers[report.backendID] = "\(report.source) says \(report.backendWord)"
         }
       } catch {
         observation.accountingFailure = error.description
       }
     }
-    let left = Self.missing(of: gone, in: observation.sightings).filter { !$0.state.isTerminal }
+    let left = Self.missing(of: gone, in: observation.reports).filter { !$0.state.isTerminal }
     await askOwners(of: left, in: &observation)
     return observation
   }
 
   /// The jobs that are not among those that squeue shows, and those that have ended.
-  private static func missing(of jobs: [Job], in sightings: [Sighting]) -> [Job] {
-    let shown = Dictionary(grouping: sightings, by: \.backendID)
+  private static func missing(of jobs: [Job], in reports: [JobReport]) -> [Job] {
+    let shown = Dictionary(grouping: reports, by: \.backendID)
     return jobs.filter { job in
       job.state.isTerminal || !(job.backendID.flatMap { shown[$0] }?.contains { $0.shows(job) } ?? false)
     }
@@ -58,9 +58,9 @@ extension SlurmConnector {
     do throws(BackendError) {
       let ids = Set(jobs.compactMap(\.backendID))
       let shown = try await inQueue(of: account, ids, as: account, timeout: .seconds(5), purpose: .observation)
-      let found = shown.filter { sighting in jobs.contains(where: sighting.shows) }
+      let found = shown.filter { report in jobs.contains(where: report.shows) }
       sight.note(hidden: found.map(\.backendID), of: account)
-      observation.sightings += found
+      observation.reports += found
     } catch {
       sight.postpone(account)
       if hidden.contains(account) {
@@ -71,8 +71,8 @@ extension SlurmConnector {
 
   /// What accounting says of jobs that left the queue: one call, unless they are more than a command line can carry.
   /// Where there is no accounting, slurmctld's last word, and the ids of those that it was not asked about this time.
-  private func lastWords(of jobs: [Job]) async throws(BackendError) -> (found: [Sighting], unasked: Set<String>) {
-    var found: [Sighting] = []
+  private func lastWords(of jobs: [Job]) async throws(BackendError) -> (found: [JobReport], unasked: Set<String>) {
+    var found: [JobReport] = []
     var unasked: Set<String> = []
     for start in stride(from: 0, to: jobs.count, by: 5000) {
       let some = jobs[start..<min(start + 5000, jobs.count)]
@@ -90,8 +90,8 @@ extension SlurmConnector {
         all = try await controllers(Array(turn.prefix(50)), as: configuration.observer)
         unasked.formUnion(turn.dropFirst(50))
       }
-      found += all.map(\.sighting).filter { sighting in
-        wanted[sighting.backendID]?.contains(where: sighting.shows) ?? false
+      found += all.map(\.report).filter { report in
+        wanted[report.backendID]?.contains(where: report.shows) ?? false
       }
     }
     return (found, unasked)
@@ -131,33 +131,33 @@ extension SlurmConnector {
   /// The jobs of an account in the queue that have our names or tags, or one of the ids.
   func inQueue(
     of account: String, _ ids: Set<String>, as asker: String, timeout: Duration, purpose: CommandPurpose? = nil
-  ) async throws(BackendError) -> [Sighting] {
+  ) async throws(BackendError) -> [JobReport] {
     let (table, command) = try Squeue.command(["--user=" + account])
     let result = try await run(
       command, as: asker, stdoutLimit: 64 << 20, timeout: timeout, purpose: purpose ?? self.purpose(as: asker))
     guard result.succeeded else { throw asked(SlurmWords.failure(of: "squeue", result.message)) }
     guard !result.stdoutTruncated else { throw .unavailable("the output of squeue is too large") }
-    return try Squeue.sightings(result.stdout, table, ids: ids).filter { $0.account == account }
+    return try Squeue.reports(result.stdout, table, ids: ids).filter { $0.account == account }
   }
 
   private func purpose(as account: String) -> CommandPurpose {
     account == configuration.observer ? .observation : .action
   }
 
-  public func recall(since: Date) async throws(BackendError) -> [Sighting] {
+  public func recall(since: Date) async throws(BackendError) -> [JobReport] {
     let seconds = Int(since.timeIntervalSince1970)
     let filter = ["--allusers", "--starttime=" + SlurmClock.utc(seconds)]
     // Where there is no accounting, what slurmctld remembers is all that there is.
     let past = try await accounting(filter, as: configuration.observer, timeout: .seconds(60)) ?? []
-    return past.filter { $0.mark != nil }.map(\.sighting).filter(\.state.isTerminal)
+    return past.filter { $0.mark != nil }.map(\.report).filter(\.state.isTerminal)
   }
 
-  public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> Sighting? {
+  public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {
     guard !backendID.isEmpty, backendID.utf8.count <= 10, backendID.utf8.allSatisfy({ (48...57).contains($0) }) else {
       return nil
     }
     let past = try await accounting(["--jobs=" + backendID], as: configuration.observer) ?? []
-    return past.map(\.sighting).first { $0.name == key.name && $0.mark?.claim?.number == key.number }
+    return past.map(\.report).first { $0.name == key.name && $0.mark?.claim?.number == key.number }
   }
 
 }

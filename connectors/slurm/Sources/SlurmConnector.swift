@@ -61,14 +61,14 @@ public struct SlurmConnector: Connector {
 
   // MARK: Submitting
 
-  public func preview(_ submission: Submission) throws(BackendError) -> String {
+  public func preview(_ submission: JobSpec) throws(BackendError) -> String {
     try sbatch(submission).validate()
     return try Sbatch.script(around: submission.shownScript)
   }
 
-  public func outputPath(of submission: Submission, token: String) -> String? { sbatch(submission).outputPath }
+  public func outputPath(of submission: JobSpec, token: String) -> String? { sbatch(submission).outputPath }
 
-  public func submit(_ submission: Submission, mark: Mark) async throws(BackendError) -> String {
+  public func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String {
     let sbatch = sbatch(submission)
     try sbatch.validate()
     let script = try Sbatch.script(around: submission.script)
@@ -83,7 +83,7 @@ public struct SlurmConnector: Connector {
       if case .interrupted = failure { throw failure }
       if Sbatch.didNothing(result) { throw failure }
       // A plugin or a wrapper may fail after slurmctld took the job.
-      let found: Sighting?
+      let found: JobReport?
       do throws(BackendError) {
         let wanted = SearchedJob(submission, token: mark.token, submittedAt: submitted)
         found = try await search(
@@ -103,7 +103,7 @@ public struct SlurmConnector: Connector {
     return id
   }
 
-  private func sbatch(_ submission: Submission) -> Sbatch {
+  private func sbatch(_ submission: JobSpec) -> Sbatch {
     Sbatch(submission: submission, scratchDirectory: configuration.scratchDirectory)
   }
 

@@ -29,18 +29,18 @@ struct SlurmRecord: Equatable {
   /// Whether it is certainly of no job of ours. A record that is still being written has no line.
   var isForeign: Bool { isUnproven && submitLine?.isEmpty == false }
 
-  var sighting: Sighting {
+  var report: JobReport {
     let meaning = SlurmState.meaning(of: word)
     let outcome = meaning.outcome?.with(exitCode: exitCode, signal: signal)
     let reason = outcome.map { SlurmReason.sentence($0, canceledBy: canceler) } ?? ""
-    var sighting = Sighting(
+    var report = JobReport(
       backendID: id, mark: mark, name: JobName.upstream(name), account: account.isEmpty ? nil : account,
       state: meaning.state, source: source,
       backendWord: word.split(separator: " ").first.map(String.init) ?? word, reason: reason, outcome: outcome,
       nodes: nodes, elapsed: elapsed, submittedAt: submittedAt,
       startedAt: startedAt, endedAt: endedAt)
-    sighting.isMarkProven = isMarkProven
-    return sighting
+    report.isMarkProven = isMarkProven
+    return report
   }
 
   /// Who canceled it, where the account is known.

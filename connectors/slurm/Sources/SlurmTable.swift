@@ -94,9 +94,9 @@ enum Squeue {
 
   /// The jobs that have our names or tags, and those with certain ids, in what squeue printed: the user of one of ours
   /// may change both name and comment.
-  static func sightings(
+  static func reports(
     _ output: [UInt8], _ table: SqueueTable, ids: Set<String> = []
-  ) throws(BackendError) -> [Sighting] {
+  ) throws(BackendError) -> [JobReport] {
     try table.rows(output).compactMap { row in
       let (name, mark) = (JobName.upstream(row[10]), Comment.mark(in: row[9]))
       guard name != nil || mark != nil || ids.contains(row[0]), SlurmID.isID(row[0]) else { return nil }
@@ -107,14 +107,14 @@ enum Squeue {
       let reason =
         meaning.outcome.map { SlurmReason.sentence($0, canceledBy: nil) }
         ?? (meaning.state == .unknown ? "Slurm says \(word)" : SlurmReason.sentence(waiting: row[2]))
-      var sighting = Sighting(
+      var report = JobReport(
         backendID: row[0], mark: mark, name: name, account: row[8],
         state: meaning.state, source: "squeue", backendWord: word, reason: reason, outcome: meaning.outcome,
         nodes: HostList.expand(row[7]), elapsed: SlurmTime.seconds(row[3]) ?? 0,
         submittedAt: SlurmTime.past(row[4]), startedAt: started,
         endedAt: meaning.state.isTerminal ? SlurmTime.past(row[6]) : nil)
-      sighting.isCompleting = SlurmState.isCompleting(word)
-      return sighting
+      report.isCompleting = SlurmState.isCompleting(word)
+      return report
     }
   }
 }

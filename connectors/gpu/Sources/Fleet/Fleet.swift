@@ -110,7 +110,7 @@ actor Fleet {
       else { continue }
       let strangers = present.status.value.strangers
       for job in entry.controller.jobs.value.values {
-        guard let stranger = strangers[job.attemptID], stranger.isLive || stranger.sighting.source == "exit file" else {
+        guard let stranger = strangers[job.attemptID], stranger.isLive || stranger.report.source == "exit file" else {
           continue
         }
         logger.notice("\(job.key): found at the current place of \(present.name)")
@@ -174,9 +174,9 @@ actor Fleet {
     let ready = listed.filter(\.isReady)
     guard ready.count == listed.count || !recall.isPatient else { return false }
     let old = board.living.filter { [.queued, .held, .starting, .canceling].contains($0.state) }
-    let (sightings, isComplete) = await recall.look(for: old, on: ready)
+    let (reports, isComplete) = await recall.look(for: old, on: ready)
     guard isComplete || !recall.isPatient else { return false }
-    await board.report(sightings, at: .now)
+    await board.report(reports, at: .now)
     recall.finish()
     for job in old { await take(job) }
     await takeChanges()
@@ -198,7 +198,7 @@ actor Fleet {
       home?.jobs.change { $0[job.id] = job }
     } else if job.state == .queued {
       if !queue.contains(job.id) {
-        queue.insert(job.id, priority: job.priority, need: Need(job.needs, [], job.input))
+        queue.insert(job.id, priority: job.priority, need: Need(job.resources, [], job.input))
       }
     } else {
       queue.remove(job.id)

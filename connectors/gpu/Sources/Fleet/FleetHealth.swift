@@ -22,7 +22,8 @@ struct FleetHealth: Sendable {
         troubles += damaged
         if abs(status.skew) > 30 {
           troubles.append(
-            "\(controller.name): its clock differs from Weir's by \(Int(status.skew)) s, and so do the times of its jobs")
+            "\(controller.name): its clock differs from Weir's by \(Int(status.skew)) s, and so do the times of its jobs"
+          )
         }
         return troubles
       }

@@ -41,11 +41,11 @@ final class FleetRecall: Sendable {
   /// - Returns: also whether all servers could be asked.
   func look(
     for old: [Job], on controllers: [ServerController]
-  ) async -> (sightings: [JobID: Sighting], isComplete: Bool) {
+  ) async -> (reports: [JobID: JobReport], isComplete: Bool) {
     let jobs = Dictionary(old.map { ($0.submissionToken, $0) }, uniquingKeysWith: { $1 })
     guard !jobs.isEmpty else { return ([:], true) }
     var isComplete = true
-    var found: [JobID: Sighting] = [:]
+    var found: [JobID: JobReport] = [:]
     let answers = await withTaskGroup(of: (ServerController, Set<String>?).self) { group in
       for controller in controllers {
         group.addTask { (controller, await controller.sweeper.removed(of: Array(jobs.keys))) }
@@ -57,7 +57,7 @@ final class FleetRecall: Sendable {
         isComplete = false
         continue
       }
-      for job in removed.compactMap({ jobs[$0] }) { found[job.id] = controller.reader.sighting(ofRemoved: job) }
+      for job in removed.compactMap({ jobs[$0] }) { found[job.id] = controller.reader.report(ofRemoved: job) }
     }
     // A directory says more than that there was one, and a later attempt more than an earlier one.
     for controller in controllers {
@@ -66,11 +66,11 @@ final class FleetRecall: Sendable {
           !job.nodes.contains(controller.name) || id.number > job.attempt
         else { continue }
         if let other = found[job.id], other.state != .lost, other.attempt ?? 0 > id.number { continue }
-        found[job.id] = stranger.sighting
+        found[job.id] = stranger.report
       }
     }
-    for (key, sighting) in found {
-      logger.notice("\(key): the store has it as waiting, but \(sighting.nodes) has it: \(sighting.backendWord)")
+    for (key, report) in found {
+      logger.notice("\(key): the store has it as waiting, but \(report.nodes) has it: \(report.backendWord)")
     }
     return (found, isComplete)
   }

@@ -18,18 +18,18 @@ struct GoneServers: Sendable {
   }
 }
 
-extension Sighting {
+extension JobReport {
   /// The backend's word of a job whose server is gone.
   static let gone = "gone"
 
   /// The end of a job whose server is gone.
-  static func lost(_ job: Job, with server: String, at time: Date) -> Sighting {
-    var sighting = Sighting(
+  static func lost(_ job: Job, with server: String, at time: Date) -> JobReport {
+    var report = JobReport(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "servers file",
       backendWord: gone,
       reason: "the server is gone: \(server) is not in the servers file and does not answer", outcome: .lost,
       nodes: job.nodes, elapsed: job.elapsed, startedAt: job.startedAt, endedAt: time)
-    sighting.attempt = job.attempt
-    return sighting
+    report.attempt = job.attempt
+    return report
   }
 }

@@ -33,80 +33,80 @@ struct AttemptReader: Sendable {
 
   /// What a state of an attempt means for its job; nil when it says nothing yet.
   /// - Parameter now: by the server's clock.
-  func sighting(of job: Job, _ state: AttemptState, now: Date) -> Sighting? {
+  func report(of job: Job, _ state: AttemptState, now: Date) -> JobReport? {
     var state = state
     // What was seen to run was not given up before it began, whoever wrote so.
     if case .ended(let start, let exit) = state, start.isVoid, job.startedAt != nil { state = .ended(.lost, exit) }
-    guard var sighting = sighting(state, now: now) else { return nil }
-    sighting.backendID = job.submissionToken
-    sighting.mark = Mark(token: job.submissionToken)
-    sighting.attempt = job.attempt
+    guard var report = report(state, now: now) else { return nil }
+    report.backendID = job.submissionToken
+    report.mark = Mark(token: job.submissionToken)
+    report.attempt = job.attempt
     // When it began is known already where its record is lost.
-    if sighting.startedAt == nil, let started = job.startedAt {
-      sighting.startedAt = started
-      sighting.elapsed = max(0, Int((sighting.endedAt ?? now).timeIntervalSince(started)))
+    if report.startedAt == nil, let started = job.startedAt {
+      report.startedAt = started
+      report.elapsed = max(0, Int((report.endedAt ?? now).timeIntervalSince(started)))
     }
-    return sighting
+    return report
   }
 
-  private func sighting(_ state: AttemptState, now: Date) -> Sighting? {
-    var sighting = Sighting(backendID: "", state: .running, source: "sweep", backendWord: "running", nodes: [name])
+  private func report(_ state: AttemptState, now: Date) -> JobReport? {
+    var report = JobReport(backendID: "", state: .running, source: "sweep", backendWord: "running", nodes: [name])
     var record: StartRecord?
     switch state {
     case .absent, .claimed, .gone: return nil
     case .damaged(let file, let pids):
-      (sighting.lifecycle, sighting.backendWord) = (.unrecognized, "damaged")
-      sighting.reason = AttemptState.words(file, pids)
+      (report.lifecycle, report.backendWord) = (.unrecognized, "damaged")
+      report.reason = AttemptState.words(file, pids)
     case .elsewhere(let machine):
-      (sighting.lifecycle, sighting.backendWord) = (.unrecognized, "elsewhere")
-      sighting.reason =
+      (report.lifecycle, report.backendWord) = (.unrecognized, "elsewhere")
+      report.reason =
         "\(name) does not know it: its records are of the machine \(machine), "
         + "and \(name) is now \(status.value.facts?.machine ?? "another")"
     case .running(let start): record = start
     case .suspended(let start):
       record = start
-      (sighting.lifecycle, sighting.backendWord) = (.suspended, "suspended")
+      (report.lifecycle, report.backendWord) = (.suspended, "suspended")
     case .orphaned(let start, let pids):
       record = start
-      sighting.backendWord = "orphaned"
-      sighting.reason =
+      report.backendWord = "orphaned"
+      report.reason =
         "its wrapper is gone; " + (pids.isEmpty ? "it is being ended" : "\(pids.count) of its processes live")
     case .ended(let start, let exit):
       guard !start.isVoid else { return nil }
       record = start
-      sighting.source = "exit file"
-      sighting.backendWord = exit.cause.rawValue
+      report.source = "exit file"
+      report.backendWord = exit.cause.rawValue
       let (outcome, reason) = exit.meaning
-      sighting.lifecycle = .ended(outcome.with(exitCode: exit.code, signal: exit.signal))
-      sighting.reason = reason
-      sighting.endedAt = exit.time
-      sighting.elapsed = start.time.map { max(0, Int(exit.time.timeIntervalSince($0))) } ?? 0
+      report.lifecycle = .ended(outcome.with(exitCode: exit.code, signal: exit.signal))
+      report.reason = reason
+      report.endedAt = exit.time
+      report.elapsed = start.time.map { max(0, Int(exit.time.timeIntervalSince($0))) } ?? 0
     case .rebooted(let start):
       record = start
-      (sighting.lifecycle, sighting.backendWord) = (.ended(.nodeFailure), "rebooted")
-      sighting.reason = "\(name) restarted while it ran"
-      sighting.endedAt = now
+      (report.lifecycle, report.backendWord) = (.ended(.nodeFailure), "rebooted")
+      report.reason = "\(name) restarted while it ran"
+      report.endedAt = now
     case .vanished(let start):
       record = start
-      (sighting.lifecycle, sighting.backendWord) = (.ended(.lost), "vanished")
-      sighting.reason = "its wrapper was killed and none of its processes is left: nothing says how it ended"
-      sighting.endedAt = now
+      (report.lifecycle, report.backendWord) = (.ended(.lost), "vanished")
+      report.reason = "its wrapper was killed and none of its processes is left: nothing says how it ended"
+      report.endedAt = now
     }
-    if sighting.outcome == nil, let time = record?.time {
-      sighting.elapsed = max(0, Int(now.timeIntervalSince(time)))
+    if report.outcome == nil, let time = record?.time {
+      report.elapsed = max(0, Int(now.timeIntervalSince(time)))
     }
-    sighting.startedAt = record?.time
-    return sighting
+    report.startedAt = record?.time
+    return report
   }
 
   /// What a directory on the server shows of a job that the store may not know.
   /// - Parameters:
   ///   - machine: what the server is called in its job root.
   ///   - now: by the server's clock.
-  func sighting(
+  func report(
     of entry: ListAnswer.Entry, _ state: AttemptState, machine: String, now: Date
-  ) -> Sighting? {
-    guard let attempt = entry.attempt, var sighting = sighting(state, now: now) else { return nil }
+  ) -> JobReport? {
+    guard let attempt = entry.attempt, var report = report(state, now: now) else { return nil }
     // Containers on one kernel have one boot, and none of them can tell the ends of another's jobs.
     let isSaidElsewhere = attempt.machine.map { $0 != machine } ?? false
     switch state {
@@ -121,32 +121,32 @@ struct AttemptReader: Sendable {
     let place = Self.values(attempt.place)
     let indices = place["gpus"]?.split(separator: ",").compactMap { MachineNumber.count($0, upTo: 1023) } ?? []
     let uuids = place["uuids"]?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
-    sighting.backendID = entry.job
-    sighting.mark = about["mark"].flatMap { Mark($0) }
-    sighting.name = about["name"]
-    sighting.account = about["account"]
-    sighting.submittedAt = about["submitted"].flatMap { MachineNumber.pastTime($0) }
-    sighting.attempt = attempt.number
-    sighting.devices = indices.enumerated().map { position, index in
+    report.backendID = entry.job
+    report.mark = about["mark"].flatMap { Mark($0) }
+    report.name = about["name"]
+    report.account = about["account"]
+    report.submittedAt = about["submitted"].flatMap { MachineNumber.pastTime($0) }
+    report.attempt = attempt.number
+    report.devices = indices.enumerated().map { position, index in
       Device(index: index, uuid: position < uuids.count && !uuids[position].isEmpty ? uuids[position] : nil)
     }
-    sighting.needs = Needs(
+    report.resources = ResourceRequest(
       gpus: indices.count, cores: place["cores"].flatMap { MachineNumber.count($0, upTo: 65_536) } ?? 0,
       memory: place["memory"].flatMap { MachineNumber.count($0, upTo: 1_048_576) })
     // A mark that was copied to another directory is not that directory's.
-    guard sighting.mark?.token == entry.job || sighting.mark == nil else { return nil }
-    return sighting
+    guard report.mark?.token == entry.job || report.mark == nil else { return nil }
+    return report
   }
 
   /// The end of a job that the server has removed.
-  func sighting(ofRemoved job: Job) -> Sighting {
-    var sighting = Sighting(
+  func report(ofRemoved job: Job) -> JobReport {
+    var report = JobReport(
       backendID: job.submissionToken, mark: Mark(token: job.submissionToken), state: .lost, source: "server",
       backendWord: "removed",
       reason: "it ended on \(name), which has removed its directory; how it ended is not known", outcome: .lost,
       nodes: [name], endedAt: .now)
-    sighting.attempt = job.attempt
-    return sighting
+    report.attempt = job.attempt
+    return report
   }
 
   private static func values(_ lines: [String]) -> [String: String] {

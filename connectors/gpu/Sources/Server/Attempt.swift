@@ -16,7 +16,7 @@ struct Attempt {
   /// Who starts it; see ``RootOwner``.
   let owner: String
 
-  private var submission: Submission { payload.submission }
+  private var submission: JobSpec { payload.submission }
 
   /// - Parameter grace: from TERM to KILL.
   func command(grace: Duration) throws(RunError) -> Command {
@@ -59,7 +59,7 @@ struct Attempt {
     if job.devices.contains(where: { $0.uuid != nil }) {
       lines.append("uuids \(job.devices.map { $0.uuid ?? "" }.joined(separator: ","))")
     }
-    if let needs = job.needs {
+    if let needs = job.resources {
       lines.append("cores \(needs.cores)")
       if let memory = needs.memory { lines.append("memory \(memory)") }
     }

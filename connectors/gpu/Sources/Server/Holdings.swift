@@ -18,8 +18,8 @@ struct Holdings: Sendable {
 
   /// What each of them holds.
   var needs: [Need] {
-    allJobs.map { Need($0.needs, $0.devices) }
-      + strangers.values.map { Need($0.sighting.needs, $0.sighting.devices ?? []) }
+    allJobs.map { Need($0.resources, $0.devices) }
+      + strangers.values.map { Need($0.report.resources, $0.report.devices ?? []) }
   }
 
   /// The GPUs that are held.
@@ -28,7 +28,7 @@ struct Holdings: Sendable {
       job.devices.map { GPUHold(device: $0, job: job.submissionToken) }
     }
     for (id, stranger) in strangers {
-      held += (stranger.sighting.devices ?? []).map { GPUHold(device: $0, job: id.job) }
+      held += (stranger.report.devices ?? []).map { GPUHold(device: $0, job: id.job) }
     }
     return held
   }
@@ -39,7 +39,7 @@ struct Holdings: Sendable {
 }
 
 extension Need {
-  init(_ needs: Needs?, _ devices: [Device] = [], _ input: JobInput? = nil) {
+  init(_ needs: ResourceRequest?, _ devices: [Device] = [], _ input: JobInput? = nil) {
     self.init(
       gpus: needs?.gpus ?? devices.count, cores: needs?.cores ?? 0, memoryGB: needs?.memory ?? 0,
       needsPax: input?.needsPax ?? false)

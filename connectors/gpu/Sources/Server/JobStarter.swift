@@ -180,8 +180,8 @@ actor JobStarter {
 
   /// Reports that a job runs.
   private func report(_ job: Job, _ record: StartRecord) async {
-    let sighting = context.reader.sighting(of: job, .running(record), now: record.time ?? Date())
-    await board.report(sighting.map { [job.id: $0] } ?? [:], at: Date())
+    let report = context.reader.report(of: job, .running(record), now: record.time ?? Date())
+    await board.report(report.map { [job.id: $0] } ?? [:], at: Date())
   }
 
   private func putBack(_ job: Job, _ reason: String, asNextAttempt: Bool = false) async {

@@ -227,17 +227,17 @@ actor ServerController {
 
   /// Reports what a sweep says, and does what follows from it.
   private func take(_ answer: SweepAnswer, _ jobs: [Job]) async -> Set<JobID> {
-    var sightings: [JobID: Sighting] = [:]
+    var reports: [JobID: JobReport] = [:]
     var missing: Set<JobID> = []
     for job in jobs {
       guard let said = answer.attempts[job.attemptID] else { continue }
       let state = history.corrected(said, of: job.attemptID, on: status.value.facts?.machine)
-      if let sighting = reader.sighting(of: job, state, now: answer.now) { sightings[job.id] = sighting }
+      if let report = reader.report(of: job, state, now: answer.now) { reports[job.id] = report }
       if state.isMissing(job) { missing.insert(job.id) }
       follow(job, state)
     }
     note(answer)
-    await board.report(sightings, at: Date())
+    await board.report(reports, at: Date())
     await control.keep(Set(self.jobs.value.keys))
     return missing
   }
@@ -256,7 +256,7 @@ actor ServerController {
       status.strangers = status.strangers.filter { $0.value.isLive || now - $0.value.seen < .seconds(60) }
     }
     let after = holdings.strangers
-    gpus.release(before.filter { after[$0.key] == nil }.values.flatMap { $0.sighting.devices ?? [] })
+    gpus.release(before.filter { after[$0.key] == nil }.values.flatMap { $0.report.devices ?? [] })
     history.keep(known)
   }
 

@@ -30,7 +30,7 @@ struct ServerStatus: Sendable {
   var isTried = false
 
   struct Stranger: Sendable {
-    var sighting: Sighting
+    var report: JobReport
     /// Whether it holds what it holds still.
     var isLive: Bool
     var seen: ContinuousClock.Instant

@@ -50,9 +50,9 @@ struct Sweeper: Sendable {
       let states = try await sweep(some, of: facts)
       for (id, state) in states.attempts {
         guard let entry = entries[id],
-          let sighting = reader.sighting(of: entry, state, machine: facts.machine, now: states.now)
+          let report = reader.report(of: entry, state, machine: facts.machine, now: states.now)
         else { continue }
-        strangers[id] = .init(sighting: sighting, isLive: state.isLive, seen: now)
+        strangers[id] = .init(report: report, isLive: state.isLive, seen: now)
       }
     }
     return strangers

@@ -1,7 +1,5 @@
-import JobModel
-
 /// What a user asks to run, checked for form but not yet for what the place allows.
-public struct Submission: Sendable, Equatable, Codable {
+public struct JobSpec: Sendable, Equatable, Codable {
   public var name: String
   public var number: Int
   public var owner: String
@@ -29,7 +27,7 @@ public struct Submission: Sendable, Equatable, Codable {
   /// Whether standard error goes where standard output goes.
   public var joinsOutput = false
   /// The archive that comes with it; set by the service, which has checked it.
-  public internal(set) var input: JobInput?
+  public package(set) var input: JobInput?
   /// A file in the archive that is run in place of ``script``, by its path there.
   public var entryPoint: String?
   /// What was asked, word for word, before the site's settings were added to it.
@@ -77,17 +75,9 @@ public struct Submission: Sendable, Equatable, Codable {
 
   /// Seconds of the time limit; nil for none.
   public var timeLimitSeconds: Int? { timeLimit.flatMap(ValueRule.seconds(ofTimeLimit:)) }
-
-  /// SHA-256 over what was asked, each part with its length before it so that no two submissions share a fingerprint.
-  /// The site's settings are not in it: they may change before the same submission is sent again.
-  public var fingerprint: String {
-    var parts = [name, String(number), owner, String(nodes), String(held), request]
-    if let input { parts += [input.sha256, entryPoint ?? ""] }
-    return sha256(delimited(parts))
-  }
 }
 
-extension Submission {
+extension JobSpec {
   /// The first value that cannot be given to any place, with what is expected there; nil when all can.
   ///
   /// Each API has checked them already, under the names that its callers know; this is for connectors, which build
@@ -114,6 +104,3 @@ extension Submission {
     return nil
   }
 }
-
-/// Parts with each one's length before it, so that no two lists of parts give the same bytes.
-func delimited(_ parts: [String]) -> [UInt8] { parts.flatMap { Array("\($0.utf8.count):\($0)".utf8) } }

@@ -1,5 +1,5 @@
 /// What a job needs of the machine that it runs on.
-public struct Needs: Sendable, Codable, Equatable {
+public struct ResourceRequest: Sendable, Codable, Equatable {
   public var gpus: Int
   public var cores: Int
   /// Gigabytes; nil when not asked for.

@@ -1,7 +1,7 @@
 import Foundation
 
 /// One job as the backend showed it.
-public struct Sighting: Sendable, Equatable {
+public struct JobReport: Sendable, Equatable {
   public var backendID: String
   /// The mark it carries, where this source shows it.
   public var mark: Mark?
@@ -28,7 +28,7 @@ public struct Sighting: Sendable, Equatable {
   /// The GPUs it has, where this source shows them.
   public var devices: [Device]?
   /// What it holds of its machine, where this source shows that.
-  public var needs: Needs?
+  public var resources: ResourceRequest?
 
   public init(
     backendID: String, mark: Mark? = nil, name: String? = nil, account: String? = nil, state: JobState, source: String,
