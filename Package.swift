@@ -183,7 +183,8 @@ let package = Package(
     .testTarget(
       name: "YAMLTests", dependencies: ["YAML", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .testTarget(
-      name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel", "JobStoreSQLite"], swiftSettings: strict),
+      name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel", "JobStoreSQLite"],
+      swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP", "SSH", "Support"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
