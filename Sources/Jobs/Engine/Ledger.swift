@@ -260,7 +260,9 @@ actor Ledger {
     guard !unsaved.isEmpty else { return }
     let changes = unsaved.values.prefix(page)
     do { try writing { [store] in try store.save(Array(changes)) } } catch {
-      if case .unusable(let reason)? = error as? StoreError { logger.error("changes of jobs cannot be stored: \(reason)") }
+      if case .unusable(let reason)? = error as? StoreError {
+        logger.error("changes of jobs cannot be stored: \(reason)")
+      }
       return tryAgain(after: .seconds(1))
     }
     for change in changes { unsaved[change.job.id] = nil }
