@@ -40,11 +40,13 @@ mirror() {
   printf '%s\n' "$word"
 }
 
-# Debian's own sources, the settings of apt, and what the names of mirrors need to be reached.
+# Debian's own sources, what is set of fetching from them, and what the names of mirrors need to be reached.
 copy_apt() {
   local file
   mkdir -p "$root/etc/apt/sources.list.d" "$root/etc/apt/apt.conf.d"
-  for file in /etc/apt/apt.conf /etc/apt/apt.conf.d/*[Pp]roxy* /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources \
+  # Such as a proxy, or that a frozen mirror is used after its time.
+  grep -hiE '^Acquire::[^{]*;$' /etc/apt/apt.conf.d/* >"$root/etc/apt/apt.conf.d/99acquire" || true
+  for file in /etc/apt/apt.conf /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources \
     /etc/resolv.conf /etc/hosts; do
     if [ -e "$file" ]; then cp -L "$file" "$root$file"; fi
   done

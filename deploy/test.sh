@@ -182,7 +182,7 @@ run() {
 }
 
 require_swift
-install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest busybox-static shellcheck strace
+install_packages "${build_packages[@]}" openssh-server openssh-client openssl python3 python3-pytest busybox-static zsh fish csh shellcheck strace
 for stage in "${stages[@]}"; do
   say "stage: $stage"
   began=$EPOCHSECONDS

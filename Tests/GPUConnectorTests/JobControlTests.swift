@@ -65,13 +65,22 @@ struct JobControlTests {
     let control = try makeControl(server, grace: .zero)
     let first = Task { try await control.cancel(job) }
     while server.asked.value == 0 { await Task.yield() }
-    try await control.cancel(job)
+    let second = Task { try await control.cancel(job) }
     await control.repeatCancel(job)
     #expect(server.asked.value == 1)
     server.answer()
     try await first.value
+    try await second.value
+    #expect(server.asked.value <= 2, "a second one waits for the answer of the first, or comes after it")
+    let asked = server.asked.value
     try await control.cancel(job)
-    #expect(server.asked.value == 2)
+    #expect(server.asked.value == asked + 1)
+  }
+
+  @Test("Those who wait for one answer get the same failure")
+  func failed() async throws {
+    let control = try makeControl(FakeServer(nil))
+    for _ in 0..<2 { await #expect(throws: BackendError.self) { try await control.cancel(job) } }
   }
 
   @Test("One that is being started is not")
@@ -91,6 +100,10 @@ struct JobControlTests {
     await control.keep([])
     await control.repeatCancel(job)
     #expect(patient.commands.value.count == 2)
+    let answered = FakeServer("absent")
+    let absent = try makeControl(answered)
+    for _ in 0..<2 { await absent.repeatCancel(job) }
+    #expect(answered.commands.value.count == 2, "a job that was not there may have come since")
     let unreachable = FakeServer(nil)
     let vain = try makeControl(unreachable)
     await #expect(throws: BackendError.self) { try await vain.cancel(job) }

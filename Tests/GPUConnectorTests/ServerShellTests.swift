@@ -24,7 +24,7 @@ struct ServerShellTests {
         return nil
       } catch { return error.description }
     }
-    #expect(reason()?.contains("alpha: is being made ready") == true)
+    #expect(reason()?.contains("alpha: is being prepared") == true)
     status.change { $0.failure = "no route" }
     #expect(reason()?.contains("alpha: no route") == true)
     let facts = try PrepareAnswer.ofAServer()

@@ -315,17 +315,15 @@ struct AdoptionTests {
     await service.stop()
   }
 
-  @Test("A search that takes long is what a submit is told to wait for, after half of its time")
+  @Test("A search that takes long is what a submit is told to wait for")
   func slowSearch() async throws {
     bench.configuration.adoption = adoption()
     bench.configuration.submitTime = .milliseconds(400)
     bench.connector.change { $0.recallTakes = .seconds(60) }
     let service = try bench.service()
     try await service.start()
-    let began = ContinuousClock.now
     let error = await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
     #expect(error?.description.contains("records of ended jobs are being searched") == true)
-    #expect(ContinuousClock.now - began >= .milliseconds(200))
     await service.stop()
   }
 

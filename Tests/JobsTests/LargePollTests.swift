@@ -93,6 +93,26 @@ struct LargePollTests {
     }
   }
 
+  @Test("A Weir that stops writes all that a full disk has left to be written")
+  func stopped() async throws {
+    (bench.configuration.recentCount, bench.configuration.page) = (Self.count, Self.page)
+    let service = try bench.service()
+    let jobs = try await Self.filled(service)
+    func allowWrites(_ isAllowed: Bool) async throws {
+      try await service.ledger.sqlite.database.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA query_only = \(isAllowed ? 0 : 1)")
+      }
+    }
+    try await allowWrites(false)
+    let observation = Observation(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
+    _ = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
+    #expect(service.storeTrouble != nil && Self.ended(service) == jobs.count)
+    try await allowWrites(true)
+    await service.stop()
+    #expect(
+      try service.ledger.store.records(livingAndLatest: Self.count).count { $0.job?.state == .succeeded } == jobs.count)
+  }
+
   @Test("Very many jobs that a poll does not show are noted in pages")
   func missing() async throws {
     bench.configuration.page = Self.page

@@ -55,7 +55,7 @@ CONF
 }
 
 install_apptainer() {
-  local work=$TESTBED/apptainer.tmp system loader program directory
+  local work=$TESTBED/apptainer.tmp system loader executable directory
   rm -rf "$work" "$prefix"
   mkdir -p "$work"
   fetch "$suite" "$work" apptainer "${libraries[@]}" || die "Apptainer could not be fetched from Debian $suite"
@@ -66,8 +66,8 @@ install_apptainer() {
   for library in "${libraries[@]}"; do dpkg -x "$work/packages/${library}"_*.deb "$prefix/sysroot"; done
   system=$(echo "$prefix"/sysroot/usr/lib/*-linux-gnu)
   loader=$(echo "$system"/ld-linux-*.so.*)
-  for program in "$prefix/bin/apptainer" "$prefix"/lib/*/apptainer/bin/starter; do
-    patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$system" "$program"
+  for executable in "$prefix/bin/apptainer" "$prefix"/lib/*/apptainer/bin/starter; do
+    patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$system" "$executable"
   done
   ln -sfn apptainer "$prefix/bin/singularity"
   # starter, in lib/*/apptainer/bin, takes lib/ for the prefix: it is given the same view.

@@ -452,7 +452,8 @@ require_asker() {
   stat_of "$$"
   # shellcheck disable=SC2086 # words are wanted
   set -- $stat
-  [ "$now" -lt "$give_up" ] && [ "${2:-$PPID}" = "$PPID" ] || exit 75
+  [ "${2:-$PPID}" = "$PPID" ] || exit 75
+  [ "$now" -lt "$give_up" ] || { echo 'the server is too slow: the script gave up' >&2; exit 75; }
 }
 
 # A fifth of a second, where sleep takes that: POSIX has whole ones only.

@@ -67,10 +67,11 @@ begin_look() {
 }
 
 # Rests after a look for as long as that took, since begin_look or the last rest, so that it costs half a core at most
-# however many processes there are, and whatever else the machine does.
+# however many processes there are, and whatever else the machine does; not for long where the machine was suspended.
 rest() {
   look_at_clock
   awake=$((now + now - looked))
+  [ "$awake" -le "$((now + 3000))" ] || awake=$((now + 3000))
   nap
   while
     look_at_clock
@@ -89,52 +90,41 @@ note_ending() {
   echo "$1 ${21}" >".ending.$1" && mv -f ".ending.$1" .ending
 }
 
-# For how many seconds after the grace an ender goes on, the process that a cancel has sent. As long as the job lives
-# cancel.sh is sent again.
-ender_time=300
+# For how many seconds after the grace an ender, the process that a cancel has sent, goes on beside younger ones. As long as
+# the job lives a Weir that runs sends cancel.sh again.
+ender_time=60
 
-# Waits while an older ender is at work: one at a time is enough. Each has the grace, $1, and ten seconds more; then it is
-# killed, for it hangs, or is a process of the job that pretends to be one. So nobody waits for longer than that. Into
-# `delay`: how long it was.
-wait_for_ender() {
-  read -r self _ </proc/self/stat
-  stat_of "$self"
+# Whether an ender of this attempt is at work that began later than this one. What is cheap is asked first, and of a command
+# line only the beginning is read: any process of the account may look like an ender.
+has_younger_ender() {
+  words="
+$0
+end
+$dir
+$id
+"
+  stat_of "$$"
   # shellcheck disable=SC2086 # words are wanted
-  set -- "$1" $stat
-  own_start=${21} longest=$(((${1%%.*} + 10) * 100)) place=${PWD#"${PWD%/*/*/*}/"} delay=0
-  while find_older_ender; do
-    while
-      look_at_clock
-      [ "$((now - ender_start))" -le "$longest" ] && is_alive "$ender" "$ender_start"
-    do
-      # One that the job has stopped goes on.
-      kill -s CONT "$ender"
-      sleep 1
-    done
-    ! is_alive "$ender" "$ender_start" || kill -s KILL "$ender"
-    delay=$((now - own_start))
-  done 2>/dev/null
-}
-
-# Into `ender` and `ender_start`: an ender of this attempt that is older than this one, by its start or its number; none of
-# the job's own processes.
-find_older_ender() {
-  # shellcheck disable=SC2013 # paths without blanks
-  for file in $(LC_ALL=C grep -ls "/$place" /proc/[0-9]*/cmdline); do
-    ender=${file#/proc/}
-    ender=${ender%%/*}
-    if [ "$ender" = "$self" ] || ! is_ours "$ender" end "$place"; then continue; fi
-    case $line in *"/$place$id"* | *"/$place"[!0-9]"$id"*) ;; *) continue ;; esac
-    stat_of "$ender"
+  set -- $stat
+  set -- "${20}"
+  for process in /proc/[0-9]*; do
+    # shellcheck disable=SC3067 # there is no sh without it
+    [ -O "$process" ] || continue
+    process=${process#/proc/}
+    stat_of "$process"
     # shellcheck disable=SC2086 # words are wanted
-    set -- $stat
-    case ${1:-Z} in [ZX]) continue ;; esac
+    set -- "$1" $stat
+    case ${2:-Z} in [ZX]) continue ;; esac
     # What an ender starts looks like it until it has become another program, and leads no session.
-    [ "$4" = "$ender" ] || ! command -v setsid >/dev/null || continue
-    ender_start=${20}
-    [ "$ender_start" -lt "$own_start" ] || { [ "$ender_start" = "$own_start" ] && [ "$ender" -lt "$self" ]; } || continue
-    LC_ALL=C grep -qs "WEIR_JOB_ID=$id" "/proc/$ender/environ" || return 0
-  done
+    [ "$5" = "$process" ] || ! command -v setsid >/dev/null || continue
+    [ "${21}" -gt "$1" ] || { [ "${21}" = "$1" ] && [ "$process" -gt "$$" ]; } || continue
+    case $(dd if="/proc/$process/cmdline" bs=4096 count=1 | tr '\000' '\n') in
+    *"$words"*) ;;
+    *) continue ;;
+    esac
+    # One of the job's own is none.
+    LC_ALL=C grep -qs "WEIR_JOB_ID=$id" "/proc/$process/environ" || return 0
+  done 2>/dev/null
   return 1
 }
 
@@ -153,8 +143,6 @@ end() {
   rm -rf suspended
   send CONT
   set_deadline "$1"
-  # Another ender has given the job its time already.
-  [ -z "$3" ] || deadline=$((deadline - delay))
   begin_look
   until is_over || ! is_in_time; do
     # Without the wrapper nobody else sees the job's end.
@@ -182,7 +170,11 @@ end() {
       tries=5
       rest
       # The timer of the time limit comes once, and so goes on.
-      [ "$2" = timelimit ] || [ "$now" -lt "$((deadline + ender_time * 100))" ] || return 0
+      if [ "$2" != timelimit ] && [ "$now" -ge "$((deadline + ender_time * 100))" ]; then
+        ! has_younger_ender || return 0
+        sleep 5
+        begin_look
+      fi
     fi
   done
 }
@@ -486,7 +478,6 @@ end | left | signal)
   end)
     support=$4
     trap : HUP INT QUIT PIPE TERM
-    wait_for_ender "$1"
     end "$@"
     ;;
   left)

@@ -43,8 +43,9 @@ struct Evidence {
 
   /// What a report of a job means for it; nil when what is seen of it does not count.
   func change(of job: Job, shownBy report: JobReport) -> Change? {
-    guard isAwaited(job) else { return nil }
-    return Change(job, identified: observation.identified(job), shownBy: report, at: observation.time)
+    let identified = observation.identified(job)
+    guard isAwaited(job), report.shows(identified) else { return nil }
+    return Change(job, identified: identified, shownBy: report, at: observation.time)
   }
 
   /// The jobs that were asked about, are not over, and of which it should say something and does not.

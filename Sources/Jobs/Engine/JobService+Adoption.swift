@@ -161,14 +161,14 @@ extension JobService {
     return try await find(key)
   }
 
-  /// Nothing is submitted before it is known what the backend has of a store that may have been lost. Waits for half of the
-  /// time that a submit may take, so that as much is left for the submit; where it is known to fail, for 3 s.
+  /// Nothing is submitted before it is known what the backend has of a store that may have been lost. The rest of the time
+  /// that a submit may take is for the backend.
   func requireRecalled() async throws(JobError) {
-    let begun = ContinuousClock.now
+    let deadline = ContinuousClock.now + min(.seconds(3), configuration.submitTime)
     while let awaited = recall.awaited(patience: configuration.recallTime) {
-      let failure = observer.status.failure ?? recall.failure
-      let limit = failure == nil ? configuration.submitTime / 2 : min(.seconds(3), configuration.submitTime / 2)
-      guard ContinuousClock.now - begun < limit else { throw .unavailable(failure ?? awaited) }
+      guard ContinuousClock.now < deadline else {
+        throw .unavailable(observer.status.failure ?? recall.failure ?? awaited)
+      }
       try? await Task.sleep(for: .milliseconds(50))
     }
   }

@@ -124,7 +124,7 @@ public final class JobService: Sendable {
     let task = running.withLock { $0.take() }
     task?.cancel()
     await task?.value
-    await ledger.tryAgain()
+    await ledger.flush()
   }
 
   // MARK: Looking

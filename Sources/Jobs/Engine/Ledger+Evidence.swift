@@ -43,7 +43,7 @@ extension Ledger {
     let fault = absences.note(
       absent, among: living, began: began, at: observation.time, isUnbroken: isUnbroken)
     await take(shown, again: evidence.change)
-    await miss(missing.map(\.id), at: observation.time)
+    await miss(missing, at: observation.time)
     return fault
   }
 
@@ -62,15 +62,13 @@ extension Ledger {
     }
   }
 
-  /// Notes that nothing showed jobs that should have been shown, in pages.
-  private func miss(_ missing: [JobID], at time: Date) async {
+  /// Notes that nothing showed jobs that should have been shown, in pages; but for those that changed since.
+  private func miss(_ missing: [Job], at time: Date) async {
     for start in stride(from: 0, to: missing.count, by: page) {
       if start > 0 { await Task.yield() }
-      let jobs = table.read { contents in
-        missing[start..<min(start + page, missing.count)].compactMap { contents.jobs[$0] }
-      }
+      let jobs = missing[start..<min(start + page, missing.count)].filter { current($0) == $0 }
       commit(
-        jobs.filter { !$0.state.isTerminal }.map { job in
+        jobs.map { job in
           var after = job
           after.contact.unreachableSince = job.contact.unreachableSince ?? time
           return (job, after)

@@ -150,6 +150,8 @@ actor Ledger {
   /// Removes records of jobs of which nothing is left; see ``JobStore/removeRecords(before:limit:)``.
   /// - Returns: how many.
   func removeRecords(before time: Date, limit: Int) throws -> Int {
+    // What is known of a job that is not on disk yet may be that it lives.
+    guard unsaved.isEmpty else { return 0 }
     let removed = try writing { [store] in try store.removeRecords(before: time, limit: limit) }
     table.remove(removed)
     return removed.count
@@ -355,6 +357,16 @@ extension Ledger {
     retry = Task { [weak self] in
       try? await Task.sleep(for: pause)
       await self?.tryAgain()
+    }
+  }
+
+  /// Writes all that is left to be written, unless the disk does not take it.
+  func flush() {
+    var left = unsaved.count
+    tryAgain()
+    while !unsaved.isEmpty, unsaved.count < left {
+      left = unsaved.count
+      tryAgain()
     }
   }
 

@@ -33,7 +33,7 @@ extension Setting {
     Setting(
       name: "WEIR_KEEP_JOBS", group: .jobs, form: .whole(86_400...3_153_600_000), standard: "7776000",
       meaning:
-        "Seconds that the record of an ended job is kept after the removal of its output, and at least as long as its files and idempotency keys. After that its name and number are free again, and calls about it return 404."
+        "Seconds that the record of an ended job is kept after the removal of its output, and at least as long as its files and idempotency keys. After that its name and number are free again."
     ),
     Setting(
       name: "WEIR_OUTPUT_BYTES", group: .jobs, form: .whole(16_777_216...Int.max), standard: "4294967296",

@@ -11,7 +11,7 @@ actor JobControl {
   /// When a job was last told to end.
   private var canceled: [JobID: ContinuousClock.Instant] = [:]
   /// The jobs that are being told to end.
-  private var canceling: Set<JobID> = []
+  private var canceling: [JobID: Task<Result<CancelAnswer, BackendError>, Never>] = [:]
 
   /// - Parameters:
   ///   - grace: from TERM to KILL.
@@ -24,31 +24,33 @@ actor JobControl {
     self.isStarting = isStarting
   }
 
-  /// Tells a job to end. The job's own wrapper sees to it, from TERM to KILL, and writes it down when nothing is left.
+  /// Tells a job to end. The job's own wrapper sees to it, from TERM to KILL, and writes it down when nothing is left. While
+  /// the server is being asked, others wait for that answer.
   func cancel(_ job: Job) async throws(BackendError) {
-    // One that is being asked for, or has its grace, is enough; if it fails, the next sweep repeats it.
-    guard !isStarting(job.id), !wasTold(job.id, within: grace), canceling.insert(job.id).inserted else { return }
-    defer { canceling.remove(job.id) }
-    canceled[job.id] = .now
+    guard !isStarting(job.id) else { return }
+    let task = canceling[job.id] ?? Task { await self.asked(to: job) }
+    canceling[job.id] = task
+    _ = try await task.value.get()
+  }
+
+  private func asked(to job: Job) async -> Result<CancelAnswer, BackendError> {
+    defer { canceling[job.id] = nil }
     do throws(BackendError) {
-      switch try await askToCancel(job) {
-      case .asked, .elsewhere: break
+      let answer = try await askToCancel(job)
+      switch answer {
+      case .asked, .elsewhere: canceled[job.id] = .now
       case .over, .absent, .void: wakeup.signal()
       }
+      return .success(answer)
     } catch {
-      canceled[job.id] = nil
-      throw error
+      return .failure(error)
     }
   }
 
   /// Tells a job to end that lives though it was told to, unless that was lately.
   func repeatCancel(_ job: Job) async {
-    guard !wasTold(job.id, within: grace * 2) else { return }
+    guard canceling[job.id] == nil, canceled[job.id].map({ .now - $0 > grace * 2 }) ?? true else { return }
     try? await cancel(job)
-  }
-
-  private func wasTold(_ job: JobID, within time: Duration) -> Bool {
-    canceled[job].map { .now - $0 <= time } ?? false
   }
 
   /// Forgets all jobs but these.

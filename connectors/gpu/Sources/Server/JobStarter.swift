@@ -63,10 +63,12 @@ actor JobStarter {
   /// what may have started did, the next sweep tells.
   /// - Returns: nil if there is nothing to start, or somebody does it already.
   func start(_ placed: Job) async -> StartOutcome? {
+    // A cancel asks first whether it is under way: so the job is read after that is noted.
+    guard underWay.change({ $0.insert(placed.id).inserted }) else { return nil }
+    defer { underWay.change { _ = $0.remove(placed.id) } }
     guard let job = board.job(placed.id), job.attempt == placed.attempt, job.nodes == [name],
-      job.state == .starting || job.state == .canceling, underWay.change({ $0.insert(job.id).inserted })
+      job.state == .starting || job.state == .canceling
     else { return nil }
-    defer { underWay.change { _ = $0.remove(job.id) } }
     return await tryToStart(job)
   }
 
