@@ -80,6 +80,8 @@ git_directories() {
 # Runs in a mount and process namespace of its own: all of it is gone with the last process.
 inside() {
   local directory
+  # Some programs look for the mount that their root is.
+  mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount --rbind /sys "$root/sys" && mount --make-rslave "$root/sys"
   mount --rbind /dev "$root/dev" && mount --make-rslave "$root/dev"

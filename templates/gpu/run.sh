@@ -90,12 +90,12 @@ note_ending() {
   echo "$1 ${21}" >".ending.$1" && mv -f ".ending.$1" .ending
 }
 
-# For how many seconds after the grace an ender, the process that a cancel has sent, goes on beside younger ones. As long as
-# the job lives a Weir that runs sends cancel.sh again.
+# For how many seconds after the grace an ender, the process that a cancel has sent, goes on beside younger ones. As
+# long as the job lives a Weir that runs sends cancel.sh again.
 ender_time=60
 
-# Whether an ender of this attempt is at work that began later than this one. What is cheap is asked first, and of a command
-# line only the beginning is read: any process of the account may look like an ender.
+# Whether an ender of this attempt is at work that began later than this one. What is cheap is asked first, and of a
+# command line only the beginning is read: any process of the account may look like an ender.
 has_younger_ender() {
   words="
 $0
