@@ -80,7 +80,8 @@ git_directories() {
 # Runs in a mount and process namespace of its own: all of it is gone with the last process.
 inside() {
   local directory
-  # Some programs look for the mount that their root is.
+  # No chroot: in one nobody may make a user namespace (clone(2), EPERM), and some programs look for the mount that is the
+  # root.
   mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount --rbind /sys "$root/sys" && mount --make-rslave "$root/sys"
@@ -90,8 +91,11 @@ inside() {
   while IFS= read -r directory; do
     if [ -d "$directory" ]; then bind "$directory"; fi
   done < <(git_directories)
+  cd "$root"
+  mkdir -p .outside
+  pivot_root . .outside
   exec env -i PATH="$toolchain/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/root LC_ALL=C.UTF-8 \
-    TERM="${TERM:-dumb}" chroot "$root" /bin/bash -c 'cd /root/weir && "$@"' bash "$@"
+    TERM="${TERM:-dumb}" /bin/bash -c 'umount -l /.outside && rmdir /.outside && cd /root/weir && "$@"' bash "$@"
 }
 
 if [ "${MINIMAL_ROOT_INSIDE:-}" = 1 ]; then
