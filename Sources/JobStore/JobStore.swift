@@ -52,7 +52,7 @@ package protocol JobStore: Sendable {
   /// Adds an event to a job that is in the state which the event names; to another none.
   func note(_ event: JobEvent) throws
 
-  /// The script of a job as it may be shown; nil once it is no longer kept.
+  /// The redacted script of a job; nil after retention has removed it.
   func shownScript(of id: JobID) async throws -> String?
 
   /// What a job that waits here will be run by, decrypted, and its redacted script; nil once it has ended.
@@ -161,7 +161,7 @@ package protocol JobStore: Sendable {
   /// How many removals failed at least that often and are still due, and why the latest of them failed.
   func failedRemovals(atLeast failures: Int) async throws -> (count: Int, reason: String)?
 
-  /// The service time when it was last kept; nil before it was, and when what is kept is no time.
+  /// The service time that was stored last; nil if none was stored, or if it is damaged.
   func serviceTime() throws -> Date?
   func keep(serviceTime time: Date) throws
 

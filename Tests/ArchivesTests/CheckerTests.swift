@@ -151,7 +151,7 @@ struct Evil: CustomTestStringConvertible, Sendable {
       $0.add("b", spoil: { $0[0] = 0x2f })
     },
     Evil("no tar", .checksum(after: "the beginning")) { $0.bytes = [UInt8](repeating: 0x41, count: 2048) },
-    Evil("size that is no number", .malformed("its size is not a number", entry: "'x'")) {
+    Evil("size that is not a number", .malformed("its size is not a number", entry: "'x'")) {
       $0.add("x") { $0.replaceSubrange(124..<126, with: "9x".utf8) }
     },
     Evil("negative size", .malformed("its size is negative", entry: "'x'")) {

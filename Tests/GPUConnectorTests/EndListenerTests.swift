@@ -7,12 +7,10 @@ import Testing
 @testable import Jobs
 
 /// A server that says what its watch prints, and then nothing more.
-private final class TellingServer: Runner {
+private final class TellingServer: StandInServer {
   private let words: String
 
   init(_ words: String) { self.words = words }
-
-  var statusLines: [String] { [] }
 
   func run(
     _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration,
@@ -27,16 +25,6 @@ private final class TellingServer: Runner {
     try await Task.sleep(for: .seconds(3600))
     return CommandResult(exitStatus: 0)
   }
-
-  func upload(
-    from chunks: @escaping @Sendable () async throws -> [UInt8]?, to path: String, mode: Int32, as account: String,
-    timeout: Duration?
-  ) async throws {}
-
-  func download(
-    _ path: String, as account: String, timeout: Duration?,
-    onOutput: @escaping @Sendable ([UInt8]) async throws -> Void
-  ) async throws {}
 }
 
 @Suite("Ends that a server tells of")

@@ -11,7 +11,7 @@ import Testing
 @testable import Jobs
 
 /// A server that answers each command alike, and notes what it was asked.
-final class FakeServer: Runner {
+final class FakeServer: StandInServer {
   let commands = Shared<[Command]>([])
   private let answer: String?
   private let exitStatus: Int32
@@ -24,8 +24,6 @@ final class FakeServer: Runner {
     self.errors = errors
   }
 
-  var statusLines: [String] { [] }
-
   func run(
     _ command: Command, as account: String, stdin: [UInt8], limits: OutputLimits, timeout: Duration,
     purpose: CommandPurpose
@@ -35,6 +33,13 @@ final class FakeServer: Runner {
     return CommandResult(
       exitStatus: exitStatus, stdout: Array((answer + "\n").utf8), stderr: Array(errors.utf8))
   }
+}
+
+/// A stand-in for a server: what a test does not say of it does nothing.
+protocol StandInServer: Runner {}
+
+extension StandInServer {
+  var statusLines: [String] { [] }
 
   func stream(
     _ command: Command, as account: String, input: CommandInput, timeout: Duration?, purpose: CommandPurpose,

@@ -113,6 +113,18 @@ struct LargePollTests {
       try service.ledger.store.records(livingAndLatest: Self.count).count { $0.job?.state == .succeeded } == jobs.count)
   }
 
+  @Test("A job whose id was learnt between two pages is not the copy of its tag that the poll has shown")
+  func identified() {
+    var job = Self.job(1)
+    job.backendID = nil
+    var copy = bench.report(job, .failed, .failed)
+    copy.backendID = "99"
+    let evidence = Evidence(Observation(time: Date(), reports: [copy]), asked: [job.id])
+    #expect(evidence.change(of: job, shownBy: copy)?.after.state == .failed)
+    job.backendID = "7"
+    #expect(evidence.change(of: job, shownBy: copy) == nil)
+  }
+
   @Test("Very many jobs that a poll does not show are noted in pages")
   func missing() async throws {
     bench.configuration.page = Self.page

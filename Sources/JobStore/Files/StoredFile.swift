@@ -10,7 +10,7 @@ package final class StoredFile: Sendable {
   /// since.
   package let version: String
 
-  /// - Returns: nil when there is no such file.
+  /// - Returns: nil if the file does not exist.
   package init?(_ path: String) throws(StoreError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
     guard descriptor >= 0 else {

@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 import JobStore
 
-/// Why what a job is to be run by cannot be had.
+/// Why the payload of a job, or its archive, is unavailable.
 public enum PayloadError: Error, Sendable, CustomStringConvertible {
   /// It is gone, or cannot be decrypted: trying again does not help.
   case lost(String)
