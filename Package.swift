@@ -86,7 +86,7 @@ let package = Package(
       dependencies: ["CLibCrypto", "JobModel", "JobStore", "Support", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
     .target(
-      name: "Jobs",
+      name: "JobEngine",
       dependencies: [
         "Archives", "CLibCrypto", "CProcess", "JobModel", "JobStore", "Support",
         .product(name: "Logging", package: "swift-log"),
@@ -94,18 +94,18 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "ConnectorSupport",
-      dependencies: ["Jobs", "Shell"],
+      dependencies: ["JobEngine", "Shell"],
       path: "connectors/support/Sources",
       swiftSettings: strict),
     .target(
       name: "SlurmConnector",
-      dependencies: ["ConnectorSupport", "JobModel", "Jobs", "Shell", "ScriptTemplates", "Support"],
+      dependencies: ["ConnectorSupport", "JobModel", "JobEngine", "Shell", "ScriptTemplates", "Support"],
       path: "connectors/slurm/Sources",
       swiftSettings: strict),
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "JobModel", "Jobs", "Shell", "ScriptTemplates", "Support", "YAML",
+        "ConnectorSupport", "JobModel", "JobEngine", "Shell", "ScriptTemplates", "Support", "YAML",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -113,20 +113,21 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "DummyConnector",
-      dependencies: ["JobModel", "Jobs"],
+      dependencies: ["JobModel", "JobEngine"],
       path: "connectors/dummy/Sources",
       swiftSettings: strict),
     .target(
       name: "LegacyAPI",
       dependencies: [
-        "Callers", "HTTP", "JSON", "JobModel", "Jobs", "ScriptTemplates", "Support", "Templates",
+        "Callers", "HTTP", "JSON", "JobModel", "JobEngine", "ScriptTemplates", "Support", "Templates",
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "weir",
       dependencies: [
         "Access", "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "JobModel", "JobStore",
-        "JobStoreSQLite", "Jobs", "LegacyAPI", "SSH", "ScriptTemplates", "Shell", "SlurmConnector", "Support", "Tokens",
+        "JobStoreSQLite", "JobEngine", "LegacyAPI", "SSH", "ScriptTemplates", "Shell", "SlurmConnector", "Support",
+        "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -154,9 +155,9 @@ let package = Package(
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
     .testTarget(
-      name: "JobsTests",
+      name: "JobEngineTests",
       dependencies: [
-        "Archives", "DummyConnector", "JobModel", "JobStore", "JobStoreSQLite", "Jobs",
+        "Archives", "DummyConnector", "JobModel", "JobStore", "JobStoreSQLite", "JobEngine",
         .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -167,14 +168,15 @@ let package = Package(
     .testTarget(
       name: "SlurmConnectorTests",
       dependencies: [
-        "ConnectorSupport", "JobModel", "JobStoreSQLite", "Jobs", "SlurmConnector",
+        "ConnectorSupport", "JobModel", "JobStoreSQLite", "JobEngine", "SlurmConnector",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(
       name: "GPUConnectorTests",
       dependencies: [
-        "Archives", "CZlib", "GPUConnector", "JobModel", "JobStoreSQLite", "Jobs", "ScriptTemplates", "Shell", "SSH",
+        "Archives", "CZlib", "GPUConnector", "JobModel", "JobStoreSQLite", "JobEngine", "ScriptTemplates", "Shell",
+        "SSH",
         "Support", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -1,7 +1,7 @@
 import HTTP
 import JSON
+import JobEngine
 import JobModel
-import Jobs
 
 /// The arguments of a legacy call: the JSON object in the form field `args`, or the JSON body itself.
 struct Arguments: Sendable {

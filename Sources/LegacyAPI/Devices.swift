@@ -1,6 +1,6 @@
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 import Support
 
 /// The pseudo-devices of a job: settings that the upstream's user may add.

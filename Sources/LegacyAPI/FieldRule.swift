@@ -1,6 +1,6 @@
 import HTTP
+import JobEngine
 import JobModel
-import Jobs
 import Support
 
 /// A field of a legacy call and its allowed values, for the checks and for the documentation.

@@ -1,7 +1,7 @@
 import Callers
 import HTTP
+import JobEngine
 import JobModel
-import Jobs
 
 extension HTTPError {
   /// An error as a caller may see it: status, code and headers are the same for all callers. The log gets the full text.

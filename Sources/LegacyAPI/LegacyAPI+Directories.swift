@@ -1,7 +1,7 @@
 import Callers
 import HTTP
+import JobEngine
 import JobModel
-import Jobs
 
 /// `/request/pvcls`: what lies in a directory of the cluster.
 extension LegacyAPI {

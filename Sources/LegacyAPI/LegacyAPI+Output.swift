@@ -2,8 +2,8 @@ import Callers
 import Foundation
 import HTTP
 import JSON
+import JobEngine
 import JobModel
-import Jobs
 import Synchronization
 
 /// What a job printed, and what is said of it. Output may be large, and its reader slow: what is long is sent bit by bit.

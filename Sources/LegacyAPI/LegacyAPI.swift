@@ -2,8 +2,8 @@ import Callers
 import Foundation
 import HTTP
 import JSON
+import JobEngine
 import JobModel
-import Jobs
 import Synchronization
 
 /// The endpoints that the upstream platform calls, in the forms that it knows.

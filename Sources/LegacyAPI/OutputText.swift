@@ -1,6 +1,6 @@
 import Foundation
 import JSON
-import Jobs
+import JobEngine
 
 /// A job's output, or its script, as text that is escaped for JSON piece by piece.
 struct OutputText: Sendable {

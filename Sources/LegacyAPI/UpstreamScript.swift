@@ -1,7 +1,7 @@
 import Foundation
 import HTTP
+import JobEngine
 import JobModel
-import Jobs
 import ScriptTemplates
 import Support
 import Templates

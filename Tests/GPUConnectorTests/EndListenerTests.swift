@@ -4,7 +4,7 @@ import Shell
 import Testing
 
 @testable import GPUConnector
-@testable import Jobs
+@testable import JobEngine
 
 /// A server that says what its watch prints, and then nothing more.
 private final class TellingServer: StandInServer {

@@ -7,7 +7,7 @@ import Shell
 import Testing
 
 @testable import GPUConnector
-@testable import Jobs
+@testable import JobEngine
 
 @Suite("A job on this machine gets its archive, and its files are fetched", .serialized)
 struct InputAndResultTests {

@@ -4,7 +4,7 @@ import Shell
 import Testing
 
 @testable import GPUConnector
-@testable import Jobs
+@testable import JobEngine
 
 /// A server that answers only once it may.
 private final class SlowServer: StandInServer {

@@ -4,8 +4,8 @@ import JobModel
 import Testing
 
 @testable import GPUConnector
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 @Suite("A waiting job whose script or archive is lost", .serialized)
 struct LostScriptTests {

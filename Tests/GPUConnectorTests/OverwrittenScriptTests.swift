@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 @testable import GPUConnector
-@testable import Jobs
+@testable import JobEngine
 
 @Suite("A job that writes to Weir's scripts in the job root", .serialized)
 struct OverwrittenScriptTests {

@@ -7,8 +7,8 @@ import Support
 import Testing
 
 @testable import GPUConnector
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 /// A server that answers each command alike, and notes what it was asked.
 final class FakeServer: StandInServer {

@@ -2,8 +2,8 @@ import Foundation
 import Testing
 
 @testable import GPUConnector
+@testable import JobEngine
 @testable import JobModel
-@testable import Jobs
 
 private let one = "01J00000000000000000000001"
 private let two = "01J00000000000000000000002"

@@ -3,7 +3,7 @@ import JobModel
 import Testing
 
 @testable import GPUConnector
-@testable import Jobs
+@testable import JobEngine
 
 @Suite("Where the jobs of a server are")
 struct ServerPlaceTests {

@@ -5,8 +5,8 @@ import Shell
 import Testing
 
 @testable import GPUConnector
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 /// A whole service on this machine, with a store and a job root of its own.
 final class ThisMachine {

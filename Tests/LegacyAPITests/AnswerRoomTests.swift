@@ -1,8 +1,8 @@
 import Callers
 import Foundation
 import HTTP
+import JobEngine
 import JobModel
-import Jobs
 import Testing
 
 @testable import LegacyAPI

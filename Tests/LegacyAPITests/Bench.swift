@@ -7,8 +7,8 @@ import JobModel
 import Logging
 import Tokens
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 @testable import LegacyAPI
 
 /// The legacy API on a real server with a free port, over a job store of its own.

@@ -1,10 +1,10 @@
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 import Synchronization
 import Testing
 
-@testable import Jobs
+@testable import JobEngine
 @testable import LegacyAPI
 
 @Suite("While the backend does not answer")

@@ -1,6 +1,6 @@
 import Foundation
 import JSON
-import Jobs
+import JobEngine
 import Testing
 
 @testable import LegacyAPI

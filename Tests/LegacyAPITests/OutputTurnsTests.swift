@@ -1,6 +1,6 @@
 import Callers
+import JobEngine
 import JobModel
-import Jobs
 import Synchronization
 import Testing
 

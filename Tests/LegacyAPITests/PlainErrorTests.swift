@@ -1,4 +1,4 @@
-import Jobs
+import JobEngine
 import Testing
 
 @testable import LegacyAPI

@@ -1,5 +1,5 @@
 import Foundation
-import Jobs
+import JobEngine
 import Testing
 
 @testable import LegacyAPI

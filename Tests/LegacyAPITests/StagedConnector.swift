@@ -1,6 +1,6 @@
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 import Synchronization
 
 /// A backend that says what a test puts into its mouth: outages, lost answers, long times and odd bytes, none of which

@@ -2,8 +2,8 @@ import Foundation
 import Shell
 import Testing
 
+@testable import JobEngine
 @testable import JobModel
-@testable import Jobs
 @testable import SlurmConnector
 
 @Suite("What bears a job's id is not therefore the job")

@@ -3,8 +3,8 @@ import JobModel
 import Logging
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 @testable import SlurmConnector
 
 @Suite("A job is the one of the id that was answered, whatever its user changes")

@@ -3,7 +3,7 @@ import JobModel
 import Shell
 import Testing
 
-@testable import Jobs
+@testable import JobEngine
 @testable import SlurmConnector
 
 /// Commands run by the real shell in a home directory of the test's own, where programs of the test's take the place of

@@ -1,6 +1,6 @@
 import ConnectorSupport
 import Foundation
-import Jobs
+import JobEngine
 import Shell
 import Testing
 

@@ -3,7 +3,7 @@ import JobModel
 import Shell
 import Testing
 
-@testable import Jobs
+@testable import JobEngine
 @testable import SlurmConnector
 
 @Suite("A job is looked for in every record that Slurm keeps")

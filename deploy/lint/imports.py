@@ -32,12 +32,12 @@ MAY_IMPORT = {
     "JobModel": set(),
     "JobStore": {"JobModel", "Support"},
     "JobStoreSQLite": {"CLibCrypto", "GRDB", "JobModel", "JobStore", "Support", "Logging"},
-    "Jobs": {"Archives", "CLibCrypto", "CProcess", "JobModel", "JobStore", "JSON", "Support", "Logging"},
-    "ConnectorSupport": {"JobModel", "Jobs", "Shell", "Support"},
-    "DummyConnector": {"ConnectorSupport", "JobModel", "Jobs", "Support"},
-    "GPUConnector": {"ConnectorSupport", "JobModel", "Jobs", "ScriptTemplates", "Shell", "Support", "YAML", "Logging", "Yams"},
-    "SlurmConnector": {"ConnectorSupport", "JobModel", "Jobs", "ScriptTemplates", "Shell", "Support", "Logging"},
-    "LegacyAPI": {"Callers", "HTTP", "JSON", "JobModel", "Jobs", "ScriptTemplates", "Support", "Templates"},
+    "JobEngine": {"Archives", "CLibCrypto", "CProcess", "JobModel", "JobStore", "JSON", "Support", "Logging"},
+    "ConnectorSupport": {"JobModel", "JobEngine", "Shell", "Support"},
+    "DummyConnector": {"ConnectorSupport", "JobModel", "JobEngine", "Support"},
+    "GPUConnector": {"ConnectorSupport", "JobModel", "JobEngine", "ScriptTemplates", "Shell", "Support", "YAML", "Logging", "Yams"},
+    "SlurmConnector": {"ConnectorSupport", "JobModel", "JobEngine", "ScriptTemplates", "Shell", "Support", "Logging"},
+    "LegacyAPI": {"Callers", "HTTP", "JSON", "JobModel", "JobEngine", "ScriptTemplates", "Support", "Templates"},
     "TestSupport": {"Logging"},
     "weir": None,  # wires them all
 }

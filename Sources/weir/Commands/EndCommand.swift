@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
+import JobEngine
 import JobStore
 import JobStoreSQLite
-import Jobs
 
 /// `weir end`
 struct End: ParsableCommand {

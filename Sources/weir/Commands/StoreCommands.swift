@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import JobEngine
 import JobStoreSQLite
-import Jobs
 
 /// `weir store`
 struct Store: ParsableCommand {

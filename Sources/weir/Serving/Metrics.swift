@@ -1,6 +1,6 @@
 import Callers
 import HTTP
-import Jobs
+import JobEngine
 import SSH
 
 /// What a monitoring system reads at `/metrics`, in the text form of Prometheus (its exposition format 0.0.4).

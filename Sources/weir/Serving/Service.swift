@@ -5,8 +5,8 @@ import DummyConnector
 import Foundation
 import GPUConnector
 import HTTP
+import JobEngine
 import JobStoreSQLite
-import Jobs
 import LegacyAPI
 import Logging
 import SSH

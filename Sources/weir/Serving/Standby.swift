@@ -2,9 +2,9 @@ import Callers
 import Foundation
 import HTTP
 import JSON
+import JobEngine
 import JobStore
 import JobStoreSQLite
-import Jobs
 import Logging
 import Synchronization
 

@@ -1,9 +1,9 @@
 import Access
 import Foundation
 import GPUConnector
+import JobEngine
 import JobModel
 import JobStoreSQLite
-import Jobs
 import SSH
 import Support
 import Tokens

@@ -1,6 +1,6 @@
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 
 /// What must hold of every report, whatever a machine or a job wrote.
 func claimBounded(_ report: JobReport) {

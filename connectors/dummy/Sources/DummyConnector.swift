@@ -1,6 +1,6 @@
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 import Synchronization
 
 /// Pretends to run jobs, by the clock alone: for trying Weir, and the upstream's side of it, without a cluster.

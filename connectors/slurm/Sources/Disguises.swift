@@ -1,5 +1,5 @@
+import JobEngine
 import JobModel
-import Jobs
 import Synchronization
 
 /// What accounting said of jobs that have neither tag nor name any more: each is asked about until that is known.

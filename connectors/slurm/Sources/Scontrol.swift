@@ -1,7 +1,7 @@
 import ConnectorSupport
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 import Shell
 
 /// scontrol(1) show job: slurmctld's last word about a job, where there is no accounting. Each answer is between markers

@@ -1,4 +1,4 @@
-import Jobs
+import JobEngine
 import Synchronization
 
 /// Whether the observing account sees the jobs of the others: by jobs that it does not see and that Slurm shows to their

@@ -1,7 +1,7 @@
 import ConnectorSupport
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 import ScriptTemplates
 import Shell
 

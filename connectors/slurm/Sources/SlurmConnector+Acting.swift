@@ -1,7 +1,7 @@
 import ConnectorSupport
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 import Shell
 
 // Acting on one job, and reading what it wrote.

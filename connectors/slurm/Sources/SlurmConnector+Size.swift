@@ -1,6 +1,6 @@
 import ConnectorSupport
+import JobEngine
 import JobModel
-import Jobs
 import Shell
 
 extension SlurmConnector {

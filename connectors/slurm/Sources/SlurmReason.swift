@@ -1,5 +1,5 @@
+import JobEngine
 import JobModel
-import Jobs
 
 /// Why a job is in its state: Slurm's word (squeue(1), JOB REASON CODES) and what it means to the user.
 enum SlurmReason {

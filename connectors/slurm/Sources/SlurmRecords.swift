@@ -1,7 +1,7 @@
 import ConnectorSupport
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 import Shell
 
 /// One record of a job that left the queue.

@@ -1,7 +1,7 @@
 import ConnectorSupport
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 import Shell
 
 /// Text between markers that nobody can foresee, as Slurm's commands print it for us.

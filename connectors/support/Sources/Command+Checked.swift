@@ -1,4 +1,4 @@
-import Jobs
+import JobEngine
 import Shell
 
 extension Command {

@@ -1,5 +1,5 @@
+import JobEngine
 import JobModel
-import Jobs
 import Logging
 
 /// What must be known before the first job starts. A store that was put back from a backup is older than the servers:

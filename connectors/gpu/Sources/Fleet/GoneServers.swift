@@ -1,6 +1,6 @@
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 
 /// Since when the servers of jobs are neither in the servers file nor to be reached. Nobody will ever say what became of
 /// those.

@@ -1,5 +1,5 @@
+import JobEngine
 import JobModel
-import Jobs
 import Shell
 
 /// The controllers of all servers. A server of the file has one for the place that the file names, and one for each

@@ -1,7 +1,7 @@
 import ConnectorSupport
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 
 extension Job {
   /// What the scripts on a server call it.

@@ -1,5 +1,5 @@
+import JobEngine
 import JobModel
-import Jobs
 
 /// A GPU that a job holds, or held.
 struct GPUHold: Sendable, Equatable {

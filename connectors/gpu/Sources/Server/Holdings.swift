@@ -1,5 +1,5 @@
+import JobEngine
 import JobModel
-import Jobs
 
 /// The jobs that hold something of a server: cores, memory, GPUs. A job holds what it has from the moment that it is given
 /// it until it is over.

@@ -1,5 +1,5 @@
+import JobEngine
 import JobModel
-import Jobs
 import ScriptTemplates
 
 /// Tells the jobs of a server to end, and sends them signals.

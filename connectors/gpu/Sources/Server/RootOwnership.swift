@@ -1,4 +1,4 @@
-import Jobs
+import JobEngine
 import Logging
 
 /// Whose the job root of a server is; see ``RootOwner``.

@@ -1,6 +1,6 @@
 import ConnectorSupport
+import JobEngine
 import JobModel
-import Jobs
 
 /// Where the jobs of a server are: an account there, and the directory below which each has its own. The servers file may
 /// give a server another one while jobs run; they are looked for where they were started.

@@ -1,6 +1,6 @@
 import Foundation
+import JobEngine
 import JobModel
-import Jobs
 
 /// What is known of a server right now: written by its ``ServerController``, read by everybody.
 struct ServerStatus: Sendable {

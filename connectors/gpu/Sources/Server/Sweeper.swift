@@ -1,5 +1,5 @@
+import JobEngine
 import JobModel
-import Jobs
 import Logging
 import ScriptTemplates
 

@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 import Testing
 
-@testable import Jobs
+@testable import JobEngine
 
 @Suite("Submits of one name and number with different content, at once")
 struct RacingSubmitTests {

@@ -3,8 +3,8 @@ import JobModel
 import Synchronization
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 @Suite("A poll that shows very many ends")
 struct LargePollTests {

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
+@testable import JobEngine
 @testable import JobModel
 @testable import JobStoreSQLite
-@testable import Jobs
 
 @Suite("What was seen, and what it means")
 struct EvidenceTests {

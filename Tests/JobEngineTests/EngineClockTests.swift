@@ -2,9 +2,9 @@ import Foundation
 import GRDB
 import Testing
 
+@testable import JobEngine
 @testable import JobModel
 @testable import JobStoreSQLite
-@testable import Jobs
 
 /// The engine's calendar is not the machine's in these tests: whatever reads the machine's is years off.
 @Suite("Every time that the engine notes is of the clock that it was given")

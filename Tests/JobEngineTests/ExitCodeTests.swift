@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 import Testing
 
-@testable import Jobs
+@testable import JobEngine
 
 @Suite("Exit codes that a backend reports later than the ends are learnt, however many jobs end at once")
 struct ExitCodeTests {

@@ -4,8 +4,8 @@ import JobStore
 import Logging
 import Synchronization
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 /// A backend whose answers a test chooses, for what no real one does on demand: lost answers, outages, ids used anew.
 final class ScriptedConnector: Connector {

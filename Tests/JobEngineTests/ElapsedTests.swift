@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 import Testing
 
-@testable import Jobs
+@testable import JobEngine
 
 @Suite("How long a job ran")
 struct ElapsedTests {

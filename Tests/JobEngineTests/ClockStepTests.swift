@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 import Testing
 
-@testable import Jobs
+@testable import JobEngine
 
 /// What happens to the calendar, and whether Weir is restarted then.
 struct ClockStep: Sendable, CustomTestStringConvertible {

@@ -3,8 +3,8 @@ import GRDB
 import JobModel
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 /// A value that no store of ours would hold in a column, and what becomes of the job.
 struct DamagedValue: Sendable, CustomTestStringConvertible {

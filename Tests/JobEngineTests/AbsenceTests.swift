@@ -2,8 +2,8 @@ import Foundation
 import JobModel
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 @Suite("Absence is no end")
 struct AbsenceTests {

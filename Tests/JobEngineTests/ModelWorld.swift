@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 import Synchronization
 
-@testable import Jobs
+@testable import JobEngine
 
 /// What really becomes of jobs, of which the service sees only what the backend shows.
 struct World {

@@ -5,8 +5,8 @@ import JobStore
 import Logging
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 /// A connector whose jobs wait in the store.
 private final class WaitingConnector: Connector {

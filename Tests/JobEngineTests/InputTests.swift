@@ -2,8 +2,8 @@ import Archives
 import Foundation
 import Testing
 
+@testable import JobEngine
 @testable import JobModel
-@testable import Jobs
 
 /// The bytes of a small archive, by GNU tar.
 func archive(_ script: String) throws -> [UInt8] {

@@ -4,8 +4,8 @@ import JobModel
 import JobStore
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 @Suite("What one owner may have", .serialized)
 struct OwnerLimitTests {

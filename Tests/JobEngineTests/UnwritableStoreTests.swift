@@ -3,8 +3,8 @@ import GRDB
 import JobModel
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 @Suite("A store that cannot be written")
 struct UnwritableStoreTests {

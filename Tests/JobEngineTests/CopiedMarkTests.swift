@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 import Testing
 
-@testable import Jobs
+@testable import JobEngine
 
 @Suite("A job that somebody copies keeps its id")
 struct CopiedMarkTests {

@@ -2,8 +2,8 @@ import Foundation
 import JobModel
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 @Suite("A job is submitted once")
 struct SubmitTests {

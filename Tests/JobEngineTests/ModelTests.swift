@@ -4,8 +4,8 @@ import Logging
 import Synchronization
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 /// Numbers that are the same again for the same seed (SplitMix64).
 struct SeededGenerator: RandomNumberGenerator {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Jobs
+@testable import JobEngine
 
 @Suite("A slow backend")
 struct SlowBackendTests {

@@ -3,8 +3,8 @@ import Synchronization
 import Testing
 
 @testable import DummyConnector
+@testable import JobEngine
 @testable import JobModel
-@testable import Jobs
 
 @Suite("What the dummy connector remembers")
 struct DummyMemoryTests {

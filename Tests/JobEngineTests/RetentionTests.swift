@@ -3,8 +3,8 @@ import GRDB
 import JobModel
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 @Suite("Output goes when its time is over")
 struct RetentionTests {

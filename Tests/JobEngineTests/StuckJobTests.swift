@@ -2,9 +2,9 @@ import Foundation
 import JobStore
 import Testing
 
+@testable import JobEngine
 @testable import JobModel
 @testable import JobStoreSQLite
-@testable import Jobs
 
 @Suite("Jobs that do not go on")
 struct StuckJobTests {

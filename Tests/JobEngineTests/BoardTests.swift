@@ -5,8 +5,8 @@ import Logging
 import Synchronization
 import Testing
 
+@testable import JobEngine
 @testable import JobStoreSQLite
-@testable import Jobs
 
 /// A connector whose jobs wait in Weir's own queue, and whose machines are the test.
 private final class QueueingConnector: Connector {
