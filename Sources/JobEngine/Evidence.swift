@@ -87,7 +87,7 @@ struct Evidence {
     }
     if found.likeness != other.likeness { return found.likeness > other.likeness }
     // Two sources: what adds an exit code to an end says more.
-    return found.report.state.isTerminal && found.report.outcome?.exitCode != nil
+    return found.report.isEnd && found.report.outcome?.exitCode != nil
   }
 }
 
@@ -134,23 +134,24 @@ extension Observation {
 public struct JobView: Sendable, Equatable {
   /// The job as it was last seen.
   public let lastKnown: Job
-  /// Its state; `unknown` while what would show it cannot be asked or does not show it.
-  public let state: JobState
   /// When it was last known, while its state is not.
   public let unknownSince: Date?
+
+  /// Whether what would show it cannot be asked, does not show it, or says nothing that Weir understands.
+  public var isUnknown: Bool { unknownSince != nil }
 }
 
 extension JobService {
   /// A job as readers are to see it now: with its last state, or as unknown while nobody can tell.
   public func view(of job: Job) -> JobView {
-    guard !job.state.isTerminal else { return JobView(lastKnown: job, state: job.state, unknownSince: nil) }
+    guard !job.state.isTerminal else { return JobView(lastKnown: job, unknownSince: nil) }
     let status = observer.status
     var since = job.contact.unreachableSince
     if status.failure != nil || status.lastComplete == nil {
       let last = status.lastCompleteTime.map { max($0, job.contact.seenAt) } ?? job.contact.seenAt
       since = since.map { min($0, last) } ?? last
     }
-    return JobView(lastKnown: job, state: since == nil ? job.state : .unknown, unknownSince: since)
+    return JobView(lastKnown: job, unknownSince: since)
   }
 
   /// Seconds that a job has run: as the backend said last, and the time since then while it is seen to run. Time in

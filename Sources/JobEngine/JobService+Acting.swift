@@ -43,7 +43,7 @@ extension JobService {
   /// Keeps a job that waits from starting until it is released.
   public func hold(_ job: Job, actor: String) async throws(JobError) {
     try await act(on: job, connector.hold)
-    await note(.held(reason: "held by \(actor)"), of: job, actor)
+    await note(.held(by: .user, reason: "held by \(actor)"), of: job, actor)
   }
 
   /// What was done to a job that waits is shown at once, if nothing else has become of it meanwhile.

@@ -371,8 +371,7 @@ extension Job {
     _ submission: JobSpec, token: String? = nil, fingerprint: String, connector: any Connector, now: Date
   ) {
     self.init(
-      id: JobID(rawValue: token == nil ? ULID.next(at: now) : ULID.make(at: now)), name: submission.name,
-      number: submission.number,
+      id: JobID(rawValue: token == nil ? ULID.next(at: now) : ULID.make(at: now)), key: submission.key,
       owner: submission.owner,
       account: submission.account, connector: connector.name, submissionToken: token ?? ULID.make(at: now),
       fingerprint: fingerprint, lifecycle: .inDoubt(since: nil), contact: Contact(seenAt: now, source: "weir"),

@@ -20,10 +20,14 @@ final class JobTable: Sendable {
 
     func job(named key: JobKey) -> Job? { names[key].flatMap { jobs[$0] } }
 
-    /// A new try at a job that the backend never had takes the place of the one before.
+    /// A new try at a job that the backend never had takes the name of the one before.
     fileprivate mutating func add(_ job: Job, _ timeline: Timeline) {
-      if let earlier = names.updateValue(job.id, forKey: job.key), earlier != job.id { remove(earlier) }
       (jobs[job.id], timelines[job.id]) = (job, timeline)
+      guard job.replacedBy == nil, let earlier = names.updateValue(job.id, forKey: job.key), earlier != job.id else {
+        return
+      }
+      jobs[earlier]?.replacedBy = job.id
+      jobs[earlier]?.version += 1
     }
 
     fileprivate mutating func remove(_ id: JobID) {

@@ -121,11 +121,11 @@ extension Ledger {
 
   /// Takes in what another way to ask shows of a job that polls do not show.
   func contradictAbsence(of job: Job, by report: JobReport, at time: Date) async {
-    if report.state.isTerminal { return await apply([job.id: report], at: time) }
+    if report.isEnd { return await apply([job.id: report], at: time) }
     absences.contradict(job.id)
     noteDoubt(
       about: job,
-      "not in the queue, but \(report.source) says \(report.backendWord.isEmpty ? report.state.rawValue : report.backendWord)"
+      "not in the queue, but \(report.source) says \(report.backendWord.isEmpty ? report.state?.rawValue ?? "something" : report.backendWord)"
     )
   }
 

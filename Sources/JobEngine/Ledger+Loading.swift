@@ -13,7 +13,7 @@ extension Ledger {
       let event = JobEvent(
         job: job.id, time: clock.date, actor: "weir", from: job.state, to: job.state, source: "weir",
         reason: "its record was damaged and repaired: \(record.faults.joined(separator: ", "))")
-      do { try writing { [store] in try store.save([.init(job: job, events: [event])]) } } catch {
+      do { try writing { [store] in _ = try store.save([.init(job: job, expecting: nil, events: [event])]) } } catch {
         logger.error("\(job.key): its record cannot be repaired on disk: \(error)")
       }
     }

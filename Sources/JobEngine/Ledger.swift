@@ -106,17 +106,19 @@ actor Ledger {
     let event = JobEvent(
       job: job.id, time: job.contact.seenAt, actor: actor, from: nil, to: job.state, source: job.contact.source,
       reason: job.reason)
-    let earlier = table.read { $0.job(named: job.key) }
+    // It takes the name of an earlier try, which is to be on disk as it is.
+    if let earlier = table.read({ $0.job(named: job.key) }), let change = unsaved[earlier.id] {
+      try writing { [store] in _ = try store.save([change]) }
+      unsaved[earlier.id] = nil
+    }
     let time = serviceTime.now
     let due = job.state.isTerminal ? time + unclaimedOutput : nil
-    try writing {
+    let stored = try writing {
       try store.insert(
         job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due,
         limits: limits, serviceTime: time)
     }
-    // It took the place of an earlier try, of which nothing more is to be written.
-    if let earlier { unsaved[earlier.id] = nil }
-    table.show([(nil, job)], lingering: .zero)
+    table.show([(nil, stored.job)], lingering: .zero)
     if job.state.isTerminal {
       noteEnd(of: job)
       forget()
@@ -137,7 +139,9 @@ actor Ledger {
 
   /// Takes back a job that certainly never reached the backend. Where the disk does not let go of it, it has failed.
   func remove(_ job: Job, why: String) {
-    do { try writing { try store.delete(job.id) } } catch {
+    let event = JobEvent(
+      job: job.id, time: clock.date, actor: "weir", from: job.state, to: nil, source: "weir", reason: why)
+    do { try writing { _ = try store.delete(job.id, event: event) } } catch {
       logger.error("\(job.key): row not removed: \(error)")
       apply(.neverSubmitted(reason: why), to: job, actor: "weir", at: clock.date)
       return
@@ -221,28 +225,40 @@ actor Ledger {
         return nil
       }
       after = after.bounded(at: clock.date)
-      return after == before ? nil : (before, after)
+      guard after != before else { return nil }
+      after.version += 1
+      return (before, after)
     }
     guard !changes.isEmpty else { return [] }
     let rows = changes.map { before, after in
-      JobWrite(job: after, events: event(from: before, to: after, actor: actor).map { [$0] } ?? [])
+      JobWrite(
+        job: after, expecting: before.version, events: event(from: before, to: after, actor: actor).map { [$0] } ?? [],
+        attempts: before.attemptEnded(by: after).map { [$0] } ?? [])
     }
-    do { try writing { [store] in try store.save(rows) } } catch {
+    let stale: Set<JobID>
+    do { stale = Set(try writing { [store] in try store.save(rows).stale }) } catch {
       logger.error("no job is started: \(error)")
       return []
     }
-    table.show(changes.map { ($0.before, $0.after) }, lingering: lingering)
-    return changes.map(\.after)
+    let made = changes.filter { !stale.contains($0.after.id) }
+    table.show(made.map { ($0.before, $0.after) }, lingering: lingering)
+    for id in stale { reload(id) }
+    return made.map(\.after)
   }
 
   /// Writes what differs enough to be kept, then shows everything.
   /// - Parameter seen: what showed the jobs, by their ids, of those that something showed.
   func commit(_ changes: [(before: Job, after: Job)], actor: String, seen: [JobID: JobReport] = [:]) {
     guard !changes.isEmpty else { return }
-    let changes = changes.map { (before: $0.before, after: $0.after.bounded(at: clock.date)) }
-    for (before, after) in changes where unsaved[after.id] != nil || before.differsLastingly(from: after) {
-      var change = unsaved[after.id] ?? JobWrite(job: after)
+    let changes = changes.map { before, after in
+      var after = after.bounded(at: clock.date)
+      if unsaved[after.id] != nil || before.differsLastingly(from: after) { after.version += 1 }
+      return (before: before, after: after)
+    }
+    for (before, after) in changes where after.version != before.version {
+      var change = unsaved[after.id] ?? JobWrite(job: after, expecting: before.version)
       change.job = after
+      if let attempt = before.attemptEnded(by: after) { change.attempts.append(attempt) }
       if let event = event(from: before, to: after, actor: actor) { change.events.append(event) }
       if after.state.isTerminal, !before.state.isTerminal { change.outputDue = serviceTime.now + unclaimedOutput }
       if before.state.isTerminal, !before.hasSameEnd(as: after) { change.corrects = change.corrects ?? before }
@@ -261,14 +277,30 @@ actor Ledger {
   private func save() {
     guard !unsaved.isEmpty else { return }
     let changes = unsaved.values.prefix(page)
-    do { try writing { [store] in try store.save(Array(changes)) } } catch {
+    let stale: [JobID]
+    do { stale = try writing { [store] in try store.save(Array(changes)).stale } } catch {
       if case .unusable(let reason)? = error as? StoreError {
         logger.error("changes of jobs cannot be stored: \(reason)")
       }
       return tryAgain(after: .seconds(1))
     }
     for change in changes { unsaved[change.job.id] = nil }
+    for id in stale { reload(id) }
     if unsaved.isEmpty { heal() } else { tryAgain(after: .milliseconds(1)) }
+  }
+
+  /// Shows a job as it is stored: somebody else has changed it there.
+  private func reload(_ id: JobID) {
+    do {
+      let stored = try store.job(id)
+      logger.error("the store holds a later version of job \(stored?.key.description ?? id.rawValue), which counts")
+      if let stored, let known = table.read({ $0.jobs[id] }) {
+        table.show([(known, stored)], lingering: lingering)
+        if stored.state.isTerminal, !known.state.isTerminal { noteEnd(of: stored) }
+      } else {
+        table.remove([id])
+      }
+    } catch { logger.error("job \(id) cannot be read again: \(error)") }
   }
 
   /// Lets jobs that are over leave the table, but for the latest, and for those that are not on disk as they are.

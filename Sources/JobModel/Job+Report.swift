@@ -11,7 +11,7 @@ extension Job {
       return isCorrectable && !tellsOfSameEnd(report) ? corrected(by: report, at: time) : amended(by: report)
     }
     var job = self
-    let canceling = state == .canceling && !report.state.isTerminal
+    let canceling = state == .canceling && !report.isEnd
     let again = report.attempt == nil && isNextAttempt(report)
     if let shown = report.attempt { job.attempt = shown }
     if let devices = report.devices { job.devices = devices }
@@ -19,8 +19,10 @@ extension Job {
     // What a submit answered stays.
     if job.backendID == nil { job.backendID = report.backendID }
     // A cancel that was asked for stands until the end is seen.
-    job.lifecycle = canceling ? .canceling : report.lifecycle
-    job.contact = Contact(seenAt: time, source: canceling ? contact.source : report.source)
+    job.lifecycle = canceling ? .canceling : lifecycle(after: report, at: time)
+    job.contact = Contact(
+      seenAt: time, source: canceling ? contact.source : report.source,
+      unreachableSince: report.lifecycle == nil ? contact.unreachableSince ?? time : nil)
     job.backendWord = report.backendWord
     // Who asked for it is known better here than there.
     if !canceling, state != .canceling || report.outcome?.result != .canceled { job.reason = report.reason }
@@ -30,14 +32,29 @@ extension Job {
     } else if report.state == state, attempt > 1, reason.hasPrefix("requeued: "), report.reason.isEmpty {
       job.reason = reason
     }
-    if !report.nodes.isEmpty || !report.state.isTerminal { job.nodes = report.nodes }
+    // What says nothing of the state says nothing of these.
+    guard report.lifecycle != nil else { return job }
+    if !report.nodes.isEmpty || !report.isEnd { job.nodes = report.nodes }
     // An end of which nobody knows when it was leaves what was seen.
-    if report.elapsed > 0 || !report.state.isTerminal { job.elapsed = report.elapsed }
+    if report.elapsed > 0 || !report.isEnd { job.elapsed = report.elapsed }
     // While a requeued job is taken off its nodes, Slurm shows the moment of the requeue as its start.
     if !report.isCompleting || startedAt == nil { job.startedAt = report.startedAt }
-    if report.state.waits { job.startedAt = nil }
-    job.endedAt = report.state.isTerminal ? report.endedAt ?? time : nil
+    if job.state.waits { job.startedAt = nil }
+    job.endedAt = report.isEnd ? report.endedAt ?? time : nil
     return job
+  }
+
+  /// Where a job stands that is not being canceled, after a report; what the report does not say stays.
+  private func lifecycle(after report: JobReport, at time: Date) -> Lifecycle {
+    switch (lifecycle, report.lifecycle) {
+    case (.inDoubt, nil): .queued(since: time)
+    // Something of it is there: it is not to be started again.
+    case (.starting, nil): .running
+    case (_, nil): lifecycle
+    case (.queued, .queued(since: nil)), (.held, .held(by: nil)): lifecycle
+    case (_, .queued(since: nil)): .queued(since: time)
+    case (_, let reported?): reported
+    }
   }
 
   /// Whether a report shows a later run than the one that was seen to start.
@@ -94,7 +111,7 @@ extension Job {
   /// This job, whose end nobody has seen, with what a report shows of it instead.
   private func corrected(by report: JobReport, at time: Date) -> Job {
     var open = self
-    open.lifecycle = startedAt == nil ? .queued : .running
+    open.lifecycle = startedAt == nil ? .queued(since: nil) : .running
     open.endedAt = nil
     var job = open.reported(report, at: time)
     let since = endedAt.map { " since \($0.formatted(.iso8601))" } ?? ""

@@ -16,8 +16,14 @@ public struct JobKey: Hashable, Sendable, CustomStringConvertible {
 /// A job as the store holds it: what was asked, who asked, and what is known of it from which evidence.
 public struct Job: Sendable, Equatable, Identifiable {
   public let id: JobID
-  public let name: String
-  public let number: Int
+  /// For people and for tools that want digits: from a sequence of the store, never used again. 0 until it is stored.
+  public var number = 0
+  /// Counts the changes that were stored, from 1. A write names the version that it changes.
+  public var version = 1
+  /// The upstream's name for it.
+  public let key: JobKey
+  /// The job that has this name now: a new submission, after this one certainly never reached the backend.
+  public var replacedBy: JobID?
   /// Who submitted it: the identity that the token's claim names.
   public let owner: String
   /// The mapped user: the account on the machines that the job runs as.
@@ -27,10 +33,6 @@ public struct Job: Sendable, Equatable, Identifiable {
   public let submissionToken: String
   /// SHA-256 of everything that was asked; the same key with another fingerprint is another job, and refused.
   public let fingerprint: String
-  /// The id the backend gave it; nil until that is known.
-  public var backendID: String?
-  /// Where on the backend the output is written, as seen from the account's home directory.
-  public var outputPath: String?
 
   /// Changed by ``apply(_:at:source:)`` alone.
   public internal(set) var lifecycle: Lifecycle
@@ -39,60 +41,43 @@ public struct Job: Sendable, Equatable, Identifiable {
   public var backendWord: String?
   /// Why, in plain words; empty when there is nothing to say.
   public var reason: String
-  /// The machines it runs or ran on, in the backend's order; empty while it waits.
-  public var nodes: [String]
-  /// Seconds it had run when that was seen.
-  public var elapsed: Int
+  /// The run of the job that is under way, or was the last; earlier ones are in the store.
+  public var currentAttempt: Attempt
   public var submittedAt: Date
-  public var startedAt: Date?
-  public var endedAt: Date?
-  /// Which run of the job this is, from 1; a requeue makes the next.
-  public var attempt: Int
+  /// When it was submitted, by the clock that nobody sets.
+  public var submittedStamp: Stamp?
   /// In Weir's own queue a job of a higher priority starts before all of a lower one.
   public var priority: Int
   /// What it needs, where Weir itself finds it a machine.
   public var resources: ResourceRequest?
-  /// The GPUs that it runs or ran on, where Weir itself gives them out: they are its own from the moment that it is
-  /// given a machine until it is over.
-  public var devices: [Device]
   /// The archive that it was submitted with.
   public var input: JobInput?
-  /// When it was submitted, by the clock that nobody sets.
-  public var submittedStamp: Stamp?
+  /// Nil when nothing of the kind was asked.
+  public var terms: JobTerms?
 
   public init(
-    id: JobID, name: String, number: Int, owner: String, account: String, connector: String, submissionToken: String,
-    fingerprint: String, backendID: String? = nil, outputPath: String? = nil, lifecycle: Lifecycle, contact: Contact,
-    backendWord: String? = nil, reason: String = "", nodes: [String] = [], elapsed: Int = 0, submittedAt: Date,
-    startedAt: Date? = nil, endedAt: Date? = nil, attempt: Int = 1, priority: Int = 0,
-    resources: ResourceRequest? = nil,
-    devices: [Device] = [], input: JobInput? = nil, submittedStamp: Stamp? = nil
+    id: JobID, key: JobKey, owner: String, account: String, connector: String, submissionToken: String,
+    fingerprint: String, lifecycle: Lifecycle, contact: Contact, backendWord: String? = nil, reason: String = "",
+    attempt: Attempt = Attempt(), submittedAt: Date, submittedStamp: Stamp? = nil, priority: Int = 0,
+    resources: ResourceRequest? = nil, input: JobInput? = nil
   ) {
     self.id = id
-    self.name = name
-    self.number = number
+    self.key = key
     self.owner = owner
     self.account = account
     self.connector = connector
     self.submissionToken = submissionToken
     self.fingerprint = fingerprint
-    self.backendID = backendID
-    self.outputPath = outputPath
     self.lifecycle = lifecycle
     self.contact = contact
     self.backendWord = backendWord
     self.reason = reason
-    self.nodes = nodes
-    self.elapsed = elapsed
+    currentAttempt = attempt
     self.submittedAt = submittedAt
-    self.startedAt = startedAt
-    self.endedAt = endedAt
-    self.attempt = attempt
+    self.submittedStamp = submittedStamp
     self.priority = priority
     self.resources = resources
-    self.devices = devices
     self.input = input
-    self.submittedStamp = submittedStamp
   }
 
   /// Where it stands, in one word.
@@ -108,7 +93,7 @@ public struct Job: Sendable, Equatable, Identifiable {
     if case .inDoubt(let since) = lifecycle { since } else { nil }
   }
 
-  public var key: JobKey { JobKey(name: name, number: number) }
+  public var name: String { key.name }
 
   /// Whether it belongs to an owner. Byte by byte: Swift's own equality takes different spellings of an accent for one,
   /// and those may be two people.
@@ -121,7 +106,7 @@ public struct Job: Sendable, Equatable, Identifiable {
     case .submitting: inDoubtSince == nil ? nil : .queued
     case .held, .queued, .starting: .queued
     case .canceling: startedAt == nil ? .queued : .running
-    case .running, .suspended, .requeued, .unknown: .running
+    case .running, .suspended, .requeued: .running
     case .succeeded, .failed, .canceled, .lost: nil
     }
   }
@@ -133,19 +118,58 @@ public struct Job: Sendable, Equatable, Identifiable {
   }
 }
 
-/// One transition of a job.
+// What is of the attempt that is under way, or was the last.
+extension Job {
+  /// Which run of the job this is, from 1; a requeue makes the next.
+  public var attempt: Int {
+    get { currentAttempt.number }
+    set { currentAttempt.number = newValue }
+  }
+  public var backendID: String? {
+    get { currentAttempt.backendID }
+    set { currentAttempt.backendID = newValue }
+  }
+  public var outputPath: String? {
+    get { currentAttempt.outputPath }
+    set { currentAttempt.outputPath = newValue }
+  }
+  public var nodes: [String] {
+    get { currentAttempt.nodes }
+    set { currentAttempt.nodes = newValue }
+  }
+  public var devices: [Device] {
+    get { currentAttempt.devices }
+    set { currentAttempt.devices = newValue }
+  }
+  public var elapsed: Int {
+    get { currentAttempt.elapsed }
+    set { currentAttempt.elapsed = newValue }
+  }
+  public var startedAt: Date? {
+    get { currentAttempt.startedAt }
+    set { currentAttempt.startedAt = newValue }
+  }
+  public var endedAt: Date? {
+    get { currentAttempt.endedAt }
+    set { currentAttempt.endedAt = newValue }
+  }
+}
+
+/// One transition of a job: the one record of change.
 public struct JobEvent: Sendable, Codable, Equatable {
-  public var id: Int64?
+  /// Events of a store are numbered without gaps; nil until it is stored.
+  public var number: Int64?
   public let job: JobID
   public let time: Date
   /// Who caused it: a caller, or `weir`.
   public let actor: String
   public let from: JobState?
-  public let to: JobState
+  /// Nil when the job was removed, since the backend never had it.
+  public let to: JobState?
   public let source: String
   public let reason: String
 
-  public init(job: JobID, time: Date, actor: String, from: JobState?, to: JobState, source: String, reason: String) {
+  public init(job: JobID, time: Date, actor: String, from: JobState?, to: JobState?, source: String, reason: String) {
     self.job = job
     self.time = time
     self.actor = actor

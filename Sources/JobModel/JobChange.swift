@@ -18,7 +18,7 @@ public enum JobChange: Sendable, Equatable {
   case cancelRequested(reason: String)
   /// A job that was canceled before it had a machine has ended.
   case canceledUnplaced
-  case held(reason: String)
+  case held(by: Holder, reason: String)
   case released
   /// The backend reports it.
   case reported(JobReport)

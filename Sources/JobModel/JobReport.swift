@@ -9,7 +9,8 @@ public struct JobReport: Sendable, Equatable {
   public var name: String?
   /// The account it runs as, where this source shows it.
   public var account: String?
-  public var lifecycle: Lifecycle
+  /// Nil when the source shows the job and says nothing of its state that Weir understands.
+  public var lifecycle: Lifecycle?
   public var source: String
   public var backendWord: String
   /// In plain words, with the backend's own in brackets; empty when there is nothing to say.
@@ -31,7 +32,7 @@ public struct JobReport: Sendable, Equatable {
   public var resources: ResourceRequest?
 
   public init(
-    backendID: String, mark: Mark? = nil, name: String? = nil, account: String? = nil, state: JobState, source: String,
+    backendID: String, mark: Mark? = nil, name: String? = nil, account: String? = nil, state: JobState?, source: String,
     backendWord: String, reason: String = "",
     outcome: Outcome? = nil, nodes: [String] = [], elapsed: Int = 0,
     submittedAt: Date? = nil, startedAt: Date? = nil, endedAt: Date? = nil
@@ -40,7 +41,7 @@ public struct JobReport: Sendable, Equatable {
     self.mark = mark
     self.name = name
     self.account = account
-    lifecycle = Lifecycle(state, outcome: outcome)
+    lifecycle = state.map { Lifecycle($0, outcome: outcome) }
     self.source = source
     self.backendWord = backendWord
     self.reason = reason
@@ -55,7 +56,9 @@ public struct JobReport: Sendable, Equatable {
   /// having had a machine.
   public var isRefusal: Bool { outcome?.agrees(with: .failed) ?? false && nodes.isEmpty && elapsed == 0 }
 
-  public var state: JobState { lifecycle.state }
+  public var state: JobState? { lifecycle?.state }
+
+  public var isEnd: Bool { state?.isTerminal ?? false }
 
   /// How the job ended, if it shows an end.
   public var outcome: Outcome? {

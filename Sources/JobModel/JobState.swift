@@ -1,7 +1,7 @@
 /// Where a job stands, in DRMAA2's words with the gaps filled.
 ///
-/// A state is what evidence said last; how old that evidence is stands beside it in ``Job/contact``. While the
-/// backend cannot be asked a reader shows `unknown` with the last known state beside it.
+/// A state is what the backend said last; ``Job/contact`` says how old that is. While the backend cannot be asked, or uses
+/// a word that Weir does not know, readers are shown `unknown` with the last known state; that is no state of its own.
 public enum JobState: String, Sendable, Codable, CaseIterable {
   /// The row is written, the backend has not confirmed the job yet.
   case submitting
@@ -21,8 +21,6 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
   case canceled
   /// Complete observations no longer show the job and nothing says how it ended.
   case lost
-  /// The backend used a word that Weir does not know.
-  case unknown
 
   /// Terminal states are immutable.
   public var isTerminal: Bool {

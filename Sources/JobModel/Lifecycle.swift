@@ -8,8 +8,10 @@ public enum Lifecycle: Sendable, Equatable {
   /// - Parameter since: when the answer to its submit was lost; nil while the answer is awaited.
   case inDoubt(since: Date?)
   /// Waits until somebody releases it.
-  case held
-  case queued
+  /// - Parameter by: nil where the backend does not say.
+  case held(by: Holder?)
+  /// - Parameter since: since when nothing but its turn keeps it from starting; nil where that is not known.
+  case queued(since: Date?)
   /// Machines are allocated and being prepared.
   case starting
   case running
@@ -19,8 +21,6 @@ public enum Lifecycle: Sendable, Equatable {
   /// Somebody asked for its end, and it is not proven gone yet.
   case canceling
   case ended(Outcome)
-  /// The backend uses a word that Weir does not know.
-  case unrecognized
 
   /// In one word.
   public var state: JobState {
@@ -34,19 +34,19 @@ public enum Lifecycle: Sendable, Equatable {
     case .requeued: .requeued
     case .canceling: .canceling
     case .ended(let outcome): outcome.state
-    case .unrecognized: .unknown
     }
   }
 
   /// The lifecycle of a state in one word.
   /// - Parameters:
   ///   - outcome: of a state that is an end; without it the least that the state says of the end.
-  ///   - inDoubtSince: of `submitting`.
-  public init(_ state: JobState, outcome: Outcome? = nil, inDoubtSince: Date? = nil) {
+  ///   - since: of `submitting` and `queued`.
+  ///   - holder: of `held`.
+  public init(_ state: JobState, outcome: Outcome? = nil, since: Date? = nil, holder: Holder? = nil) {
     switch state {
-    case .submitting: self = .inDoubt(since: inDoubtSince)
-    case .held: self = .held
-    case .queued: self = .queued
+    case .submitting: self = .inDoubt(since: since)
+    case .held: self = .held(by: holder)
+    case .queued: self = .queued(since: since)
     case .starting: self = .starting
     case .running: self = .running
     case .suspended: self = .suspended
@@ -56,9 +56,13 @@ public enum Lifecycle: Sendable, Equatable {
     case .failed: self = .ended(outcome ?? .failed)
     case .canceled: self = .ended(outcome ?? .canceled)
     case .lost: self = .ended(outcome ?? .lost)
-    case .unknown: self = .unrecognized
     }
   }
+}
+
+/// Who keeps a job from starting.
+public enum Holder: String, Sendable, CaseIterable {
+  case user, administrator, system
 }
 
 extension Outcome {

@@ -5,7 +5,7 @@ public struct Outcome: Sendable, Equatable {
   }
 
   /// Why it did not succeed: a closed list, in the words of the API.
-  public enum Cause: String, Sendable, CaseIterable {
+  public enum Cause: String, Sendable, Codable, CaseIterable {
     case exitCode = "exit_code"
     case signal
     case outOfMemory = "out_of_memory"

@@ -74,15 +74,15 @@ extension Job {
   /// What a change leads to, whether it is legal or not.
   private func next(after change: JobChange, at time: Date) -> Lifecycle? {
     switch change {
-    case .accepted(_, let held): held ? .held : .queued
+    case .accepted(_, let held): held ? .held(by: .user) : .queued(since: time)
     case .answerLost: .inDoubt(since: inDoubtSince ?? time)
     case .neverSubmitted, .notStartable: .ended(.failed)
     case .placed: .starting
-    case .putBack: state == .canceling ? .ended(.canceled) : .queued
+    case .putBack: state == .canceling ? .ended(.canceled) : .queued(since: time)
     case .cancelRequested: .canceling
     case .canceledUnplaced: nodes.isEmpty ? .ended(.canceled) : nil
-    case .held: .held
-    case .released: .queued
+    case .held(let holder, _): .held(by: holder)
+    case .released: .queued(since: time)
     case .reported(let report): report.lifecycle
     case .vanished: .ended(.lost)
     case .endedByHand: .ended(Outcome(.canceled, .canceledByAdmin))
@@ -108,7 +108,7 @@ extension Job {
     case .notStartable(let words):
       end(at: time, words)
       (nodes, devices) = ([], [])
-    case .cancelRequested(let words), .held(let words): reason = words
+    case .cancelRequested(let words), .held(_, let words): reason = words
     case .canceledUnplaced: end(at: time, reason)
     case .released: reason = ""
     case .reported: break

@@ -24,30 +24,44 @@ package protocol JobStore: Sendable {
   /// The job of that name and number, however old.
   func job(_ key: JobKey) async throws -> Job?
 
+  /// The job of that id, however old.
+  func job(_ id: JobID) throws -> Job?
+
   /// When the last job was submitted that it knows.
   func lastSubmit() throws -> Date?
 
-  /// Writes a new job, in place of an earlier one of the same name and number that the backend never had and whose events
-  /// it takes over.
+  /// Writes a new job and gives it a number. It takes its name and number from an earlier one that the backend never had.
   /// - Parameters:
   ///   - payload: what the job will be run by, for a connector whose jobs wait here; it is kept encrypted.
   ///   - outputDue: when its output goes, of a job that has ended already.
   ///   - limits: what its owner may have; nil for a job that the backend has already.
   ///   - serviceTime: from which on the key counts.
+  /// - Returns: the job with its number, and the event with its own.
   /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key; ``JobError/limit(_:retryAfter:)``.
   func insert(
     _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]?,
     outputDue: Date?, limits: OwnerLimits?, serviceTime: Date
-  ) throws
+  ) throws -> (job: Job, event: JobEvent)
 
-  /// Writes what changed of some jobs, and why, in one transaction. What is known no more is passed over.
-  func save(_ writes: [JobWrite]) throws
+  /// Writes what changed of some jobs, and why, in one transaction. What is known no more is passed over, and so is what
+  /// is stored in another version than a write expects: an answer to an old question never lands on what came after it.
+  func save(_ writes: [JobWrite]) throws -> JobWrite.Result
 
-  /// Removes a job, its events and its archive.
-  func delete(_ id: JobID) throws
+  /// Removes a job and its archive, with an event that says so; its events stay for as long as records of jobs do.
+  func delete(_ id: JobID, event: JobEvent) throws -> JobEvent
 
   /// The transitions of a job, oldest first; without those that are damaged.
   func events(of id: JobID) throws -> [JobEvent]
+
+  /// All attempts of a job but the last, the first one first; without those that are damaged.
+  func earlierAttempts(of id: JobID) throws -> [EarlierAttempt]
+
+  /// Events after that number, oldest first, of all jobs.
+  /// - Throws: ``StoreError/missing(_:)`` when some of them are no longer kept.
+  func events(after number: Int64, limit: Int) throws -> [JobEvent]
+
+  /// The oldest event since which all are kept.
+  func oldestEvent() throws -> Int64
 
   /// Adds an event to a job that is in the state which the event names; to another none.
   func note(_ event: JobEvent) throws

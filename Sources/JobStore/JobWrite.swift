@@ -4,12 +4,35 @@ import JobModel
 /// What is written of one job in one transaction: the job, why it changed, and once it has ended when its output may go.
 package struct JobWrite: Sendable {
   package var job: Job
+  /// The version that it changes; nil for whatever is stored.
+  package var expected: Int?
   package var events: [JobEvent]
+  /// Attempts that others followed.
+  package var attempts: [EarlierAttempt]
   package var outputDue: Date?
   /// The job as it had ended, if it has not ended after all, or ended in another way.
   package var corrects: Job?
 
-  package init(job: Job, events: [JobEvent] = [], outputDue: Date? = nil, corrects: Job? = nil) {
-    (self.job, self.events, self.outputDue, self.corrects) = (job, events, outputDue, corrects)
+  package init(
+    job: Job, expecting expected: Int?, events: [JobEvent] = [], attempts: [EarlierAttempt] = [],
+    outputDue: Date? = nil,
+    corrects: Job? = nil
+  ) {
+    self.job = job
+    self.expected = expected
+    self.events = events
+    self.attempts = attempts
+    self.outputDue = outputDue
+    self.corrects = corrects
+  }
+
+  /// What came of some writes.
+  package struct Result: Sendable {
+    /// The events, with their numbers.
+    package var events: [JobEvent] = []
+    /// Jobs that were not written, since what is stored is another version than was expected.
+    package var stale: [JobID] = []
+
+    package init() {}
   }
 }

@@ -8,6 +8,8 @@ package enum StoredBounds {
   package static let seconds: ClosedRange<TimeInterval> = 0...253_402_300_799
   /// Bound of every count, and of the seconds that a job has run.
   package static let count = 1 << 31
+  /// Bound of what is counted one by one for as long as the store lives.
+  package static let number = 1 << 53
   package static let exitCodes = Int(Int32.min)...Int(Int32.max)
   /// Bytes of a reason.
   package static let reason = 4096
@@ -68,7 +70,7 @@ extension JobEvent {
       actor: StoredBounds.cut(actor, to: 4 * StoredBounds.word), from: from, to: to,
       source: StoredBounds.cut(source, to: StoredBounds.word),
       reason: StoredBounds.cut(reason, to: StoredBounds.reason))
-    event.id = id
+    event.number = number
     return event
   }
 }

@@ -12,110 +12,130 @@ extension Job: FetchableRecord, PersistableRecord {
 
   /// Of a row whose columns hold what ``JobRow`` expects.
   public init(row: Row) throws {
-    func json<Value: Decodable>(_ column: String, _ type: Value.Type) throws -> Value? {
-      try (row[column] as String?).map { try JSONDecoder().decode(type, from: Data($0.utf8)) }
-    }
     guard let state = JobState(rawValue: row["state"]) else { throw StoreError.unusable("the job has no state") }
-    let outcome = (row["ending"] as String?).flatMap(StoredEnding.init).map { ending in
-      ending.outcome(
-        exitCode: row["exitCode"], signal: row["signal"], isByAdmin: row["stateSource"] == Self.administrator)
-    }
+    let outcome = Outcome(row)
     self.init(
-      id: row["id"], name: row["name"], number: row["number"], owner: row["owner"], account: row["account"],
-      connector: row["connector"], submissionToken: row["submissionToken"], fingerprint: row["fingerprint"],
-      backendID: row["backendID"], outputPath: row["outputPath"],
+      id: row["id"], key: JobKey(name: row["name"], number: row["upstreamNumber"] ?? row["number"]),
+      owner: row["owner"], account: row["account"], connector: row["connector"],
+      submissionToken: row["submissionToken"], fingerprint: row["fingerprint"],
       lifecycle: Lifecycle(
-        state, outcome: outcome.flatMap { $0.state == state ? $0 : nil }, inDoubtSince: row["missingSince"]),
-      contact: Contact(
-        seenAt: row["stateTime"], source: row["stateSource"], unreachableSince: row["unknownSince"]),
-      backendWord: row["backendWord"], reason: row["reason"], nodes: try json("nodes", [String].self) ?? [],
-      elapsed: row["elapsed"], submittedAt: row["submittedAt"], startedAt: row["startedAt"], endedAt: row["endedAt"],
-      attempt: row["attempt"], priority: row["priority"], resources: try json("needs", ResourceRequest.self),
-      devices: try json("devices", [Device].self) ?? [], input: try json("input", JobInput.self),
-      submittedStamp: try json("submittedStamp", Stamp.self))
+        state, outcome: outcome.flatMap { $0.state == state ? $0 : nil },
+        since: row[state == .submitting ? "inDoubtSince" : "queuedSince"],
+        holder: (row["heldBy"] as String?).flatMap(Holder.init)),
+      contact: Contact(seenAt: row["seenAt"], source: row["seenBy"], unreachableSince: row["unreachableSince"]),
+      backendWord: row["backendWord"], reason: row["reason"], attempt: try Attempt(row: row, number: row["attempt"]),
+      submittedAt: row["submittedAt"], submittedStamp: try Self.json(row["submittedStamp"]), priority: row["priority"],
+      resources: try Self.json(row["resources"]), input: try Self.json(row["input"]))
+    number = row["number"]
+    version = row["version"]
+    replacedBy = row["replacedBy"]
+    terms = try Self.json(row["terms"])
+  }
+
+  /// The value in a column; nil where there is none.
+  fileprivate static func json<Value: Decodable>(_ text: String?) throws -> Value? {
+    try text.map { try JSONDecoder().decode(Value.self, from: Data($0.utf8)) }
+  }
+
+  fileprivate static func json(_ value: (some Encodable)?) throws -> String? {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return try value.map { String(decoding: try encoder.encode($0), as: UTF8.self) }
   }
 
   public func encode(to container: inout PersistenceContainer) throws {
-    func json(_ value: (some Encodable)?) throws -> String? {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = .sortedKeys
-      return try value.map { String(decoding: try encoder.encode($0), as: UTF8.self) }
-    }
     container["id"] = id
-    container["name"] = name
     container["number"] = number
+    container["version"] = version
+    container["name"] = key.name
+    container["upstreamNumber"] = key.number
+    container["replacedBy"] = replacedBy
     container["owner"] = owner
     container["account"] = account
     container["connector"] = connector
     container["submissionToken"] = submissionToken
     container["fingerprint"] = fingerprint
-    container["backendID"] = backendID
-    container["outputPath"] = outputPath
     container["state"] = state.rawValue
-    container["stateSource"] = contact.source
-    container["stateTime"] = contact.seenAt
-    container["backendWord"] = backendWord
-    container["reason"] = reason
-    container["ending"] = outcome.map(StoredEnding.init)?.rawValue
+    container["inDoubtSince"] = inDoubtSince?.stored
+    if case .queued(let since) = lifecycle {
+      container["queuedSince"] = since?.stored
+    } else {
+      container["queuedSince"] = nil
+    }
+    if case .held(let holder) = lifecycle { container["heldBy"] = holder?.rawValue } else { container["heldBy"] = nil }
+    container["result"] = outcome?.result.rawValue
+    container["cause"] = outcome?.cause.rawValue
     container["exitCode"] = outcome?.exitCode
     container["signal"] = outcome?.signal
-    container["nodes"] = try json(nodes)
-    container["elapsed"] = elapsed
-    container["submittedAt"] = submittedAt
-    container["startedAt"] = startedAt
-    container["endedAt"] = endedAt
-    container["missingSince"] = inDoubtSince?.stored
+    container["seenBy"] = contact.source
+    container["seenAt"] = contact.seenAt
+    container["unreachableSince"] = contact.unreachableSince
+    container["backendWord"] = backendWord
+    container["reason"] = reason
     container["attempt"] = attempt
-    container["unknownSince"] = contact.unreachableSince
+    try currentAttempt.encode(to: &container)
+    container["submittedAt"] = submittedAt
+    container["submittedStamp"] = try Self.json(submittedStamp)
     container["priority"] = priority
-    container["needs"] = try json(resources)
-    container["devices"] = try json(devices)
-    container["input"] = try json(input)
-    container["submittedStamp"] = try json(submittedStamp)
+    container["resources"] = try Self.json(resources)
+    container["input"] = try Self.json(input)
+    container["terms"] = try Self.json(terms)
   }
 }
 
-/// What the store holds of how a job ended: one word, beside the exit code and the signal.
-enum StoredEnding: String, CaseIterable {
-  case completed, failed, outOfMemory, nodeFailure, bootFailure, timeLimit, deadline, preempted, canceled, lost
-
-  init(_ outcome: Outcome) {
-    self =
-      switch (outcome.result, outcome.cause) {
-      case (.succeeded, _): .completed
-      case (.canceled, _): .canceled
-      case (.lost, _): .lost
-      case (.failed, .outOfMemory): .outOfMemory
-      case (.failed, .nodeFailure): .nodeFailure
-      case (.failed, .launchFailed): .bootFailure
-      case (.failed, .timeLimit): .timeLimit
-      case (.failed, .deadline): .deadline
-      case (.failed, .preempted): .preempted
-      case (.failed, _): .failed
-      }
+extension Attempt {
+  fileprivate init(row: Row, number: Int) throws {
+    self.init(
+      number: number, backendID: row["backendID"], outputPath: row["outputPath"],
+      nodes: try Job.json(row["nodes"]) ?? [],
+      devices: try Job.json(row["devices"]) ?? [], elapsed: row["elapsed"], startedAt: row["startedAt"],
+      endedAt: row["endedAt"])
   }
 
-  /// - Parameter isByAdmin: whether an administrator ended the job by hand.
-  func outcome(exitCode: Int? = nil, signal: Int? = nil, isByAdmin: Bool = false) -> Outcome {
-    let outcome: Outcome =
-      switch self {
-      case .completed: .succeeded
-      case .failed: .failed
-      case .outOfMemory: .outOfMemory
-      case .nodeFailure: .nodeFailure
-      case .bootFailure: .launchFailed
-      case .timeLimit: .timeLimit
-      case .deadline: .deadline
-      case .preempted: .preempted
-      case .canceled: isByAdmin ? Outcome(.canceled, .canceledByAdmin) : .canceled
-      case .lost: .lost
+  fileprivate func encode(to container: inout PersistenceContainer) throws {
+    container["backendID"] = backendID
+    container["outputPath"] = outputPath
+    container["nodes"] = try Job.json(nodes)
+    container["devices"] = try Job.json(devices)
+    container["elapsed"] = elapsed
+    container["startedAt"] = startedAt
+    container["endedAt"] = endedAt
+  }
+}
+
+/// An attempt as a row of its own.
+struct EarlierAttemptRow: PersistableRecord {
+  static let databaseTableName = "earlierAttempt"
+
+  let job: JobID
+  let earlier: EarlierAttempt
+
+  func encode(to container: inout PersistenceContainer) throws {
+    container["job"] = job
+    container["number"] = earlier.attempt.number
+    try earlier.attempt.encode(to: &container)
+    container["reason"] = earlier.reason
+  }
+
+  static func fetchAll(_ db: Database, of id: JobID) throws -> [EarlierAttempt] {
+    try Row.fetchAll(db, sql: "SELECT * FROM earlierAttempt WHERE job = ? ORDER BY number", arguments: [id])
+      .compactMap { row in
+        try? EarlierAttempt(Attempt(row: row, number: row["number"]), reason: row["reason"])
       }
-    return outcome.with(exitCode: exitCode, signal: signal)
+  }
+}
+
+extension Outcome {
+  /// How a job ended, by the columns of a row; nil when these say nothing.
+  init?(_ row: Row) {
+    guard let result = (row["result"] as String?).flatMap(Result.init) else { return nil }
+    let cause = (row["cause"] as String?).flatMap(Cause.init) ?? .none
+    self.init(result, cause, exitCode: row["exitCode"], signal: row["signal"])
   }
 }
 
 extension JobEvent: FetchableRecord, MutablePersistableRecord {
   public static let databaseTableName = "jobEvent"
 
-  public mutating func didInsert(_ inserted: InsertionSuccess) { id = inserted.rowID }
+  public mutating func didInsert(_ inserted: InsertionSuccess) { number = inserted.rowID }
 }

@@ -39,7 +39,7 @@ struct JobRow {
   /// The id and name of the job in a row, as far as they can be read.
   static func subject(of row: Row) -> String {
     let name = String.fromDatabaseValue(row["name"])
-    let number = Int.fromDatabaseValue(row["number"])
+    let number = Int.fromDatabaseValue(row["upstreamNumber"]) ?? Int.fromDatabaseValue(row["number"])
     return name.flatMap { name in number.map { "job \(name)/\($0)" } }
       ?? "job with the id \(String.fromDatabaseValue(row["id"]) ?? "?")"
   }
@@ -50,16 +50,26 @@ struct JobRow {
   private static func repaired(_ row: Row, _ damaged: [Column], now: Date) -> Row {
     var values = Dictionary(row.map { ($0.0, $0.1) }, uniquingKeysWith: { $1 })
     for column in damaged { values[column.name] = column.substitute.databaseValue }
-    let state = JobState(rawValue: String.fromDatabaseValue(values["state"] ?? .null) ?? "")
-    let ending = StoredEnding(rawValue: String.fromDatabaseValue(values["ending"] ?? .null) ?? "")
-    // Without a state the ending says it; without either nobody knows, and the next poll tells.
-    let known = state ?? ending?.outcome().state ?? .unknown
+    func word(_ column: String) -> String { String.fromDatabaseValue(values[column] ?? .null) ?? "" }
+    let result = Outcome.Result(rawValue: word("result"))
     let now = now.databaseValue
-    values["state"] = known.rawValue.databaseValue
-    values["ending"] = (known.isTerminal ? ending ?? Lifecycle(known).ending : nil)?.rawValue.databaseValue ?? .null
-    for column in ["stateTime", "submittedAt"] where values[column] == .null { values[column] = now }
-    if known.isTerminal, values["endedAt"] == .null { values["endedAt"] = values["stateTime"] }
-    if !known.isTerminal { values["endedAt"] = .null }
+    // Without a state the result says it; without either nobody knows, and the next poll tells.
+    if let known = JobState(rawValue: word("state")) ?? result.map({ Outcome($0).state }) {
+      values["state"] = known.rawValue.databaseValue
+    } else {
+      values["state"] = (values["startedAt"] == .null ? JobState.queued : .running).rawValue.databaseValue
+      if values["unreachableSince"] == .null { values["unreachableSince"] = now }
+    }
+    let known = JobState(rawValue: word("state"))
+    let isEnded = known?.isTerminal ?? false
+    let outcome = known.flatMap { Lifecycle($0).outcome }
+    if !isEnded || result?.rawValue != outcome?.result.rawValue || values["cause"] == .null {
+      values["result"] = (outcome?.result.rawValue).databaseValue
+      values["cause"] = (outcome?.cause.rawValue).databaseValue
+    }
+    for column in ["seenAt", "submittedAt"] where values[column] == .null { values[column] = now }
+    if isEnded, values["endedAt"] == .null { values["endedAt"] = values["seenAt"] }
+    if !isEnded { values["endedAt"] = .null }
     return Row(values)
   }
 
@@ -88,18 +98,24 @@ extension JobRow {
     .map { Column(name: $0, form: .text(isOptional: false), isRepairable: false) }
     + ["backendID", "outputPath"].map { Column(name: $0, form: .text(isOptional: true), isRepairable: false) }
     + [
-      Column(name: "number", form: .whole(0...StoredBounds.count, isOptional: false), isRepairable: false),
+      Column(name: "number", form: .whole(1...StoredBounds.number, isOptional: false), isRepairable: false),
+      Column(name: "upstreamNumber", form: .whole(0...StoredBounds.count, isOptional: true), isRepairable: false),
+      Column(name: "replacedBy", form: .text(isOptional: true), isRepairable: false),
+      Column(name: "version", form: .whole(1...StoredBounds.number, isOptional: false), substitute: 1),
       // It names the job's directory.
       Column(name: "attempt", form: .whole(1...StoredBounds.count, isOptional: false), isRepairable: false),
       // What a job holds is not to be given to another.
       Column(name: "nodes", form: .json([String].self), isRepairable: false),
       Column(name: "devices", form: .json([Device].self), isRepairable: false),
-      Column(name: "needs", form: .json(ResourceRequest?.self), isRepairable: false),
+      Column(name: "resources", form: .json(ResourceRequest?.self), isRepairable: false),
       Column(name: "input", form: .json(JobInput?.self), isRepairable: false),
+      Column(name: "terms", form: .json(JobTerms?.self), isRepairable: false),
       Column(name: "submittedStamp", form: .json(Stamp?.self)),
       Column(name: "state", form: .word(JobState.allCases.map(\.rawValue), isOptional: false)),
-      Column(name: "ending", form: .word(StoredEnding.allCases.map(\.rawValue), isOptional: true)),
-      Column(name: "stateSource", form: .text(isOptional: false), substitute: "weir"),
+      Column(name: "heldBy", form: .word(Holder.allCases.map(\.rawValue), isOptional: true)),
+      Column(name: "result", form: .word(Outcome.Result.allCases.map(\.rawValue), isOptional: true)),
+      Column(name: "cause", form: .word(Outcome.Cause.allCases.map(\.rawValue), isOptional: true)),
+      Column(name: "seenBy", form: .text(isOptional: false), substitute: "weir"),
       Column(name: "reason", form: .text(isOptional: false), substitute: ""),
       Column(name: "backendWord", form: .text(isOptional: true)),
       Column(name: "exitCode", form: .whole(StoredBounds.exitCodes, isOptional: true)),
@@ -107,10 +123,12 @@ extension JobRow {
       Column(name: "elapsed", form: .whole(0...StoredBounds.count, isOptional: false), substitute: 0),
       Column(
         name: "priority", form: .whole(-StoredBounds.count...StoredBounds.count, isOptional: false), substitute: 0),
-      Column(name: "stateTime", form: .time(isOptional: false)),
+      Column(name: "seenAt", form: .time(isOptional: false)),
       Column(name: "submittedAt", form: .time(isOptional: false)),
     ]
-    + ["startedAt", "endedAt", "missingSince", "unknownSince"].map { Column(name: $0, form: .time(isOptional: true)) }
+    + ["startedAt", "endedAt", "inDoubtSince", "queuedSince", "unreachableSince"].map {
+      Column(name: $0, form: .time(isOptional: true))
+    }
 }
 
 extension JobRow {
@@ -151,8 +169,8 @@ extension JobRow {
 
 extension Lifecycle {
   /// How a job ended, if it did.
-  fileprivate var ending: StoredEnding? {
-    if case .ended(let outcome) = self { StoredEnding(outcome) } else { nil }
+  fileprivate var outcome: Outcome? {
+    if case .ended(let outcome) = self { outcome } else { nil }
   }
 }
 

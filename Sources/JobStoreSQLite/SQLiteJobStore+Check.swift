@@ -8,13 +8,41 @@ extension SQLiteJobStore {
   /// - Returns: all that is wrong, a sentence each; empty when nothing is.
   /// - Throws: ``StoreError`` when it cannot be examined.
   public static func check(directory path: String) throws(StoreError) -> [String] {
-    try reading(path) { db in
-      let formal = try faults(db, quick: false)
-      // What is no whole database cannot be asked about more.
+    do {
+      let queue = try openForReading(path)
+      defer { try? queue.close() }
+      let formal = try queue.read { db in
+        let formal = try faults(db, quick: false)
+        // What is no whole database cannot be asked about more.
+        return formal.isEmpty ? try dangling(db) : formal
+      }
       guard formal.isEmpty else { return formal }
-      return try dangling(db) + damaged(db) + unlawful(db) + miscounted(db) + unopenable(db, path)
-        + missingInputs(db, path) + strayOutput(db, path)
+      return try inPresentForm(queue) { db in
+        try damaged(db) + unlawful(db) + gaps(db) + miscounted(db) + unopenable(db, path) + missingInputs(db, path)
+          + strayOutput(db, path)
+      }
+    } catch {
+      throw .reading(error)
     }
+  }
+
+  /// Reads a database, or, where an earlier release wrote it, a copy that is brought to the present form; the copy is
+  /// removed afterwards.
+  private static func inPresentForm<Value>(_ queue: DatabaseQueue, _ body: (Database) throws -> Value) throws -> Value {
+    let missing = try queue.read { try Schema.missing($0) }
+    if missing.isEmpty { return try queue.read(body) }
+    guard missing.count < Schema.migrator.migrations.count else { throw StoreError.damaged("the database is empty") }
+    var template = Array((NSTemporaryDirectory() + "/weir-check-XXXXXX").utf8CString)
+    guard mkdtemp(&template) != nil else {
+      throw StoreError.unwritable("no directory for a copy can be created: \(String(cString: strerror(errno)))")
+    }
+    let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try copy(queue, to: directory + "/weir.sqlite")
+    let copy = try DatabaseQueue(path: directory + "/weir.sqlite", configuration: configuration)
+    defer { try? copy.close() }
+    try Schema.migrator.migrate(copy)
+    return try copy.read(body)
   }
 
   /// Writes a whole copy of the database in a directory, as it is at one moment, also while a Weir uses it.
@@ -61,16 +89,6 @@ extension SQLiteJobStore {
     }
   }
 
-  private static func reading<Value>(_ path: String, _ body: (Database) throws -> Value) throws(StoreError) -> Value {
-    do {
-      let queue = try openForReading(path)
-      defer { try? queue.close() }
-      return try queue.read(body)
-    } catch {
-      throw .reading(error)
-    }
-  }
-
   private static func openForReading(_ path: String) throws -> DatabaseQueue {
     let file = path + "/weir.sqlite"
     if let obstacle = StateDirectory.obstacle(toReading: path) { throw StoreError.unusable(obstacle) }
@@ -88,15 +106,15 @@ extension SQLiteJobStore {
 
   /// What no job of ours may be.
   private static let laws: [(law: String, broken: String)] = [
-    ("has ended without an outcome", "NOT (\(Schema.isLiving)) AND (ending IS NULL OR endedAt IS NULL)"),
-    ("has not ended and has an outcome", "\(Schema.isLiving) AND (ending IS NOT NULL OR endedAt IS NOT NULL)"),
+    ("has ended without an outcome", "NOT (\(Schema.isLiving)) AND (result IS NULL OR endedAt IS NULL)"),
+    ("has not ended and has an outcome", "\(Schema.isLiving) AND (result IS NOT NULL OR endedAt IS NOT NULL)"),
     (
       "is in a state that does not exist",
       "state NOT IN (\(JobState.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")))"
     ),
     (
       "is in another state than its last event says",
-      "state IS NOT (SELECT \"to\" FROM jobEvent WHERE job = checked.id ORDER BY id DESC LIMIT 1)"
+      "state IS NOT (SELECT \"to\" FROM jobEvent WHERE job = checked.id ORDER BY number DESC LIMIT 1)"
     ),
     ("has an id of the backend and was never submitted", "backendID IS NOT NULL AND state = 'submitting'"),
     (
@@ -145,7 +163,8 @@ extension SQLiteJobStore {
     (
       "toldEnd",
       [
-        ("ending", .word(StoredEnding.allCases.map(\.rawValue), isOptional: false)),
+        ("result", .word(Outcome.Result.allCases.map(\.rawValue), isOptional: false)),
+        ("cause", .word(Outcome.Cause.allCases.map(\.rawValue), isOptional: false)),
         ("elapsed", .whole(0...StoredBounds.count, isOptional: false)),
       ]
     ),
@@ -155,7 +174,7 @@ extension SQLiteJobStore {
       [
         ("time", .time(isOptional: false)), ("actor", .text(isOptional: false)), ("source", .text(isOptional: false)),
         ("from", .word(JobState.allCases.map(\.rawValue), isOptional: true)),
-        ("to", .word(JobState.allCases.map(\.rawValue), isOptional: false)), ("reason", .text(isOptional: false)),
+        ("to", .word(JobState.allCases.map(\.rawValue), isOptional: true)), ("reason", .text(isOptional: false)),
       ]
     ),
   ]
@@ -195,6 +214,20 @@ extension SQLiteJobStore {
       let isThere = lstat(path + "/inputs/" + job.id.rawValue, &status) == 0 && Int(status.st_size) == input.size
       return isThere ? nil : "\(row.subject): its archive in inputs/ is missing, or not the one that was submitted"
     }
+  }
+
+  /// Events that are missing since the oldest that is kept.
+  private static func gaps(_ db: Database) throws -> [String] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT earlier + 1, number - 1 FROM
+          (SELECT number, lag(number, 1, (SELECT value - 1 FROM sequence WHERE name = 'oldestEvent'))
+            OVER (ORDER BY number) AS earlier
+          FROM jobEvent WHERE number >= (SELECT value FROM sequence WHERE name = 'oldestEvent'))
+        WHERE number > earlier + 1 LIMIT 100
+        """
+    ).map { row in "jobEvent: the events from \(row[0] as DatabaseValue) to \(row[1] as DatabaseValue) are missing" }
   }
 
   /// Sums that are not those of the rows.

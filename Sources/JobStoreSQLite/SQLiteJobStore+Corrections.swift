@@ -15,7 +15,7 @@ extension SQLiteJobStore {
 
   package func toldEnd(of id: JobID) async throws -> ToldEnd? {
     try await read { db in
-      try Row.fetchOne(db, sql: "SELECT ending, elapsed FROM toldEnd WHERE job = ?", arguments: [id])
+      try Row.fetchOne(db, sql: "SELECT result, cause, elapsed FROM toldEnd WHERE job = ?", arguments: [id])
         .flatMap(ToldEnd.init)
     }
   }
@@ -32,7 +32,7 @@ extension SQLiteJobStore {
     try write { db in
       let isSame = try Bool.fetchOne(
         db, sql: "SELECT EXISTS (SELECT 1 FROM job WHERE id = ? AND state = ?)",
-        arguments: [event.job, event.to.rawValue])
+        arguments: [event.job, event.to?.rawValue])
       guard isSame == true else { return }
       var event = event.bounded(at: clock.date)
       try event.insert(db)
@@ -44,11 +44,12 @@ extension SQLiteJobStore {
   /// What was answered of the end stays answered: the upstream has acted on it. What was not is answered as it is now:
   /// its output, if it was kept, is read again once the job is over. Output of a job that lives is not removed.
   func correct(_ end: Job, to job: Job, _ db: Database) throws {
+    let told = end.outcome ?? .lost
     try db.execute(
       sql: """
-        INSERT OR IGNORE INTO toldEnd (job, ending, elapsed)
-        SELECT job, ?, ? FROM retention WHERE job = ? AND answeredAt IS NOT NULL
-        """, arguments: [StoredEnding(end.outcome ?? .lost).rawValue, end.elapsed, job.id])
+        INSERT OR IGNORE INTO toldEnd (job, result, cause, elapsed)
+        SELECT job, ?, ?, ? FROM retention WHERE job = ? AND answeredAt IS NOT NULL
+        """, arguments: [told.result.rawValue, told.cause.rawValue, end.elapsed, job.id])
     if try !Self.hasToldEnd(of: job.id, db) {
       unlink(outputFile(job.id))
       try db.execute(sql: "UPDATE kept SET output = 0 WHERE job = ?", arguments: [job.id])
@@ -62,9 +63,10 @@ extension SQLiteJobStore {
 extension ToldEnd {
   /// Nil when the row is damaged.
   fileprivate init?(_ row: Row) {
-    guard let ending = String.fromDatabaseValue(row["ending"]).flatMap(StoredEnding.init(rawValue:)),
+    guard let result = String.fromDatabaseValue(row["result"]).flatMap(Outcome.Result.init(rawValue:)),
+      let cause = String.fromDatabaseValue(row["cause"]).flatMap(Outcome.Cause.init(rawValue:)),
       let elapsed = Int.fromDatabaseValue(row["elapsed"]), (0...StoredBounds.count).contains(elapsed)
     else { return nil }
-    self.init(outcome: ending.outcome(), elapsed: elapsed)
+    self.init(outcome: Outcome(result, cause), elapsed: elapsed)
   }
 }

@@ -32,11 +32,15 @@ extension SQLiteJobStore {
       let job = try living(reference)
       var ended = job
       try ended.apply(.endedByHand(reason: "ended by \(actor): \(reason)"), at: time, source: Job.administrator)
+      ended.version += 1
       let event = JobEvent(
         job: job.id, time: time, actor: actor, from: job.state, to: ended.state, source: Job.administrator,
         reason: ended.reason)
       let due = try (serviceTime() ?? time) + seconds
-      try save([JobWrite(job: ended, events: [event], outputDue: due)])
+      guard try save([JobWrite(job: ended, expecting: job.version, events: [event], outputDue: due)]).stale.isEmpty
+      else {
+        throw StoreError.unusable("job \(job.key) changed just now; run the command again")
+      }
       return ended
     } catch {
       throw .reading(error)
@@ -47,7 +51,8 @@ extension SQLiteJobStore {
     let jobs = try read { db in
       if let key = reference.key {
         return try JobRow.jobs(
-          db, sql: "SELECT * FROM job WHERE name = ? AND number = ?", arguments: [key.name, key.number],
+          db, sql: "SELECT * FROM job WHERE name = ? AND upstreamNumber = ? AND \(Schema.holdsName)",
+          arguments: [key.name, key.number],
           now: clock.date)
       }
       return try JobRow.jobs(

@@ -20,13 +20,7 @@ extension SQLiteJobStore {
     if size <= quickSize, let fault = try queue.read({ try faults($0, quick: true) }).first {
       throw StoreError.damaged(fault)
     }
-    let missing = try queue.read { db in
-      let known = Schema.migrator.migrations
-      let applied = try Schema.migrator.appliedIdentifiers(db)
-      let unknown = applied.subtracting(known)
-      if !unknown.isEmpty { throw StoreError.newer(unknown.sorted()) }
-      return known.filter { !applied.contains($0) }
-    }
+    let missing = try queue.read { try Schema.missing($0) }
     if let next = missing.first {
       let copy = path + ".before-" + next
       // A copy that is there was made before an earlier try at the same change.

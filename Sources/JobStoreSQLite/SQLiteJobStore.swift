@@ -105,33 +105,34 @@ public final class SQLiteJobStore: JobStore {
 
   package func job(_ key: JobKey) async throws -> Job? {
     try await read { db in
-      let statement = try db.cachedStatement(sql: "SELECT * FROM job WHERE name = ? AND number = ?")
+      let statement = try db.cachedStatement(
+        sql: "SELECT * FROM job WHERE name = ? AND upstreamNumber = ? AND \(Schema.holdsName)")
       return try JobRow.job(
         Row.fetchOne(statement, arguments: [key.name, key.number]), now: clock.date)
+    }
+  }
+
+  package func job(_ id: JobID) throws -> Job? {
+    try read { db in
+      let statement = try db.cachedStatement(sql: "SELECT * FROM job WHERE id = ?")
+      return try JobRow.job(Row.fetchOne(statement, arguments: [id]), now: clock.date)
     }
   }
 
   package func insert(
     _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
     outputDue: Date? = nil, limits: OwnerLimits? = nil, serviceTime: Date
-  ) throws {
-    let job = job.bounded(at: clock.date)
+  ) throws -> (job: Job, event: JobEvent) {
+    var job = job.bounded(at: clock.date)
+    var event = event.bounded(at: clock.date)
     let sealed = try payload.map { Data(try seal.close($0)) }
     try write { db in
-      let earlier = try JobID.fetchAll(
-        db.cachedStatement(sql: "SELECT id FROM job WHERE name = ? AND number = ? AND backendID IS NULL"),
-        arguments: [job.name, job.number])
-      // Until the end of the transaction.
-      if !earlier.isEmpty { try db.execute(sql: "PRAGMA defer_foreign_keys = ON") }
-      for id in earlier {
-        try db.execute(sql: "UPDATE jobEvent SET job = ? WHERE job = ?", arguments: [job.id, id])
-        try Job.deleteOne(db, key: id)
-      }
+      try Self.replace(job.key, by: job.id, db)
+      job.number = try Self.nextNumber(db)
       try job.insert(db)
       Checkpoint.reach("submit.row-half-written")
       try db.cachedStatement(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)")
         .execute(arguments: [job.id, shownScript])
-      var event = event.bounded(at: clock.date)
       try event.insert(db)
       if let sealed {
         try db.execute(sql: "INSERT INTO payload (job, sealed) VALUES (?, ?)", arguments: [job.id, sealed])
@@ -144,16 +145,53 @@ public final class SQLiteJobStore: JobStore {
       try limits?.checkBytes(Self.keptBytes(of: job.owner, db).fixed, of: job.owner)
       if let idempotencyKey { try idempotencyKey.bind(to: job, limits: limits ?? .unlimited, at: serviceTime, db) }
     }
+    return (job, event)
   }
 
-  package func save(_ writes: [JobWrite]) throws {
+  /// Takes its name from the job that has it, which the backend never had. The keys of the same submission go with the
+  /// name, others end.
+  private static func replace(_ key: JobKey, by id: JobID, _ db: Database) throws {
+    let earlier = try JobID.fetchOne(
+      db.cachedStatement(
+        sql: """
+          SELECT id FROM job WHERE name = ? AND upstreamNumber = ? AND \(Schema.holdsName)
+            AND backendID IS NULL AND NOT (\(Schema.isLiving))
+          """), arguments: [key.name, key.number])
+    guard let earlier else { return }
+    try db.execute(
+      sql: "UPDATE job SET replacedBy = ?, version = version + 1 WHERE id = ?", arguments: [id, earlier])
+    try db.execute(sql: "DELETE FROM idempotencyKey WHERE job = ?", arguments: [earlier])
+  }
+
+  /// The next number of a job. Numbers of jobs that were removed are not used again.
+  private static func nextNumber(_ db: Database) throws -> Int {
+    let next = try Int.fetchOne(
+      db.cachedStatement(sql: "UPDATE sequence SET value = value + 1 WHERE name = 'job' RETURNING value"))
+    guard let next else { throw StoreError.damaged("the sequence of the jobs' numbers is missing") }
+    return next
+  }
+
+  package func save(_ writes: [JobWrite]) throws -> JobWrite.Result {
+    var result = JobWrite.Result()
     try write { db in
       for change in writes {
-        do { try change.job.bounded(at: clock.date).update(db) } catch RecordError.recordNotFound { continue }
+        let id = change.job.id
+        let version = try DatabaseValue.fetchOne(
+          db.cachedStatement(sql: "SELECT version FROM job WHERE id = ?"), arguments: [id])
+        guard let version else { continue }
+        if let expected = change.expected, Int.fromDatabaseValue(version) != expected {
+          result.stale.append(id)
+          continue
+        }
+        try change.job.bounded(at: clock.date).update(db)
         Checkpoint.reach("store.half-written")
+        for attempt in change.attempts {
+          try EarlierAttemptRow(job: id, earlier: attempt).insert(db, onConflict: .ignore)
+        }
         for event in change.events {
           var event = event.bounded(at: clock.date)
           try event.insert(db)
+          result.events.append(event)
         }
         if let end = change.corrects { try correct(end, to: change.job, db) }
         if let due = change.outputDue {
@@ -169,11 +207,17 @@ public final class SQLiteJobStore: JobStore {
         }
       }
     }
+    return result
   }
 
-  package func delete(_ id: JobID) throws {
-    _ = try write { db in try Job.deleteOne(db, key: id) }
+  package func delete(_ id: JobID, event: JobEvent) throws -> JobEvent {
+    var event = event.bounded(at: clock.date)
+    try write { db in
+      try Job.deleteOne(db, key: id)
+      try event.insert(db)
+    }
     unlink(inputFile(id))
+    return event
   }
 
   package func shownScript(of id: JobID) async throws -> String? {
@@ -182,11 +226,8 @@ public final class SQLiteJobStore: JobStore {
     }
   }
 
-  package func events(of id: JobID) throws -> [JobEvent] {
-    try read { db in
-      let rows = try Row.fetchAll(db, sql: "SELECT * FROM jobEvent WHERE job = ? ORDER BY id", arguments: [id])
-      return rows.compactMap { row in try? JobEvent(row: row) }
-    }
+  package func earlierAttempts(of id: JobID) throws -> [EarlierAttempt] {
+    try read { db in try EarlierAttemptRow.fetchAll(db, of: id) }
   }
 
   package func probe() throws {

@@ -1,5 +1,6 @@
 import GRDB
 import JobModel
+import JobStore
 
 /// The tables, as they came to be. Changes only ever go forward, and what was released is never edited.
 enum Schema {
@@ -14,7 +15,18 @@ enum Schema {
     migrator.registerMigration("inputs", migrate: inputs)
     migrator.registerMigration("corrections", migrate: corrections)
     migrator.registerMigration("limits", migrate: limits)
+    migrator.registerMigration("identity", migrate: identity)
     return migrator
+  }
+
+  /// The migrations that a database still has to make.
+  /// - Throws: ``StoreError/newer(_:)`` when it made some that are not known here.
+  static func missing(_ db: Database) throws -> [String] {
+    let known = migrator.migrations
+    let applied = try migrator.appliedIdentifiers(db)
+    let unknown = applied.subtracting(known)
+    if !unknown.isEmpty { throw StoreError.newer(unknown.sorted()) }
+    return known.filter { !applied.contains($0) }
   }
 
   @Sendable private static func jobs(_ db: Database) throws {
@@ -127,11 +139,12 @@ enum Schema {
       table.column("time", .datetime).notNull()
     }
     // Reads all of those that a later report may correct at each start.
-    try db.execute(sql: "CREATE INDEX jobUnseenEnd ON job (endedAt) WHERE \(hasUnseenEnd)")
+    try db.execute(sql: "CREATE INDEX jobUnseenEnd ON job (endedAt) WHERE \(hasUnseenEndBefore)")
   }
 
-  /// See ``Job/isCorrectable``.
-  static let hasUnseenEnd = "state = 'lost' OR stateSource = '\(Job.administrator)'"
+  /// See ``Job/isCorrectable``. What a partial index is made by stays as it was in its migration.
+  private static let hasUnseenEndBefore = "state = 'lost' OR stateSource = '\(Job.administrator)'"
+  static let hasUnseenEnd = "state = 'lost' OR seenBy = '\(Job.administrator)'"
 
   /// What is kept for each owner, the age of keys, and when the files of a job go.
   @Sendable private static func limits(_ db: Database) throws {

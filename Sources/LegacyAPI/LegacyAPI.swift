@@ -268,7 +268,7 @@ public struct LegacyAPI: Sendable {
     guard let job, known(job, by: id, to: caller) else { return json([.null, .null, .null, .null]) }
     return json([
       .array(job.nodes.map { .string($0) }), .string(clock(service.elapsed(of: job))),
-      .string("\(job.name)/\(job.number)/\(id)"), .null,
+      .string("\(job.key)/\(id)"), .null,
     ])
   }
 

@@ -116,7 +116,7 @@ def row(weir, job) -> dict:
 
 def events(weir, job) -> list:
     with contextlib.closing(sqlite3.connect(weir.directory / "state/weir.sqlite")) as database:
-        query = 'SELECT "from", "to", source, reason FROM jobEvent WHERE job = ? ORDER BY id'
+        query = 'SELECT "from", "to", source, reason FROM jobEvent WHERE job = ? ORDER BY number'
         return database.execute(query, [row(weir, job)["id"]]).fetchall()
 
 
@@ -285,7 +285,7 @@ def test_job_without_accounting_ends_by_slurmctlds_word(new_weir, login, cluster
     job = weir.submit(script(on_the_node("true")), bearer=MARIO)
     assert weir.end(job)[0] == 0
     wait_until(lambda: row(weir, job)["exitCode"] == 0, 30)
-    assert row(weir, job)["stateSource"] == "scontrol"
+    assert row(weir, job)["seenBy"] == "scontrol"
     assert weir.get("/ready").status == 200
 
 
@@ -388,7 +388,7 @@ def test_job_that_the_queue_forgot_ends_by_accounting_and_outlives_the_store(new
     job = weir.submit(script(on_the_node("echo before")), bearer=MARIO)
     end = weir.end(job)
     kept = row(weir, job)
-    assert end[0] == 0 and (kept["stateSource"], kept["exitCode"]) == ("sacct", 0)
+    assert end[0] == 0 and (kept["seenBy"], kept["exitCode"]) == ("sacct", 0)
     weir.kill()
     shutil.rmtree(weir.directory / "state")
     weir.start()

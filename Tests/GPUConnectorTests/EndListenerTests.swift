@@ -33,9 +33,11 @@ struct EndListenerTests {
   func hints() async throws {
     let (known, unknown) = ("01J00000000000000000000001", "01J00000000000000000000002")
     let job = Job(
-      id: JobID(rawValue: known), name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu",
-      submissionToken: known, fingerprint: "", backendID: known, outputPath: nil, lifecycle: .running,
-      contact: Contact(seenAt: Date(), source: "queue"), nodes: ["alpha"], submittedAt: Date())
+      id: JobID(rawValue: known), key: JobKey(name: "job", number: 1), owner: "kirby", account: "kirby",
+      connector: "gpu",
+      submissionToken: known, fingerprint: "", lifecycle: .running,
+      contact: Contact(seenAt: Date(), source: "queue"),
+      attempt: Attempt(backendID: known, outputPath: nil, nodes: ["alpha"]), submittedAt: Date())
     var status = ServerStatus()
     status.facts = try .ofAServer()
     let (hints, wakeup, shared) = (EndHints(), Wakeup(), Shared(status))

@@ -34,9 +34,11 @@ private final class SlowServer: StandInServer {
 @Suite("Canceling jobs of a GPU server")
 struct JobControlTests {
   private let job = Job(
-    id: "T", name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: "T",
-    fingerprint: "", backendID: "T", outputPath: nil, lifecycle: .running,
-    contact: Contact(seenAt: Date(), source: "queue"), nodes: ["alpha"], submittedAt: Date())
+    id: "T", key: JobKey(name: "job", number: 1), owner: "kirby", account: "kirby", connector: "gpu",
+    submissionToken: "T",
+    fingerprint: "", lifecycle: .running,
+    contact: Contact(seenAt: Date(), source: "queue"),
+    attempt: Attempt(backendID: "T", outputPath: nil, nodes: ["alpha"]), submittedAt: Date())
 
   /// - Parameter calls: counts the cancels that have begun.
   private func makeControl(

@@ -92,9 +92,11 @@ final class QuietFleet {
 
   func job(on server: String?, attempt: Int = 1, outputPath: String? = nil) -> Job {
     var job = Job(
-      id: "T", name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: "T",
-      fingerprint: "", backendID: "T", outputPath: outputPath, lifecycle: .running,
-      contact: Contact(seenAt: Date(), source: "queue"), nodes: server.map { [$0] } ?? [], submittedAt: Date())
+      id: "T", key: JobKey(name: "job", number: 1), owner: "kirby", account: "kirby", connector: "gpu",
+      submissionToken: "T",
+      fingerprint: "", lifecycle: .running,
+      contact: Contact(seenAt: Date(), source: "queue"),
+      attempt: Attempt(backendID: "T", outputPath: outputPath, nodes: server.map { [$0] } ?? []), submittedAt: Date())
     job.attempt = attempt
     return job
   }

@@ -24,10 +24,10 @@ struct RecallTests {
   @Test("A later attempt than the store knows counts while the job waits, and never an earlier one")
   func attempts() throws {
     var job = Job(
-      id: JobID(rawValue: one), name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu",
+      id: JobID(rawValue: one), key: JobKey(name: "job", number: 1), owner: "kirby", account: "kirby", connector: "gpu",
       submissionToken: one,
-      fingerprint: "", backendID: one, lifecycle: .queued, contact: Contact(seenAt: Date(), source: "queue"),
-      submittedAt: Date())
+      fingerprint: "", lifecycle: .queued(since: nil), contact: Contact(seenAt: Date(), source: "queue"),
+      attempt: Attempt(backendID: one), submittedAt: Date())
     job.attempt = 2
     var report = JobReport(
       backendID: one, mark: Mark(token: one), state: .running, source: "sweep", backendWord: "running", nodes: ["beta"])

@@ -9,9 +9,11 @@ import Testing
 struct ServerPlaceTests {
   private func job(_ outputPath: String?, on server: String? = "alpha") -> Job {
     Job(
-      id: "T", name: "job", number: 1, owner: "kirby", account: "kirby", connector: "gpu", submissionToken: "T",
-      fingerprint: "", backendID: "T", outputPath: outputPath, lifecycle: .running,
-      contact: Contact(seenAt: Date(), source: "queue"), nodes: server.map { [$0] } ?? [], submittedAt: Date())
+      id: "T", key: JobKey(name: "job", number: 1), owner: "kirby", account: "kirby", connector: "gpu",
+      submissionToken: "T",
+      fingerprint: "", lifecycle: .running,
+      contact: Contact(seenAt: Date(), source: "queue"),
+      attempt: Attempt(backendID: "T", outputPath: outputPath, nodes: server.map { [$0] } ?? []), submittedAt: Date())
   }
 
   @Test(

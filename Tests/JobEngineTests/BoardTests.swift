@@ -172,7 +172,7 @@ private struct Place {
     place.connector.unreachable.withLock { $0 = [job.submissionToken: "s1 does not answer"] }
     for _ in 0..<3 { #expect(await place.service.observeOnce()) }
     let unknown = try #require(place.board.job(job.id))
-    #expect(place.service.view(of: unknown).state == .unknown && unknown.state == .starting)
+    #expect(place.service.view(of: unknown).isUnknown && unknown.state == .starting)
     #expect(place.board.job(waiting.id)?.contact.unreachableSince == nil)
     // Asked, and not there: with no patience at all it is lost.
     place.connector.unreachable.withLock { $0 = [:] }

@@ -22,7 +22,9 @@ struct DamagedValue: Sendable, CustomTestStringConvertible {
     self.fate = fate
   }
 
-  static let times = ["submittedAt", "stateTime", "startedAt", "endedAt", "missingSince", "unknownSince"]
+  static let times = [
+    "submittedAt", "seenAt", "startedAt", "endedAt", "inDoubtSince", "queuedSince", "unreachableSince",
+  ]
   static let badTimes = [
     "'10000-01-01 00:00:00.000'", "253402300800", "1e300", "9e999", "-1", "'1969-12-31 23:59:59.000'", "'soon'",
     "x'ff00'",
@@ -34,13 +36,19 @@ struct DamagedValue: Sendable, CustomTestStringConvertible {
     + ["elapsed", "exitCode", "signal", "priority"].flatMap { column in
       ["9223372036854775807", "'many'"].map { DamagedValue(column, $0, .repaired) }
     }
-    + ["reason", "stateSource", "backendWord", "state", "ending"].map { DamagedValue($0, "x'ff'", .repaired) }
+    + ["reason", "seenBy", "backendWord", "state", "result", "cause", "heldBy"].map {
+      DamagedValue($0, "x'ff'", .repaired)
+    }
     + ["'{]'", "x'ff'", "'{}'"].map { DamagedValue("submittedStamp", $0, .repaired) }
-    + [DamagedValue("state", "'flying'", .repaired), DamagedValue("ending", "'flying'", .repaired)]
-    + ["owner", "account", "connector", "fingerprint", "submissionToken", "name", "backendID", "outputPath", "input"]
+    + [DamagedValue("state", "'flying'", .repaired), DamagedValue("cause", "'flying'", .repaired)]
+    + ["'one'", "0", "1e300"].map { DamagedValue("version", $0, .repaired) }
+    + [
+      "owner", "account", "connector", "fingerprint", "submissionToken", "name", "backendID", "outputPath", "input",
+      "replacedBy",
+    ]
     .map { DamagedValue($0, "x'ff'", .setAside) }
-    + ["nodes", "devices", "needs", "input"].map { DamagedValue($0, "'{]'", .setAside) }
-    + [DamagedValue("number", "'one'", .setAside), DamagedValue("number", "1e300", .setAside)]
+    + ["nodes", "devices", "resources", "input", "terms"].map { DamagedValue($0, "'{]'", .setAside) }
+    + ["number", "upstreamNumber"].flatMap { column in ["'one'", "1e300"].map { DamagedValue(column, $0, .setAside) } }
     + [DamagedValue("attempt", "'one'", .setAside), DamagedValue("attempt", "9223372036854775807", .setAside)]
 }
 
@@ -113,7 +121,7 @@ struct DamagedRowTests {
     let (service, victim) = try await fill()
     bench.connector.observes(bench.report(victim, .succeeded, .succeeded))
     _ = await service.observeOnce()
-    try change("UPDATE job SET endedAt = 253402300800, ending = 'flying' WHERE id = '\(victim.id)'")
+    try change("UPDATE job SET endedAt = 253402300800, cause = 'flying' WHERE id = '\(victim.id)'")
     let restarted = try bench.service()
     try await restarted.ledger.load()
     let job = try #require(try await restarted.find(victim.key))
@@ -153,11 +161,11 @@ struct DamagedRowTests {
     let (service, victim) = try await fill()
     try change(
       """
-      INSERT INTO toldEnd (job, ending, elapsed) VALUES ('\(victim.id)', 'flying', x'ff');
+      INSERT INTO toldEnd (job, result, cause, elapsed) VALUES ('\(victim.id)', 'flying', 'none', x'ff');
       INSERT OR REPLACE INTO serviceTime (id, time) VALUES (0, 'soon')
       """)
     let faults = try SQLiteJobStore.check(directory: bench.directory.path)
-    #expect(faults.contains("toldEnd of the job with the id \(victim.id): ending, elapsed is damaged"), "\(faults)")
+    #expect(faults.contains("toldEnd of the job with the id \(victim.id): result, elapsed is damaged"), "\(faults)")
     #expect(faults.contains("serviceTime: time is damaged"), "\(faults)")
     #expect(try await service.toldEnd(of: victim) == nil)
   }

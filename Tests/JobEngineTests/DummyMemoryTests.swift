@@ -21,7 +21,7 @@ struct DummyMemoryTests {
   private func submitted(_ connector: DummyConnector, _ name: String = "job") async throws -> Job {
     var job = Job(bench.submission(name), fingerprint: "", connector: connector, now: clock.date)
     job.backendID = try await connector.submit(bench.submission(name), mark: Mark(token: job.submissionToken))
-    job.lifecycle = .queued
+    job.lifecycle = .queued(since: nil)
     return job
   }
 
@@ -35,7 +35,7 @@ struct DummyMemoryTests {
     _ = try await connector.submit(bench.submission("new"), mark: Mark(token: ULID.next()))
     clock.pass(1)
     let seen = try await connector.observe([job]).reports
-    #expect(seen.first?.state.isTerminal == true)
+    #expect(seen.first?.isEnd == true)
     #expect(connector.remembered == 1, "the new one, which nobody has asked about yet")
   }
 

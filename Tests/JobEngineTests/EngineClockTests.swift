@@ -58,7 +58,7 @@ struct EngineClockTests {
     #expect(try service.ledger.store.events(of: job.id).last?.time == clock.date)
   }
 
-  @Test("What the store repairs of a damaged record", arguments: ["stateTime", "submittedAt", "endedAt"])
+  @Test("What the store repairs of a damaged record", arguments: ["seenAt", "submittedAt", "endedAt"])
   func repaired(column: String) async throws {
     let (service, _, job) = try await waiting()
     if column == "endedAt" {
@@ -66,7 +66,7 @@ struct EngineClockTests {
       _ = await service.observeOnce()
     }
     try await service.ledger.sqlite.database.write { db in
-      try db.execute(sql: "UPDATE job SET \(column) = 'soon', stateTime = 'soon' WHERE id = ?", arguments: [job.id])
+      try db.execute(sql: "UPDATE job SET \(column) = 'soon', seenAt = 'soon' WHERE id = ?", arguments: [job.id])
     }
     clock.step(-7200)
     let repaired = try #require(try await loaded().recent(key))

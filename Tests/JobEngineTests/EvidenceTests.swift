@@ -140,18 +140,18 @@ struct EvidenceTests {
     bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
     let known = service.view(of: try #require(service.recent(job.key)))
-    #expect(known.state == .running && known.unknownSince == nil)
+    #expect(known.lastKnown.state == .running && known.unknownSince == nil)
     bench.connector.change { $0.observation = .failure(.unavailable("slurmctld is down")) }
     _ = await service.observeOnce()
     let unknown = service.view(of: try #require(service.recent(job.key)))
-    #expect(unknown.state == .unknown && unknown.lastKnown.state == .running && unknown.unknownSince != nil)
+    #expect(unknown.isUnknown && unknown.lastKnown.state == .running && unknown.unknownSince != nil)
     bench.connector.observes(accountingFailure: "slurmdbd is down")
     _ = await service.observeOnce()
     let missed = service.view(of: try #require(service.recent(job.key)))
-    #expect(missed.state == .unknown && missed.lastKnown.state == .running, "gone from the queue, nothing says where")
+    #expect(missed.isUnknown && missed.lastKnown.state == .running, "gone from the queue, nothing says where")
     bench.connector.observes(bench.report(job, .running))
     _ = await service.observeOnce()
-    #expect(service.view(of: try #require(service.recent(job.key))).state == .running)
+    #expect(service.view(of: try #require(service.recent(job.key))).isUnknown == false)
   }
 
   @Test("An id that was answered stays, whatever else has the mark: tasks of an array, and copies")

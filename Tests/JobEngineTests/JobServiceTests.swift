@@ -188,16 +188,22 @@ struct SettlingTests {
     #expect(bench.connector.script.withLock { $0.submits } == submits)
   }
 
-  @Test("A new try keeps the events of the one that was given up")
+  @Test("A new try takes the name of the one that was given up, which keeps its events")
   func history() async throws {
     bench.configuration.submitDeadline = 0
     let service = try bench.service()
-    _ = try await lose(service)
+    let lost = try await lose(service)
     bench.connector.change { $0.submit = { _, _ in "8" } }
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
-    let events = try service.ledger.store.events(of: job.id)
-    #expect(events.map(\.to) == [.submitting, .failed, .submitting, .queued])
+    let store = service.ledger.store
+    #expect(try store.events(of: job.id).map(\.to) == [.submitting, .queued])
+    #expect(try store.events(of: lost.id).map(\.to) == [.submitting, .failed])
+    #expect(service.ledger.current(lost)?.replacedBy == job.id)
+    #expect(try store.job(lost.id)?.replacedBy == job.id && job.number == lost.number + 1)
+    let restarted = try bench.service()
+    try await restarted.ledger.load()
+    #expect(restarted.recent(job.key)?.id == job.id)
     #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }
 

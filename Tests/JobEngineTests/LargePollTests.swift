@@ -14,9 +14,9 @@ struct LargePollTests {
 
   private static func job(_ number: Int, _ state: JobState = .running) -> Job {
     Job(
-      id: JobID(rawValue: ULID.next()), name: "job", number: number, owner: "kirby", account: "kirby",
-      connector: "scripted", submissionToken: ULID.next(), fingerprint: "f", backendID: "\(number)",
-      lifecycle: Lifecycle(state), contact: Contact(seenAt: Date(), source: "test"), submittedAt: Date())
+      id: JobID(rawValue: ULID.next()), key: JobKey(name: "job", number: number), owner: "kirby", account: "kirby",
+      connector: "scripted", submissionToken: ULID.next(), fingerprint: "f", lifecycle: Lifecycle(state),
+      contact: Contact(seenAt: Date(), source: "test"), attempt: Attempt(backendID: "\(number)"), submittedAt: Date())
   }
 
   private static func filled(_ service: JobService) async throws -> [Job] {

@@ -169,10 +169,10 @@ final class Bench {
       request: script, script: script, shownScript: "shown")
   }
 
-  func report(_ job: Job, _ state: JobState, _ outcome: Outcome? = nil) -> JobReport {
+  func report(_ job: Job, _ state: JobState?, _ outcome: Outcome? = nil) -> JobReport {
     JobReport(
       backendID: job.backendID ?? "1", mark: Mark(token: job.submissionToken), account: job.account, state: state,
-      source: "scripted", backendWord: state.rawValue, outcome: outcome)
+      source: "scripted", backendWord: state?.rawValue ?? "ODD", outcome: outcome)
   }
 }
 

@@ -216,7 +216,7 @@ struct LateAnswerTests {
     let service = try bench.service()
     let (old, new) = try await two(service)
     bench.connector.change { $0.located = .success(nil) }
-    #expect(await service.lookFor(old, timeout: .seconds(1)) == nil)
+    #expect(await service.lookFor(old, timeout: .seconds(1))?.state == .failed)
     #expect(service.recent(key)?.id == new.id && service.recent(key)?.state == .submitting)
   }
 
@@ -240,7 +240,7 @@ struct LateAnswerTests {
     old.lifecycle = .running
     try? await service.cancel(old, actor: "test")
     #expect(service.recent(key)?.state == .submitting)
-    old.lifecycle = .queued
+    old.lifecycle = .queued(since: nil)
     try? await service.hold(old, actor: "test")
     try? await service.release(old, actor: "test")
     let board = JobBoard(ledger: service.ledger)

@@ -8,7 +8,7 @@ import Testing
 @Suite("Transitions of a job")
 struct TransitionTests {
   static let living: [JobState] = [
-    .submitting, .held, .queued, .starting, .running, .suspended, .requeued, .canceling, .unknown,
+    .submitting, .held, .queued, .starting, .running, .suspended, .requeued, .canceling,
   ]
   static let ended: [JobState] = [.succeeded, .failed, .canceled, .lost]
 
@@ -29,7 +29,7 @@ struct TransitionTests {
     Row(change: .notStartable(reason: "r"), targets: [.starting: .failed]),
     Row(change: .cancelRequested(reason: "r"), targets: each(living, .canceling)),
     Row(change: .canceledUnplaced, targets: [.canceling: .canceled]),
-    Row(change: .held(reason: "r"), targets: [.queued: .held]),
+    Row(change: .held(by: .user, reason: "r"), targets: [.queued: .held]),
     Row(change: .released, targets: [.held: .queued]),
     Row(change: .vanished(reason: "r"), targets: each(living, .lost)),
     Row(change: .endedByHand(reason: "r"), targets: each(living, .canceled)),
@@ -43,9 +43,10 @@ struct TransitionTests {
   static func job(_ state: JobState, source: String = "squeue") -> Job {
     let time = Date(timeIntervalSince1970: 1_000_000)
     return Job(
-      id: "01J", name: "c", number: 1, owner: "kirby", account: "kirby", connector: "slurm", submissionToken: "T",
-      fingerprint: "f", backendID: "7", lifecycle: Lifecycle(state), contact: Contact(seenAt: time, source: source),
-      reason: "before", submittedAt: time, endedAt: state.isTerminal ? time : nil)
+      id: "01J", key: JobKey(name: "c", number: 1), owner: "kirby", account: "kirby", connector: "slurm",
+      submissionToken: "T",
+      fingerprint: "f", lifecycle: Lifecycle(state), contact: Contact(seenAt: time, source: source),
+      reason: "before", attempt: Attempt(backendID: "7", endedAt: state.isTerminal ? time : nil), submittedAt: time)
   }
 
   @Test("Each change but reports, from each state", arguments: rows)
@@ -123,12 +124,79 @@ struct TransitionTests {
     }
   }
 
+  @Test(
+    "A report that says nothing of the state leaves what is known, and says since when", arguments: JobState.allCases)
+  func unknown(state: JobState) throws {
+    var job = Self.job(state)
+    let time = Date(timeIntervalSince1970: 2_000_000)
+    try job.apply(
+      .reported(JobReport(backendID: "7", state: nil, source: "test", backendWord: "ODD", reason: "says ODD")), at: time
+    )
+    let expected: JobState =
+      switch state {
+      // The backend has it.
+      case .submitting: .queued
+      // Something of it runs: it is not started again.
+      case .starting: .running
+      // It was lost, and is there.
+      case .lost: .queued
+      default: state
+      }
+    #expect(job.state == expected)
+    if state == .lost || !state.isTerminal {
+      #expect(job.contact.unreachableSince == time && job.backendWord == "ODD")
+      // Who asked for its end stays known.
+      #expect(job.reason.hasSuffix(state == .canceling ? "before" : "says ODD"))
+      try job.apply(.reported(JobReport(backendID: "7", state: .running, source: "test", backendWord: "R")), at: time)
+      #expect(job.contact.unreachableSince == nil)
+    } else {
+      #expect(job == Self.job(state))
+    }
+  }
+
+  @Test("Since when a job waits, and who holds it, stays while it is reported to")
+  func waiting() throws {
+    let (first, later) = (Date(timeIntervalSince1970: 2_000_000), Date(timeIntervalSince1970: 3_000_000))
+    func report(_ state: JobState) -> JobChange {
+      .reported(JobReport(backendID: "7", state: state, source: "test", backendWord: "W"))
+    }
+    var job = Self.job(.submitting)
+    try job.apply(.accepted(backendID: "7", held: false), at: first)
+    try job.apply(report(.queued), at: later)
+    #expect(job.lifecycle == .queued(since: first))
+    try job.apply(.held(by: .administrator, reason: "r"), at: first)
+    try job.apply(report(.held), at: later)
+    #expect(job.lifecycle == .held(by: .administrator))
+    try job.apply(report(.queued), at: later)
+    #expect(job.lifecycle == .queued(since: later), "somebody released it on the backend")
+  }
+
+  @Test("An attempt that another follows is what it was, with its end")
+  func attempts() throws {
+    let (start, requeue) = (Date(timeIntervalSince1970: 2_000_000), Date(timeIntervalSince1970: 2_000_100))
+    var job = Self.job(.queued)
+    try job.apply(
+      .reported(
+        JobReport(
+          backendID: "7", state: .running, source: "test", backendWord: "R", nodes: ["n1"], elapsed: 90,
+          startedAt: start)),
+      at: requeue)
+    let ran = job
+    try job.apply(.reported(JobReport(backendID: "7", state: .queued, source: "test", backendWord: "PD")), at: requeue)
+    let ended = try #require(ran.attemptEnded(by: job))
+    #expect(job.attempt == 2 && job.nodes.isEmpty && ran.attemptEnded(by: ran) == nil)
+    #expect(
+      ended.attempt
+        == Attempt(number: 1, backendID: "7", nodes: ["n1"], elapsed: 90, startedAt: start, endedAt: requeue))
+    #expect(ended.reason == "requeued: attempt 2")
+  }
+
   @Test("An end by hand is corrected by each report", arguments: JobState.allCases.filter { $0 != .canceled })
   func correction(reported: JobState) throws {
     guard ![.submitting, .canceling].contains(reported) else { return }
     var job = Self.job(.canceled, source: Job.administrator)
     let report = JobReport(backendID: "7", state: reported, source: "test", backendWord: "W")
     try job.apply(.reported(report), at: Date())
-    #expect(job.lifecycle == report.lifecycle && job.reason.hasPrefix("found again: it was canceled"))
+    #expect(job.state == reported && job.reason.hasPrefix("found again: it was canceled"))
   }
 }

@@ -17,20 +17,21 @@ final class Scratch {
   }
 }
 
-private func job(_ name: String, _ state: JobState = .queued, endedAt: Date? = nil) -> Job {
+func job(_ name: String, _ state: JobState = .queued, endedAt: Date? = nil) -> Job {
   Job(
-    id: JobID(rawValue: ULID.next()), name: name, number: 1, owner: "kirby@example.com", account: "kirby",
+    id: JobID(rawValue: ULID.next()), key: JobKey(name: name, number: 1), owner: "kirby@example.com", account: "kirby",
     connector: "scripted",
-    submissionToken: ULID.next(), fingerprint: "f", backendID: "1", lifecycle: Lifecycle(state),
-    contact: Contact(seenAt: Date(), source: "weir"), submittedAt: Date(), endedAt: endedAt)
+    submissionToken: ULID.next(), fingerprint: "f", lifecycle: Lifecycle(state),
+    contact: Contact(seenAt: Date(), source: "weir"), attempt: Attempt(backendID: "1", endedAt: endedAt),
+    submittedAt: Date())
 }
 
 extension SQLiteJobStore {
-  fileprivate func add(_ job: Job) throws {
+  func add(_ job: Job) throws {
     let event = JobEvent(
       job: job.id, time: Date(), actor: "test", from: nil, to: job.state, source: "test", reason: "")
-    try insert(job, shownScript: "shown", event: event, idempotencyKey: nil, serviceTime: Date())
-    if job.state.isTerminal { try save([.init(job: job, outputDue: Date() + 100)]) }
+    let stored = try insert(job, shownScript: "shown", event: event, idempotencyKey: nil, serviceTime: Date()).job
+    if job.state.isTerminal { _ = try save([.init(job: stored, expecting: 1, outputDue: Date() + 100)]) }
   }
 }
 
@@ -171,11 +172,12 @@ struct DamageTests {
   @Test(
     "Check finds what SQLite would not",
     arguments: [
-      ("UPDATE job SET ending = NULL WHERE state = 'succeeded' AND name = 'job1'", "job1/1 has ended without an"),
-      ("UPDATE job SET ending = 'completed' WHERE name = 'job0'", "job0/1 has not ended and has an outcome"),
+      ("UPDATE job SET result = NULL WHERE state = 'succeeded' AND name = 'job1'", "job1/1 has ended without an"),
+      ("UPDATE job SET result = 'succeeded' WHERE name = 'job0'", "job0/1 has not ended and has an outcome"),
       ("UPDATE job SET state = 'running' WHERE name = 'job2'", "job2/1 is in another state than its last event says"),
       ("DELETE FROM retention WHERE job = (SELECT id FROM job WHERE name = 'job3')", "job3/1 has ended and has no"),
       ("PRAGMA foreign_keys = OFF; DELETE FROM job WHERE name = 'job4'", "belongs to no job"),
+      ("UPDATE jobEvent SET number = number + 1000 WHERE number = 100", "the events from 100 to"),
     ])
   func unlawful(change: String, sentence: String) throws {
     try fill()

@@ -110,10 +110,11 @@ final class FakeSlurm: Runner {
 
   func job(_ id: String?, _ name: String = "a", token: String = "01TOKEN", age: TimeInterval = 0) -> Job {
     Job(
-      id: JobID(rawValue: "01JOB" + (id ?? "")), name: name, number: 1, owner: "kirby@example.com", account: "kirby",
-      connector: "slurm", submissionToken: token, fingerprint: "", backendID: id, outputPath: ".jarvice/\(name).out",
-      lifecycle: .running, contact: Contact(seenAt: Date(), source: "squeue"),
-      submittedAt: Date() - age)
+      id: JobID(rawValue: "01JOB" + (id ?? "")), key: JobKey(name: name, number: 1), owner: "kirby@example.com",
+      account: "kirby",
+      connector: "slurm", submissionToken: token, fingerprint: "", lifecycle: .running,
+      contact: Contact(seenAt: Date(), source: "squeue"),
+      attempt: Attempt(backendID: id, outputPath: ".jarvice/\(name).out"), submittedAt: Date() - age)
   }
 
   // What the Slurm connector does not use.

@@ -119,9 +119,10 @@ struct SightTests {
     try slurm.write("", to: "blind.jarvice")
     var mario = slurm.job("6", "b", token: "T6")
     mario = Job(
-      id: mario.id, name: "b", number: 1, owner: "mario", account: "mario", connector: "slurm", submissionToken: "T6",
-      fingerprint: "", backendID: "6", lifecycle: .running, contact: Contact(seenAt: Date(), source: "squeue"),
-      submittedAt: Date())
+      id: mario.id, key: JobKey(name: "b", number: 1), owner: "mario", account: "mario", connector: "slurm",
+      submissionToken: "T6",
+      fingerprint: "", lifecycle: .running, contact: Contact(seenAt: Date(), source: "squeue"),
+      attempt: Attempt(backendID: "6"), submittedAt: Date())
     let jobs = [slurm.job("5", token: "T5"), mario]
     for _ in 0..<2 { _ = try await connector.observe(jobs) }
     var shown: [Set<String>] = []

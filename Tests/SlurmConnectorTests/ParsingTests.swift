@@ -37,10 +37,10 @@ struct ParsingTests {
       ("NODE_FAIL", .failed, .nodeFailure), ("OOM", .failed, .outOfMemory), ("TO", .failed, .timeLimit),
       ("COMPLETED,REQUEUED", .requeued, nil), ("COMPLETED,COMPLETING", .running, nil),
       ("[\"NODE_FAIL\",\"UPDATE_DB\"]", .failed, .nodeFailure), ("PENDING,SPECIAL_EXIT", .held, nil),
-      ("REVOKED", .unknown, nil), ("COMPLETED,NEW_WORD", .unknown, nil), ("", .unknown, nil),
-      ("COMPLETING", .running, nil), ("REQUEUE_HOLD", .requeued, nil), ("NEW_WORD_OF_2030", .unknown, nil),
-    ] as [(String, JobState, Outcome?)])
-  func states(word: String, state: JobState, outcome: Outcome?) {
+      ("REVOKED", nil, nil), ("COMPLETED,NEW_WORD", nil, nil), ("", nil, nil),
+      ("COMPLETING", .running, nil), ("REQUEUE_HOLD", .requeued, nil), ("NEW_WORD_OF_2030", nil, nil),
+    ] as [(String, JobState?, Outcome?)])
+  func states(word: String, state: JobState?, outcome: Outcome?) {
     let meaning = SlurmState.meaning(of: word)
     #expect(meaning.state == state && meaning.outcome == outcome)
   }

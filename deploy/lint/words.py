@@ -43,7 +43,7 @@ CLAUSE = re.compile(r"(?m)(?:(?<=[.;:] )|^)[*_]*(?:What|Who) (?!to\b)[a-z][^?\n]
 WORDS = [(re.compile(rf"(?i)(?<![\w.-])(?:{pattern})(?![\w])"), better) for pattern, better in RETIRED]
 
 # SQL and shell scripts are not prose.
-CODE = re.compile(r"^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|PRAGMA|WITH|BEGIN)\b|\bIS (?:NOT )?NULL\b|; do\b")
+CODE = re.compile(r"^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|PRAGMA|WITH|BEGIN|CASE)\b|\bIS (?:NOT )?NULL\b|; do\b")
 
 LIST = pathlib.Path(__file__).with_name("words.txt")
 

@@ -11,8 +11,8 @@ func claimBounded(_ report: JobReport) {
     claim(seconds >= 0 && seconds <= TimeInterval(MachineNumber.lastSecond), "a time of \(seconds) s")
   }
   claim(
-    report.state.isTerminal == (report.outcome != nil),
-    "\(report.state) with the outcome \(String(describing: report.outcome))")
+    report.isEnd == (report.outcome != nil),
+    "\(String(describing: report.state)) with the outcome \(String(describing: report.outcome))")
   claim(
     report.outcome?.exitCode.map { abs($0) <= MachineNumber.largestCount } ?? true, "the exit code is out of bounds")
   claim(report.outcome?.signal.map { abs($0) <= MachineNumber.largestCount } ?? true, "the signal is out of bounds")

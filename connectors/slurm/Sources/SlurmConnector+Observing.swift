@@ -26,7 +26,7 @@ extension SlurmConnector {
         let (found, unasked) = try await lastWords(of: gone)
         observation.unasked = unasked
         for report in found {
-          if report.state.isTerminal { observation.reports.append(report) }
+          if report.isEnd { observation.reports.append(report) }
           observation.answers[report.backendID] = "\(report.source) says \(report.backendWord)"
         }
       } catch {
@@ -149,7 +149,7 @@ extension SlurmConnector {
     let filter = ["--allusers", "--starttime=" + SlurmClock.utc(seconds)]
     // Where there is no accounting, what slurmctld remembers is all that there is.
     let past = try await accounting(filter, as: configuration.observer, timeout: .seconds(60)) ?? []
-    return past.filter { $0.mark != nil }.map(\.report).filter(\.state.isTerminal)
+    return past.filter { $0.mark != nil }.map(\.report).filter(\.isEnd)
   }
 
   public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {

@@ -5,10 +5,11 @@ import JobModel
 /// here.
 enum SlurmState {
   struct Meaning: Sendable, Equatable {
-    let state: JobState
+    /// Nil for a word that is not known here.
+    let state: JobState?
     let outcome: Outcome?
 
-    init(_ state: JobState) {
+    init(_ state: JobState?) {
       self.state = state
       outcome = nil
     }
@@ -18,7 +19,7 @@ enum SlurmState {
     }
   }
 
-  /// What a word means; a word that is not known here is `unknown`, never guessed.
+  /// What a word means; a word that is not known here means nothing: it is never guessed.
   ///
   /// A base state may have flags beside it, `COMPLETED,REQUEUED` in scontrol and in JSON; the flag that says what
   /// becomes of the job counts then.
@@ -26,12 +27,12 @@ enum SlurmState {
   static func meaning(of word: String) -> Meaning {
     if let plain = table[word] { return plain }
     let words = word.split { ",|[]\" ".contains($0) }.map { String($0.prefix { $0 != "+" }) }
-    guard let base = words.first else { return Meaning(.unknown) }
+    guard let base = words.first else { return Meaning(nil) }
     if base == "CANCELLED" || base == "CA", words.dropFirst().first == "by" { return Meaning(Outcome.canceled) }
     let flags = words.filter { flagOrder[$0] != nil }.sorted { flagOrder[$0, default: 0] < flagOrder[$1, default: 0] }
     let rest = words.filter { flagOrder[$0] == nil && !silentFlags.contains($0) }
-    guard rest.allSatisfy({ table[$0] != nil }) else { return Meaning(.unknown) }
-    return (flags.first ?? rest.first).flatMap { table[$0] } ?? Meaning(.unknown)
+    guard rest.allSatisfy({ table[$0] != nil }) else { return Meaning(nil) }
+    return (flags.first ?? rest.first).flatMap { table[$0] } ?? Meaning(nil)
   }
 
   /// Whether a job is only being cleared up after.
@@ -82,6 +83,6 @@ enum SlurmState {
     ("PR", "PREEMPTED", Meaning(.preempted)),
     ("CA", "CANCELLED", Meaning(Outcome.canceled)),
     // A federation runs it on another cluster, which is not asked here.
-    ("RV", "REVOKED", Meaning(.unknown)),
+    ("RV", "REVOKED", Meaning(nil)),
   ]
 }

@@ -106,13 +106,13 @@ enum Squeue {
       let started = meaning.state == .queued || meaning.state == .held ? nil : SlurmTime.past(row[5])
       let reason =
         meaning.outcome.map { SlurmReason.sentence($0, canceledBy: nil) }
-        ?? (meaning.state == .unknown ? "Slurm says \(word)" : SlurmReason.sentence(waiting: row[2]))
+        ?? (meaning.state == nil ? "Slurm says \(word)" : SlurmReason.sentence(waiting: row[2]))
       var report = JobReport(
         backendID: row[0], mark: mark, name: name, account: row[8],
         state: meaning.state, source: "squeue", backendWord: word, reason: reason, outcome: meaning.outcome,
         nodes: HostList.expand(row[7]), elapsed: SlurmTime.seconds(row[3]) ?? 0,
         submittedAt: SlurmTime.past(row[4]), startedAt: started,
-        endedAt: meaning.state.isTerminal ? SlurmTime.past(row[6]) : nil)
+        endedAt: meaning.outcome != nil ? SlurmTime.past(row[6]) : nil)
       report.isCompleting = SlurmState.isCompleting(word)
       return report
     }

@@ -55,10 +55,10 @@ struct AttemptReader: Sendable {
     switch state {
     case .absent, .claimed, .gone: return nil
     case .damaged(let file, let pids):
-      (report.lifecycle, report.backendWord) = (.unrecognized, "damaged")
+      (report.lifecycle, report.backendWord) = (nil, "damaged")
       report.reason = AttemptState.words(file, pids)
     case .elsewhere(let machine):
-      (report.lifecycle, report.backendWord) = (.unrecognized, "elsewhere")
+      (report.lifecycle, report.backendWord) = (nil, "elsewhere")
       report.reason =
         "\(name) does not know it: its records are of the machine \(machine), "
         + "and \(name) is now \(status.value.facts?.machine ?? "another")"

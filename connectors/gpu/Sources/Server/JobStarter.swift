@@ -86,7 +86,7 @@ actor JobStarter {
       return await failedToStage(job, error)
     }
     unreadable[job.id] = nil
-    let attempt = Attempt(
+    let attempt = StartCommand(
       job: job, payload: payload, spec: context.spec.value, root: facts.root, machine: facts.machine, input: input,
       owner: context.root.nextRecord())
     switch await send(attempt) {
@@ -127,7 +127,7 @@ actor JobStarter {
   }
 
   /// Has the server start an attempt.
-  private func send(_ attempt: Attempt) async -> Answer {
+  private func send(_ attempt: StartCommand) async -> Answer {
     let job = attempt.job
     let result: CommandResult
     do throws(RunError) {
@@ -157,7 +157,7 @@ actor JobStarter {
     }
   }
 
-  private func take(_ answer: StartAnswer, of attempt: Attempt) async -> StartOutcome {
+  private func take(_ answer: StartAnswer, of attempt: StartCommand) async -> StartOutcome {
     let job = attempt.job
     if case .started = answer {} else { stager.drop(attempt.input, of: job) }
     switch answer {

@@ -4,8 +4,8 @@ import JobModel
 import ScriptTemplates
 import Shell
 
-/// One attempt as its server is told of it.
-struct Attempt {
+/// What a server is sent to start an attempt.
+struct StartCommand {
   let job: Job
   let payload: JobBoard.Payload
   let spec: ServerSpec
