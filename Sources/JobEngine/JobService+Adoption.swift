@@ -1,4 +1,5 @@
 import CProcess
+import ConnectorAPI
 import Foundation
 import JobModel
 import JobStore

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 
@@ -49,21 +50,5 @@ extension JobService {
       throw .expired(job.key, job.state)
     }
     return checked
-  }
-}
-
-/// A file that a job has made.
-public struct JobFile: Sendable, Equatable {
-  /// Below the job's directory; bytes, since a file name need not be UTF-8.
-  public let path: [UInt8]
-  /// Bytes.
-  public let size: Int
-  /// Seconds since 1970.
-  public let modified: Int
-
-  public init(path: [UInt8], size: Int, modified: Int) {
-    self.path = path
-    self.size = size
-    self.modified = modified
   }
 }

@@ -1,4 +1,5 @@
 import Archives
+import ConnectorAPI
 import Foundation
 import JobModel
 import JobStore
@@ -109,7 +110,7 @@ public final class JobService: Sendable {
       guard running == nil else { return }
       running = Task {
         await withDiscardingTaskGroup { group in
-          group.addTask { await self.connector.work(on: JobBoard(ledger: self.ledger)) }
+          group.addTask { await self.connector.work(on: LedgerBoard(ledger: self.ledger)) }
           group.addTask { await self.observe() }
           group.addTask { await self.settle() }
           group.addTask { await self.removeOutputs() }
@@ -270,7 +271,7 @@ public final class JobService: Sendable {
       configuration.adoption?.mark(of: submission, token: job.submissionToken, fingerprint: fingerprint)
       ?? Mark(token: job.submissionToken)
     do {
-      let payload = connector.queuesHere ? try JobBoard.Payload(submission, mark).encoded() : nil
+      let payload = connector.queuesHere ? try JobPayload(submission, mark: mark.description).encoded() : nil
       // A row that is there has its archive, or none.
       try await archive?.keep(of: job.id)
       try await ledger.insert(

@@ -1,5 +1,6 @@
 import Archives
 import CZlib
+import ConnectorAPI
 import Foundation
 import JobModel
 import ScriptTemplates

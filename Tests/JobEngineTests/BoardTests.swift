@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import GRDB
 import JobModel
@@ -11,7 +12,7 @@ import Testing
 /// A connector whose jobs wait in Weir's own queue, and whose machines are the test.
 private final class QueueingConnector: Connector {
   let name = "queueing"
-  let board = Mutex<JobBoard?>(nil)
+  let board = Mutex<(any JobBoard)?>(nil)
   let shown = Mutex<[JobID: JobReport]>([:])
   let unreachable = Mutex<[String: String]>([:])
   /// Whether polls say anything of the jobs that have a machine. While they do not, only the test changes jobs.
@@ -19,7 +20,7 @@ private final class QueueingConnector: Connector {
   var troubles: [String] { [] }
   var queuesHere: Bool { true }
 
-  func work(on board: JobBoard) async {
+  func work(on board: any JobBoard) async {
     self.board.withLock { $0 = board }
     while !Task.isCancelled { try? await Task.sleep(for: .seconds(60)) }
   }
@@ -49,7 +50,7 @@ private struct Place {
   let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-board-\(UUID().uuidString)")
   let connector = QueueingConnector()
   let service: JobService
-  let board: JobBoard
+  let board: any JobBoard
 
   init() async throws {
     var configuration = JobService.Configuration()
@@ -104,7 +105,7 @@ private struct Place {
     let place = try await Place()
     let job = try await place.submit()
     let held = try await place.submit("held", held: true)
-    let placements = [JobBoard.Placement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
+    let placements = [JobPlacement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
     async let first = place.board.place(placements)
     async let second = place.board.place(placements)
     #expect(await first.count + second.count == 1)
@@ -117,14 +118,14 @@ private struct Place {
   @Test func nothingIsPlacedThatIsNotOnDisk() async throws {
     let place = try await Place()
     let job = try await place.submit()
-    let store = place.board.ledger.sqlite
+    let store = place.service.ledger.sqlite
     func allowWrites(_ allowed: Bool) async throws {
       try await store.database.writeWithoutTransaction { db in
         try db.execute(sql: "PRAGMA query_only = \(allowed ? 0 : 1)")
       }
     }
     try await allowWrites(false)
-    let placements = [JobBoard.Placement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
+    let placements = [JobPlacement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
     for _ in 0..<2 { #expect(await place.board.place(placements).isEmpty) }
     #expect(place.board.job(job.id)?.state == .queued && place.service.storeTrouble != nil)
     try await allowWrites(true)

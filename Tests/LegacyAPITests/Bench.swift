@@ -1,5 +1,6 @@
 import CLibCrypto
 import Callers
+import ConnectorAPI
 import DummyConnector
 import Foundation
 import HTTP

@@ -1,5 +1,6 @@
 import Access
 import Callers
+import ConnectorAPI
 import Dispatch
 import DummyConnector
 import Foundation

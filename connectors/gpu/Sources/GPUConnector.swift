@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 import Logging
 import Shell
@@ -77,7 +77,7 @@ public final class GPUConnector: Connector {
   public var queuesHere: Bool { true }
   public var takesInputs: Bool { true }
 
-  public func work(on board: JobBoard) async {
+  public func work(on board: any JobBoard) async {
     let fleet = Fleet(board: board, configuration: configuration, logger: logger, makeRunner: source.makeRunner)
     await fleet.use(source.servers)
     self.fleet.change { $0 = fleet }
@@ -135,7 +135,7 @@ public final class GPUConnector: Connector {
       if let failure = fleet.roster.controller(of: job)?.status.value.failure { throw .unavailable(failure) }
       return nil
     }
-    let payload: JobBoard.Payload
+    let payload: JobPayload
     do throws(PayloadError) { payload = try await fleet.payload(of: job) } catch {
       guard case .lost(let reason) = error else { throw .unavailable("\(error)") }
       // It was accepted, and can never run.

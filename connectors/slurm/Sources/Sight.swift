@@ -1,4 +1,4 @@
-import JobEngine
+import ConnectorAPI
 import Synchronization
 
 /// Whether the observing account sees the jobs of the others: by jobs that it does not see and that Slurm shows to their

@@ -4,7 +4,7 @@ import JobModel
 /// A kind of place where jobs run.
 ///
 /// A connector asks and tells the backend; it keeps no state about jobs and never decides what a job's state is to be:
-/// that is ``JobService``'s. Every call has its own deadline, and every error says whether the backend may have acted.
+/// that is the engine's. Every call has its own deadline, and every error says whether the backend may have acted.
 public protocol Connector: Sendable {
   /// The name it is chosen by in the settings, `slurm` for example.
   var name: String { get }
@@ -56,7 +56,7 @@ public protocol Connector: Sendable {
   /// The last lines of the job's output; empty when it has written nothing yet.
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8]
 
-  /// Files of a job that has started, as a tar.gz; see ``JobService/results(of:matching:withOutput:onMatched:onOutput:)``.
+  /// Files of a job that has started, as a tar.gz: names are `work/...`, `stdout` and `stderr`.
   /// Throws a ``BackendError``, or what a closure has thrown.
   func results(
     of job: Job, matching globs: [ResultGlob], withOutput: Bool,
@@ -112,7 +112,7 @@ public protocol Connector: Sendable {
   var reportsExitCodesLater: Bool { get }
 
   /// Works on the jobs of a board until the task is cancelled, for a connector that finds machines for them itself.
-  func work(on board: JobBoard) async
+  func work(on board: any JobBoard) async
 }
 
 extension Connector {
@@ -130,7 +130,7 @@ extension Connector {
   public var queuesHere: Bool { false }
   public var takesInputs: Bool { false }
   public var reportsExitCodesLater: Bool { false }
-  public func work(on board: JobBoard) async {}
+  public func work(on board: any JobBoard) async {}
   public func hold(_ job: Job) async throws(BackendError) { throw cannot("hold") }
   public func suspend(_ job: Job) async throws(BackendError) { throw cannot("suspend") }
   public func resume(_ job: Job) async throws(BackendError) { throw cannot("resume") }
@@ -147,74 +147,5 @@ extension Connector {
 
   private func cannot(_ verb: String) -> BackendError {
     .refused("the connector \(name) cannot \(verb) a job")
-  }
-}
-
-/// Why a backend did not do what it was asked.
-public enum BackendError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The request cannot be: what is wrong with it, in the backend's own words where it said any.
-  case refused(String)
-  /// The backend does not know the job.
-  case notFound(String)
-  /// The backend could not be asked; it certainly did nothing.
-  case unavailable(String)
-  /// The account of the job cannot be logged in to, for it has no key or its key is refused; nothing was done, and only
-  /// an administrator can change that.
-  case noLogin(account: String, String)
-  /// The answer was lost: the backend may or may not have acted.
-  case interrupted(String)
-
-  public var description: String {
-    switch self {
-    case .refused(let reason), .notFound(let reason), .unavailable(let reason), .noLogin(_, let reason),
-      .interrupted(let reason):
-      reason
-    }
-  }
-}
-
-/// What the backend said about all jobs at one moment: complete, or it would have been an error.
-public struct Observation: Sendable {
-  public var time: Date
-  public var reports: [JobReport]
-  /// Set when the records of ended jobs could not be read: jobs that are not in `reports` are then not missing.
-  public var accountingFailure: String?
-  /// What was asked about a job that is not in `reports` and how that was answered, by backend id.
-  public var answers: [String: String]
-  /// Jobs that could not be asked about this time, by backend id: it says nothing of them, and the next look does.
-  public var unasked: Set<String> = []
-  /// Jobs whose machine does not answer, by backend id, and why: nothing is known of them.
-  public var unreachable: [String: String] = [:]
-  /// Jobs of which nothing new is to be said, by backend id: they wait here, or were told of elsewhere.
-  public var unchanged: Set<String> = []
-  /// Jobs whose id was proven to be that of another, by their tokens: the answer to the submit was wrong.
-  public var strayIDs: Set<String> = []
-
-  public init(
-    time: Date, reports: [JobReport], accountingFailure: String? = nil, answers: [String: String] = [:]
-  ) {
-    self.time = time
-    self.reports = reports
-    self.accountingFailure = accountingFailure
-    self.answers = answers
-  }
-}
-
-/// A directory or a file of the cluster.
-public struct DirectoryEntry: Sendable, Equatable {
-  public enum Kind: Sendable { case directory, file }
-  public let kind: Kind
-  /// Absolute; bytes, since a file name need not be UTF-8.
-  public let path: [UInt8]
-  /// Seconds since 1970.
-  public let modified: Int
-  /// Bytes.
-  public let size: Int
-
-  public init(kind: Kind, path: [UInt8], modified: Int, size: Int) {
-    self.kind = kind
-    self.path = path
-    self.modified = modified
-    self.size = size
   }
 }
