@@ -155,6 +155,7 @@ let package = Package(
     .testTarget(name: "AccessTests", dependencies: ["Access", "SSH", "Support"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
+    .testTarget(name: "ConnectorAPITests", dependencies: ["ConnectorAPI", "JobModel"], swiftSettings: strict),
     .testTarget(
       name: "JobEngineTests",
       dependencies: [

@@ -97,7 +97,8 @@ extension JobService {
   func searchRecords() async {
     guard let since = recall.unsearchedSince else { return }
     do throws(BackendError) {
-      _ = await adopt(try await connector.recall(since: since), at: configuration.clock.date)
+      _ = await adopt(
+        try await (connector as? any RecoveringConnector)?.recall(since: since) ?? [], at: configuration.clock.date)
       recall.searchedRecords()
       // A day's records are many megabytes, which malloc would keep.
       malloc_trim(0)
@@ -149,7 +150,7 @@ extension JobService {
     let mention = "\(key)/\(backendID)"
     guard let adoption = configuration.adoption, recall.mayAsk(for: mention) else { return nil }
     let found: JobReport?
-    do { found = try await connector.recall(key, backendID: backendID) } catch {
+    do { found = try await (connector as? any RecoveringConnector)?.recall(key, backendID: backendID) } catch {
       recall.failedToAsk(for: mention)
       throw JobError(error)
     }

@@ -22,7 +22,7 @@ extension JobService {
     let globs = try await resultGlobs(globs, of: job)
     let hasOutput = try await retention(of: job)?.expiredAt == nil
     do {
-      try await connector.results(
+      try await connector.streamingFiles.results(
         of: job, matching: globs, withOutput: withOutput && hasOutput, onMatched: onMatched, onOutput: onOutput)
     } catch let error as BackendError {
       throw JobError(error)
@@ -34,7 +34,9 @@ extension JobService {
     of job: Job, matching globs: [String] = [], onFiles: @escaping @Sendable ([JobFile]) async throws -> Void
   ) async throws {
     let globs = try await resultGlobs(globs, of: job)
-    do { try await connector.files(of: job, matching: globs, onFiles: onFiles) } catch let error as BackendError {
+    do {
+      try await connector.streamingFiles.files(of: job, matching: globs, onFiles: onFiles)
+    } catch let error as BackendError {
       throw JobError(error)
     }
   }

@@ -90,7 +90,7 @@ public final class JobService: Sendable {
     self.configuration = configuration
     self.logger = logger
     ledger = Ledger(
-      store: store, configuration: configuration, awaitsExitCodes: connector.reportsExitCodesLater, logger: logger)
+      store: store, configuration: configuration, awaitsExitCodes: connector.has(.delayedExitCodes), logger: logger)
     observer = ObserverState(clock: configuration.clock)
     unsettled = Retries(longestPause: .seconds(15), clock: configuration.clock)
     absent = Retries(longestPause: .seconds(300), clock: configuration.clock)
@@ -110,7 +110,7 @@ public final class JobService: Sendable {
       guard running == nil else { return }
       running = Task {
         await withDiscardingTaskGroup { group in
-          group.addTask { await self.connector.work(on: LedgerBoard(ledger: self.ledger)) }
+          group.addTask { await (self.connector as? any QueueingConnector)?.work(on: LedgerBoard(ledger: self.ledger)) }
           group.addTask { await self.observe() }
           group.addTask { await self.settle() }
           group.addTask { await self.removeOutputs() }
@@ -271,7 +271,7 @@ public final class JobService: Sendable {
       configuration.adoption?.mark(of: submission, token: job.submissionToken, fingerprint: fingerprint)
       ?? Mark(token: job.submissionToken)
     do {
-      let payload = connector.queuesHere ? try JobPayload(submission, mark: mark.description).encoded() : nil
+      let payload = connector.has(.ownQueue) ? try JobPayload(submission, mark: mark.description).encoded() : nil
       // A row that is there has its archive, or none.
       try await archive?.keep(of: job.id)
       try await ledger.insert(
@@ -381,7 +381,7 @@ extension Job {
     outputPath = connector.outputPath(of: submission, token: submissionToken)
     priority = submission.priority
     input = submission.input
-    if connector.queuesHere {
+    if connector.has(.ownQueue) {
       resources = ResourceRequest(
         gpus: submission.gpusPerNode, cores: submission.coresPerNode, memory: submission.memoryPerNode)
     }

@@ -10,7 +10,7 @@ import Testing
 @testable import JobStoreSQLite
 
 /// A connector whose jobs wait in Weir's own queue, and whose machines are the test.
-private final class QueueingConnector: Connector {
+private final class TestQueueConnector: QueueingConnector, HoldingConnector {
   let name = "queueing"
   let board = Mutex<(any JobBoard)?>(nil)
   let shown = Mutex<[JobID: JobReport]>([:])
@@ -18,7 +18,6 @@ private final class QueueingConnector: Connector {
   /// Whether polls say anything of the jobs that have a machine. While they do not, only the test changes jobs.
   let reports = Mutex(false)
   var troubles: [String] { [] }
-  var queuesHere: Bool { true }
 
   func work(on board: any JobBoard) async {
     self.board.withLock { $0 = board }
@@ -40,15 +39,12 @@ private final class QueueingConnector: Connector {
   func cancel(_ job: Job) async throws(BackendError) {}
   func release(_ job: Job) async throws(BackendError) {}
   func hold(_ job: Job) async throws(BackendError) {}
-  func describe(_ job: Job) async throws(BackendError) -> String { "" }
-  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
-  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }
 
 /// A service with such a connector, on a store of its own.
 private struct Place {
   let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-board-\(UUID().uuidString)")
-  let connector = QueueingConnector()
+  let connector = TestQueueConnector()
   let service: JobService
   let board: any JobBoard
 

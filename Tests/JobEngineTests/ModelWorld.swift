@@ -97,7 +97,7 @@ struct World {
 }
 
 /// The backend of such a world.
-final class WorldConnector: Connector {
+final class WorldConnector: RecoveringConnector {
   enum Fate: CaseIterable { case answered, answerLost, neverArrived, refused, late }
 
   let world = Mutex(World())
@@ -127,6 +127,7 @@ final class WorldConnector: Connector {
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     try world.withLock { (world) throws(BackendError) in try world.locate(job) }
   }
+  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? { nil }
   func recall(since: Date) async throws(BackendError) -> [JobReport] {
     try world.withLock { (world) throws(BackendError) in
       guard world.accounts else { throw .unavailable("accounting is down") }
@@ -144,8 +145,4 @@ final class WorldConnector: Connector {
       world.jobs[job.submissionToken] = target
     }
   }
-  func release(_ job: Job) async throws(BackendError) {}
-  func describe(_ job: Job) async throws(BackendError) -> String { "" }
-  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
-  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }

@@ -9,7 +9,9 @@ import Synchronization
 @testable import JobStoreSQLite
 
 /// A backend whose answers a test chooses, for what no real one does on demand: lost answers, outages, ids used anew.
-final class ScriptedConnector: Connector {
+class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadingConnector, OutputRemovingConnector,
+  RecoveringConnector, @unchecked Sendable
+{
   struct Script: Sendable {
     var submit: @Sendable (JobSpec, _ token: String) throws(BackendError) -> String = { _, _ in "1" }
     var observation: Result<Observation, BackendError> = .success(Observation(time: Date(), reports: []))
@@ -24,11 +26,9 @@ final class ScriptedConnector: Connector {
     var recalled: Result<[JobReport], BackendError> = .success([])
     var recallTakes = Duration.zero
     var lastSubmit: TimeInterval = 0
-    var reportsExitCodesLater = false
     var output: [UInt8] = []
     /// How much the job has printed in all.
     var outputSize: Int?
-    var keepsFiles = false
     var removedFiles: [JobKey] = []
     var submits = 0
     var cancels = 0
@@ -47,8 +47,6 @@ final class ScriptedConnector: Connector {
   let script = Mutex(Script())
   let name = "scripted"
   var troubles: [String] { [] }
-  var takesInputs: Bool { true }
-  var reportsExitCodesLater: Bool { script.withLock { $0.reportsExitCodesLater } }
   var lastSubmit: TimeInterval { script.withLock { $0.lastSubmit } }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
@@ -60,10 +58,8 @@ final class ScriptedConnector: Connector {
 
   var removed: [JobKey] { script.withLock { $0.removed } }
   var removedFiles: [JobKey] { script.withLock { $0.removedFiles } }
-  var keepsFiles: Bool { script.withLock { $0.keepsFiles } }
 
   func outputSize(_ job: Job) async throws(BackendError) -> Int? { script.withLock { $0.outputSize } }
-  func removeFiles(_ job: Job) async throws(BackendError) { change { $0.removedFiles.append(job.key) } }
 
   func removeOutput(_ job: Job) async throws(BackendError) {
     if let failure = script.withLock({ $0.removal }) { throw failure }
@@ -100,6 +96,7 @@ final class ScriptedConnector: Connector {
     try? await Task.sleep(for: slowness)
     return try answer.get()
   }
+  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? { nil }
   func recall(since: Date) async throws(BackendError) -> [JobReport] {
     try? await Task.sleep(for: script.withLock { $0.recallTakes })
     return try script.withLock { $0.recalled }.get()
@@ -110,7 +107,6 @@ final class ScriptedConnector: Connector {
     if let failure = script.withLock({ $0.cancelFailure }) { throw failure }
   }
   func release(_ job: Job) async throws(BackendError) {}
-  func describe(_ job: Job) async throws(BackendError) -> String { "" }
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
     await happen()
     return script.withLock { $0.output }
@@ -122,8 +118,15 @@ final class ScriptedConnector: Connector {
     }
     await meanwhile?()
   }
-  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }
+
+/// One that also keeps the files of jobs.
+final class FileKeepingScriptedConnector: ScriptedConnector, FileKeepingConnector, @unchecked Sendable {
+  func removeFiles(_ job: Job) async throws(BackendError) { change { $0.removedFiles.append(job.key) } }
+}
+
+/// One that learns exit codes some time after the end.
+final class LateScriptedConnector: ScriptedConnector, DelayedExitCodeConnector, @unchecked Sendable {}
 
 /// Clocks that a test sets, the calendar and the monotonic one apart.
 final class TestClock: Sendable {
@@ -146,11 +149,12 @@ final class TestClock: Sendable {
 /// A service on a store of its own, which is removed with it.
 final class Bench {
   let directory: URL
-  let connector = ScriptedConnector()
+  let connector: ScriptedConnector
   var configuration = JobService.Configuration()
   var outputLimit = 1 << 30
 
-  init(in parent: URL = FileManager.default.temporaryDirectory) {
+  init(in parent: URL = FileManager.default.temporaryDirectory, connector: ScriptedConnector = .init()) {
+    self.connector = connector
     directory = parent.appendingPathComponent("weir-test-\(UUID().uuidString)")
     configuration.settleTime = .milliseconds(10)
   }

@@ -10,11 +10,10 @@ import Testing
 @testable import JobStoreSQLite
 
 /// A connector whose jobs wait in the store.
-private final class WaitingConnector: Connector {
+private final class WaitingConnector: InputStagingConnector, QueueingConnector {
   let name = "local"
   var troubles: [String] { [] }
-  var queuesHere: Bool { true }
-  var takesInputs: Bool { true }
+  func work(on board: any JobBoard) async {}
 
   func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: JobSpec, token: String) -> String? { nil }
@@ -22,10 +21,6 @@ private final class WaitingConnector: Connector {
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation { Observation(time: Date(), reports: []) }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
   func cancel(_ job: Job) async throws(BackendError) {}
-  func release(_ job: Job) async throws(BackendError) {}
-  func describe(_ job: Job) async throws(BackendError) -> String { "" }
-  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
-  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }
 
 /// What is done to a state directory, and what `weir store check` and a job that waits say then.

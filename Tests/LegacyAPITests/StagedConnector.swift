@@ -6,7 +6,9 @@ import Synchronization
 
 /// A backend that says what a test puts into its mouth: outages, lost answers, long times and odd bytes, none of which
 /// the dummy connector can show.
-final class StagedConnector: Connector {
+final class StagedConnector: ReleasingConnector, DescribingConnector, OutputReadingConnector, DirectoryListingConnector,
+  RecoveringConnector
+{
   struct Stage: Sendable {
     var failure: BackendError?
     var troubles: [String] = []
@@ -67,6 +69,7 @@ final class StagedConnector: Connector {
     }
   }
 
+  func recall(since: Date) async throws(BackendError) -> [JobReport] { [] }
   func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {
     change { $0.recalls += 1 }
     return try answer { _ in nil }

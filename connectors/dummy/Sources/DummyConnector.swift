@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// A job waits, runs and ends, well or badly, after the times that the settings say, measured by the monotonic clock. A
 /// restart goes on with what a job's own record says.
-public struct DummyConnector: Connector {
+public struct DummyConnector: ReleasingConnector, InteractiveConnector, DescribingConnector, OutputReadingConnector {
   public struct Configuration: Sendable {
     /// Seconds a job runs.
     public var runningTime = 10
@@ -66,10 +66,6 @@ public struct DummyConnector: Connector {
   public func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
     guard job.startedAt != nil || job.state == .succeeded || job.state == .failed else { return [] }
     return Array("This is job \(job.name)\nIt pretended to run for \(job.elapsed(at: Date())) s\n".utf8)
-  }
-
-  public func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] {
-    throw .notFound("the dummy connector has no files: \(path)")
   }
 
   public func url(of job: Job) -> String? { configuration.interactive ? "http://localhost:8080" : nil }

@@ -9,7 +9,10 @@ import Support
 ///
 /// The queue is Weir's own: a job is accepted when its row is on disk, and waits there for its server. On the server it
 /// needs nobody: what it is and how it ended stands in its directory.
-public final class GPUConnector: Connector {
+public final class GPUConnector: QueueingConnector, InputStagingConnector, HoldingConnector, SuspendingConnector,
+  SignallingConnector, DescribingConnector, OutputReadingConnector, OutputRemovingConnector, FileStreamingConnector,
+  FileKeepingConnector, DirectoryListingConnector
+{
   public struct Configuration: Sendable {
     /// The least time between two looks at all jobs of a server.
     public var sweepInterval: Duration = .seconds(2)
@@ -73,9 +76,6 @@ public final class GPUConnector: Connector {
       return error.faults.map(\.description)
     }
   }
-
-  public var queuesHere: Bool { true }
-  public var takesInputs: Bool { true }
 
   public func work(on board: any JobBoard) async {
     let fleet = Fleet(board: board, configuration: configuration, logger: logger, makeRunner: source.makeRunner)
@@ -266,8 +266,6 @@ public final class GPUConnector: Connector {
   public func outputSize(_ job: Job) async throws(BackendError) -> Int? {
     job.nodes.isEmpty || isOutOfReach(job) ? nil : try await controller(of: job).files.outputSize(job, stream: "stdout")
   }
-
-  public var keepsFiles: Bool { true }
 
   /// Removes what the job has printed and what Weir wrote for it. What a put-back attempt left on another server goes too.
   public func removeOutput(_ job: Job) async throws(BackendError) { try await remove(job, keepingWork: true) }

@@ -5,7 +5,9 @@ import JobModel
 import Shell
 
 // Acting on one job, and reading what it wrote.
-extension SlurmConnector {
+extension SlurmConnector: ReleasingConnector, DescribingConnector, OutputReadingConnector, OutputRemovingConnector,
+  DirectoryListingConnector
+{
   // MARK: Acting on a job
 
   public func cancel(_ job: Job) async throws(BackendError) { try await act("scancel", on: job) }

@@ -143,7 +143,10 @@ extension SlurmConnector {
   private func purpose(as account: String) -> CommandPurpose {
     account == configuration.observer ? .observation : .action
   }
+}
 
+// Ended jobs of a store that was lost; squeue shows an end first, and accounting the exit code some seconds later.
+extension SlurmConnector: RecoveringConnector, DelayedExitCodeConnector {
   public func recall(since: Date) async throws(BackendError) -> [JobReport] {
     let seconds = Int(since.timeIntervalSince1970)
     let filter = ["--allusers", "--starttime=" + SlurmClock.utc(seconds)]
@@ -159,5 +162,4 @@ extension SlurmConnector {
     let past = try await accounting(["--jobs=" + backendID], as: configuration.observer) ?? []
     return past.map(\.report).first { $0.name == key.name && $0.mark?.claim?.number == key.number }
   }
-
 }

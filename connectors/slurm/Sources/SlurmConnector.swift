@@ -55,8 +55,6 @@ public struct SlurmConnector: Connector {
   }
 
   public var troubles: [String] { runner.statusLines + sight.troubles(of: configuration.observer) }
-  /// squeue tells an end first, and accounting the exit code some seconds later.
-  public var reportsExitCodesLater: Bool { true }
   public var lastSubmit: TimeInterval { TimeInterval(configuration.lastSubmit) }
 
   // MARK: Submitting
