@@ -26,25 +26,21 @@ public protocol Connector: Sendable {
 
   /// What the backend says of all jobs with a mark at one moment, and, of each of `jobs` that it no longer lists, how
   /// it ended. A job among them that is over already is asked about for what is not known of its end.
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot
 
   /// Asks the backend, in every record it keeps, for one job: one whose id was never learnt, or one that complete polls
-  /// do not show. It asks in another way than ``observe(_:)`` where there is one, as the job's own account for example.
+  /// do not show. It asks in another way than ``snapshot(of:)`` where there is one, as the job's own account for example.
   /// Nil means that the backend was asked and does not have it.
   /// - Parameter timeout: time for all of it.
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport?
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport?
 
   /// Ends a job that waits or runs.
   func cancel(_ job: Job) async throws(BackendError)
 
-  /// What keeps the connector from its work right now, a sentence each; empty when nothing does.
-  var troubles: [String] { get }
-
-  /// Why no job at all can start right now, though jobs are taken; nil when some can.
-  var outage: String? { get }
+  /// What keeps the connector from its work right now; empty when nothing does.
+  var health: [HealthIssue] { get }
 }
 
 extension Connector {
   public var lastSubmit: TimeInterval { 0 }
-  public var outage: String? { nil }
 }

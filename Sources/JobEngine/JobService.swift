@@ -193,7 +193,7 @@ public final class JobService: Sendable {
   /// What keeps single users from it, a sentence each.
   public var warnings: [String] {
     let trouble = trouble
-    return connector.troubles.filter { $0 != trouble } + retention.warnings + ledger.store.health.warnings + stuck
+    return connector.warnings.filter { $0 != trouble } + retention.warnings + ledger.store.health.warnings + stuck
   }
 
   /// Why nothing new can be written to the store; nil when it can.
@@ -345,8 +345,7 @@ public final class JobService: Sendable {
   /// A job that was given up is tried anew only while the backend still does not have it.
   private func requireAbsent(_ job: Job) async throws(JobError) {
     let found: JobReport?
-    do throws(BackendError) { found = try await connector.locate(dated(job), timeout: configuration.settleTime) } catch
-    {
+    do throws(BackendError) { found = try await connector.find(dated(job), timeout: configuration.settleTime) } catch {
       throw .unavailable("an earlier attempt to submit the job is still in doubt: \(error)")
     }
     guard let found, !found.isRefusal else { return }

@@ -7,12 +7,12 @@ import Testing
 /// A connector that has only what every connector must have.
 private class BareConnector: Connector, @unchecked Sendable {
   let name = "bare"
-  var troubles: [String] { [] }
+  var health: [HealthIssue] { [] }
   func preview(_ submission: JobSpec) throws(BackendError) -> String { "" }
   func outputPath(of submission: JobSpec, token: String) -> String? { nil }
   func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation { Observation(time: Date(), reports: []) }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot { Snapshot(time: Date(), reports: []) }
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
   func cancel(_ job: Job) async throws(BackendError) {}
 }
 

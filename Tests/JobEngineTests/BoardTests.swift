@@ -17,7 +17,7 @@ private final class TestQueueConnector: QueueingConnector, HoldingConnector {
   let unreachable = Mutex<[String: String]>([:])
   /// Whether polls say anything of the jobs that have a machine. While they do not, only the test changes jobs.
   let reports = Mutex(false)
-  var troubles: [String] { [] }
+  var health: [HealthIssue] { [] }
 
   func work(on board: any JobBoard) async {
     self.board.withLock { $0 = board }
@@ -26,16 +26,16 @@ private final class TestQueueConnector: QueueingConnector, HoldingConnector {
   func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: JobSpec, token: String) -> String? { "jobs/" + token }
   func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     let shown = shown.withLock { $0 }
     let unreachable = unreachable.withLock { $0 }
-    var observation = Observation(time: Date(), reports: jobs.compactMap { shown[$0.id] })
+    var observation = Snapshot(time: Date(), reports: jobs.compactMap { shown[$0.id] })
     observation.unreachable = unreachable
     let reports = reports.withLock { $0 }
     observation.unchanged = Set(jobs.filter { !reports || $0.nodes.isEmpty }.compactMap(\.backendID))
     return observation
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
   func cancel(_ job: Job) async throws(BackendError) {}
   func release(_ job: Job) async throws(BackendError) {}
   func hold(_ job: Job) async throws(BackendError) {}

@@ -14,7 +14,7 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
 {
   struct Script: Sendable {
     var submit: @Sendable (JobSpec, _ token: String) throws(BackendError) -> String = { _, _ in "1" }
-    var observation: Result<Observation, BackendError> = .success(Observation(time: Date(), reports: []))
+    var observation: Result<Snapshot, BackendError> = .success(Snapshot(time: Date(), reports: []))
     var located: Result<JobReport?, BackendError> = .success(nil)
     /// How long it takes to look for a job, and how often that was done.
     var locateSlowness = Duration.zero
@@ -46,13 +46,13 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
 
   let script = Mutex(Script())
   let name = "scripted"
-  var troubles: [String] { [] }
+  var health: [HealthIssue] { [] }
   var lastSubmit: TimeInterval { script.withLock { $0.lastSubmit } }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
   func observes(_ reports: JobReport..., accountingFailure: String? = nil, at time: Date = Date()) {
     change {
-      $0.observation = .success(Observation(time: time, reports: reports, accountingFailure: accountingFailure))
+      $0.observation = .success(Snapshot(time: time, reports: reports, accountingFailure: accountingFailure))
     }
   }
 
@@ -78,7 +78,7 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
     return try answer(submission, mark.token)
   }
 
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     let (slowness, answer) = script.withLock { script in
       script.observations += 1
       script.asked = jobs.map(\.name)
@@ -87,7 +87,7 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
     try? await Task.sleep(for: slowness)
     return try answer.get()
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     let (slowness, answer) = script.withLock { script in
       script.locates += 1
       script.lookedFor = job
@@ -96,8 +96,8 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
     try? await Task.sleep(for: slowness)
     return try answer.get()
   }
-  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? { nil }
-  func recall(since: Date) async throws(BackendError) -> [JobReport] {
+  func recover(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? { nil }
+  func recover(since: Date) async throws(BackendError) -> [JobReport] {
     try? await Task.sleep(for: script.withLock { $0.recallTakes })
     return try script.withLock { $0.recalled }.get()
   }

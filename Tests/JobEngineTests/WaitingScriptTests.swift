@@ -12,14 +12,14 @@ import Testing
 /// A connector whose jobs wait in the store.
 private final class WaitingConnector: InputStagingConnector, QueueingConnector {
   let name = "local"
-  var troubles: [String] { [] }
+  var health: [HealthIssue] { [] }
   func work(on board: any JobBoard) async {}
 
   func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: JobSpec, token: String) -> String? { nil }
   func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation { Observation(time: Date(), reports: []) }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot { Snapshot(time: Date(), reports: []) }
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
   func cancel(_ job: Job) async throws(BackendError) {}
 }
 

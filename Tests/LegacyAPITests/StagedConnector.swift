@@ -40,8 +40,9 @@ final class StagedConnector: ReleasingConnector, DescribingConnector, OutputRead
     return stage.withLock { body(&$0) }
   }
 
-  var troubles: [String] { current.troubles }
-  var outage: String? { current.outage }
+  var health: [HealthIssue] {
+    current.troubles.map { .warning("staged", $0) } + (current.outage.map { [.outage("staged", $0)] } ?? [])
+  }
   func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: JobSpec, token: String) -> String? { nil }
   func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String {
@@ -51,14 +52,14 @@ final class StagedConnector: ReleasingConnector, DescribingConnector, OutputRead
       return "58"
     }
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { try answer { _ in nil } }
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { try answer { _ in nil } }
   func cancel(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func release(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func describe(_ job: Job) async throws(BackendError) -> String { try answer { $0.account } }
 
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     try answer { stage in
-      Observation(
+      Snapshot(
         time: Date(),
         reports: jobs.map { job in
           var report = stage.report
@@ -69,8 +70,8 @@ final class StagedConnector: ReleasingConnector, DescribingConnector, OutputRead
     }
   }
 
-  func recall(since: Date) async throws(BackendError) -> [JobReport] { [] }
-  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {
+  func recover(since: Date) async throws(BackendError) -> [JobReport] { [] }
+  func recover(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {
     change { $0.recalls += 1 }
     return try answer { _ in nil }
   }

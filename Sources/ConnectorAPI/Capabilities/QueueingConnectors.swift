@@ -20,10 +20,10 @@ public protocol InputStagingConnector: Connector {}
 /// every poll.
 public protocol RecoveringConnector: Connector {
   /// The jobs with a mark that ended since then: what a lost store is made anew from.
-  func recall(since: Date) async throws(BackendError) -> [JobReport]
+  func recover(since: Date) async throws(BackendError) -> [JobReport]
 
   /// The job with a mark that has that id and name, in every record that the backend keeps.
-  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport?
+  func recover(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport?
 }
 
 /// A connector that may learn the exit code of a job some time after its end (``Capability/delayedExitCodes``): jobs that

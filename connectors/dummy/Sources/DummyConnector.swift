@@ -35,7 +35,7 @@ public struct DummyConnector: ReleasingConnector, InteractiveConnector, Describi
   /// How many jobs it remembers.
   var remembered: Int { ages.count }
 
-  public var troubles: [String] { [] }
+  public var health: [HealthIssue] { [] }
   public var runsInteractiveJobs: Bool { configuration.interactive }
 
   public func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
@@ -47,14 +47,14 @@ public struct DummyConnector: ReleasingConnector, InteractiveConnector, Describi
     return "dummy_" + mark.token
   }
 
-  public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  public func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     let now = Date()
     ages.forget(besides: jobs)
-    return Observation(time: now, reports: jobs.compactMap { report(of: $0, at: now) })
+    return Snapshot(time: now, reports: jobs.compactMap { report(of: $0, at: now) })
   }
 
   /// Nothing is remembered here, so that what was not answered did not happen.
-  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
+  public func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
 
   public func cancel(_ job: Job) async throws(BackendError) {}
   public func release(_ job: Job) async throws(BackendError) {}

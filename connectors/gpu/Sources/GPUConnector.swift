@@ -129,7 +129,7 @@ public final class GPUConnector: QueueingConnector, InputStagingConnector, Holdi
   public func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
 
   /// A row that is there was accepted. A job that has a server was looked for there by each sweep.
-  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
+  public func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being prepared") }
     if !job.nodes.isEmpty {
       if let failure = fleet.roster.controller(of: job)?.status.value.failure { throw .unavailable(failure) }
@@ -151,41 +151,41 @@ public final class GPUConnector: QueueingConnector, InputStagingConnector, Holdi
   // MARK: Observing
 
   /// What is known of the jobs by the servers' controllers, each of which looks after its own.
-  public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  public func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being prepared") }
-    var observation = Observation(time: Date(), reports: [])
+    var snapshot = Snapshot(time: Date(), reports: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
     let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.roster.isPresent($0) }.map(\.id))
     gone.change { $0.note(absent) }
     for job in jobs {
       guard let id = job.backendID else { continue }
       guard let name = job.nodes.first else {
-        observation.unchanged.insert(id)
+        snapshot.unchanged.insert(id)
         continue
       }
       if gone.value.isGone(job.id, for: configuration.lostAfter) {
         let server = fleet.roster.controller(of: job)?.identity ?? name
-        observation.reports.append(.lost(job, with: server, at: observation.time))
+        snapshot.reports.append(.lost(job, with: server, at: snapshot.time))
         continue
       }
       guard let status = fleet.roster.controller(of: job)?.status.value else {
-        observation.unreachable[id] = "\(name) is not in the servers file"
+        snapshot.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
       if status.isCurrent(least: patience) {
         if status.missing.contains(job.id) {
-          observation.answers[id] = status.damaged[job.attemptID] ?? "\(name) does not have it"
+          snapshot.answers[id] = status.damaged[job.attemptID] ?? "\(name) does not have it"
         } else {
-          observation.unchanged.insert(id)
+          snapshot.unchanged.insert(id)
         }
       } else {
-        observation.unreachable[id] = status.failure ?? "\(name) has not been polled yet"
+        snapshot.unreachable[id] = status.failure ?? "\(name) has not been polled yet"
       }
     }
-    observation.reports += fleet.roster.members.flatMap {
+    snapshot.reports += fleet.roster.members.flatMap {
       $0.controller.status.value.strangers.values.map(\.report)
     }
-    return observation
+    return snapshot
   }
 
   /// The servers, once each was tried or has had two seconds: before that nothing is known of a store that was lost.
@@ -201,9 +201,9 @@ public final class GPUConnector: QueueingConnector, InputStagingConnector, Holdi
     return fleet.value
   }
 
-  public var troubles: [String] { source.warnings + (fleet.value?.health.troubles ?? []) }
-
-  public var outage: String? { fleet.value?.health.outage }
+  public var health: [HealthIssue] {
+    source.warnings.map { .warning("servers file", $0) } + (fleet.value?.health.issues ?? [])
+  }
 
   // MARK: Acting on a job
 

@@ -54,7 +54,10 @@ public struct SlurmConnector: Connector {
     self.configuration = configuration
   }
 
-  public var troubles: [String] { runner.statusLines + sight.troubles(of: configuration.observer) }
+  public var health: [HealthIssue] {
+    runner.statusLines.map { .warning("SSH", $0) } + sight.issues(of: configuration.observer)
+  }
+
   public var lastSubmit: TimeInterval { TimeInterval(configuration.lastSubmit) }
 
   // MARK: Submitting

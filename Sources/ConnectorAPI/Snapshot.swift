@@ -2,7 +2,7 @@ import Foundation
 import JobModel
 
 /// What the backend said about all jobs at one moment: complete, or it would have been an error.
-public struct Observation: Sendable {
+public struct Snapshot: Sendable {
   public var time: Date
   public var reports: [JobReport]
   /// Set when the records of ended jobs could not be read: jobs that are not in `reports` are then not missing.
