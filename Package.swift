@@ -139,6 +139,11 @@ let package = Package(
       name: "TestSupport", dependencies: [.product(name: "Logging", package: "swift-log")], path: "Tests/TestSupport",
       swiftSettings: strict),
 
+    // What every connector must show, in cases that know nothing but ConnectorAPI.
+    .target(
+      name: "Conformance", dependencies: ["Archives", "ConnectorAPI", "JobModel"], path: "Tests/Conformance",
+      swiftSettings: strict),
+
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib", "Support"], swiftSettings: strict),
@@ -156,6 +161,13 @@ let package = Package(
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
     .testTarget(name: "ConnectorAPITests", dependencies: ["ConnectorAPI", "JobModel"], swiftSettings: strict),
+    .testTarget(
+      name: "ConformanceTests",
+      dependencies: [
+        "Conformance", "ConnectorAPI", "DummyConnector", "GPUConnector", "JobModel",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "JobEngineTests",
       dependencies: [
