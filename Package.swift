@@ -85,27 +85,28 @@ let package = Package(
       name: "JobStoreSQLite",
       dependencies: ["CLibCrypto", "JobModel", "JobStore", "Support", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: strict),
+    .target(name: "ConnectorAPI", dependencies: ["JobModel"], swiftSettings: strict),
     .target(
       name: "JobEngine",
       dependencies: [
-        "Archives", "CLibCrypto", "CProcess", "JobModel", "JobStore", "Support",
+        "Archives", "CLibCrypto", "CProcess", "ConnectorAPI", "JobModel", "JobStore", "Support",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(
       name: "ConnectorSupport",
-      dependencies: ["JobEngine", "Shell"],
+      dependencies: ["ConnectorAPI", "Shell"],
       path: "connectors/support/Sources",
       swiftSettings: strict),
     .target(
       name: "SlurmConnector",
-      dependencies: ["ConnectorSupport", "JobModel", "JobEngine", "Shell", "ScriptTemplates", "Support"],
+      dependencies: ["ConnectorAPI", "ConnectorSupport", "JobModel", "Shell", "ScriptTemplates", "Support"],
       path: "connectors/slurm/Sources",
       swiftSettings: strict),
     .target(
       name: "GPUConnector",
       dependencies: [
-        "ConnectorSupport", "JobModel", "JobEngine", "Shell", "ScriptTemplates", "Support", "YAML",
+        "ConnectorAPI", "ConnectorSupport", "JobModel", "Shell", "ScriptTemplates", "Support", "YAML",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -113,7 +114,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "DummyConnector",
-      dependencies: ["JobModel", "JobEngine"],
+      dependencies: ["ConnectorAPI", "JobModel"],
       path: "connectors/dummy/Sources",
       swiftSettings: strict),
     .target(
@@ -125,9 +126,9 @@ let package = Package(
     .executableTarget(
       name: "weir",
       dependencies: [
-        "Access", "CPrctl", "Callers", "DummyConnector", "GPUConnector", "HTTP", "JSON", "JobModel", "JobStore",
-        "JobStoreSQLite", "JobEngine", "LegacyAPI", "SSH", "ScriptTemplates", "Shell", "SlurmConnector", "Support",
-        "Tokens",
+        "Access", "CPrctl", "Callers", "ConnectorAPI", "DummyConnector", "GPUConnector", "HTTP", "JSON", "JobModel",
+        "JobStore", "JobStoreSQLite", "JobEngine", "LegacyAPI", "SSH", "ScriptTemplates", "Shell", "SlurmConnector",
+        "Support", "Tokens",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -136,6 +137,11 @@ let package = Package(
     // What several tests need: child processes, logs, streams.
     .target(
       name: "TestSupport", dependencies: [.product(name: "Logging", package: "swift-log")], path: "Tests/TestSupport",
+      swiftSettings: strict),
+
+    // What every connector must show, in cases that know nothing but ConnectorAPI.
+    .target(
+      name: "Conformance", dependencies: ["Archives", "ConnectorAPI", "JobModel"], path: "Tests/Conformance",
       swiftSettings: strict),
 
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
@@ -154,10 +160,18 @@ let package = Package(
     .testTarget(name: "AccessTests", dependencies: ["Access", "SSH", "Support"], swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates", "ScriptTemplates"], swiftSettings: strict),
     .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
+    .testTarget(name: "ConnectorAPITests", dependencies: ["ConnectorAPI", "JobModel"], swiftSettings: strict),
+    .testTarget(
+      name: "ConformanceTests",
+      dependencies: [
+        "Conformance", "ConnectorAPI", "DummyConnector", "GPUConnector", "JobModel",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "JobEngineTests",
       dependencies: [
-        "Archives", "DummyConnector", "JobModel", "JobStore", "JobStoreSQLite", "JobEngine",
+        "Archives", "ConnectorAPI", "DummyConnector", "JobModel", "JobStore", "JobStoreSQLite", "JobEngine",
         .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -168,16 +182,15 @@ let package = Package(
     .testTarget(
       name: "SlurmConnectorTests",
       dependencies: [
-        "ConnectorSupport", "JobModel", "JobStoreSQLite", "JobEngine", "SlurmConnector",
+        "ConnectorAPI", "ConnectorSupport", "JobModel", "JobStoreSQLite", "JobEngine", "SlurmConnector",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(
       name: "GPUConnectorTests",
       dependencies: [
-        "Archives", "CZlib", "GPUConnector", "JobModel", "JobStoreSQLite", "JobEngine", "ScriptTemplates", "Shell",
-        "SSH",
-        "Support", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+        "Archives", "CZlib", "ConnectorAPI", "GPUConnector", "JobModel", "JobStoreSQLite", "JobEngine",
+        "ScriptTemplates", "Shell", "SSH", "Support", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -185,7 +198,8 @@ let package = Package(
     .testTarget(
       name: "YAMLTests", dependencies: ["YAML", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .testTarget(
-      name: "LegacyAPITests", dependencies: ["LegacyAPI", "DummyConnector", "JobModel", "JobStoreSQLite"],
+      name: "LegacyAPITests",
+      dependencies: ["ConnectorAPI", "LegacyAPI", "DummyConnector", "JobModel", "JobStoreSQLite"],
       swiftSettings: strict),
     .testTarget(name: "WeirTests", dependencies: ["Access", "weir", "HTTP", "SSH", "Support"], swiftSettings: strict),
   ],

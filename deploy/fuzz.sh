@@ -82,11 +82,11 @@ build_machines() {
   say "building the program of: ${machines[*]}"
   swift build </dev/null
   products=$(swift build --show-bin-path)
-  for module in JobModel JobStore JobEngine Support JSON Shell SSH ScriptTemplates Templates Archives Logging YAML Yams CYaml Mustache; do
+  for module in JobModel ConnectorAPI Support JSON Shell SSH ScriptTemplates Templates Logging YAML Yams CYaml Mustache; do
     while IFS= read -r object; do objects+=("$object"); done < <(objects "$products/$module.build")
   done
-  # What is `package` in JobEngine is seen by the package's name only, which swift build derives from its directory's.
-  name=$(sed -n '/"-module-name","JobEngine"/s/.*"-package-name","\([^"]*\)".*/\1/p' .build/debug.yaml | head -1)
+  # What is `package` in a module is seen by the package's name only, which swift build derives from its directory's.
+  name=$(sed -n '/"-module-name","ConnectorAPI"/s/.*"-package-name","\([^"]*\)".*/\1/p' .build/debug.yaml | head -1)
   mkdir -p "$work/stand-ins"
   (
     cd "$work/stand-ins"

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 
@@ -27,11 +28,11 @@ struct Evidence {
     }
   }
 
-  let observation: Observation
+  let observation: Snapshot
   /// The ids of the jobs that were asked about.
   let asked: Set<JobID>
 
-  init(_ observation: Observation, asked: Set<JobID>) {
+  init(_ observation: Snapshot, asked: Set<JobID>) {
     self.observation = observation
     self.asked = asked
   }
@@ -120,7 +121,7 @@ private struct JobIndex {
   }
 }
 
-extension Observation {
+extension Snapshot {
   /// A job, without its id where that is proven to be another's.
   fileprivate func identified(_ job: Job) -> Job {
     guard strayIDs.contains(job.submissionToken) else { return job }

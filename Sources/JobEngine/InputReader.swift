@@ -1,8 +1,9 @@
+import ConnectorAPI
 import JobStore
 import Support
 
 /// Reads the archive of a job piece by piece. An actor on a queue of its own, since it waits for the disk.
-public actor InputReader {
+public actor InputReader: InputArchive {
   /// Bytes of a piece.
   private static let piece = 256 << 10
 

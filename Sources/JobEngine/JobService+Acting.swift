@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Logging
@@ -12,7 +13,7 @@ extension JobService {
     if job.state.isTerminal, job.backendID == nil { return }
     try requireBackendID(job)
     // Where it is remembered until it is done, who asked for it is written before it can be done.
-    if connector.queuesHere { await noteCancel(of: job, actor) }
+    if connector.has(.ownQueue) { await noteCancel(of: job, actor) }
     do throws(BackendError) {
       try await connector.cancel(job)
     } catch {
@@ -20,7 +21,7 @@ extension JobService {
       guard case .notFound = error else { throw JobError(error) }
     }
     Checkpoint.reach("cancel.sent")
-    if !connector.queuesHere { await noteCancel(of: job, actor) }
+    if !connector.has(.ownQueue) { await noteCancel(of: job, actor) }
     Checkpoint.reach("cancel.written")
     observer.poke()
   }
@@ -35,14 +36,14 @@ extension JobService {
   public func release(_ job: Job, actor: String) async throws(JobError) {
     guard !job.state.isTerminal else { throw .over(job.key, job.state) }
     try requireBackendID(job)
-    do { try await connector.release(job) } catch { throw JobError(error) }
+    do { try await connector.releasing.release(job) } catch { throw JobError(error) }
     Checkpoint.reach("release.sent")
     await note(.released, of: job, actor)
   }
 
   /// Keeps a job that waits from starting until it is released.
   public func hold(_ job: Job, actor: String) async throws(JobError) {
-    try await act(on: job, connector.hold)
+    try await act(on: job) { job throws(BackendError) in try await connector.holding.hold(job) }
     await note(.held(by: .user, reason: "held by \(actor)"), of: job, actor)
   }
 
@@ -53,14 +54,18 @@ extension JobService {
   }
 
   /// Stops a running job's processes where they are; seen as `suspended` once they are.
-  public func suspend(_ job: Job) async throws(JobError) { try await act(on: job, connector.suspend) }
+  public func suspend(_ job: Job) async throws(JobError) {
+    try await act(on: job) { job throws(BackendError) in try await connector.suspending.suspend(job) }
+  }
 
   /// Lets a suspended job's processes go on.
-  public func resume(_ job: Job) async throws(JobError) { try await act(on: job, connector.resume) }
+  public func resume(_ job: Job) async throws(JobError) {
+    try await act(on: job) { job throws(BackendError) in try await connector.suspending.resume(job) }
+  }
 
   /// Sends a signal, by its name without SIG, to all processes of a running job.
   public func signal(_ job: Job, _ signal: String) async throws(JobError) {
-    try await act(on: job) { job throws(BackendError) in try await connector.signal(job, signal) }
+    try await act(on: job) { job throws(BackendError) in try await connector.signalling.signal(job, signal) }
   }
 
   private func act(
@@ -75,18 +80,20 @@ extension JobService {
   /// The backend's own account of a job.
   public func describe(_ job: Job) async throws(JobError) -> String {
     try requireBackendID(job)
-    do { return try await connector.describe(job) } catch { throw JobError(error) }
+    do { return try await connector.describing.describe(job) } catch { throw JobError(error) }
   }
 
-  /// What lies in a directory of the backend; see ``Connector/list(_:account:roots:)``.
+  /// What lies in a directory of the backend; see ``DirectoryListingConnector/list(_:account:roots:)``.
   public func entries(
     of path: String, account: String?, roots: [String]
   ) async throws(JobError) -> [DirectoryEntry] {
-    do { return try await connector.list(path, account: account, roots: roots) } catch { throw JobError(error) }
+    do { return try await connector.listing(path).list(path, account: account, roots: roots) } catch {
+      throw JobError(error)
+    }
   }
 
   /// Where an interactive job is reached, once it is.
-  public func url(of job: Job) -> String? { connector.url(of: job) }
+  public func url(of job: Job) -> String? { (connector as? any InteractiveConnector)?.url(of: job) }
 
   func requireBackendID(_ job: Job) throws(JobError) {
     if job.backendID == nil { throw .unsettled(job.key, why: "it is not known yet whether the backend has it") }

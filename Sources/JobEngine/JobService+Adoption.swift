@@ -1,4 +1,5 @@
 import CProcess
+import ConnectorAPI
 import Foundation
 import JobModel
 import JobStore
@@ -88,7 +89,7 @@ final class Recall: Sendable {
 
 extension JobService {
   /// Takes over the jobs in the queue that the backend has with a mark of ours and the store does not know.
-  func adopt(from observation: Observation) async {
+  func adopt(from observation: Snapshot) async {
     recall.observed(strangers: await adopt(observation.reports, at: observation.time))
   }
 
@@ -96,7 +97,8 @@ extension JobService {
   func searchRecords() async {
     guard let since = recall.unsearchedSince else { return }
     do throws(BackendError) {
-      _ = await adopt(try await connector.recall(since: since), at: configuration.clock.date)
+      _ = await adopt(
+        try await (connector as? any RecoveringConnector)?.recover(since: since) ?? [], at: configuration.clock.date)
       recall.searchedRecords()
       // A day's records are many megabytes, which malloc would keep.
       malloc_trim(0)
@@ -148,7 +150,7 @@ extension JobService {
     let mention = "\(key)/\(backendID)"
     guard let adoption = configuration.adoption, recall.mayAsk(for: mention) else { return nil }
     let found: JobReport?
-    do { found = try await connector.recall(key, backendID: backendID) } catch {
+    do { found = try await (connector as? any RecoveringConnector)?.recover(key, backendID: backendID) } catch {
       recall.failedToAsk(for: mention)
       throw JobError(error)
     }

@@ -1,4 +1,5 @@
 import Archives
+import ConnectorAPI
 import Foundation
 import JobModel
 import JobStore
@@ -25,7 +26,7 @@ extension JobService {
     _ submission: JobSpec, actor: String, idempotencyKey: IdempotencyKey? = nil,
     input chunks: @Sendable () async throws -> [UInt8]?
   ) async throws -> Receipt {
-    guard connector.takesInputs else { throw JobError.refused("the connector \(connector.name) accepts no archives") }
+    guard connector.has(.stagingInputs) else { throw JobError(Capability.stagingInputs.refusal(by: connector.name)) }
     // What cannot be anyway need not be sent whole.
     _ = try preview(submission)
     let room = try await room(of: submission.owner)

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 
@@ -21,7 +22,7 @@ extension JobService {
     let globs = try await resultGlobs(globs, of: job)
     let hasOutput = try await retention(of: job)?.expiredAt == nil
     do {
-      try await connector.results(
+      try await connector.streamingFiles.results(
         of: job, matching: globs, withOutput: withOutput && hasOutput, onMatched: onMatched, onOutput: onOutput)
     } catch let error as BackendError {
       throw JobError(error)
@@ -33,7 +34,9 @@ extension JobService {
     of job: Job, matching globs: [String] = [], onFiles: @escaping @Sendable ([JobFile]) async throws -> Void
   ) async throws {
     let globs = try await resultGlobs(globs, of: job)
-    do { try await connector.files(of: job, matching: globs, onFiles: onFiles) } catch let error as BackendError {
+    do {
+      try await connector.streamingFiles.files(of: job, matching: globs, onFiles: onFiles)
+    } catch let error as BackendError {
       throw JobError(error)
     }
   }
@@ -49,21 +52,5 @@ extension JobService {
       throw .expired(job.key, job.state)
     }
     return checked
-  }
-}
-
-/// A file that a job has made.
-public struct JobFile: Sendable, Equatable {
-  /// Below the job's directory; bytes, since a file name need not be UTF-8.
-  public let path: [UInt8]
-  /// Bytes.
-  public let size: Int
-  /// Seconds since 1970.
-  public let modified: Int
-
-  public init(path: [UInt8], size: Int, modified: Int) {
-    self.path = path
-    self.size = size
-    self.modified = modified
   }
 }

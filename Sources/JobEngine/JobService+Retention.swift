@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import JobStore
@@ -52,10 +53,10 @@ extension JobService {
 
   /// The last lines that a job has printed. Where that is not all, the first line says how much is left out.
   private func lastOutput(of job: Job) async throws(BackendError) -> [UInt8] {
-    let output = try await connector.output(job, lines: configuration.keptLines)
+    let output = try await connector.readingOutput.output(job, lines: configuration.keptLines)
     // What is left out of less was never there: the size is asked for only where a bound may have cut something.
     guard output.count >= 1 << 20 || output.count(where: { $0 == 10 }) >= configuration.keptLines - 1,
-      let size = try await connector.outputSize(job), size > output.count
+      let size = try await connector.readingOutput.outputSize(job), size > output.count
     else { return output }
     let notice =
       "... the first \(size - output.count) bytes of the output are left out, the last \(configuration.keptLines) lines follow ...\n"
@@ -130,19 +131,19 @@ extension JobService {
     // The last of those that share a file removes it.
     let isLeft = job.backendID == nil ? true : try await store.sharesOutput(job)
     let isRemoved = try await remove(.output, of: job) { () throws(BackendError) in
-      if !isLeft { try await connector.removeOutput(job) }
+      if !isLeft { try await (connector as? any OutputRemovingConnector)?.removeOutput(job) }
     }
     guard isRemoved else { return }
     Checkpoint.reach("removal.done")
     let event = event(job, "its output was removed")
-    let filesSince = connector.keepsFiles && !job.nodes.isEmpty ? ledger.serviceTime.now : nil
+    let filesSince = connector.has(.keepingFiles) && !job.nodes.isEmpty ? ledger.serviceTime.now : nil
     try await ledger.writing { try store.removedOutput(of: job, filesSince: filesSince, event: event) }
     Checkpoint.reach("removal.written")
   }
 
   private func removeFiles(of job: Job) async throws {
     let isRemoved = try await remove(.files, of: job) { () throws(BackendError) in
-      try await connector.removeFiles(job)
+      try await (connector as? any FileKeepingConnector)?.removeFiles(job)
     }
     guard isRemoved else { return }
     let event = event(job, "its files were removed")

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Support
@@ -68,7 +69,7 @@ extension JobService {
     let asked = clock.now
     let found: JobReport?
     do throws(BackendError) {
-      found = try await connector.locate(dated(job), timeout: timeout)
+      found = try await connector.find(dated(job), timeout: timeout)
     } catch {
       logger.debug("\(job.key): still in doubt: \(error)")
       return nil
@@ -103,7 +104,7 @@ extension JobService {
   /// Asks for a job that polls do not show in another way, before that may mean that it is lost.
   private func verifyAbsence(of job: Job) async {
     let found: JobReport?
-    do throws(BackendError) { found = try await connector.locate(dated(job), timeout: .seconds(10)) } catch {
+    do throws(BackendError) { found = try await connector.find(dated(job), timeout: .seconds(10)) } catch {
       logger.debug("\(job.key): not in the queue, and other queries failed: \(error)")
       return await ledger.noteDoubt(
         about: job, "not in the queue, and its end cannot be found: \(error)")
@@ -114,7 +115,7 @@ extension JobService {
   }
 
   /// Tells of jobs that were given up and that an observation shows all the same, each once.
-  func noteLate(in observation: Observation) {
+  func noteLate(in observation: Snapshot) {
     let givenUp = ledger.table.read { contents in
       let jobs = contents.jobs.values.filter { $0.state == .failed && $0.backendID == nil }
       return Dictionary(jobs.map { ($0.submissionToken, $0) }, uniquingKeysWith: { $1 })

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Logging
@@ -10,7 +11,7 @@ extension JobService {
   /// Sends cancels again that had no effect, all at once, so that a shell that hangs holds up no other: an action is done when it is seen to be. A connector whose jobs wait here
   /// does so itself.
   func followCancels() async {
-    guard !connector.queuesHere else { return }
+    guard !connector.has(.ownQueue) else { return }
     let open = ledger.table.read { contents in
       contents.jobs.values.filter { job in
         guard job.state == .canceling, let timeline = contents.timelines[job.id], let seen = timeline.seen else {

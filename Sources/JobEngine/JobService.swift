@@ -1,4 +1,5 @@
 import Archives
+import ConnectorAPI
 import Foundation
 import JobModel
 import JobStore
@@ -89,7 +90,7 @@ public final class JobService: Sendable {
     self.configuration = configuration
     self.logger = logger
     ledger = Ledger(
-      store: store, configuration: configuration, awaitsExitCodes: connector.reportsExitCodesLater, logger: logger)
+      store: store, configuration: configuration, awaitsExitCodes: connector.has(.delayedExitCodes), logger: logger)
     observer = ObserverState(clock: configuration.clock)
     unsettled = Retries(longestPause: .seconds(15), clock: configuration.clock)
     absent = Retries(longestPause: .seconds(300), clock: configuration.clock)
@@ -109,7 +110,7 @@ public final class JobService: Sendable {
       guard running == nil else { return }
       running = Task {
         await withDiscardingTaskGroup { group in
-          group.addTask { await self.connector.work(on: JobBoard(ledger: self.ledger)) }
+          group.addTask { await (self.connector as? any QueueingConnector)?.work(on: LedgerBoard(ledger: self.ledger)) }
           group.addTask { await self.observe() }
           group.addTask { await self.settle() }
           group.addTask { await self.removeOutputs() }
@@ -192,7 +193,7 @@ public final class JobService: Sendable {
   /// What keeps single users from it, a sentence each.
   public var warnings: [String] {
     let trouble = trouble
-    return connector.troubles.filter { $0 != trouble } + retention.warnings + ledger.store.health.warnings + stuck
+    return connector.warnings.filter { $0 != trouble } + retention.warnings + ledger.store.health.warnings + stuck
   }
 
   /// Why nothing new can be written to the store; nil when it can.
@@ -270,7 +271,7 @@ public final class JobService: Sendable {
       configuration.adoption?.mark(of: submission, token: job.submissionToken, fingerprint: fingerprint)
       ?? Mark(token: job.submissionToken)
     do {
-      let payload = connector.queuesHere ? try JobBoard.Payload(submission, mark).encoded() : nil
+      let payload = connector.has(.ownQueue) ? try JobPayload(submission, mark: mark.description).encoded() : nil
       // A row that is there has its archive, or none.
       try await archive?.keep(of: job.id)
       try await ledger.insert(
@@ -344,8 +345,7 @@ public final class JobService: Sendable {
   /// A job that was given up is tried anew only while the backend still does not have it.
   private func requireAbsent(_ job: Job) async throws(JobError) {
     let found: JobReport?
-    do throws(BackendError) { found = try await connector.locate(dated(job), timeout: configuration.settleTime) } catch
-    {
+    do throws(BackendError) { found = try await connector.find(dated(job), timeout: configuration.settleTime) } catch {
       throw .unavailable("an earlier attempt to submit the job is still in doubt: \(error)")
     }
     guard let found, !found.isRefusal else { return }
@@ -379,7 +379,7 @@ extension Job {
     outputPath = connector.outputPath(of: submission, token: submissionToken)
     priority = submission.priority
     input = submission.input
-    if connector.queuesHere {
+    if connector.has(.ownQueue) {
       resources = ResourceRequest(
         gpus: submission.gpusPerNode, cores: submission.coresPerNode, memory: submission.memoryPerNode)
     }

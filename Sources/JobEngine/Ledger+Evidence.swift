@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Logging
@@ -21,7 +22,7 @@ extension Ledger {
   ///   - isUnbroken: whether the one before was complete as well.
   /// - Returns: why it is not believed in what it does not show; nil when it is.
   func apply(
-    _ observation: Observation, to asked: Set<JobID>, began: ContinuousClock.Instant, isUnbroken: Bool
+    _ observation: Snapshot, to asked: Set<JobID>, began: ContinuousClock.Instant, isUnbroken: Bool
   ) async -> String? {
     if observation.accountingFailure != nil { accountingFailed = began }
     let jobs = table.read { $0.jobs }

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Logging
@@ -121,7 +122,7 @@ extension JobService {
     let asked = questions(at: began)
     Checkpoint.reach("observe.begun")
     do throws(BackendError) {
-      let observation = try await connector.observe(asked)
+      let observation = try await connector.snapshot(of: asked)
       Checkpoint.reach("observe.seen")
       await adopt(from: observation)
       noteLate(in: observation)
@@ -136,7 +137,7 @@ extension JobService {
     } catch {
       guard !Task.isCancelled else { return false }
       // What the connector tells of itself, it has logged itself.
-      if observer.failed(error.description), !connector.troubles.contains(error.description) {
+      if observer.failed(error.description), !connector.warnings.contains(error.description) {
         logger.warning("the poll failed: \(error)")
       }
       return false

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import JobModel
 import JobStore
 
@@ -107,7 +108,9 @@ extension JobService {
     if job.state.isTerminal, try await toldEnd(of: job) == nil, let kept = try await keptSource(of: job) {
       return try kept.source.last(lines)
     }
-    do { return OutputSource(try await connector.output(job, lines: lines)) } catch { throw JobError(error) }
+    do { return OutputSource(try await connector.readingOutput.output(job, lines: lines)) } catch {
+      throw JobError(error)
+    }
   }
 
   /// The kept output of a job that is over, and whether it was asked for before; nil when there is none, and

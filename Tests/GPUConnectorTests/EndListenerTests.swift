@@ -1,6 +1,7 @@
 import Foundation
 import JobModel
 import Shell
+import Support
 import Testing
 
 @testable import GPUConnector

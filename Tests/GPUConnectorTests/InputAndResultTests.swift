@@ -1,5 +1,6 @@
 import Archives
 import CZlib
+import ConnectorAPI
 import Foundation
 import JobModel
 import ScriptTemplates
@@ -98,7 +99,7 @@ struct InputAndResultTests {
     let left = machine.root + "/jobs/" + job.submissionToken
     #expect(FileManager.default.fileExists(atPath: left))
     (job.nodes, job.attempt) = ([], 2)
-    try await machine.service.connector.removeOutput(job)
+    try await #require(machine.service.connector as? GPUConnector).removeOutput(job)
     #expect(!FileManager.default.fileExists(atPath: left))
     await machine.end()
   }

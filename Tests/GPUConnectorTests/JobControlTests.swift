@@ -1,6 +1,8 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Shell
+import Support
 import Testing
 
 @testable import GPUConnector

@@ -63,7 +63,7 @@ struct LostScriptTests {
     try await store.database.write { db in
       try db.execute(sql: "DELETE FROM payload WHERE job = ?", arguments: [job.id])
     }
-    let report = try await machine.service.connector.locate(job, timeout: .seconds(1))
+    let report = try await machine.service.connector.find(job, timeout: .seconds(1))
     #expect(report?.outcome == .failed)
     #expect(report?.reason.contains("not in the store") == true)
     await machine.end()

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import JobEngine
 import Logging
 import TestSupport

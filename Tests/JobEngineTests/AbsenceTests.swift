@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Testing
@@ -32,7 +33,7 @@ struct AbsenceTests {
 
   private func show(_ reports: [JobReport]) {
     bench.connector.change { [date = clock.date] in
-      $0.observation = .success(Observation(time: date, reports: reports))
+      $0.observation = .success(Snapshot(time: date, reports: reports))
     }
   }
 
@@ -66,7 +67,7 @@ struct AbsenceTests {
     let job = try #require(try await running(1, service).first)
     bench.connector.observes(accountingFailure: "slurmdbd is down", at: clock.date)
     await poll(service, 10)
-    var unreachable = Observation(time: clock.date, reports: [])
+    var unreachable = Snapshot(time: clock.date, reports: [])
     unreachable.unreachable = ["3": "s1 does not answer"]
     bench.connector.change { [unreachable] in $0.observation = .success(unreachable) }
     await poll(service, 10)

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import GRDB
 import JobModel
@@ -9,47 +10,43 @@ import Testing
 @testable import JobStoreSQLite
 
 /// A connector whose jobs wait in Weir's own queue, and whose machines are the test.
-private final class QueueingConnector: Connector {
+private final class TestQueueConnector: QueueingConnector, HoldingConnector {
   let name = "queueing"
-  let board = Mutex<JobBoard?>(nil)
+  let board = Mutex<(any JobBoard)?>(nil)
   let shown = Mutex<[JobID: JobReport]>([:])
   let unreachable = Mutex<[String: String]>([:])
   /// Whether polls say anything of the jobs that have a machine. While they do not, only the test changes jobs.
   let reports = Mutex(false)
-  var troubles: [String] { [] }
-  var queuesHere: Bool { true }
+  var health: [HealthIssue] { [] }
 
-  func work(on board: JobBoard) async {
+  func work(on board: any JobBoard) async {
     self.board.withLock { $0 = board }
     while !Task.isCancelled { try? await Task.sleep(for: .seconds(60)) }
   }
   func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: JobSpec, token: String) -> String? { "jobs/" + token }
   func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     let shown = shown.withLock { $0 }
     let unreachable = unreachable.withLock { $0 }
-    var observation = Observation(time: Date(), reports: jobs.compactMap { shown[$0.id] })
+    var observation = Snapshot(time: Date(), reports: jobs.compactMap { shown[$0.id] })
     observation.unreachable = unreachable
     let reports = reports.withLock { $0 }
     observation.unchanged = Set(jobs.filter { !reports || $0.nodes.isEmpty }.compactMap(\.backendID))
     return observation
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
   func cancel(_ job: Job) async throws(BackendError) {}
   func release(_ job: Job) async throws(BackendError) {}
   func hold(_ job: Job) async throws(BackendError) {}
-  func describe(_ job: Job) async throws(BackendError) -> String { "" }
-  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
-  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }
 
 /// A service with such a connector, on a store of its own.
 private struct Place {
   let directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-board-\(UUID().uuidString)")
-  let connector = QueueingConnector()
+  let connector = TestQueueConnector()
   let service: JobService
-  let board: JobBoard
+  let board: any JobBoard
 
   init() async throws {
     var configuration = JobService.Configuration()
@@ -104,7 +101,7 @@ private struct Place {
     let place = try await Place()
     let job = try await place.submit()
     let held = try await place.submit("held", held: true)
-    let placements = [JobBoard.Placement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
+    let placements = [JobPlacement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
     async let first = place.board.place(placements)
     async let second = place.board.place(placements)
     #expect(await first.count + second.count == 1)
@@ -117,14 +114,14 @@ private struct Place {
   @Test func nothingIsPlacedThatIsNotOnDisk() async throws {
     let place = try await Place()
     let job = try await place.submit()
-    let store = place.board.ledger.sqlite
+    let store = place.service.ledger.sqlite
     func allowWrites(_ allowed: Bool) async throws {
       try await store.database.writeWithoutTransaction { db in
         try db.execute(sql: "PRAGMA query_only = \(allowed ? 0 : 1)")
       }
     }
     try await allowWrites(false)
-    let placements = [JobBoard.Placement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
+    let placements = [JobPlacement(job: job.id, machine: "s1", devices: [.init(index: 0)])]
     for _ in 0..<2 { #expect(await place.board.place(placements).isEmpty) }
     #expect(place.board.job(job.id)?.state == .queued && place.service.storeTrouble != nil)
     try await allowWrites(true)

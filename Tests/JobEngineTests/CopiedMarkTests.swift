@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Testing
@@ -38,7 +39,7 @@ struct CopiedMarkTests {
     }
     if isReversed { reports.reverse() }
     bench.connector.change { [reports] in
-      $0.observation = .success(Observation(time: Date(), reports: reports))
+      $0.observation = .success(Snapshot(time: Date(), reports: reports))
     }
     _ = await service.observeOnce()
     #expect(service.recent(job.key)?.backendID == "9")
@@ -59,7 +60,7 @@ struct CopiedMarkTests {
     }
     if isReversed { reports.reverse() }
     bench.connector.change { [reports] in
-      $0.observation = .success(Observation(time: Date(), reports: reports))
+      $0.observation = .success(Snapshot(time: Date(), reports: reports))
     }
     _ = await service.observeOnce()
     #expect(service.recent(submission.key)?.backendID == "9")

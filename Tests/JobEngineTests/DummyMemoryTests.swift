@@ -34,7 +34,7 @@ struct DummyMemoryTests {
     clock.pass(120)
     _ = try await connector.submit(bench.submission("new"), mark: Mark(token: ULID.next()))
     clock.pass(1)
-    let seen = try await connector.observe([job]).reports
+    let seen = try await connector.snapshot(of: [job]).reports
     #expect(seen.first?.isEnd == true)
     #expect(connector.remembered == 1, "the new one, which nobody has asked about yet")
   }
@@ -44,9 +44,9 @@ struct DummyMemoryTests {
     let connector = dummy()
     let job = try await submitted(connector)
     clock.pass(2)
-    #expect(try await connector.observe([job]).reports.first?.state == .queued)
+    #expect(try await connector.snapshot(of: [job]).reports.first?.state == .queued)
     clock.pass(6)
-    #expect(try await connector.observe([job]).reports.first?.state == .running)
+    #expect(try await connector.snapshot(of: [job]).reports.first?.state == .running)
   }
 
   @Test("A job that ends is forgotten at once")
@@ -54,7 +54,7 @@ struct DummyMemoryTests {
     let connector = dummy()
     var job = try await submitted(connector)
     job.lifecycle = .canceling
-    #expect(try await connector.observe([job]).reports.first?.state == .canceled)
+    #expect(try await connector.snapshot(of: [job]).reports.first?.state == .canceled)
     #expect(connector.remembered == 0)
   }
 }

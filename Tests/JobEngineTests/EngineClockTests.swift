@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import GRDB
 import Testing
@@ -22,10 +23,10 @@ struct EngineClockTests {
   }
 
   /// A job that waits, and the board of its connector.
-  private func waiting() async throws -> (service: JobService, board: JobBoard, job: Job) {
+  private func waiting() async throws -> (service: JobService, board: any JobBoard, job: Job) {
     let service = try await loaded()
     _ = try await service.submit(bench.submission(), actor: "test")
-    return (service, JobBoard(ledger: service.ledger), try #require(service.recent(key)))
+    return (service, LedgerBoard(ledger: service.ledger), try #require(service.recent(key)))
   }
 
   /// What a board does to a job that was placed.

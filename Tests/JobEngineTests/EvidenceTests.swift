@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import Testing
 
@@ -54,7 +55,7 @@ struct EvidenceTests {
         backendID: "1", name: $0, account: "kirby", state: .succeeded, source: "sacct", backendWord: "COMPLETED",
         outcome: Outcome(.succeeded, exitCode: 0))
     }
-    bench.connector.change { $0.observation = .success(Observation(time: Date(), reports: reports)) }
+    bench.connector.change { $0.observation = .success(Snapshot(time: Date(), reports: reports)) }
     _ = await service.observeOnce()
     #expect(names.allSatisfy { service.recent(bench.submission($0).key)?.state == .succeeded })
   }
@@ -107,7 +108,7 @@ struct EvidenceTests {
     let service = try bench.service()
     let job = try await submitted(service)
     for unasked in [[], [], ["1"], ["1"], ["1"]] as [Set<String>] {
-      var observation = Observation(time: clock.date, reports: [])
+      var observation = Snapshot(time: clock.date, reports: [])
       observation.unasked = unasked
       bench.connector.change { [observation] in $0.observation = .success(observation) }
       _ = await service.observeOnce()
@@ -162,7 +163,7 @@ struct EvidenceTests {
     (copies[0].backendID, copies[1].backendID) = ("0", "12")
     for own in [nil, bench.report(job, .running)] {
       let reports = [copies[0]] + [own].compactMap { $0 } + [copies[1]]
-      bench.connector.change { $0.observation = .success(Observation(time: Date(), reports: reports)) }
+      bench.connector.change { $0.observation = .success(Snapshot(time: Date(), reports: reports)) }
       _ = await service.observeOnce()
       let seen = try #require(service.recent(job.key))
       #expect(seen.backendID == "1" && seen.state == (own == nil ? .queued : .running))

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Testing
@@ -6,7 +7,7 @@ import Testing
 
 @Suite("Exit codes that a backend reports later than the ends are learnt, however many jobs end at once")
 struct ExitCodeTests {
-  let bench = Bench()
+  let bench = Bench(connector: LateScriptedConnector())
   let clock = TestClock()
   let names = (0..<7).map { "job\($0)" }
 
@@ -14,7 +15,6 @@ struct ExitCodeTests {
     bench.configuration.clock = clock.clock()
     bench.configuration.recentCount = 2
     bench.connector.change {
-      $0.reportsExitCodesLater = true
       $0.submit = { submission, _ throws(BackendError) in String(submission.name.dropFirst(3)) }
     }
   }

@@ -1,4 +1,5 @@
 import Archives
+import ConnectorAPI
 import Foundation
 import Testing
 

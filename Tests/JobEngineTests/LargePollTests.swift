@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Synchronization
@@ -63,7 +64,7 @@ struct LargePollTests {
       try? await service.ledger.insert(new, shownScript: "", actor: "test", idempotencyKey: nil)
       before.change { $0 = Self.ended(service) }
     }
-    let observation = Observation(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
+    let observation = Snapshot(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
     let fault = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(fault == nil && isDone() && Self.ended(service) == jobs.count)
     #expect(before.value < jobs.count, "the new job waited for \(before.value) of \(jobs.count) ends")
@@ -81,7 +82,7 @@ struct LargePollTests {
       let those = await service.ledger.cancelLiving(jobs)
       canceled.change { $0 = those }
     }
-    let observation = Observation(time: Date(), reports: jobs.map { bench.report($0, .canceled, .canceled) })
+    let observation = Snapshot(time: Date(), reports: jobs.map { bench.report($0, .canceled, .canceled) })
     _ = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(isDone() && !canceled.value.isEmpty && Self.ended(service) == jobs.count)
     for job in jobs {
@@ -104,7 +105,7 @@ struct LargePollTests {
       }
     }
     try await allowWrites(false)
-    let observation = Observation(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
+    let observation = Snapshot(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
     _ = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(service.storeTrouble != nil && Self.ended(service) == jobs.count)
     try await allowWrites(true)
@@ -119,7 +120,7 @@ struct LargePollTests {
     job.backendID = nil
     var copy = bench.report(job, .failed, .failed)
     copy.backendID = "99"
-    let evidence = Evidence(Observation(time: Date(), reports: [copy]), asked: [job.id])
+    let evidence = Evidence(Snapshot(time: Date(), reports: [copy]), asked: [job.id])
     #expect(evidence.change(of: job, shownBy: copy)?.after.state == .failed)
     job.backendID = "7"
     #expect(evidence.change(of: job, shownBy: copy) == nil)
@@ -139,7 +140,7 @@ struct LargePollTests {
       before.change { $0 = noted() }
     }
     _ = await service.ledger.apply(
-      Observation(time: Date(), reports: []), to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
+      Snapshot(time: Date(), reports: []), to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(isDone() && noted() == jobs.count && before.value < jobs.count)
   }
 }

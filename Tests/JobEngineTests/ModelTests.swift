@@ -133,7 +133,7 @@ struct ModelTests {
       let inFull = await current.observeOnce()
       await current.settleOnce()
       if inFull, step % 3 == 0,
-        let all = try? await connector.observe(current.ledger.table.read { Array($0.jobs.values) })
+        let all = try? await connector.snapshot(of: current.ledger.table.read { Array($0.jobs.values) })
       {
         // Also what is said of jobs that are over.
         _ = await current.ledger.apply(

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Synchronization
@@ -65,10 +66,10 @@ struct World {
     jobs.values.filter { $0.isRecorded && $0.outcome != nil }.map { report($0, source: "records") }
   }
 
-  func observation(of asked: [JobModel.Job]) throws(BackendError) -> Observation {
+  func observation(of asked: [JobModel.Job]) throws(BackendError) -> Snapshot {
     guard lists else { throw .unavailable("the queue is down") }
     let shown = shown
-    var observation = Observation(
+    var observation = Snapshot(
       time: calendar,
       reports: jobs.values.filter { shown.contains($0.mark.token) }.map { report($0, source: "queue") }.shuffled())
     let gone = Set(asked.filter { !shown.contains($0.submissionToken) }.compactMap(\.backendID))
@@ -96,13 +97,13 @@ struct World {
 }
 
 /// The backend of such a world.
-final class WorldConnector: Connector {
+final class WorldConnector: RecoveringConnector {
   enum Fate: CaseIterable { case answered, answerLost, neverArrived, refused, late }
 
   let world = Mutex(World())
   let fate = Mutex(Fate.answered)
   let name = "world"
-  var troubles: [String] { [] }
+  var health: [HealthIssue] { [] }
 
   func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: JobSpec, token: String) -> String? { nil }
@@ -120,13 +121,14 @@ final class WorldConnector: Connector {
     return id
   }
 
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     try world.withLock { (world) throws(BackendError) in try world.observation(of: jobs) }
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     try world.withLock { (world) throws(BackendError) in try world.locate(job) }
   }
-  func recall(since: Date) async throws(BackendError) -> [JobReport] {
+  func recover(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? { nil }
+  func recover(since: Date) async throws(BackendError) -> [JobReport] {
     try world.withLock { (world) throws(BackendError) in
       guard world.accounts else { throw .unavailable("accounting is down") }
       return world.records
@@ -143,8 +145,4 @@ final class WorldConnector: Connector {
       world.jobs[job.submissionToken] = target
     }
   }
-  func release(_ job: Job) async throws(BackendError) {}
-  func describe(_ job: Job) async throws(BackendError) -> String { "" }
-  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
-  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }

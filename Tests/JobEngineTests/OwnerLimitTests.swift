@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import GRDB
 import JobModel
@@ -176,11 +177,10 @@ struct OwnerLimitTests {
 
 @Suite("Files outlive output", .serialized)
 struct KeptFilesTests {
-  let bench = Bench()
+  let bench = Bench(connector: FileKeepingScriptedConnector())
 
   @Test("Output that was told and files are two things with two times")
   func files() async throws {
-    bench.connector.change { $0.keepsFiles = true }
     bench.configuration.unclaimedOutput = 0
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import JobStore
@@ -8,10 +9,12 @@ import Synchronization
 @testable import JobStoreSQLite
 
 /// A backend whose answers a test chooses, for what no real one does on demand: lost answers, outages, ids used anew.
-final class ScriptedConnector: Connector {
+class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadingConnector, OutputRemovingConnector,
+  RecoveringConnector, @unchecked Sendable
+{
   struct Script: Sendable {
     var submit: @Sendable (JobSpec, _ token: String) throws(BackendError) -> String = { _, _ in "1" }
-    var observation: Result<Observation, BackendError> = .success(Observation(time: Date(), reports: []))
+    var observation: Result<Snapshot, BackendError> = .success(Snapshot(time: Date(), reports: []))
     var located: Result<JobReport?, BackendError> = .success(nil)
     /// How long it takes to look for a job, and how often that was done.
     var locateSlowness = Duration.zero
@@ -23,11 +26,9 @@ final class ScriptedConnector: Connector {
     var recalled: Result<[JobReport], BackendError> = .success([])
     var recallTakes = Duration.zero
     var lastSubmit: TimeInterval = 0
-    var reportsExitCodesLater = false
     var output: [UInt8] = []
     /// How much the job has printed in all.
     var outputSize: Int?
-    var keepsFiles = false
     var removedFiles: [JobKey] = []
     var submits = 0
     var cancels = 0
@@ -45,24 +46,20 @@ final class ScriptedConnector: Connector {
 
   let script = Mutex(Script())
   let name = "scripted"
-  var troubles: [String] { [] }
-  var takesInputs: Bool { true }
-  var reportsExitCodesLater: Bool { script.withLock { $0.reportsExitCodesLater } }
+  var health: [HealthIssue] { [] }
   var lastSubmit: TimeInterval { script.withLock { $0.lastSubmit } }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
   func observes(_ reports: JobReport..., accountingFailure: String? = nil, at time: Date = Date()) {
     change {
-      $0.observation = .success(Observation(time: time, reports: reports, accountingFailure: accountingFailure))
+      $0.observation = .success(Snapshot(time: time, reports: reports, accountingFailure: accountingFailure))
     }
   }
 
   var removed: [JobKey] { script.withLock { $0.removed } }
   var removedFiles: [JobKey] { script.withLock { $0.removedFiles } }
-  var keepsFiles: Bool { script.withLock { $0.keepsFiles } }
 
   func outputSize(_ job: Job) async throws(BackendError) -> Int? { script.withLock { $0.outputSize } }
-  func removeFiles(_ job: Job) async throws(BackendError) { change { $0.removedFiles.append(job.key) } }
 
   func removeOutput(_ job: Job) async throws(BackendError) {
     if let failure = script.withLock({ $0.removal }) { throw failure }
@@ -81,7 +78,7 @@ final class ScriptedConnector: Connector {
     return try answer(submission, mark.token)
   }
 
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     let (slowness, answer) = script.withLock { script in
       script.observations += 1
       script.asked = jobs.map(\.name)
@@ -90,7 +87,7 @@ final class ScriptedConnector: Connector {
     try? await Task.sleep(for: slowness)
     return try answer.get()
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     let (slowness, answer) = script.withLock { script in
       script.locates += 1
       script.lookedFor = job
@@ -99,7 +96,8 @@ final class ScriptedConnector: Connector {
     try? await Task.sleep(for: slowness)
     return try answer.get()
   }
-  func recall(since: Date) async throws(BackendError) -> [JobReport] {
+  func recover(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? { nil }
+  func recover(since: Date) async throws(BackendError) -> [JobReport] {
     try? await Task.sleep(for: script.withLock { $0.recallTakes })
     return try script.withLock { $0.recalled }.get()
   }
@@ -109,7 +107,6 @@ final class ScriptedConnector: Connector {
     if let failure = script.withLock({ $0.cancelFailure }) { throw failure }
   }
   func release(_ job: Job) async throws(BackendError) {}
-  func describe(_ job: Job) async throws(BackendError) -> String { "" }
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
     await happen()
     return script.withLock { $0.output }
@@ -121,8 +118,15 @@ final class ScriptedConnector: Connector {
     }
     await meanwhile?()
   }
-  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }
+
+/// One that also keeps the files of jobs.
+final class FileKeepingScriptedConnector: ScriptedConnector, FileKeepingConnector, @unchecked Sendable {
+  func removeFiles(_ job: Job) async throws(BackendError) { change { $0.removedFiles.append(job.key) } }
+}
+
+/// One that learns exit codes some time after the end.
+final class LateScriptedConnector: ScriptedConnector, DelayedExitCodeConnector, @unchecked Sendable {}
 
 /// Clocks that a test sets, the calendar and the monotonic one apart.
 final class TestClock: Sendable {
@@ -145,11 +149,12 @@ final class TestClock: Sendable {
 /// A service on a store of its own, which is removed with it.
 final class Bench {
   let directory: URL
-  let connector = ScriptedConnector()
+  let connector: ScriptedConnector
   var configuration = JobService.Configuration()
   var outputLimit = 1 << 30
 
-  init(in parent: URL = FileManager.default.temporaryDirectory) {
+  init(in parent: URL = FileManager.default.temporaryDirectory, connector: ScriptedConnector = .init()) {
+    self.connector = connector
     directory = parent.appendingPathComponent("weir-test-\(UUID().uuidString)")
     configuration.settleTime = .milliseconds(10)
   }

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobStore
 import Testing
@@ -243,7 +244,7 @@ struct LateAnswerTests {
     old.lifecycle = .queued(since: nil)
     try? await service.hold(old, actor: "test")
     try? await service.release(old, actor: "test")
-    let board = JobBoard(ledger: service.ledger)
+    let board = LedgerBoard(ledger: service.ledger)
     await board.putBack(old, reason: "x", asNextAttempt: true)
     await board.fail(old, reason: "x")
     await board.report([old.id: bench.report(old, .running)], at: Date())

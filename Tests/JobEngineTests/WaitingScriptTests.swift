@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import GRDB
 import JobModel
@@ -9,22 +10,17 @@ import Testing
 @testable import JobStoreSQLite
 
 /// A connector whose jobs wait in the store.
-private final class WaitingConnector: Connector {
+private final class WaitingConnector: InputStagingConnector, QueueingConnector {
   let name = "local"
-  var troubles: [String] { [] }
-  var queuesHere: Bool { true }
-  var takesInputs: Bool { true }
+  var health: [HealthIssue] { [] }
+  func work(on board: any JobBoard) async {}
 
   func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: JobSpec, token: String) -> String? { nil }
   func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation { Observation(time: Date(), reports: []) }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot { Snapshot(time: Date(), reports: []) }
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
   func cancel(_ job: Job) async throws(BackendError) {}
-  func release(_ job: Job) async throws(BackendError) {}
-  func describe(_ job: Job) async throws(BackendError) -> String { "" }
-  func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] { [] }
-  func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
 }
 
 /// What is done to a state directory, and what `weir store check` and a job that waits say then.
@@ -101,7 +97,7 @@ struct WaitingScriptTests {
     try await restarted.ledger.load()
     #expect(restarted.warnings.contains { $0.contains("seal.key") && $0.contains("cannot be decrypted") })
     let error = await #expect(throws: PayloadError.self) {
-      try await JobBoard(ledger: restarted.ledger).payload(of: job)
+      try await LedgerBoard(ledger: restarted.ledger).payload(of: job)
     }
     guard case .lost(let reason) = error else { return #expect(Bool(false), "\(String(describing: error))") }
     #expect(reason.contains(damage.words))
@@ -111,7 +107,7 @@ struct WaitingScriptTests {
     #expect(restarted.warnings == [])
     // Jobs that come now are kept by the key that is there now.
     let next = try await submit("next", to: restarted)
-    #expect(try await JobBoard(ledger: restarted.ledger).payload(of: next).submission.script == "true # secret\n")
+    #expect(try await LedgerBoard(ledger: restarted.ledger).payload(of: next).submission.script == "true # secret\n")
     let kept = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.contains(".unusable-") }
     let isNoKey = ["truncated key", "empty key"].contains(damage.testDescription)
     #expect(kept.count == (isNoKey ? 1 : 0))
@@ -124,7 +120,7 @@ struct WaitingScriptTests {
     let job = try await submit("job", to: service)
     let other = try await submit("other", to: service)
     try damage.apply(directory, job)
-    let board = JobBoard(ledger: service.ledger)
+    let board = LedgerBoard(ledger: service.ledger)
     let error = await #expect(throws: PayloadError.self) { try await board.payload(of: job) }
     guard case .lost(let reason) = error else { return #expect(Bool(false), "\(String(describing: error))") }
     #expect(reason.contains(damage.words), "\(reason)")
@@ -150,7 +146,7 @@ struct WaitingScriptTests {
     try await service.ledger.sqlite.database.write { db in
       try db.execute(sql: "UPDATE payload SET sealed = ? WHERE job = ?", arguments: [sealed, job.id])
     }
-    let payload = try await JobBoard(ledger: service.ledger).payload(of: job)
+    let payload = try await LedgerBoard(ledger: service.ledger).payload(of: job)
     #expect(payload.submission == submission("job", script: "echo old\n") && payload.mark == "M")
   }
 
@@ -175,7 +171,7 @@ struct WaitingScriptTests {
     // The script and what is shown of it, once in the log and once in the database.
     #expect(try onDisk() < size * 4 + 1_000_000)
     let job = try #require(service.recent(submission.key))
-    #expect(try await JobBoard(ledger: service.ledger).payload(of: job).submission.script == script)
+    #expect(try await LedgerBoard(ledger: service.ledger).payload(of: job).submission.script == script)
     await service.ledger.apply(.endedByHand(reason: ""), to: job, actor: "test", at: Date())
     #expect(try await service.ledger.store.keptBytes(of: "kirby@example.com").fixed < size + 10_000)
     #expect(try SQLiteJobStore.check(directory: directory) == [])

@@ -1,5 +1,6 @@
 import CLibCrypto
 import Callers
+import ConnectorAPI
 import DummyConnector
 import Foundation
 import HTTP
@@ -92,7 +93,7 @@ final class Bench: Sendable {
         load: load, logger: logger),
       accountOf: { ["kirby@example.com": "kirby", "mario@example.com": "mario", "jos\u{e9}@example.com": "jose"][$0] },
       settings: settings,
-      interactiveJobs: connector.runsInteractiveJobs, version: "1.2.3", vaultRoots: vaultRoots)
+      interactiveJobs: connector.has(.interactive), version: "1.2.3", vaultRoots: vaultRoots)
     var router = Router()
     api.register(on: &router)
     server = Server(configuration: ServerConfiguration(port: 0), router: router, logger: logger)

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobEngine
 import JobModel
@@ -5,7 +6,9 @@ import Synchronization
 
 /// A backend that says what a test puts into its mouth: outages, lost answers, long times and odd bytes, none of which
 /// the dummy connector can show.
-final class StagedConnector: Connector {
+final class StagedConnector: ReleasingConnector, DescribingConnector, OutputReadingConnector, DirectoryListingConnector,
+  RecoveringConnector
+{
   struct Stage: Sendable {
     var failure: BackendError?
     var troubles: [String] = []
@@ -37,8 +40,9 @@ final class StagedConnector: Connector {
     return stage.withLock { body(&$0) }
   }
 
-  var troubles: [String] { current.troubles }
-  var outage: String? { current.outage }
+  var health: [HealthIssue] {
+    current.troubles.map { .warning("staged", $0) } + (current.outage.map { [.outage("staged", $0)] } ?? [])
+  }
   func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: JobSpec, token: String) -> String? { nil }
   func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String {
@@ -48,14 +52,14 @@ final class StagedConnector: Connector {
       return "58"
     }
   }
-  func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { try answer { _ in nil } }
+  func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { try answer { _ in nil } }
   func cancel(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func release(_ job: Job) async throws(BackendError) { try answer { _ in } }
   func describe(_ job: Job) async throws(BackendError) -> String { try answer { $0.account } }
 
-  func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     try answer { stage in
-      Observation(
+      Snapshot(
         time: Date(),
         reports: jobs.map { job in
           var report = stage.report
@@ -66,7 +70,8 @@ final class StagedConnector: Connector {
     }
   }
 
-  func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {
+  func recover(since: Date) async throws(BackendError) -> [JobReport] { [] }
+  func recover(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {
     change { $0.recalls += 1 }
     return try answer { _ in nil }
   }

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import Shell
 import Testing
@@ -40,7 +41,7 @@ struct IdentityTests {
   func renamed() async throws {
     let slurm = try FakeSlurm()
     try slurm.write("5|RUNNING|weir:01TOKEN|foo|kirby\n6|RUNNING||foo|kirby\n", to: "queue")
-    let seen = try await slurm.connector.observe([slurm.job("5")]).reports
+    let seen = try await slurm.connector.snapshot(of: [slurm.job("5")]).reports
     #expect(seen.map(\.backendID) == ["5"] && seen.allSatisfy { $0.shows(slurm.job("5")) })
   }
 
@@ -65,7 +66,7 @@ struct IdentityTests {
       """)
     let jobs = [slurm.job("5", token: "01OLD"), slurm.job("5", "b", token: "01NEW")]
     for jobs in [jobs, jobs.reversed()] {
-      let seen = try await slurm.connector.observe(jobs).reports
+      let seen = try await slurm.connector.snapshot(of: jobs).reports
       #expect(Set(seen.map { "\($0.name ?? "") \($0.outcome?.exitCode ?? -1)" }) == ["a 3", "b 0"])
     }
   }
@@ -102,7 +103,7 @@ struct UnaccountedTests {
   @Test("A job that the queue lacks was never there only while slurmctld would remember it", arguments: [10.0, 400])
   func locate(age: TimeInterval) async throws {
     do throws(BackendError) {
-      #expect(try await slurm.connector.locate(slurm.job(nil, age: age), timeout: .seconds(5)) == nil)
+      #expect(try await slurm.connector.find(slurm.job(nil, age: age), timeout: .seconds(5)) == nil)
       #expect(age < 300)
     } catch {
       guard case .unavailable = error else { throw error }
@@ -113,7 +114,7 @@ struct UnaccountedTests {
   @Test("More jobs than can be asked about at once end some at a time, and the others are not missing")
   func many() async throws {
     let jobs = (1...120).map { slurm.job("\($0)", token: "T\($0)") }
-    let observation = try await slurm.connector.observe(jobs)
+    let observation = try await slurm.connector.snapshot(of: jobs)
     #expect(observation.accountingFailure == nil)
     #expect(observation.reports.count == 50 && observation.unasked.count == 70)
     let ended = Set(observation.reports.map(\.backendID))
@@ -129,7 +130,7 @@ struct UnaccountedTests {
     jobs += Array(repeating: over, count: 60)
     var found: Set<String> = []
     for _ in 0..<40 where found.count < 5 {
-      found.formUnion(try await slurm.connector.observe(jobs).reports.map(\.backendID).filter { $0 != "900" })
+      found.formUnion(try await slurm.connector.snapshot(of: jobs).reports.map(\.backendID).filter { $0 != "900" })
     }
     #expect(found == ["1", "2", "3", "4", "5"])
   }

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Logging
@@ -53,7 +54,7 @@ struct DisguiseTests {
     _ = await service.observeOnce()
     let seen = try #require(service.recent(job.key))
     #expect(seen.backendID == "7" && seen.state == .running)
-    #expect(try await slurm.connector.locate(seen, timeout: .seconds(10))?.backendID == "7")
+    #expect(try await slurm.connector.find(seen, timeout: .seconds(10))?.backendID == "7")
     try await service.cancel(seen, actor: "test")
     #expect(slurm.text("canceled") == "7\n")
     try queue("CANCELLED")
@@ -74,9 +75,9 @@ struct DisguiseTests {
     let (comment, name, account, delay) = Self.others[index]
     try queue("7|RUNNING|\(comment)|\(name)|\(account)|\(delay.map { String(now + $0) } ?? "N/A")")
     let job = slurm.job("7")
-    let seen = try await slurm.connector.observe([job]).reports
+    let seen = try await slurm.connector.snapshot(of: [job]).reports
     #expect(!seen.contains { $0.shows(job) })
-    #expect(try await slurm.connector.locate(job, timeout: .seconds(10)) == nil)
+    #expect(try await slurm.connector.find(job, timeout: .seconds(10)) == nil)
     if account != job.account || name != "jarvice_a" {
       await #expect(throws: BackendError.self) { try await slurm.connector.cancel(job) }
       #expect(slurm.text("canceled") == nil)
@@ -154,12 +155,12 @@ struct DisguiseTests {
         + (line == nil ? [] : [""]),
     ]
     try slurm.program("sacct", Self.answering(records, withLine: line != nil))
-    let shown = try await slurm.connector.observe([try #require(service.recent(job.key))]).reports
+    let shown = try await slurm.connector.snapshot(of: [try #require(service.recent(job.key))]).reports
     #expect(!shown.contains { $0.outcome == .succeeded && $0.shows(job) }, "\(shown)")
     for _ in 0..<3 { _ = await service.observeOnce() }
     #expect(service.recent(job.key)?.state != .succeeded)
     #expect(
-      try await slurm.connector.locate(try #require(service.recent(job.key)), timeout: .seconds(10))?.outcome
+      try await slurm.connector.find(try #require(service.recent(job.key)), timeout: .seconds(10))?.outcome
         != .succeeded)
   }
 
@@ -179,12 +180,12 @@ struct DisguiseTests {
   func requeued() async throws {
     try queue("7|PENDING||x|kirby|\(now)")
     let job = slurm.job("7", age: 500_000)
-    #expect(try await slurm.connector.observe([job]).reports.contains { $0.shows(job) })
+    #expect(try await slurm.connector.snapshot(of: [job]).reports.contains { $0.shows(job) })
   }
 
   @Test("Of several jobs with the mark of a submit whose answer was lost, the first is it")
   func copies() async throws {
     try queue("12|RUNNING|weir:01TOKEN|jarvice_a|kirby|\(now)", "9|RUNNING|weir:01TOKEN|x|kirby|\(now)")
-    #expect(try await slurm.connector.locate(slurm.job(nil), timeout: .seconds(10))?.backendID == "9")
+    #expect(try await slurm.connector.find(slurm.job(nil), timeout: .seconds(10))?.backendID == "9")
   }
 }

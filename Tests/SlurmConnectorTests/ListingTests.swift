@@ -1,3 +1,4 @@
+import ConnectorAPI
 import ConnectorSupport
 import Foundation
 import JobEngine

@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobEngine
 import JobModel
@@ -90,11 +91,11 @@ struct LoginEnvironmentTests {
     if shell.hasSuffix("busybox") { connector.dialect.vetted("kirby") }
     #expect(try await connector.submit(slurm.submission, mark: Mark(token: "01TOKEN")) == "7")
     try slurm.write("7|RUNNING|weir:01TOKEN|jarvice_a|kirby\n", to: "queue")
-    #expect(try await connector.observe([slurm.job("7"), slurm.job("8", "b", token: "01B")]).reports.count == 1)
-    _ = try? await connector.locate(slurm.job("9", "c", token: "01C"), timeout: .seconds(10))
-    _ = try? await connector.locate(slurm.job(nil, "c", token: "01C"), timeout: .seconds(10))
-    _ = try await connector.recall(since: Date() - 60)
-    _ = try await connector.recall(JobKey(name: "a", number: 1), backendID: "7")
+    #expect(try await connector.snapshot(of: [slurm.job("7"), slurm.job("8", "b", token: "01B")]).reports.count == 1)
+    _ = try? await connector.find(slurm.job("9", "c", token: "01C"), timeout: .seconds(10))
+    _ = try? await connector.find(slurm.job(nil, "c", token: "01C"), timeout: .seconds(10))
+    _ = try await connector.recover(since: Date() - 60)
+    _ = try await connector.recover(JobKey(name: "a", number: 1), backendID: "7")
     try await connector.cancel(slurm.job("7"))
     #expect(slurm.text("canceled") == "7\n")
     _ = try? await connector.release(slurm.job("7"))

@@ -32,13 +32,15 @@ MAY_IMPORT = {
     "JobModel": set(),
     "JobStore": {"JobModel", "Support"},
     "JobStoreSQLite": {"CLibCrypto", "GRDB", "JobModel", "JobStore", "Support", "Logging"},
-    "JobEngine": {"Archives", "CLibCrypto", "CProcess", "JobModel", "JobStore", "JSON", "Support", "Logging"},
-    "ConnectorSupport": {"JobModel", "JobEngine", "Shell", "Support"},
-    "DummyConnector": {"ConnectorSupport", "JobModel", "JobEngine", "Support"},
-    "GPUConnector": {"ConnectorSupport", "JobModel", "JobEngine", "ScriptTemplates", "Shell", "Support", "YAML", "Logging", "Yams"},
-    "SlurmConnector": {"ConnectorSupport", "JobModel", "JobEngine", "ScriptTemplates", "Shell", "Support", "Logging"},
-    "LegacyAPI": {"Callers", "HTTP", "JSON", "JobModel", "JobEngine", "ScriptTemplates", "Support", "Templates"},
+    "ConnectorAPI": {"JobModel", "Support"},
+    "JobEngine": {"Archives", "CLibCrypto", "CProcess", "ConnectorAPI", "JobModel", "JobStore", "JSON", "Support", "Logging"},
+    "ConnectorSupport": {"ConnectorAPI", "JobModel", "Shell", "Support"},
+    "DummyConnector": {"ConnectorAPI", "ConnectorSupport", "JobModel", "Support"},
+    "GPUConnector": {"ConnectorAPI", "ConnectorSupport", "JobModel", "ScriptTemplates", "Shell", "Support", "YAML", "Logging", "Yams"},
+    "SlurmConnector": {"ConnectorAPI", "ConnectorSupport", "JobModel", "ScriptTemplates", "Shell", "Support", "Logging"},
+    "LegacyAPI": {"Callers", "ConnectorAPI", "HTTP", "JSON", "JobModel", "JobEngine", "ScriptTemplates", "Support", "Templates"},
     "TestSupport": {"Logging"},
+    "Conformance": {"Archives", "ConnectorAPI", "JobModel"},
     "weir": None,  # wires them all
 }
 

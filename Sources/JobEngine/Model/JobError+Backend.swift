@@ -1,3 +1,4 @@
+import ConnectorAPI
 import JobModel
 
 extension JobError {

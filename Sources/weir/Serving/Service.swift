@@ -1,5 +1,6 @@
 import Access
 import Callers
+import ConnectorAPI
 import Dispatch
 import DummyConnector
 import Foundation
@@ -97,7 +98,7 @@ struct Service {
     self.reloader = reloader
     let api = LegacyAPI(
       service: jobs, gate: gate, accountOf: accountOf,
-      settings: Self.executor(reloader.settings), interactiveJobs: connector.runsInteractiveJobs, version: Weir.version,
+      settings: Self.executor(reloader.settings), interactiveJobs: connector.has(.interactive), version: Weir.version,
       vaultRoots: settings.list("WEIR_VAULT_ROOTS"), submitBytes: settings.whole("WEIR_SUBMIT_BYTES"),
       warnings: {
         reloader.warnings + [users.warning, keyFiles?.warning].compactMap { $0 } + (verifier?.warnings ?? [])

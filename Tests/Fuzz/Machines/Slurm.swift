@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 
 /// What must hold of every report, whatever a machine or a job wrote.

@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 import Synchronization
 
@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// A job waits, runs and ends, well or badly, after the times that the settings say, measured by the monotonic clock. A
 /// restart goes on with what a job's own record says.
-public struct DummyConnector: Connector {
+public struct DummyConnector: ReleasingConnector, InteractiveConnector, DescribingConnector, OutputReadingConnector {
   public struct Configuration: Sendable {
     /// Seconds a job runs.
     public var runningTime = 10
@@ -35,7 +35,7 @@ public struct DummyConnector: Connector {
   /// How many jobs it remembers.
   var remembered: Int { ages.count }
 
-  public var troubles: [String] { [] }
+  public var health: [HealthIssue] { [] }
   public var runsInteractiveJobs: Bool { configuration.interactive }
 
   public func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
@@ -47,14 +47,14 @@ public struct DummyConnector: Connector {
     return "dummy_" + mark.token
   }
 
-  public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  public func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     let now = Date()
     ages.forget(besides: jobs)
-    return Observation(time: now, reports: jobs.compactMap { report(of: $0, at: now) })
+    return Snapshot(time: now, reports: jobs.compactMap { report(of: $0, at: now) })
   }
 
   /// Nothing is remembered here, so that what was not answered did not happen.
-  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
+  public func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? { nil }
 
   public func cancel(_ job: Job) async throws(BackendError) {}
   public func release(_ job: Job) async throws(BackendError) {}
@@ -66,10 +66,6 @@ public struct DummyConnector: Connector {
   public func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
     guard job.startedAt != nil || job.state == .succeeded || job.state == .failed else { return [] }
     return Array("This is job \(job.name)\nIt pretended to run for \(job.elapsed(at: Date())) s\n".utf8)
-  }
-
-  public func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] {
-    throw .notFound("the dummy connector has no files: \(path)")
   }
 
   public func url(of job: Job) -> String? { configuration.interactive ? "http://localhost:8080" : nil }

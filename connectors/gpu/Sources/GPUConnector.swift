@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 import Logging
 import Shell
@@ -9,7 +9,10 @@ import Support
 ///
 /// The queue is Weir's own: a job is accepted when its row is on disk, and waits there for its server. On the server it
 /// needs nobody: what it is and how it ended stands in its directory.
-public final class GPUConnector: Connector {
+public final class GPUConnector: QueueingConnector, InputStagingConnector, HoldingConnector, SuspendingConnector,
+  SignallingConnector, DescribingConnector, OutputReadingConnector, OutputRemovingConnector, FileStreamingConnector,
+  FileKeepingConnector, DirectoryListingConnector
+{
   public struct Configuration: Sendable {
     /// The least time between two looks at all jobs of a server.
     public var sweepInterval: Duration = .seconds(2)
@@ -74,10 +77,7 @@ public final class GPUConnector: Connector {
     }
   }
 
-  public var queuesHere: Bool { true }
-  public var takesInputs: Bool { true }
-
-  public func work(on board: JobBoard) async {
+  public func work(on board: any JobBoard) async {
     let fleet = Fleet(board: board, configuration: configuration, logger: logger, makeRunner: source.makeRunner)
     await fleet.use(source.servers)
     self.fleet.change { $0 = fleet }
@@ -129,13 +129,13 @@ public final class GPUConnector: Connector {
   public func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String { mark.token }
 
   /// A row that is there was accepted. A job that has a server was looked for there by each sweep.
-  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
+  public func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     guard let fleet = fleet.value else { throw .unavailable("the queue is being prepared") }
     if !job.nodes.isEmpty {
       if let failure = fleet.roster.controller(of: job)?.status.value.failure { throw .unavailable(failure) }
       return nil
     }
-    let payload: JobBoard.Payload
+    let payload: JobPayload
     do throws(PayloadError) { payload = try await fleet.payload(of: job) } catch {
       guard case .lost(let reason) = error else { throw .unavailable("\(error)") }
       // It was accepted, and can never run.
@@ -151,41 +151,41 @@ public final class GPUConnector: Connector {
   // MARK: Observing
 
   /// What is known of the jobs by the servers' controllers, each of which looks after its own.
-  public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  public func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     guard let fleet = await readyFleet() else { throw .unavailable("the queue is being prepared") }
-    var observation = Observation(time: Date(), reports: [])
+    var snapshot = Snapshot(time: Date(), reports: [])
     let patience = max(.seconds(10), configuration.sweepInterval * 4)
     let absent = Set(jobs.filter { !$0.nodes.isEmpty && !fleet.roster.isPresent($0) }.map(\.id))
     gone.change { $0.note(absent) }
     for job in jobs {
       guard let id = job.backendID else { continue }
       guard let name = job.nodes.first else {
-        observation.unchanged.insert(id)
+        snapshot.unchanged.insert(id)
         continue
       }
       if gone.value.isGone(job.id, for: configuration.lostAfter) {
         let server = fleet.roster.controller(of: job)?.identity ?? name
-        observation.reports.append(.lost(job, with: server, at: observation.time))
+        snapshot.reports.append(.lost(job, with: server, at: snapshot.time))
         continue
       }
       guard let status = fleet.roster.controller(of: job)?.status.value else {
-        observation.unreachable[id] = "\(name) is not in the servers file"
+        snapshot.unreachable[id] = "\(name) is not in the servers file"
         continue
       }
       if status.isCurrent(least: patience) {
         if status.missing.contains(job.id) {
-          observation.answers[id] = status.damaged[job.attemptID] ?? "\(name) does not have it"
+          snapshot.answers[id] = status.damaged[job.attemptID] ?? "\(name) does not have it"
         } else {
-          observation.unchanged.insert(id)
+          snapshot.unchanged.insert(id)
         }
       } else {
-        observation.unreachable[id] = status.failure ?? "\(name) has not been polled yet"
+        snapshot.unreachable[id] = status.failure ?? "\(name) has not been polled yet"
       }
     }
-    observation.reports += fleet.roster.members.flatMap {
+    snapshot.reports += fleet.roster.members.flatMap {
       $0.controller.status.value.strangers.values.map(\.report)
     }
-    return observation
+    return snapshot
   }
 
   /// The servers, once each was tried or has had two seconds: before that nothing is known of a store that was lost.
@@ -201,9 +201,9 @@ public final class GPUConnector: Connector {
     return fleet.value
   }
 
-  public var troubles: [String] { source.warnings + (fleet.value?.health.troubles ?? []) }
-
-  public var outage: String? { fleet.value?.health.outage }
+  public var health: [HealthIssue] {
+    source.warnings.map { .warning("servers file", $0) } + (fleet.value?.health.issues ?? [])
+  }
 
   // MARK: Acting on a job
 
@@ -266,8 +266,6 @@ public final class GPUConnector: Connector {
   public func outputSize(_ job: Job) async throws(BackendError) -> Int? {
     job.nodes.isEmpty || isOutOfReach(job) ? nil : try await controller(of: job).files.outputSize(job, stream: "stdout")
   }
-
-  public var keepsFiles: Bool { true }
 
   /// Removes what the job has printed and what Weir wrote for it. What a put-back attempt left on another server goes too.
   public func removeOutput(_ job: Job) async throws(BackendError) { try await remove(job, keepingWork: true) }

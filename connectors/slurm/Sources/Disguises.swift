@@ -1,4 +1,4 @@
-import JobEngine
+import ConnectorAPI
 import JobModel
 import Synchronization
 
@@ -48,8 +48,8 @@ final class Disguises: Sendable {
 extension SlurmConnector {
   /// Asks accounting about the jobs that are known by nothing but id, account and time of submit. The line of the submit
   /// distinguishes a job of ours, whose user changed the rest, from another whose id sbatch, or its wrapper, answered.
-  func examineDisguised(_ jobs: [Job], in observation: inout Observation) async {
-    let shown = Dictionary(grouping: observation.reports, by: \.backendID)
+  func examineDisguised(_ jobs: [Job], in snapshot: inout Snapshot) async {
+    let shown = Dictionary(grouping: snapshot.reports, by: \.backendID)
     let disguised = jobs.filter { job in
       let likenesses = job.backendID.flatMap { shown[$0] }?.compactMap { $0.likeness(to: job) }
       return likenesses?.max() == .place
@@ -61,9 +61,9 @@ extension SlurmConnector {
     }
     let foreign = disguised.filter(disguises.isForeign)
     guard !foreign.isEmpty else { return }
-    observation.strayIDs = Set(foreign.map(\.submissionToken))
+    snapshot.strayIDs = Set(foreign.map(\.submissionToken))
     let strayIDs = Set(foreign.compactMap(\.backendID))
-    observation.reports.removeAll { report in
+    snapshot.reports.removeAll { report in
       strayIDs.contains(report.backendID) && foreign.contains { report.likeness(to: $0) == .place }
     }
   }

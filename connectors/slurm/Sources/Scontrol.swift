@@ -1,6 +1,6 @@
+import ConnectorAPI
 import ConnectorSupport
 import Foundation
-import JobEngine
 import JobModel
 import Shell
 

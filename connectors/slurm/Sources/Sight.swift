@@ -1,4 +1,4 @@
-import JobEngine
+import ConnectorAPI
 import Synchronization
 
 /// Whether the observing account sees the jobs of the others: by jobs that it does not see and that Slurm shows to their
@@ -58,14 +58,16 @@ final class Sight: Sendable {
 
   func postpone(_ account: String) { state.withLock { $0.asked[account]?.next = .now + Self.longPause } }
 
-  func troubles(of observer: String) -> [String] {
+  func issues(of observer: String) -> [HealthIssue] {
     state.withLock { state in
       guard let (id, account) = state.hidden.min(by: { $0.key < $1.key }) else { return [] }
       let count = state.hidden.count
       let others = count == 1 ? "" : " and \(count - 1) other job\(count == 2 ? "" : "s")"
       return [
-        "account \(observer) does not see job \(id) of \(account)\(others), which Slurm shows to its owner: "
-          + "make \(observer) a coordinator of the users' accounts, or remove jobs from PrivateData"
+        .warning(
+          observer,
+          "account \(observer) does not see job \(id) of \(account)\(others), which Slurm shows to its owner: "
+            + "make \(observer) a coordinator of the users' accounts, or remove jobs from PrivateData")
       ]
     }
   }

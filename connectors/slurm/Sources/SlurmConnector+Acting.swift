@@ -1,11 +1,13 @@
+import ConnectorAPI
 import ConnectorSupport
 import Foundation
-import JobEngine
 import JobModel
 import Shell
 
 // Acting on one job, and reading what it wrote.
-extension SlurmConnector {
+extension SlurmConnector: ReleasingConnector, DescribingConnector, OutputReadingConnector, OutputRemovingConnector,
+  DirectoryListingConnector
+{
   // MARK: Acting on a job
 
   public func cancel(_ job: Job) async throws(BackendError) { try await act("scancel", on: job) }

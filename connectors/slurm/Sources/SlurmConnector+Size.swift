@@ -1,5 +1,5 @@
+import ConnectorAPI
 import ConnectorSupport
-import JobEngine
 import JobModel
 import Shell
 

@@ -1,6 +1,6 @@
+import ConnectorAPI
 import ConnectorSupport
 import Foundation
-import JobEngine
 import JobModel
 import Shell
 import Synchronization
@@ -54,9 +54,10 @@ public struct SlurmConnector: Connector {
     self.configuration = configuration
   }
 
-  public var troubles: [String] { runner.statusLines + sight.troubles(of: configuration.observer) }
-  /// squeue tells an end first, and accounting the exit code some seconds later.
-  public var reportsExitCodesLater: Bool { true }
+  public var health: [HealthIssue] {
+    runner.statusLines.map { .warning("SSH", $0) } + sight.issues(of: configuration.observer)
+  }
+
   public var lastSubmit: TimeInterval { TimeInterval(configuration.lastSubmit) }
 
   // MARK: Submitting

@@ -1,4 +1,4 @@
-import JobEngine
+import ConnectorAPI
 import JobModel
 
 /// Why a job is in its state: Slurm's word (squeue(1), JOB REASON CODES) and what it means to the user.

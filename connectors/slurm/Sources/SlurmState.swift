@@ -1,4 +1,4 @@
-import JobEngine
+import ConnectorAPI
 import JobModel
 
 /// Slurm's words for the state of a job (squeue(1) and sacct(1), JOB STATE CODES, of 20.11 to 25.05), and what they mean

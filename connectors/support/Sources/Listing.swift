@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import Shell
 
 /// Listing a directory of the cluster that is below one of the roots, wherever symbolic links lead.

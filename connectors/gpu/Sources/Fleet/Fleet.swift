@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 import Logging
 import Shell
@@ -18,7 +18,7 @@ actor Fleet {
   }
 
   nonisolated let roster: ServerRoster
-  private nonisolated let board: JobBoard
+  private nonisolated let board: any JobBoard
   private nonisolated let recall: FleetRecall
   private let logger: Logger
   private nonisolated let changes = Shared<[Job]>([])
@@ -29,7 +29,7 @@ actor Fleet {
   private var homes: [JobID: ServerController] = [:]
 
   init(
-    board: JobBoard, configuration: GPUConnector.Configuration, logger: Logger,
+    board: any JobBoard, configuration: GPUConnector.Configuration, logger: Logger,
     makeRunner: @escaping @Sendable (ServerSpec) -> any Runner
   ) {
     self.board = board
@@ -133,7 +133,7 @@ actor Fleet {
     let controllers = roster.members
     let placements = queue.plan(controllers.map { $0.controller.capacity(isOpen: $0.isListed) })
     guard !placements.isEmpty else { return work }
-    let planned = placements.compactMap { placement -> JobBoard.Placement? in
+    let planned = placements.compactMap { placement -> JobPlacement? in
       guard let job = board.job(placement.job),
         let controller = controllers.first(where: { $0.controller.name == placement.server })?.controller
       else { return nil }
@@ -209,7 +209,7 @@ actor Fleet {
 
   // MARK: Jobs
 
-  nonisolated func payload(of job: Job) async throws(PayloadError) -> JobBoard.Payload {
+  nonisolated func payload(of job: Job) async throws(PayloadError) -> JobPayload {
     try await board.payload(of: job)
   }
 

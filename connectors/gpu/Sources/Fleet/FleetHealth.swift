@@ -1,46 +1,49 @@
+import ConnectorAPI
+
 /// What people are to know of the servers.
 struct FleetHealth: Sendable {
   let roster: ServerRoster
   let recall: FleetRecall
 
-  /// What is wrong with single servers and GPUs, a sentence each.
-  var troubles: [String] {
-    recallTroubles
-      + roster.members.flatMap { entry -> [String] in
-        let controller = entry.controller
-        let status = controller.status.value
-        guard status.isTried, controller.spec.value.isEnabled, entry.isListed || !controller.jobs.value.isEmpty else {
-          return []
-        }
-        let damaged = status.damageWords.map { ["\(controller.name): \($0)"] } ?? []
-        if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] + damaged }
-        var troubles = controller.gpus.inventory.gpus.compactMap { gpu in
-          gpu.trouble.map { "\(controller.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
-        }
-        troubles += (status.facts?.warnings ?? []).map { "\(controller.name): \($0)" }
-        troubles += (controller.gpus.reading?.warnings ?? []).map { "\(controller.name): nvidia-smi: \($0)" }
-        troubles += damaged
-        if abs(status.skew) > 30 {
-          troubles.append(
-            "\(controller.name): its clock differs from Weir's by \(Int(status.skew)) s, and so do the times of its jobs"
-          )
-        }
-        return troubles
-      }
+  var issues: [HealthIssue] {
+    (recallWarning.map { [.warning("servers", $0)] } ?? [])
+      + roster.members.flatMap { entry in warnings(of: entry).map { .warning(entry.controller.name, $0) } }
+      + (outage.map { [.outage("servers", $0)] } ?? [])
+  }
+
+  /// What is wrong with a server and its GPUs, a sentence each.
+  private func warnings(of entry: ServerRoster.Member) -> [String] {
+    let controller = entry.controller
+    let status = controller.status.value
+    guard status.isTried, controller.spec.value.isEnabled, entry.isListed || !controller.jobs.value.isEmpty else {
+      return []
+    }
+    let damaged = status.damageWords.map { ["\(controller.name): \($0)"] } ?? []
+    if let obstacle = status.obstacle() { return ["\(entry.title): \(obstacle)"] + damaged }
+    var warnings = controller.gpus.inventory.gpus.compactMap { gpu in
+      gpu.trouble.map { "\(controller.name), GPU \(gpu.index.map(String.init) ?? gpu.uuid ?? "?"): \($0)" }
+    }
+    warnings += (status.facts?.warnings ?? []).map { "\(controller.name): \($0)" }
+    warnings += (controller.gpus.reading?.warnings ?? []).map { "\(controller.name): nvidia-smi: \($0)" }
+    warnings += damaged
+    if abs(status.skew) > 30 {
+      warnings.append(
+        "\(controller.name): its clock differs from Weir's by \(Int(status.skew)) s, and so do the times of its jobs")
+    }
+    return warnings
   }
 
   /// Why no job is started yet; nothing in the first moments.
-  private var recallTroubles: [String] {
-    guard recall.isSlow else { return [] }
+  private var recallWarning: String? {
+    guard recall.isSlow else { return nil }
     let names = roster.members.filter { $0.isListed && !$0.controller.isReady }.map(\.controller.name)
-    return [
+    return
       "no job is started yet: Weir must first ask \(names.joined(separator: ", ")) for jobs that ran before this start;"
-        + " it waits for unreachable servers until \(recall.seconds) s after the start"
-    ]
+      + " it waits for unreachable servers until \(recall.seconds) s after the start"
   }
 
   /// Why no job can start at all; nil when one could.
-  var outage: String? {
+  private var outage: String? {
     let all = roster.members.filter { $0.isListed && $0.controller.spec.value.isEnabled }
     guard !all.isEmpty else { return "no server is enabled" }
     let obstacles = all.compactMap { entry in

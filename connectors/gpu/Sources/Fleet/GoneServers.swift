@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 
 /// Since when the servers of jobs are neither in the servers file nor to be reached. Nobody will ever say what became of

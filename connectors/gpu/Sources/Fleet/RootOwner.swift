@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 
 /// Who uses a job root: one Weir at a time on each machine, by a record there that each of its sweeps renews.
 ///

@@ -1,4 +1,4 @@
-import JobEngine
+import ConnectorAPI
 import JobModel
 
 /// A GPU that a job holds, or held.

@@ -1,8 +1,9 @@
-import JobEngine
+import ConnectorAPI
 import JobModel
 import Logging
 import ScriptTemplates
 import Shell
+import Support
 
 /// Listens on one channel, which is kept, to what a server says of ends of jobs as they happen.
 actor EndListener {

@@ -1,7 +1,8 @@
-import JobEngine
+import ConnectorAPI
 import JobModel
 import ScriptTemplates
 import Shell
+import Support
 
 /// Where the looks at a server's GPUs stand. A reading is asked for apart from the jobs: a driver that is slow, or hangs,
 /// must not make jobs look as if nobody had seen them.

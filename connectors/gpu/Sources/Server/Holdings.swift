@@ -1,4 +1,4 @@
-import JobEngine
+import ConnectorAPI
 import JobModel
 
 /// The jobs that hold something of a server: cores, memory, GPUs. A job holds what it has from the moment that it is given

@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 import ScriptTemplates
 import Shell
@@ -20,12 +20,12 @@ enum StagingError: Error {
 /// Puts the archives of jobs on their server and unpacks them there.
 struct InputStager: Sendable {
   let shell: ServerShell
-  let board: JobBoard
+  let board: any JobBoard
 
   /// Puts the archive of a job on the server and unpacks it, at a place of this try's own, so that nothing an earlier try
   /// may still be doing there can disturb it.
   /// - Returns: the name of the place, for start.sh; empty when the job came without an archive.
-  func stage(_ job: Job, _ payload: JobBoard.Payload, root: String) async throws(StagingError) -> String {
+  func stage(_ job: Job, _ payload: JobPayload, root: String) async throws(StagingError) -> String {
     guard let input = payload.submission.input else { return "" }
     let place = "\(job.submissionToken)-\(String(UInt64.random(in: .min ... .max), radix: 36))"
     do throws(StagingError) {
@@ -42,7 +42,7 @@ struct InputStager: Sendable {
   }
 
   private func send(_ input: JobInput, of job: Job, to path: String) async throws(StagingError) {
-    let archive: InputReader
+    let archive: any InputArchive
     do throws(PayloadError) { archive = try board.input(of: job) } catch {
       guard case .lost(let reason) = error else { throw .unreadable("its archive cannot be read: \(error)") }
       throw .archive(reason)

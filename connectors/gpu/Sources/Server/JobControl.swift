@@ -1,6 +1,7 @@
-import JobEngine
+import ConnectorAPI
 import JobModel
 import ScriptTemplates
+import Support
 
 /// Tells the jobs of a server to end, and sends them signals.
 actor JobControl {

@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 import Logging
 import ScriptTemplates
@@ -23,7 +23,7 @@ actor JobStarter {
     let shell: ServerShell
     let spec: Shared<ServerSpec>
     let status: Shared<ServerStatus>
-    let board: JobBoard
+    let board: any JobBoard
     let root: RootOwnership
     let contact: ServerContact
     let history: AttemptHistory
@@ -42,7 +42,7 @@ actor JobStarter {
   private var unreadable: [JobID: ContinuousClock.Instant] = [:]
   private nonisolated let underWay = Shared<Set<JobID>>([])
 
-  private nonisolated var board: JobBoard { context.board }
+  private nonisolated var board: any JobBoard { context.board }
   private nonisolated var name: String { context.shell.name }
   private nonisolated var logger: Logger { context.logger }
 
@@ -96,7 +96,7 @@ actor JobStarter {
   }
 
   /// The texts of a job; nil, with the job put back or ended, if they cannot be read.
-  private func payload(of job: Job) async -> JobBoard.Payload? {
+  private func payload(of job: Job) async -> JobPayload? {
     do throws(PayloadError) { return try await board.payload(of: job) } catch {
       switch error {
       case .lost(let reason):

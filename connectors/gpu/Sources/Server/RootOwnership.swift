@@ -1,4 +1,4 @@
-import JobEngine
+import ConnectorAPI
 import Logging
 
 /// Whose the job root of a server is; see ``RootOwner``.

@@ -1,8 +1,9 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 import Logging
 import Shell
+import Support
 
 /// Looks after one server: makes it ready, starts and ends jobs on it, and sees what becomes of them.
 ///
@@ -32,7 +33,7 @@ actor ServerController {
   private let starter: JobStarter
   private let hints = EndHints()
   private let listener: EndListener
-  private let board: JobBoard
+  private let board: any JobBoard
   private let recall: FleetRecall
   private let configuration: GPUConnector.Configuration
   private let logger: Logger
@@ -46,7 +47,7 @@ actor ServerController {
   private var nextSweep = ContinuousClock.now
 
   init(
-    _ spec: ServerSpec, runner: any Runner, board: JobBoard, recall: FleetRecall,
+    _ spec: ServerSpec, runner: any Runner, board: any JobBoard, recall: FleetRecall,
     configuration: GPUConnector.Configuration, logger: Logger, onChange: @escaping @Sendable () -> Void
   ) {
     name = spec.name

@@ -1,5 +1,5 @@
+import ConnectorAPI
 import ConnectorSupport
-import JobEngine
 import JobModel
 
 /// Where the jobs of a server are: an account there, and the directory below which each has its own. The servers file may

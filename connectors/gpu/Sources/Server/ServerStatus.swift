@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 
 /// What is known of a server right now: written by its ``ServerController``, read by everybody.

@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 import ScriptTemplates
 import Shell
@@ -7,7 +7,7 @@ import Shell
 /// What a server is sent to start an attempt.
 struct StartCommand {
   let job: Job
-  let payload: JobBoard.Payload
+  let payload: JobPayload
   let spec: ServerSpec
   let root: String
   let machine: String

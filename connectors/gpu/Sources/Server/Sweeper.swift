@@ -1,4 +1,4 @@
-import JobEngine
+import ConnectorAPI
 import JobModel
 import Logging
 import ScriptTemplates

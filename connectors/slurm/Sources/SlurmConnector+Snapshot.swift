@@ -1,13 +1,13 @@
+import ConnectorAPI
 import ConnectorSupport
 import Foundation
-import JobEngine
 import JobModel
 import Shell
 import Support
 
 // Following all jobs at once.
 extension SlurmConnector {
-  public func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
+  public func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
     let time = Date()
     let (table, command) = try Squeue.command()
     let result = try await run(command, as: configuration.observer, stdoutLimit: 256 << 20, purpose: .observation)
@@ -15,27 +15,27 @@ extension SlurmConnector {
     Checkpoint.reach("observe.queue-read")
     guard !result.stdoutTruncated else { throw .unavailable("the output of squeue is too large") }
     let ids = Set(jobs.compactMap(\.backendID))
-    var observation = Observation(time: time, reports: try Squeue.reports(result.stdout, table, ids: ids))
-    await examineDisguised(jobs, in: &observation)
+    var snapshot = Snapshot(time: time, reports: try Squeue.reports(result.stdout, table, ids: ids))
+    await examineDisguised(jobs, in: &snapshot)
     // No record of another's id says anything of a job.
-    let gone = Self.missing(of: jobs, in: observation.reports).filter { [observation] job in
-      !observation.strayIDs.contains(job.submissionToken)
+    let gone = Self.missing(of: jobs, in: snapshot.reports).filter { [snapshot] job in
+      !snapshot.strayIDs.contains(job.submissionToken)
     }
     if !gone.isEmpty {
       do throws(BackendError) {
         let (found, unasked) = try await lastWords(of: gone)
-        observation.unasked = unasked
+        snapshot.unasked = unasked
         for report in found {
-          if report.isEnd { observation.reports.append(report) }
-          observation.answers[report.backendID] = "\(report.source) says \(report.backendWord)"
+          if report.isEnd { snapshot.reports.append(report) }
+          snapshot.answers[report.backendID] = "\(report.source) says \(report.backendWord)"
         }
       } catch {
-        observation.accountingFailure = error.description
+        snapshot.accountingFailure = error.description
       }
     }
-    let left = Self.missing(of: gone, in: observation.reports).filter { !$0.state.isTerminal }
-    await askOwners(of: left, in: &observation)
-    return observation
+    let left = Self.missing(of: gone, in: snapshot.reports).filter { !$0.state.isTerminal }
+    await askOwners(of: left, in: &snapshot)
+    return snapshot
   }
 
   /// The jobs that are not among those that squeue shows, and those that have ended.
@@ -49,10 +49,10 @@ extension SlurmConnector {
   /// Asks for jobs that the observing account does not see, and that did not end by any record, as one of the accounts that
   /// they run as: a job that is there says that the observing account lost its right to see it. One account at a time, and
   /// seldom while nothing is hidden, since it is a command of its own, as a user whose login may be slow.
-  private func askOwners(of jobs: [Job], in observation: inout Observation) async {
+  private func askOwners(of jobs: [Job], in snapshot: inout Snapshot) async {
     sight.keep(jobs.compactMap(\.backendID))
     let (hidden, account) = sight.turn(among: Set(jobs.map(\.account)))
-    observation.unasked.formUnion(
+    snapshot.unasked.formUnion(
       jobs.filter { hidden.contains($0.account) && $0.account != account }.compactMap(\.backendID))
     guard let account else { return }
     do throws(BackendError) {
@@ -60,11 +60,11 @@ extension SlurmConnector {
       let shown = try await inQueue(of: account, ids, as: account, timeout: .seconds(5), purpose: .observation)
       let found = shown.filter { report in jobs.contains(where: report.shows) }
       sight.note(hidden: found.map(\.backendID), of: account)
-      observation.reports += found
+      snapshot.reports += found
     } catch {
       sight.postpone(account)
       if hidden.contains(account) {
-        observation.unasked.formUnion(jobs.filter { $0.account == account }.compactMap(\.backendID))
+        snapshot.unasked.formUnion(jobs.filter { $0.account == account }.compactMap(\.backendID))
       }
     }
   }
@@ -143,8 +143,11 @@ extension SlurmConnector {
   private func purpose(as account: String) -> CommandPurpose {
     account == configuration.observer ? .observation : .action
   }
+}
 
-  public func recall(since: Date) async throws(BackendError) -> [JobReport] {
+// Ended jobs of a store that was lost; squeue shows an end first, and accounting the exit code some seconds later.
+extension SlurmConnector: RecoveringConnector, DelayedExitCodeConnector {
+  public func recover(since: Date) async throws(BackendError) -> [JobReport] {
     let seconds = Int(since.timeIntervalSince1970)
     let filter = ["--allusers", "--starttime=" + SlurmClock.utc(seconds)]
     // Where there is no accounting, what slurmctld remembers is all that there is.
@@ -152,12 +155,11 @@ extension SlurmConnector {
     return past.filter { $0.mark != nil }.map(\.report).filter(\.isEnd)
   }
 
-  public func recall(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {
+  public func recover(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? {
     guard !backendID.isEmpty, backendID.utf8.count <= 10, backendID.utf8.allSatisfy({ (48...57).contains($0) }) else {
       return nil
     }
     let past = try await accounting(["--jobs=" + backendID], as: configuration.observer) ?? []
     return past.map(\.report).first { $0.name == key.name && $0.mark?.claim?.number == key.number }
   }
-
 }

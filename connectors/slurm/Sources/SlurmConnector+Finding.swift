@@ -1,5 +1,5 @@
+import ConnectorAPI
 import Foundation
-import JobEngine
 import JobModel
 import Shell
 
@@ -38,7 +38,7 @@ struct SearchedJob: Sendable {
 
 // Finding one job in every record that Slurm keeps.
 extension SlurmConnector {
-  public func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
+  public func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
     let wanted = SearchedJob(job)
     let deadline = ContinuousClock.now + timeout
     do throws(BackendError) {

@@ -1,51 +1,11 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import JobStore
 
-/// Why the payload of a job, or its archive, is unavailable.
-public enum PayloadError: Error, Sendable, CustomStringConvertible {
-  /// It is gone, or cannot be decrypted: trying again does not help.
-  case lost(String)
-  /// It cannot be read right now.
-  case unreadable(String)
-
+extension PayloadError {
   init(_ error: StoreError) {
     if case .missing(let reason) = error { self = .lost(reason) } else { self = .unreadable(error.summary) }
-  }
-
-  public var description: String {
-    switch self {
-    case .lost(let reason), .unreadable(let reason): reason
-    }
-  }
-}
-
-extension JobBoard {
-  /// What a job is to be run by, and the mark that it is to carry.
-  public struct Payload: Sendable {
-    public let submission: JobSpec
-    public let mark: String
-
-    init(_ submission: JobSpec, _ mark: Mark) {
-      self.submission = submission
-      self.mark = mark.description
-    }
-  }
-
-  /// What a job is to be run by.
-  public func payload(of job: Job) async throws(PayloadError) -> Payload {
-    let kept: (payload: [UInt8], shownScript: String)?
-    do { kept = try await ledger.store.payload(of: job.id) } catch { throw PayloadError(StoreError(error)) }
-    guard let kept else { throw .lost("its script is not in the store any more") }
-    guard let payload = try? Payload(kept.payload, shownScript: kept.shownScript) else {
-      throw .lost("its script in the store is damaged")
-    }
-    return payload
-  }
-
-  /// The archive that a job was submitted with.
-  public func input(of job: Job) throws(PayloadError) -> InputReader {
-    do { return InputReader(try ledger.store.input(of: job.id)) } catch { throw PayloadError(error) }
   }
 }
 
@@ -53,7 +13,7 @@ extension JobBoard {
 ///
 /// The shown script is in the store already, and what was asked word for word is in the fingerprint: neither is kept a
 /// second time. Earlier releases wrote all of it as one JSON object.
-extension JobBoard.Payload {
+extension JobPayload {
   private static let version: UInt8 = 1
   private static let headStart = 5
 
@@ -86,7 +46,7 @@ extension JobBoard.Payload {
   init(_ bytes: [UInt8], shownScript: String) throws {
     guard bytes.first != UInt8(ascii: "{") else {
       let earlier = try JSONDecoder().decode(EarlierForm.self, from: Data(bytes))
-      (submission, mark) = (earlier.submission, earlier.mark)
+      self.init(earlier.submission, mark: earlier.mark)
       return
     }
     guard bytes.count >= Self.headStart, bytes[0] == Self.version else { throw StoreError.unusable("unknown format") }
@@ -96,7 +56,6 @@ extension JobBoard.Payload {
     var submission = head.submission
     submission.shownScript = shownScript
     submission.script = head.isScriptShown ? shownScript : String(decoding: bytes[end...], as: UTF8.self)
-    self.submission = submission
-    mark = head.mark
+    self.init(submission, mark: head.mark)
   }
 }

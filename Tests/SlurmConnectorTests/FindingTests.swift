@@ -1,3 +1,4 @@
+import ConnectorAPI
 import Foundation
 import JobModel
 import Shell
@@ -15,7 +16,7 @@ struct LocateTests {
   init() throws { slurm = try FakeSlurm() }
 
   private func locate(_ id: String?, age: TimeInterval = 0) async throws -> JobReport? {
-    try await connector.locate(slurm.job(id, age: age), timeout: .seconds(10))
+    try await connector.find(slurm.job(id, age: age), timeout: .seconds(10))
   }
 
   /// What sacct answers: `id|name|state|comment`.
@@ -99,16 +100,16 @@ struct SightTests {
     let connector = slurm.connector(observer: "jarvice")
     try slurm.write("5|RUNNING|weir:T5|jarvice_a|kirby\n6|RUNNING|weir:T6|jarvice_b|kirby\n", to: "queue")
     let jobs = [slurm.job("5", token: "T5"), slurm.job("6", "b", token: "T6"), slurm.job("7", "c", token: "T7")]
-    #expect(try await connector.observe(Array(jobs.prefix(2))).reports.count == 2 && connector.troubles.isEmpty)
+    #expect(try await connector.snapshot(of: Array(jobs.prefix(2))).reports.count == 2 && connector.warnings.isEmpty)
     try slurm.write("", to: "blind.jarvice")
     for _ in 0..<3 {
-      let seen = try await connector.observe(jobs)
+      let seen = try await connector.snapshot(of: jobs)
       #expect(seen.reports.map(\.backendID) == ["5", "6"] && seen.unasked.isEmpty)
-      let trouble = try #require(connector.troubles.first)
+      let trouble = try #require(connector.warnings.first)
       #expect(trouble.contains("jarvice does not see job 5 of kirby and 1 other job,"))
     }
     try FileManager.default.removeItem(at: slurm.home.appendingPathComponent("blind.jarvice"))
-    #expect(try await connector.observe(jobs).reports.count == 2 && connector.troubles.isEmpty)
+    #expect(try await connector.snapshot(of: jobs).reports.count == 2 && connector.warnings.isEmpty)
   }
 
   @Test("Accounts take turns, and the jobs of those that wait are not missing")
@@ -124,10 +125,10 @@ struct SightTests {
       fingerprint: "", lifecycle: .running, contact: Contact(seenAt: Date(), source: "squeue"),
       attempt: Attempt(backendID: "6"), submittedAt: Date())
     let jobs = [slurm.job("5", token: "T5"), mario]
-    for _ in 0..<2 { _ = try await connector.observe(jobs) }
+    for _ in 0..<2 { _ = try await connector.snapshot(of: jobs) }
     var shown: [Set<String>] = []
     for _ in 0..<2 {
-      let seen = try await connector.observe(jobs)
+      let seen = try await connector.snapshot(of: jobs)
       #expect(Set(seen.reports.map(\.backendID)).union(seen.unasked) == ["5", "6"])
       shown.append(Set(seen.reports.map(\.backendID)))
     }
@@ -140,9 +141,9 @@ struct SightTests {
     try slurm.program("squeue", "echo \"$ACCOUNT\" >> \"$HOME/asked\"")
     let connector = slurm.connector(observer: "jarvice")
     for _ in 0..<3 {
-      let seen = try await connector.observe([slurm.job("5")])
+      let seen = try await connector.snapshot(of: [slurm.job("5")])
       #expect(seen.reports.isEmpty && seen.unasked.isEmpty)
     }
-    #expect(slurm.text("asked") == "jarvice\nkirby\njarvice\njarvice\n" && connector.troubles.isEmpty)
+    #expect(slurm.text("asked") == "jarvice\nkirby\njarvice\njarvice\n" && connector.warnings.isEmpty)
   }
 }
