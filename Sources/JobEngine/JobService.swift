@@ -132,7 +132,7 @@ public final class JobService: Sendable {
   /// The job of that name and number if it is living or ended recently; answers at once.
   public func recent(_ key: JobKey) -> Job? {
     observer.noteAsked()
-    return ledger.table.read { $0.job(named: key) }
+    return ledger.cache.read { $0.job(named: key) }
   }
 
   /// The job of that name and number, however old.
@@ -150,7 +150,7 @@ public final class JobService: Sendable {
   /// - Parameter owner: whose jobs; nil for everybody's.
   public func list(_ list: JobList, owner: String? = nil) throws(JobError) -> (generation: UInt64, jobs: [Listed]) {
     try requireFresh()
-    return ledger.table.read { contents in
+    return ledger.cache.read { contents in
       let now = configuration.clock.now
       let jobs = contents.jobs.values.filter { job in
         guard owner.map(job.isOwned) ?? true, let current = job.list else { return false }
@@ -166,7 +166,7 @@ public final class JobService: Sendable {
   /// Counts changes of the jobs; throws when what is known is too old to be served.
   public func generation() throws(JobError) -> UInt64 {
     try requireFresh()
-    return ledger.table.read { $0.generation }
+    return ledger.cache.read { $0.generation }
   }
 
   private func requireFresh() throws(JobError) {
@@ -196,11 +196,11 @@ public final class JobService: Sendable {
   }
 
   /// Why nothing new can be written to the store; nil when it can.
-  public var storeTrouble: String? { ledger.table.read { $0.storeTrouble } }
+  public var storeTrouble: String? { ledger.cache.read { $0.storeTrouble } }
 
   /// How many jobs that are not over are in each state.
   public var census: [String: Int] {
-    ledger.table.read { contents in
+    ledger.cache.read { contents in
       contents.jobs.values.reduce(into: [:]) { if !$1.state.isTerminal { $0[$1.state.rawValue, default: 0] += 1 } }
     }
   }

@@ -250,7 +250,7 @@ struct AdoptionTests {
     Self.notOurs[index].1(&report)
     bench.connector.observes(report)
     _ = await service.observeOnce()
-    #expect(service.ledger.table.read { $0.jobs.isEmpty }, "\(Self.notOurs[index].0)")
+    #expect(service.ledger.cache.read { $0.jobs.isEmpty }, "\(Self.notOurs[index].0)")
   }
 
   @Test("A mark of another installation, or of an owner whose account is another now, adopts nothing")
@@ -260,7 +260,7 @@ struct AdoptionTests {
       let service = try bench.service()
       bench.connector.observes(report(bench.submission()))
       _ = await service.observeOnce()
-      #expect(service.ledger.table.read { $0.jobs.isEmpty })
+      #expect(service.ledger.cache.read { $0.jobs.isEmpty })
     }
   }
 
@@ -334,7 +334,7 @@ struct AdoptionTests {
       let submission = bench.submission("job\(number)")
       let shown = report(submission, token: "01TOKEN\(number)")
       let seen = adoption().job(shownBy: shown, connector: bench.connector, at: Date())
-      async let adopted = service.ledger.adopt(try #require(seen))
+      async let adopted = service.ledger.recover(try #require(seen))
       try await Task.sleep(for: .microseconds(number * 10))
       let job = Job(submission, fingerprint: "f", connector: bench.connector, now: Date())
       let isInserted: Void? = try? await service.ledger.insert(

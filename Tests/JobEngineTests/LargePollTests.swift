@@ -28,7 +28,7 @@ struct LargePollTests {
   }
 
   private static func ended(_ service: JobService) -> Int {
-    service.ledger.table.read { $0.jobs.values.count(where: \.state.isTerminal) }
+    service.ledger.cache.read { $0.jobs.values.count(where: \.state.isTerminal) }
   }
 
   /// Does something on the ledger from within the first page of what it writes; the pages after it give that time to come.
@@ -36,7 +36,7 @@ struct LargePollTests {
     -> @Sendable () -> Bool
   {
     let (calls, isDone) = (Shared(0), Shared(false))
-    service.ledger.table.watch { _ in
+    service.ledger.bus.subscribe { _ in
       let call = calls.change { count in
         count += 1
         return count
@@ -132,7 +132,7 @@ struct LargePollTests {
     let jobs = try await Self.filled(service)
     let before = Shared(0)
     let noted = { @Sendable () -> Int in
-      service.ledger.table.read { $0.jobs.values.count { $0.contact.unreachableSince != nil } }
+      service.ledger.cache.read { $0.jobs.values.count { $0.contact.unreachableSince != nil } }
     }
     let isDone = Self.meanwhile(service) {
       try? await service.ledger.insert(Self.job(0, .queued), shownScript: "", actor: "test", idempotencyKey: nil)

@@ -122,7 +122,7 @@ struct ModelTests {
         current.recall.begin(adopting: true, since: .distantPast)
         _ = await current.observeOnce()
         await current.searchRecords()
-        let adopted = current.ledger.table.read { Set($0.jobs.values.map(\.submissionToken)) }
+        let adopted = current.ledger.cache.read { Set($0.jobs.values.map(\.submissionToken)) }
         #expect(adopted == Set(known.map(\.mark.token)), "all that the backend knows, and nothing else; seed \(seed)")
         adoptions += adopted.count
       default: connector.world.withLock { Self.go($0.jobs.keys.sorted().randomElement(using: &random), &$0, &random) }
@@ -133,14 +133,14 @@ struct ModelTests {
       let inFull = await current.observeOnce()
       await current.settleOnce()
       if inFull, step % 3 == 0,
-        let all = try? await connector.observe(current.ledger.table.read { Array($0.jobs.values) })
+        let all = try? await connector.observe(current.ledger.cache.read { Array($0.jobs.values) })
       {
         // Also what is said of jobs that are over.
         _ = await current.ledger.apply(
-          all, to: current.ledger.table.read { Set($0.jobs.values.map(\.id)) },
+          all, to: current.ledger.cache.read { Set($0.jobs.values.map(\.id)) },
           began: bench.configuration.clock.now, isUnbroken: true)
       }
-      let jobs = current.ledger.table.read { Array($0.jobs.values) }
+      let jobs = current.ledger.cache.read { Array($0.jobs.values) }
       try reference.check(
         jobs, in: store, world: connector.world.withLock { $0 }, observed: inFull ? shown : nil, complete: complete,
         at: time, lostAfter: Self.lostAfter, "seed \(seed), step \(step)")
@@ -157,7 +157,7 @@ struct ModelTests {
       await current.followCancels()
     }
     let left = connector.world.withLock { world in Set(world.jobs.values.filter(\.inQueue).map(\.mark.token)) }
-    let canceling = current.ledger.table.read { $0.jobs.values.filter { $0.state == .canceling } }
+    let canceling = current.ledger.cache.read { $0.jobs.values.filter { $0.state == .canceling } }
     #expect(!canceling.contains { left.contains($0.submissionToken) }, "canceled in vain; seed \(seed)")
   }
 

@@ -11,7 +11,7 @@ extension JobService {
   /// does so itself.
   func followCancels() async {
     guard !connector.queuesHere else { return }
-    let open = ledger.table.read { contents in
+    let open = ledger.cache.read { contents in
       contents.jobs.values.filter { job in
         guard job.state == .canceling, let timeline = contents.timelines[job.id], let seen = timeline.seen else {
           return false
@@ -38,7 +38,7 @@ extension JobService {
   /// Jobs that have been in doubt, unknown, or running after a cancel for a while, a sentence each.
   var stuck: [String] {
     let (clock, patience) = (configuration.clock, configuration.stuckAfter)
-    let found = ledger.table.read { contents in
+    let found = ledger.cache.read { contents in
       contents.jobs.values.compactMap { job -> (since: ContinuousClock.Instant, words: String)? in
         guard !job.state.isTerminal, let timeline = contents.timelines[job.id],
           let (since, words) = Self.obstacle(job, timeline), clock.now - since >= patience

@@ -30,13 +30,13 @@ public struct JobBoard: Sendable {
   private static let source = "queue"
 
   /// All jobs that are not over.
-  public var living: [Job] { ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal } } }
+  public var living: [Job] { ledger.cache.read { $0.jobs.values.filter { !$0.state.isTerminal } } }
 
   /// A job as it is now, if it is living or ended recently.
-  public func job(_ id: JobID) -> Job? { ledger.table.read { $0.jobs[id] } }
+  public func job(_ id: JobID) -> Job? { ledger.cache.read { $0.jobs[id] } }
 
-  /// Calls it with each job that came or changed, in order, on the thread that changed it. There is one who watches.
-  public func watch(_ body: @escaping @Sendable (Job) -> Void) { ledger.table.watch(body) }
+  /// Calls it with each job that came or changed, in order, on the thread that changed it.
+  public func watch(_ body: @escaping @Sendable (Job) -> Void) { ledger.bus.subscribe { body($0.job) } }
 
   /// Gives jobs that wait their machines; those that do not wait any more are passed over.
   /// - Returns: the jobs that were given theirs, all on disk; none while the disk takes nothing, for a job that was

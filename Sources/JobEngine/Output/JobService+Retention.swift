@@ -93,7 +93,7 @@ extension JobService {
 
   func keepServiceTime() async {
     let time = ledger.serviceTime.now
-    _ = try? await ledger.writing { [store = ledger.store] in try store.keep(serviceTime: time) }
+    _ = try? await ledger.writing { store in try store.keep(serviceTime: time) }
   }
 
   /// Removes all output whose time is over: from the backend, then what we kept of it, and the script that was shown; the
@@ -103,7 +103,7 @@ extension JobService {
     do {
       while !Task.isCancelled {
         let now = ledger.serviceTime.now
-        let due = try await ledger.writing { [store = ledger.store] in try store.expire(before: now, limit: 100) }
+        let due = try await ledger.writing { store in try store.expire(before: now, limit: 100) }
         for job in due where !Task.isCancelled { try await removeOutput(of: job) }
         if due.count < 100 { break }
       }
@@ -136,7 +136,7 @@ extension JobService {
     Checkpoint.reach("removal.done")
     let event = event(job, "its output was removed")
     let filesSince = connector.keepsFiles && !job.nodes.isEmpty ? ledger.serviceTime.now : nil
-    try await ledger.writing { try store.removedOutput(of: job, filesSince: filesSince, event: event) }
+    try await ledger.writing { store in try store.removedOutput(of: job, filesSince: filesSince, event: event) }
     Checkpoint.reach("removal.written")
   }
 
@@ -146,7 +146,7 @@ extension JobService {
     }
     guard isRemoved else { return }
     let event = event(job, "its files were removed")
-    try await ledger.writing { [store = ledger.store] in try store.removedFiles(of: job, event: event) }
+    try await ledger.writing { store in try store.removedFiles(of: job, event: event) }
   }
 
   /// - Returns: false when that failed, which is noted.
@@ -163,7 +163,7 @@ extension JobService {
       let event = event(job, "its \(remains.rawValue) \(verb) not removed from the backend: \(error)")
       logger.warning("\(job.key): \(event.reason)")
       let reason = error.description
-      try await ledger.writing { [store = ledger.store] in
+      try await ledger.writing { store in
         try store.failedRemoval(
           of: remains, job, reason: reason, retry: { time + Self.pause(after: $0) }, event: event)
       }

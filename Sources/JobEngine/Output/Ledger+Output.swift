@@ -16,7 +16,7 @@ extension Ledger {
       throw JobError.unavailable("the end of job \(job.key) was corrected just now; send the same request again")
     }
     let due = serviceTime.now + seconds
-    return try writing { [store] in
+    return try writing { store in
       let kept = try store.keep(output: output, of: job.id)
       let isInTime = try store.answered(job.id, size: kept.count, at: now, due: due)
       try store.makeRoom(of: job.owner, besides: job.id, limit: limit)

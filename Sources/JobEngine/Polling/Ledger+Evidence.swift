@@ -6,7 +6,7 @@ import Logging
 extension Ledger {
   /// Takes over what was seen of single jobs, whoever shows them.
   func apply(_ reports: [JobID: JobReport], at time: Date) async {
-    let jobs = table.read { contents in reports.keys.compactMap { contents.jobs[$0] } }
+    let jobs = cache.read { contents in reports.keys.compactMap { contents.jobs[$0] } }
     func change(of job: Job, shownBy report: JobReport) -> Evidence.Change? {
       guard report.shows(job), !job.state.isTerminal || job.isCorrectable else { return nil }
       return .init(job, shownBy: report, at: time)
@@ -23,8 +23,8 @@ extension Ledger {
   func apply(
     _ observation: Observation, to asked: Set<JobID>, began: ContinuousClock.Instant, isUnbroken: Bool
   ) async -> String? {
-    if observation.accountingFailure != nil { accountingFailed = began }
-    let jobs = table.read { $0.jobs }
+    if observation.accountingFailure != nil { noteAccountingFailure(at: began) }
+    let jobs = cache.read { $0.jobs }
     let evidence = Evidence(observation, asked: asked)
     let shown = evidence.changes(of: jobs)
     let missing = evidence.missing(of: jobs, shown: shown)
@@ -105,7 +105,7 @@ extension Ledger {
   var doubtful: [Job] {
     let ids = Set(absences.doubtful)
     guard !ids.isEmpty else { return [] }
-    return table.read { contents in contents.jobs.values.filter { ids.contains($0.id) } }
+    return cache.read { contents in contents.jobs.values.filter { ids.contains($0.id) } }
   }
 
   /// Takes in that the backend was asked in another way and does not have the job: it is lost if polls have missed it for
@@ -152,6 +152,6 @@ extension Ledger {
     let event = JobEvent(
       job: now.id, time: time, actor: actor, from: now.state, to: now.state, source: "weir",
       reason: "canceled by \(actor), though it is \(now.state.rawValue)")
-    try writing { [store] in try store.note(event) }
+    try record(event, of: now)
   }
 }

@@ -109,7 +109,7 @@ extension JobService {
     let busy = max(configuration.pollInterval, cost * 5)
     // While no job lives nothing can change but by a submit, which ends the pause: the lists are true whatever their
     // age. What is known of the backend's health must not outlive its own time, though.
-    guard ledger.table.read({ $0.jobs.values.allSatisfy(\.state.isTerminal) }),
+    guard ledger.cache.read({ $0.jobs.values.allSatisfy(\.state.isTerminal) }),
       observer.isIdle(after: configuration.idleAfter)
     else { return busy }
     return max(busy, min(configuration.idlePollInterval, configuration.staleAfter / 2))
@@ -150,7 +150,7 @@ extension JobService {
     let status = observer.status
     let asksForLost = status.mayAskForLost(at: now)
     let accountingSince = status.accountingFailed ?? observer.began
-    let asked = ledger.table.read { contents in
+    let asked = ledger.cache.read { contents in
       contents.jobs.values.filter { job in
         guard job.backendID != nil else { return false }
         guard job.state.isTerminal else { return true }

@@ -157,7 +157,7 @@ extension JobService {
   /// which nobody sees it run is not made up.
   public func elapsed(of job: Job) -> Int {
     guard job.state == .running || job.state == .canceling, job.startedAt != nil, view(of: job).unknownSince == nil,
-      let seen = ledger.table.read({ $0.timelines[job.id]?.seen })
+      let seen = ledger.cache.read({ $0.timelines[job.id]?.seen })
     else { return job.elapsed }
     return job.elapsed + Int((configuration.clock.now - seen).components.seconds)
   }

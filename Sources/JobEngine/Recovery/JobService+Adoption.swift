@@ -110,7 +110,7 @@ extension JobService {
   /// - Returns: what is nobody's to adopt.
   private func adopt(_ reports: [JobReport], at time: Date) async -> Set<String> {
     guard let adoption = configuration.adoption else { return [] }
-    let known = ledger.table.read { Set($0.jobs.values.map(\.submissionToken)) }
+    let known = ledger.cache.read { Set($0.jobs.values.map(\.submissionToken)) }
     let before = recall.strangers
     var strangers: Set<String> = []
     // Of several with one mark the first is the job: the others are copies.
@@ -126,7 +126,7 @@ extension JobService {
         continue
       }
       do {
-        if try await !ledger.adopt(job) { strangers.insert(stranger) }
+        if try await !ledger.recover(job) { strangers.insert(stranger) }
       } catch {
         logger.error("\(job.key): not recovered: \(error)")
         // A record that cannot be read stays so.
@@ -157,7 +157,7 @@ extension JobService {
     else {
       return nil
     }
-    do { _ = try await ledger.adopt(job) } catch { throw .storage("\(error)") }
+    do { _ = try await ledger.recover(job) } catch { throw .storage("\(error)") }
     return try await find(key)
   }
 

@@ -28,7 +28,7 @@ extension JobService {
     do {
       let (limits, time) = (configuration.ownerLimits, ledger.serviceTime.now)
       guard try await ledger.store.job(key, limits: limits, at: time)?.id != job.id else { return }
-      try await ledger.writing { [store = ledger.store] in try store.bind(key, to: job, limits: limits, at: time) }
+      try await ledger.writing { store in try store.bind(key, to: job, limits: limits, at: time) }
     } catch {
       throw error as? JobError ?? .storage(StoreError(error).summary)
     }

@@ -47,7 +47,7 @@ extension JobService {
   /// Looks for the jobs whose answer was lost and whose turn it is, each as its own account: at once, so that one whose
   /// shell hangs holds up the others as little as can be.
   func settleOnce() async {
-    let open = ledger.table.read { contents in
+    let open = ledger.cache.read { contents in
       contents.jobs.values.filter { $0.state == .submitting && $0.backendID == nil }
     }
     let due = unsettled.due(open.filter { !isSubmitting($0.key) }, first: configuration.pollInterval, limit: 16)
@@ -75,7 +75,7 @@ extension JobService {
     }
     Checkpoint.reach("settle.found", if: found != nil)
     let deadline = Duration.seconds(max(configuration.submitDeadline, connector.lastSubmit))
-    let known = ledger.table.read { $0.timelines[job.id]?.known }
+    let known = ledger.cache.read { $0.timelines[job.id]?.known }
     guard found != nil || known.map({ asked - $0 > deadline }) ?? false else { return nil }
     guard let found else {
       return await ledger.apply(
@@ -115,7 +115,7 @@ extension JobService {
 
   /// Tells of jobs that were given up and that an observation shows all the same, each once.
   func noteLate(in observation: Observation) {
-    let givenUp = ledger.table.read { contents in
+    let givenUp = ledger.cache.read { contents in
       let jobs = contents.jobs.values.filter { $0.state == .failed && $0.backendID == nil }
       return Dictionary(jobs.map { ($0.submissionToken, $0) }, uniquingKeysWith: { $1 })
     }
