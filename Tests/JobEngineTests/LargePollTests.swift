@@ -64,7 +64,7 @@ struct LargePollTests {
       before.change { $0 = Self.ended(service) }
     }
     let observation = Observation(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
-    let fault = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
+    let fault = await service.reconciler.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(fault == nil && isDone() && Self.ended(service) == jobs.count)
     #expect(before.value < jobs.count, "the new job waited for \(before.value) of \(jobs.count) ends")
     #expect(try await service.ledger.store.job(new.key)?.state == .queued)
@@ -82,7 +82,7 @@ struct LargePollTests {
       canceled.change { $0 = those }
     }
     let observation = Observation(time: Date(), reports: jobs.map { bench.report($0, .canceled, .canceled) })
-    _ = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
+    _ = await service.reconciler.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(isDone() && !canceled.value.isEmpty && Self.ended(service) == jobs.count)
     for job in jobs {
       let isByUser = service.ledger.current(job)?.reason == "canceled by kirby"
@@ -105,7 +105,7 @@ struct LargePollTests {
     }
     try await allowWrites(false)
     let observation = Observation(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
-    _ = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
+    _ = await service.reconciler.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(service.storeTrouble != nil && Self.ended(service) == jobs.count)
     try await allowWrites(true)
     await service.stop()
@@ -119,10 +119,10 @@ struct LargePollTests {
     job.backendID = nil
     var copy = bench.report(job, .failed, .failed)
     copy.backendID = "99"
-    let evidence = Evidence(Observation(time: Date(), reports: [copy]), asked: [job.id])
-    #expect(evidence.change(of: job, shownBy: copy)?.after.state == .failed)
+    let matcher = ReportMatcher(Observation(time: Date(), reports: [copy]), asked: [job.id])
+    #expect(matcher.change(of: job, shownBy: copy)?.after.state == .failed)
     job.backendID = "7"
-    #expect(evidence.change(of: job, shownBy: copy) == nil)
+    #expect(matcher.change(of: job, shownBy: copy) == nil)
   }
 
   @Test("Very many jobs that a poll does not show are noted in pages")
@@ -138,7 +138,7 @@ struct LargePollTests {
       try? await service.ledger.insert(Self.job(0, .queued), shownScript: "", actor: "test", idempotencyKey: nil)
       before.change { $0 = noted() }
     }
-    _ = await service.ledger.apply(
+    _ = await service.reconciler.apply(
       Observation(time: Date(), reports: []), to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(isDone() && noted() == jobs.count && before.value < jobs.count)
   }

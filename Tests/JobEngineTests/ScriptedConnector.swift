@@ -13,6 +13,11 @@ final class ScriptedConnector: Connector {
     var submit: @Sendable (JobSpec, _ token: String) throws(BackendError) -> String = { _, _ in "1" }
     var observation: Result<Observation, BackendError> = .success(Observation(time: Date(), reports: []))
     var located: Result<JobReport?, BackendError> = .success(nil)
+    /// By what the times below are measured.
+    var clock = JobClock.system
+    /// What a submit, or a poll, waits for before it is answered.
+    var submitGate: Gate?
+    var pollGate: Gate?
     /// How long it takes to look for a job, and how often that was done.
     var locateSlowness = Duration.zero
     var locates = 0
@@ -73,21 +78,22 @@ final class ScriptedConnector: Connector {
   func outputPath(of submission: JobSpec, token: String) -> String? { nil }
 
   func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String {
-    let answer = script.withLock { script in
+    let (gate, answer) = script.withLock { script in
       script.submits += 1
-      return script.submit
+      return (script.submitGate, script.submit)
     }
-    try? await Task.sleep(for: .milliseconds(20))
+    await gate?.pass()
     return try answer(submission, mark.token)
   }
 
   func observe(_ jobs: [Job]) async throws(BackendError) -> Observation {
-    let (slowness, answer) = script.withLock { script in
+    let (gate, slowness, answer) = script.withLock { script in
       script.observations += 1
       script.asked = jobs.map(\.name)
-      return (script.slowness, script.observation)
+      return (script.pollGate, script.slowness, script.observation)
     }
-    try? await Task.sleep(for: slowness)
+    await gate?.pass()
+    await wait(slowness)
     return try answer.get()
   }
   func locate(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
@@ -96,11 +102,11 @@ final class ScriptedConnector: Connector {
       script.lookedFor = job
       return (script.locateSlowness, script.locatedOf.map { .success($0(job)) } ?? script.located)
     }
-    try? await Task.sleep(for: slowness)
+    await wait(slowness)
     return try answer.get()
   }
   func recall(since: Date) async throws(BackendError) -> [JobReport] {
-    try? await Task.sleep(for: script.withLock { $0.recallTakes })
+    await wait(script.withLock { $0.recallTakes })
     return try script.withLock { $0.recalled }.get()
   }
   func cancel(_ job: Job) async throws(BackendError) {
@@ -114,6 +120,9 @@ final class ScriptedConnector: Connector {
     await happen()
     return script.withLock { $0.output }
   }
+  private func wait(_ duration: Duration) async {
+    if duration > .zero { try? await script.withLock({ $0.clock }).sleep(for: duration) }
+  }
   private func happen() async {
     let meanwhile = script.withLock { script in
       defer { script.meanwhile = nil }
@@ -122,24 +131,6 @@ final class ScriptedConnector: Connector {
     await meanwhile?()
   }
   func list(_ path: String, account: String?, roots: [String]) async throws(BackendError) -> [DirectoryEntry] { [] }
-}
-
-/// Clocks that a test sets, the calendar and the monotonic one apart.
-final class TestClock: Sendable {
-  private let state = Mutex((date: Date(timeIntervalSince1970: 1_800_000_000), at: ContinuousClock.now))
-  var date: Date { state.withLock { $0.date } }
-
-  /// Both clocks go on.
-  func pass(_ seconds: TimeInterval) {
-    state.withLock { ($0.date, $0.at) = ($0.date + seconds, $0.at + .seconds(seconds)) }
-  }
-  /// The calendar alone is set.
-  func step(_ seconds: TimeInterval) { state.withLock { $0.date += seconds } }
-
-  /// - Parameter boot: another one after the machine was started.
-  func clock(boot: String? = "first") -> JobClock {
-    JobClock(boot: boot, date: { self.date }, instant: { self.state.withLock { $0.at } })
-  }
 }
 
 /// A service on a store of its own, which is removed with it.
@@ -151,12 +142,13 @@ final class Bench {
 
   init(in parent: URL = FileManager.default.temporaryDirectory) {
     directory = parent.appendingPathComponent("weir-test-\(UUID().uuidString)")
-    configuration.settleTime = .milliseconds(10)
+    configuration.resolveTime = .milliseconds(10)
   }
   deinit { try? FileManager.default.removeItem(at: directory) }
 
   func service() throws -> JobService {
-    JobService(
+    connector.change { [clock = configuration.clock] in $0.clock = clock }
+    return JobService(
       store: try SQLiteJobStore(
         directory: directory.path, outputLimit: outputLimit, clock: configuration.clock), connector: connector,
       configuration: configuration,

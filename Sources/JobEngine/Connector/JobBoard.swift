@@ -24,6 +24,7 @@ public struct JobBoard: Sendable {
   }
 
   let ledger: Ledger
+  let reconciler: Reconciler
   private var clock: JobClock { ledger.clock }
 
   /// The source of what Weir's own queue decides.
@@ -89,6 +90,6 @@ public struct JobBoard: Sendable {
   /// Takes over what was seen of jobs.
   public func report(_ reports: [JobID: JobReport], at time: Date) async {
     guard !reports.isEmpty else { return }
-    await ledger.apply(reports, at: time)
+    await reconciler.apply(reports, at: time)
   }
 }

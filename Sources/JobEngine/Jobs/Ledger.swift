@@ -20,16 +20,12 @@ actor Ledger {
   nonisolated let store: any JobStore
   nonisolated let serviceTime: ServiceTime
   nonisolated let clock: JobClock
-  nonisolated let logger: Logger
+  private let logger: Logger
   private let queue = QueueExecutor(label: "weir.ledger", mayBlock: true)
   private lazy var writer = StoreWriter(to: store, cache: cache, page: page, clock: clock, logger: logger) {
     [weak self] in await self?.writeAgain()
   }
   private var ended: EndedJobs
-  /// The jobs that complete polls do not show.
-  var absences: Absences
-  /// Who asked for the end of a job that was lost, by the jobs' ids.
-  var canceledLost: [JobID: String] = [:]
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
@@ -51,8 +47,6 @@ actor Ledger {
     cache = JobCache(clock: clock)
     serviceTime = ServiceTime(clock: clock)
     ended = EndedJobs(limit: configuration.recentCount, awaitsExitCodes: awaitsExitCodes)
-    absences = Absences(
-      lostAfter: .seconds(configuration.lostAfter), longestGap: max(.seconds(60), configuration.pollInterval * 3))
     recentCount = configuration.recentCount
     unclaimedOutput = configuration.unclaimedOutput
     lingering = configuration.lingering
@@ -296,6 +290,16 @@ actor Ledger {
   @discardableResult
   func writing<Value: Sendable>(_ body: @Sendable (any JobStore) throws -> Value) throws -> Value {
     try writer.write(body)
+  }
+
+  /// Looks through a large database once, while it is in use.
+  nonisolated func examineStore() async {
+    guard store.isLarge else { return }
+    do {
+      if let fault = try await store.quickCheck().first { await condemn(fault) }
+    } catch {
+      if case .damaged(let reason) = StoreError(error) { await condemn(reason) }
+    }
   }
 
   /// The database turned out to be damaged: it is read for as long as that goes well, and written no more.

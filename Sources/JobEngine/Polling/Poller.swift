@@ -1,105 +1,44 @@
-import Foundation
 import JobModel
 import Logging
 import Support
-import Synchronization
 
-/// How observing goes: when the backend last answered in full, what is wrong now, and whether anybody wants to know.
-final class ObserverState: Sendable {
-  struct Status: Sendable {
-    /// When the last look began that was answered in full.
-    var lastComplete: ContinuousClock.Instant?
-    /// The same by the calendar.
-    var lastCompleteTime: Date?
-    var failure: String?
-    /// Whether the latest look was answered in full, accounting included.
-    var unbroken = false
-    /// When accounting last could not be asked.
-    var accountingFailed: ContinuousClock.Instant?
-    /// When jobs that are lost were last asked about.
-    var askedForLost: ContinuousClock.Instant?
+/// Asks the backend about all jobs at once, again and again, and hands on what it says.
+final class Poller: Sendable {
+  private let connector: any Connector
+  private let configuration: JobService.Configuration
+  private let ledger: Ledger
+  private let polls: PollState
+  private let reconciler: Reconciler
+  private let recovery: Recovery
+  private let resolver: InDoubtResolver
+  private let logger: Logger
 
-    /// Whether accounting may be asked for what can wait: each question that it does not answer holds up a look.
-    func mayAskAccounting(at now: ContinuousClock.Instant) -> Bool {
-      accountingFailed.map { now - $0 > .seconds(30) } ?? true
-    }
-
-    /// Whether jobs that are lost are to be asked about: that can wait longer.
-    func mayAskForLost(at now: ContinuousClock.Instant) -> Bool {
-      mayAskAccounting(at: now) && askedForLost.map { now - $0 > .seconds(60) } ?? true
-    }
+  init(
+    connector: any Connector, configuration: JobService.Configuration, ledger: Ledger, polls: PollState,
+    reconciler: Reconciler, recovery: Recovery, resolver: InDoubtResolver, logger: Logger
+  ) {
+    (self.connector, self.configuration, self.ledger, self.polls) = (connector, configuration, ledger, polls)
+    (self.reconciler, self.recovery, self.resolver, self.logger) = (reconciler, recovery, resolver, logger)
   }
 
-  private let state = Mutex(Status())
-  /// Before the first look nobody knows since when accounting answers.
-  let began: ContinuousClock.Instant
+  private var clock: JobClock { configuration.clock }
 
-  init(clock: JobClock) { began = clock.now }
-  private let interest = Mutex((lastAsked: ContinuousClock.now, isIdle: false))
-  let wakeup = Wakeup()
-
-  var status: Status { state.withLock { $0 } }
-
-  /// Asks for an observation soon: something was changed.
-  func poke() { wakeup.signal() }
-
-  /// Somebody wants to know: if looking had slowed down since nobody did, it begins anew at once.
-  func noteAsked() {
-    let wasIdle = interest.withLock { interest in
-      defer { interest = (.now, false) }
-      return interest.isIdle
-    }
-    if wasIdle { poke() }
-  }
-
-  /// Whether nobody asked for that long; the next who does ends the pause.
-  fileprivate func isIdle(after quiet: Duration) -> Bool {
-    interest.withLock { interest in
-      interest.isIdle = .now - interest.lastAsked > quiet
-      return interest.isIdle
-    }
-  }
-
-  fileprivate func completed(began: ContinuousClock.Instant, at time: Date, inFull: Bool) -> String? {
-    state.withLock { status in
-      status.lastComplete = began
-      status.lastCompleteTime = time
-      status.unbroken = inFull
-      if !inFull { status.accountingFailed = began }
-      return status.failure.take()
-    }
-  }
-
-  fileprivate func askForLost(at now: ContinuousClock.Instant) { state.withLock { $0.askedForLost = now } }
-
-  /// True when this failure is another than the one before.
-  fileprivate func failed(_ reason: String) -> Bool {
-    state.withLock { status in
-      let new = status.failure != reason
-      status.failure = reason
-      status.unbroken = false
-      return new
-    }
-  }
-}
-
-extension JobService {
-  /// Looks at all jobs, again and again: no oftener than the settings say, five times its own cost apart, soon after
+  /// Polls until the task is canceled: no oftener than the settings say, five times its own cost apart, soon after
   /// a change, and seldom while nothing lives and nobody asks.
-  func observe() async {
+  func run() async {
     var wasComplete = true
     while !Task.isCancelled {
-      let began = ContinuousClock.now
-      let complete = await observeOnce()
-      // After a failure the first look may have waited for the backend's return, which is no cost of its own.
-      // Nor may one slow answer put off the next look until what is known is too old to be served.
-      let took = wasComplete ? ContinuousClock.now - began : .zero
+      let began = clock.now
+      let complete = await poll()
+      // After a failure the first poll may have waited for the backend's return, which is no cost of its own.
+      // Nor may one slow answer put off the next poll until what is known is too old to be served.
+      let took = wasComplete ? clock.now - began : .zero
       let cost = min(took, max(.zero, configuration.staleAfter / 2 - took) / 5)
       wasComplete = complete
       let pause = pause(complete: complete, cost: cost)
       let least = max(configuration.earlyPollInterval, complete ? cost * 5 : .zero)
-      try? await Task.sleep(for: least)
-      await observer.wakeup.sleep(for: pause - least)
+      try? await clock.sleep(for: least)
+      await polls.pause(for: pause - least)
     }
   }
 
@@ -110,33 +49,33 @@ extension JobService {
     // While no job lives nothing can change but by a submit, which ends the pause: the lists are true whatever their
     // age. What is known of the backend's health must not outlive its own time, though.
     guard ledger.cache.read({ $0.jobs.values.allSatisfy(\.state.isTerminal) }),
-      observer.isIdle(after: configuration.idleAfter)
+      polls.isIdle(after: configuration.idleAfter)
     else { return busy }
     return max(busy, min(configuration.idlePollInterval, configuration.staleAfter / 2))
   }
 
-  /// One look at all jobs. False when the backend did not answer in full.
-  func observeOnce() async -> Bool {
-    let began = configuration.clock.now
+  /// One poll. False when the backend did not answer in full.
+  func poll() async -> Bool {
+    let began = clock.now
     let asked = questions(at: began)
     Checkpoint.reach("observe.begun")
     do throws(BackendError) {
       let observation = try await connector.observe(asked)
       Checkpoint.reach("observe.seen")
-      await adopt(from: observation)
-      noteLate(in: observation)
+      await recovery.recover(from: observation)
+      resolver.noteLate(in: observation)
       // A job whose submit was answered meanwhile was not asked about.
-      let fault = await ledger.apply(
-        observation, to: Set(asked.map(\.id)), began: began, isUnbroken: observer.status.unbroken)
+      let fault = await reconciler.apply(
+        observation, to: Set(asked.map(\.id)), began: began, isUnbroken: polls.status.unbroken)
       Checkpoint.reach("observe.applied")
       if let fault { throw .unavailable(fault) }
-      let failure = observer.completed(
+      let failure = polls.completed(
         began: began, at: observation.time, inFull: observation.accountingFailure == nil)
       if let failure { logger.notice("the backend answers again, after: \(failure)") }
     } catch {
       guard !Task.isCancelled else { return false }
       // What the connector tells of itself, it has logged itself.
-      if observer.failed(error.description), !connector.troubles.contains(error.description) {
+      if polls.failed(error.description), !connector.troubles.contains(error.description) {
         logger.warning("the poll failed: \(error)")
       }
       return false
@@ -144,12 +83,12 @@ extension JobService {
     return true
   }
 
-  /// The jobs that a look asks about: those that live, those whose exit code may still be learnt, and, once a minute,
+  /// The jobs that a poll asks about: those that live, those whose exit code may still be learnt, and, once a minute,
   /// those that were lost within a day.
   private func questions(at now: ContinuousClock.Instant) -> [Job] {
-    let status = observer.status
+    let status = polls.status
     let asksForLost = status.mayAskForLost(at: now)
-    let accountingSince = status.accountingFailed ?? observer.began
+    let accountingSince = status.accountingFailed ?? polls.began
     let asked = ledger.cache.read { contents in
       contents.jobs.values.filter { job in
         guard job.backendID != nil else { return false }
@@ -159,7 +98,7 @@ extension JobService {
         return timeline.lacksExitCode(job, at: now, accountingSince: accountingSince)
       }
     }
-    if asksForLost, asked.contains(where: \.isCorrectable) { observer.askForLost(at: now) }
+    if asksForLost, asked.contains(where: \.isCorrectable) { polls.askForLost(at: now) }
     return asked
   }
 }

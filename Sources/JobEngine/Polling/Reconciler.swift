@@ -1,164 +1,189 @@
 import Foundation
 import JobModel
+import Logging
+import Synchronization
 
-/// What an observation means for the jobs that were asked about. The rules that a job's state follows are all here:
+/// Applies to the ledger what the backend says of jobs, and what follows from what it does not say.
 ///
-/// - Ended jobs do not change; only what was not known of the end is added. The exception is an end that nobody has seen
-///   (`lost`, or one that an administrator made): what the backend shows later corrects it.
-/// - A job ends by what is seen of it. Not being seen is no end; see ``Absences``.
-/// - A job that ran and waits again, or runs since a later moment, was requeued: the same job, the next attempt.
-struct Evidence {
-  struct Change {
-    let before: Job
-    /// As it was, where the table of transitions refuses what is shown.
-    let after: Job
-    let report: JobReport
-    let refusal: IllegalTransition?
+/// All of it happens on the ledger, so that nothing changes a job between the moment it is judged and the moment the
+/// verdict is applied. ``ReportMatcher`` says what a report means, ``Absences`` what it amounts to that there is none.
+final class Reconciler: Sendable {
+  private let ledger: Ledger
+  private let cancels: CancelRequests
+  private let logger: Logger
+  /// The jobs that complete polls do not show.
+  private let absences: Mutex<Absences>
 
-    /// - Parameter identified: the job with the id by which the backend knows it.
-    init(_ job: Job, identified: Job? = nil, shownBy report: JobReport, at time: Date) {
-      (before, self.report) = (job, report)
-      var after = identified ?? job
-      do throws(IllegalTransition) {
-        try after.apply(.reported(report), at: time)
-        refusal = nil
-      } catch { refusal = error }
-      self.after = after
+  init(ledger: Ledger, cancels: CancelRequests, configuration: JobService.Configuration, logger: Logger) {
+    (self.ledger, self.cancels, self.logger) = (ledger, cancels, logger)
+    absences = Mutex(
+      Absences(
+        lostAfter: .seconds(configuration.lostAfter), longestGap: max(.seconds(60), configuration.pollInterval * 3)))
+  }
+
+  // MARK: Reports
+
+  /// Applies reports of single jobs, wherever they come from.
+  func apply(_ reports: [JobID: JobReport], at time: Date) async { await apply(reports, at: time, on: ledger) }
+
+  private func apply(_ reports: [JobID: JobReport], at time: Date, on ledger: isolated Ledger) async {
+    let jobs = ledger.cache.read { contents in reports.keys.compactMap { contents.jobs[$0] } }
+    func change(of job: Job, shownBy report: JobReport) -> ReportMatcher.Change? {
+      guard report.shows(job), !job.state.isTerminal || job.isCorrectable else { return nil }
+      return .init(job, shownBy: report, at: time)
     }
+    let shown = jobs.compactMap { job in reports[job.id].flatMap { change(of: job, shownBy: $0) } }
+    await apply(shown, again: change, on: ledger)
   }
 
-  let observation: Observation
-  /// The ids of the jobs that were asked about.
-  let asked: Set<JobID>
-
-  init(_ observation: Observation, asked: Set<JobID>) {
-    self.observation = observation
-    self.asked = asked
+  /// Applies what a poll says of the jobs that it asked about.
+  /// - Parameters:
+  ///   - asked: the ids of those jobs.
+  ///   - began: when it was asked.
+  ///   - isUnbroken: whether the poll before was complete as well.
+  /// - Returns: why it is not believed in what it does not show; nil when it is.
+  func apply(
+    _ observation: Observation, to asked: Set<JobID>, began: ContinuousClock.Instant, isUnbroken: Bool
+  ) async -> String? {
+    await apply(observation, to: asked, began: began, isUnbroken: isUnbroken, on: ledger)
   }
 
-  /// The jobs that it shows, before and after.
-  func changes(of jobs: [JobID: Job]) -> [Change] {
-    matches(with: jobs).compactMap { key, report in jobs[key].flatMap { change(of: $0, shownBy: report) } }
+  private func apply(
+    _ observation: Observation, to asked: Set<JobID>, began: ContinuousClock.Instant, isUnbroken: Bool,
+    on ledger: isolated Ledger
+  ) async -> String? {
+    if observation.accountingFailure != nil { ledger.noteAccountingFailure(at: began) }
+    let jobs = ledger.cache.read { $0.jobs }
+    let matcher = ReportMatcher(observation, asked: asked)
+    let shown = matcher.changes(of: jobs)
+    let missing = matcher.missing(of: jobs, shown: shown)
+    let living = jobs.values.count { !$0.state.isTerminal && asked.contains($0.id) }
+    let fault = absences.withLock { absences in
+      for change in shown { absences.end(change.before.id) }
+      if !absences.isEmpty { absences.keep(Set(jobs.values.lazy.filter { !$0.state.isTerminal }.map(\.id))) }
+      let absent = Self.absent(missing, in: observation, &absences)
+      return absences.note(absent, among: living, began: began, at: observation.time, isUnbroken: isUnbroken)
+    }
+    await apply(shown, again: matcher.change, on: ledger)
+    await miss(missing, at: observation.time, on: ledger)
+    return fault
   }
 
-  /// What a report of a job means for it; nil when what is seen of it does not count.
-  func change(of job: Job, shownBy report: JobReport) -> Change? {
-    let identified = observation.identified(job)
-    guard isAwaited(job), report.shows(identified) else { return nil }
-    return Change(job, identified: identified, shownBy: report, at: observation.time)
-  }
-
-  /// The jobs that were asked about, are not over, and of which it should say something and does not.
-  func missing(of jobs: [JobID: Job], shown: [Change]) -> [Job] {
-    let shown = Set(shown.map(\.before.id))
-    return jobs.values.filter { job in
-      guard asked.contains(job.id), !shown.contains(job.id), !job.state.isTerminal, let id = job.backendID else {
-        return false
+  /// Those of the missing jobs that the backend should have shown, with what it answered about them.
+  private static func absent(
+    _ missing: [Job], in observation: Observation, _ absences: inout Absences
+  ) -> [(job: Job, answer: String?)] {
+    missing.compactMap { job in
+      guard let id = job.backendID, !observation.unasked.contains(id) else { return nil }
+      guard observation.accountingFailure == nil, observation.unreachable[id] == nil else {
+        absences.end(job.id)
+        return nil
       }
-      return !observation.unchanged.contains(id)
+      return (job, observation.answers[id])
     }
   }
 
-  /// The report of each job.
-  private func matches(with jobs: [JobID: Job]) -> [JobID: JobReport] {
-    let index = JobIndex(jobs.values.map(observation.identified))
-    var matches: [JobID: (report: JobReport, likeness: Likeness)] = [:]
-    for report in observation.reports {
-      guard let (job, likeness) = index.job(shownBy: report), isAwaited(job) else { continue }
-      let found = (report: report, likeness: likeness)
-      if let other = matches[job.id], !isBetter(found, than: other) { continue }
-      matches[job.id] = found
-    }
-    return matches.mapValues(\.report)
-  }
-
-  /// Whether what is seen of a job counts. While a submit is under way it does not: the answer says which id is the job's.
-  private func isAwaited(_ job: Job) -> Bool {
-    if job.lifecycle == .inDoubt(since: nil) { return false }
-    return !job.state.isTerminal || job.isCorrectable || asked.contains(job.id)
-  }
-
-  private func isBetter(
-    _ found: (report: JobReport, likeness: Likeness), than other: (report: JobReport, likeness: Likeness)
-  ) -> Bool {
-    guard found.report.backendID == other.report.backendID else {
-      // The job's id is not known yet. The job was there before each copy of its mark.
-      return found.report.precedes(other.report)
-    }
-    if found.likeness != other.likeness { return found.likeness > other.likeness }
-    // Two sources: what adds an exit code to an end says more.
-    return found.report.state.isTerminal && found.report.outcome?.exitCode != nil
-  }
-}
-
-/// Jobs by their tokens and by their ids.
-private struct JobIndex {
-  private var byToken: [String: Job] = [:]
-  /// More than one where the backend was reset and uses its ids again.
-  private var byBackendID: [String: [Job]] = [:]
-
-  init(_ jobs: [Job]) {
-    for job in jobs {
-      byToken[job.submissionToken] = job
-      guard let id = job.backendID else { continue }
-      // A living job has the first claim to an id.
-      byBackendID[id, default: []].insert(job, at: job.state.isTerminal ? byBackendID[id]?.count ?? 0 : 0)
+  /// Applies what jobs are shown to be, in pages, between which others have their turn.
+  /// - Parameter again: what a report means for a job that was changed since.
+  private func apply(
+    _ shown: [ReportMatcher.Change], again: (_ job: Job, _ report: JobReport) -> ReportMatcher.Change?,
+    on ledger: isolated Ledger
+  ) async {
+    for start in stride(from: 0, to: shown.count, by: ledger.page) {
+      if start > 0 { await Task.yield() }
+      commit(
+        shown[start..<min(start + ledger.page, shown.count)].compactMap { change in
+          guard let now = ledger.current(change.before) else { return nil }
+          return now == change.before ? change : again(now, change.report)
+        }, on: ledger)
     }
   }
 
-  /// The job that a report shows: that of its mark, or else the one of its id that it is most like.
-  func job(shownBy report: JobReport) -> (job: Job, likeness: Likeness)? {
-    if let job = report.mark.flatMap({ byToken[$0.token] }), let likeness = report.likeness(to: job) {
-      return (job, likeness)
+  private func commit(_ shown: [ReportMatcher.Change], on ledger: isolated Ledger) {
+    for change in shown { if let refusal = change.refusal { ledger.note(refusal, of: change.before) } }
+    let changes = shown.filter { !$0.before.state.isTerminal || $0.before != $0.after }.map { change in
+      (before: change.before, after: withCancel(change, on: ledger))
     }
-    var best: (job: Job, likeness: Likeness)?
-    for job in byBackendID[report.backendID] ?? [] {
-      guard let likeness = report.likeness(to: job), best.map({ $0.likeness < likeness }) ?? true else { continue }
-      best = (job, likeness)
+    let seen = Dictionary(shown.map { ($0.before.id, $0.report) }, uniquingKeysWith: { $1 })
+    ledger.commit(changes, actor: "weir", seen: seen)
+    for (before, after) in changes where before.state.isTerminal && before.state != after.state {
+      logger.warning(
+        "\(after.key): \(before.state.rawValue) was wrong, it is \(after.state.rawValue)",
+        metadata: ["backend": "\(after.backendID ?? "")", "source": "\(after.contact.source)"])
+      cancels.forget(after.id)
     }
-    return best
   }
-}
 
-extension Observation {
-  /// A job, without its id where that is proven to be another's.
-  fileprivate func identified(_ job: Job) -> Job {
-    guard strayIDs.contains(job.submissionToken) else { return job }
-    var job = job
-    job.backendID = nil
+  /// A job as it is shown; one that was canceled while it was lost is to be canceled again.
+  private func withCancel(_ change: ReportMatcher.Change, on ledger: isolated Ledger) -> Job {
+    guard change.before.state.isTerminal, !change.after.state.isTerminal,
+      let actor = cancels.actor(ofLost: change.before.id)
+    else { return change.after }
+    var job = change.after
+    do throws(IllegalTransition) {
+      try job.apply(
+        .cancelRequested(reason: "canceled by \(actor) while it was lost"), at: job.contact.seenAt,
+        source: job.contact.source)
+    } catch { ledger.note(error, of: job) }
     return job
   }
-}
 
-/// A job as readers are to see it.
-public struct JobView: Sendable, Equatable {
-  /// The job as it was last seen.
-  public let lastKnown: Job
-  /// Its state; `unknown` while what would show it cannot be asked or does not show it.
-  public let state: JobState
-  /// When it was last known, while its state is not.
-  public let unknownSince: Date?
-}
-
-extension JobService {
-  /// A job as readers are to see it now: with its last state, or as unknown while nobody can tell.
-  public func view(of job: Job) -> JobView {
-    guard !job.state.isTerminal else { return JobView(lastKnown: job, state: job.state, unknownSince: nil) }
-    let status = observer.status
-    var since = job.contact.unreachableSince
-    if status.failure != nil || status.lastComplete == nil {
-      let last = status.lastCompleteTime.map { max($0, job.contact.seenAt) } ?? job.contact.seenAt
-      since = since.map { min($0, last) } ?? last
+  /// Notes that nothing showed jobs that should have been shown, in pages; but for those that changed since.
+  private func miss(_ missing: [Job], at time: Date, on ledger: isolated Ledger) async {
+    for start in stride(from: 0, to: missing.count, by: ledger.page) {
+      if start > 0 { await Task.yield() }
+      let jobs = missing[start..<min(start + ledger.page, missing.count)].filter { ledger.current($0) == $0 }
+      ledger.commit(
+        jobs.map { job in
+          var after = job
+          after.contact.unreachableSince = job.contact.unreachableSince ?? time
+          return (job, after)
+        }, actor: "weir")
     }
-    return JobView(lastKnown: job, state: since == nil ? job.state : .unknown, unknownSince: since)
   }
 
-  /// Seconds that a job has run: as the backend said last, and the time since then while it is seen to run. Time in
-  /// which nobody sees it run is not made up.
-  public func elapsed(of job: Job) -> Int {
-    guard job.state == .running || job.state == .canceling, job.startedAt != nil, view(of: job).unknownSince == nil,
-      let seen = ledger.cache.read({ $0.timelines[job.id]?.seen })
-    else { return job.elapsed }
-    return job.elapsed + Int((configuration.clock.now - seen).components.seconds)
+  // MARK: Jobs that polls do not show
+
+  /// The jobs that are to be asked for in another way.
+  var doubtful: [Job] {
+    let ids = Set(absences.withLock { $0.doubtful })
+    guard !ids.isEmpty else { return [] }
+    return ledger.cache.read { contents in contents.jobs.values.filter { ids.contains($0.id) } }
+  }
+
+  /// Takes in that the backend was asked in another way and does not have the job: it is lost if polls have missed it for
+  /// long enough.
+  func believeAbsence(of job: Job, at time: Date) async { await believeAbsence(of: job, at: time, on: ledger) }
+
+  private func believeAbsence(of job: Job, at time: Date, on ledger: isolated Ledger) {
+    let reason = absences.withLock { absences -> String? in
+      guard absences.isDue(job.id) else {
+        absences.confirm(job.id)
+        return nil
+      }
+      defer { absences.end(job.id) }
+      let answer = absences.answer(job.id) ?? "no record of it"
+      let since = absences.since(job.id) ?? time
+      return "not in the queue since \(since.formatted(.iso8601)), and nothing says how it ended: \(answer)"
+    }
+    if let reason { ledger.apply(.vanished(reason: reason), to: job, actor: "weir", at: time) }
+  }
+
+  /// Takes in what another way to ask shows of a job that polls do not show.
+  func contradictAbsence(of job: Job, by report: JobReport, at time: Date) async {
+    if report.state.isTerminal { return await apply([job.id: report], at: time) }
+    absences.withLock { $0.contradict(job.id) }
+    await noteDoubt(
+      about: job,
+      "not in the queue, but \(report.source) says \(report.backendWord.isEmpty ? report.state.rawValue : report.backendWord)"
+    )
+  }
+
+  /// Says why it is not known what has become of a job that polls do not show.
+  func noteDoubt(about job: Job, _ reason: String) async {
+    await ledger.transition(job, actor: "weir") { job in
+      // Who canceled it stays known.
+      if job.state != .canceling, job.contact.unreachableSince != nil { job.reason = reason }
+    }
   }
 }

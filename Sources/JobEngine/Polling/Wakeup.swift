@@ -1,3 +1,4 @@
+import JobModel
 import Synchronization
 
 /// Lets one task sleep for a while, and others wake it early.
@@ -7,9 +8,10 @@ package final class Wakeup: Sendable {
     var sleeper: CheckedContinuation<Void, Never>?
   }
 
+  private let clock: JobClock
   private let state = Mutex(State())
 
-  package init() {}
+  package init(clock: JobClock = .system) { self.clock = clock }
 
   /// Ends the current sleep, or the next one at once.
   package func signal() {
@@ -22,8 +24,8 @@ package final class Wakeup: Sendable {
 
   /// Returns after `duration`, or once signaled, or when the task is canceled.
   package func sleep(for duration: Duration) async {
-    let timer = Task {
-      try? await Task.sleep(for: duration)
+    let timer = Task { [clock] in
+      try? await clock.sleep(for: duration)
       if !Task.isCancelled { signal() }
     }
     await withTaskCancellationHandler {
