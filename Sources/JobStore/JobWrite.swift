@@ -26,6 +26,13 @@ package struct JobWrite: Sendable {
     self.corrects = corrects
   }
 
+  /// What changed of a job by one event.
+  package init(_ after: Job, from before: Job?, event: JobEvent?) {
+    self.init(
+      job: after, expecting: before?.version, events: event.map { [$0] } ?? [],
+      attempts: before?.attemptEnded(by: after).map { [$0] } ?? [])
+  }
+
   /// What came of some writes.
   package struct Result: Sendable {
     /// The events, with their numbers.

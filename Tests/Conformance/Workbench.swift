@@ -85,9 +85,9 @@ final class Workbench: Sendable {
   func job(_ spec: JobSpec) -> Job {
     let token = ULID.make(at: Date())
     var job = Job(
-      id: JobID(rawValue: ULID.next()), name: spec.name, number: spec.number, owner: spec.owner, account: spec.account,
+      id: JobID(rawValue: ULID.next()), key: spec.key, owner: spec.owner, account: spec.account,
       connector: connector.name, submissionToken: token, fingerprint: "conformance", lifecycle: .inDoubt(since: nil),
-      contact: Contact(seenAt: Date(), source: "conformance"), reason: "", nodes: [], submittedAt: Date())
+      contact: Contact(seenAt: Date(), source: "conformance"), submittedAt: Date())
     job.outputPath = connector.outputPath(of: spec, token: token)
     job.input = spec.input
     if connector.has(.ownQueue) {

@@ -77,7 +77,7 @@ final class QuietFleet {
       logger: .quiet)
     let servers = answers.mapValues { FakeServer($0) }
     self.servers = servers
-    fleet = Fleet(board: LedgerBoard(ledger: service.ledger), configuration: .init(), logger: .quiet) {
+    fleet = Fleet(board: service.board, configuration: .init(), logger: .quiet) {
       servers[$0.name] ?? FakeServer(nil)
     }
   }

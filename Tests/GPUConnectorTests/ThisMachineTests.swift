@@ -26,7 +26,7 @@ private final class Machine: Sendable {
       .thisMachine(root: directory.path + "/root", gpus: gpus), configuration: configuration, logger: logger)
     var jobs = JobService.Configuration()
     jobs.pollInterval = .milliseconds(200)
-    jobs.adoption = Adoption(secret: Array("a secret".utf8), accountOf: { $0 })
+    jobs.recoveryKey = RecoveryKey(secret: Array("a secret".utf8), accountOf: { $0 })
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     service = JobService(
       store: try SQLiteJobStore(directory: directory.path + "/" + state), connector: connector, configuration: jobs,

@@ -9,7 +9,7 @@ import Testing
 @Suite("Absence is no end")
 struct AbsenceTests {
   let bench = Bench()
-  let clock = TestClock()
+  let clock = ManualClock()
 
   init() {
     bench.configuration.clock = clock.clock()
@@ -40,8 +40,8 @@ struct AbsenceTests {
   private func poll(_ service: JobService, _ count: Int = 1) async {
     for _ in 0..<count {
       clock.pass(20)
-      _ = await service.observeOnce()
-      await service.settleOnce()
+      _ = await service.poller.poll()
+      await service.followUps.resolve()
     }
   }
 
@@ -251,9 +251,9 @@ struct AbsenceTests {
     let service = try bench.service()
     let job = try await lost(service)
     clock.pass(60)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(bench.connector.script.withLock { $0.asked } == ["job"], "it is asked about, now and then")
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(bench.connector.script.withLock { $0.asked } == [])
     var end = bench.report(job, .failed, .nodeFailure)
     end.source = "sacct"
@@ -280,7 +280,7 @@ struct AbsenceTests {
     #expect(try await service.toldEnd(of: running)?.outcome == .lost)
     #expect(try await service.tailSource(of: running, lines: 10).bytes() == Array("more".utf8))
     clock.pass(bench.configuration.keepOutput)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [], "it still writes")
     show([bench.report(job, .succeeded, .succeeded)])
     await poll(service)
@@ -290,7 +290,7 @@ struct AbsenceTests {
     #expect(try await service.tailSource(of: over, lines: 10).bytes() == Array("more".utf8))
     #expect(try await service.toldEnd(of: over)?.outcome == .lost)
     clock.pass(1001)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [job.key])
     await #expect(throws: JobError.self) { try await service.finalOutput(over) }
   }
@@ -300,7 +300,7 @@ struct AbsenceTests {
     let service = try bench.service()
     let job = try await lost(service)
     let (report, time) = (bench.report(job, .running), clock.date)
-    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: report], at: time) } }
+    bench.connector.change { $0.meanwhile = { await service.reconciler.apply([job.id: report], at: time) } }
     try await service.cancel(job, actor: "kirby")
     #expect(service.recent(job.key)?.state == .canceling)
     #expect(try await service.ledger.store.job(job.key)?.state == .canceling)
@@ -312,7 +312,7 @@ struct AbsenceTests {
     let service = try bench.service()
     let job = try await lost(service)
     let (report, time) = (bench.report(job, state, state == .failed ? .nodeFailure : nil), clock.date)
-    bench.connector.change { $0.meanwhile = { await service.ledger.apply([job.id: report], at: time) } }
+    bench.connector.change { $0.meanwhile = { await service.reconciler.apply([job.id: report], at: time) } }
     let error = await #expect(throws: JobError.self) { try await service.finalOutputSource(of: job) }
     if state == .running { #expect(error == .notOver(job.key, .running)) }
     #expect(try await service.ledger.store.retention(of: job.id)?.answeredAt == nil)
@@ -332,7 +332,7 @@ struct AbsenceTests {
     let job = try await lost(service)
     _ = try await service.finalOutput(job)
     clock.pass(bench.configuration.keepOutput)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [job.key])
     let past = clock.date - 1
     try await service.ledger.sqlite.database.write { db in
@@ -347,7 +347,7 @@ struct AbsenceTests {
     await poll(service)
     #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
     clock.pass(1001)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [job.key, job.key])
     #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
   }

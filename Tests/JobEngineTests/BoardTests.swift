@@ -12,7 +12,7 @@ import Testing
 /// A connector whose jobs wait in Weir's own queue, and whose machines are the test.
 private final class TestQueueConnector: QueueingConnector, HoldingConnector {
   let name = "queueing"
-  let board = Mutex<(any JobBoard)?>(nil)
+  let boards = AsyncStream<any JobBoard>.makeStream()
   let shown = Mutex<[JobID: JobReport]>([:])
   let unreachable = Mutex<[String: String]>([:])
   /// Whether polls say anything of the jobs that have a machine. While they do not, only the test changes jobs.
@@ -20,8 +20,11 @@ private final class TestQueueConnector: QueueingConnector, HoldingConnector {
   var health: [HealthIssue] { [] }
 
   func work(on board: any JobBoard) async {
-    self.board.withLock { $0 = board }
-    while !Task.isCancelled { try? await Task.sleep(for: .seconds(60)) }
+    boards.continuation.yield(board)
+    // Until it is canceled.
+    let (never, continuation) = AsyncStream<Void>.makeStream()
+    for await _ in never {}
+    continuation.finish()
   }
   func preview(_ submission: JobSpec) throws(BackendError) -> String { submission.shownScript }
   func outputPath(of submission: JobSpec, token: String) -> String? { "jobs/" + token }
@@ -47,16 +50,18 @@ private struct Place {
   let connector = TestQueueConnector()
   let service: JobService
   let board: any JobBoard
+  let clock = ManualClock()
 
   init() async throws {
     var configuration = JobService.Configuration()
     configuration.lostAfter = 0
+    configuration.clock = clock.clock()
     service = JobService(
       store: try SQLiteJobStore(directory: directory.path), connector: connector, configuration: configuration,
       logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     try await service.start()
-    while connector.board.withLock({ $0 == nil }) { try await Task.sleep(for: .milliseconds(5)) }
-    board = connector.board.withLock { $0 }!
+    var boards = connector.boards.stream.makeAsyncIterator()
+    board = try #require(await boards.next())
   }
 
   func end() async {
@@ -74,7 +79,7 @@ private struct Place {
   }
 }
 
-@Suite struct BoardTests {
+@Suite(.timeLimit(.minutes(5))) struct BoardTests {
   @Test func whatAJobNeedsIsKeptUntilItIsOverAndSealed() async throws {
     let place = try await Place()
     let job = try await place.submit(script: "echo secret-of-the-registry\n")
@@ -125,7 +130,12 @@ private struct Place {
     for _ in 0..<2 { #expect(await place.board.place(placements).isEmpty) }
     #expect(place.board.job(job.id)?.state == .queued && place.service.storeTrouble != nil)
     try await allowWrites(true)
-    for _ in 0..<300 where place.service.storeTrouble != nil { try await Task.sleep(for: .milliseconds(100)) }
+    // Polls, follow-ups, retention, and the store, which is tried once a second.
+    if place.service.storeTrouble != nil {
+      await place.clock.sleepers(4)
+      place.clock.pass(1)
+      await eventually { place.service.storeTrouble == nil }
+    }
     #expect(await place.board.place(placements).count == 1)
     #expect(try await store.job(job.key)?.nodes == ["s1"])
     await place.end()
@@ -167,14 +177,14 @@ private struct Place {
     _ = await place.board.place([.init(job: job.id, machine: "s1", devices: [.init(index: 0)])])
     place.connector.reports.withLock { $0 = true }
     place.connector.unreachable.withLock { $0 = [job.submissionToken: "s1 does not answer"] }
-    for _ in 0..<3 { #expect(await place.service.observeOnce()) }
+    for _ in 0..<3 { #expect(await place.service.poller.poll()) }
     let unknown = try #require(place.board.job(job.id))
     #expect(place.service.view(of: unknown).isUnknown && unknown.state == .starting)
     #expect(place.board.job(waiting.id)?.contact.unreachableSince == nil)
     // Asked, and not there: with no patience at all it is lost.
     place.connector.unreachable.withLock { $0 = [:] }
-    for _ in 0..<3 { #expect(await place.service.observeOnce()) }
-    await place.service.settleOnce()
+    for _ in 0..<3 { #expect(await place.service.poller.poll()) }
+    await place.service.followUps.resolve()
     #expect(place.board.job(job.id)?.state == .lost)
     #expect(place.board.job(waiting.id)?.state == .queued)
     await place.end()

@@ -19,7 +19,7 @@ struct ClockStep: Sendable, CustomTestStringConvertible {
 @Suite("A step of the calendar decides nothing")
 struct ClockStepTests {
   let bench = Bench()
-  let clock = TestClock()
+  let clock = ManualClock()
   let key = JobKey(name: "job", number: 1)
 
   init() { bench.configuration.clock = clock.clock() }
@@ -53,8 +53,8 @@ struct ClockStepTests {
   }
 
   private func look(_ service: JobService) async {
-    _ = await service.observeOnce()
-    await service.settleOnce()
+    _ = await service.poller.poll()
+    await service.followUps.resolve()
   }
 
   @Test("A submit in doubt is looked for until its deadline", arguments: ClockStep.all)
@@ -64,10 +64,10 @@ struct ClockStepTests {
     clock.pass(10)
     let service = try await after(step, first)
     clock.pass(45)
-    #expect(await service.lookFor(job, timeout: .seconds(1)) == nil)
+    #expect(await service.resolver.ask(for: job, timeout: .seconds(1)) == nil)
     #expect(service.recent(key)?.state == .submitting)
     clock.pass(step.isRestarted ? 20 : 10)
-    #expect(await service.lookFor(job, timeout: .seconds(1))?.state == .failed)
+    #expect(await service.resolver.ask(for: job, timeout: .seconds(1))?.state == .failed)
   }
 
   @Test("A job is lost after unbroken polls for the time that the settings say", arguments: ClockStep.all)
@@ -106,13 +106,13 @@ struct ClockStepTests {
     await look(first)
     if isAsked { _ = try await first.finalOutput(try #require(first.recent(key))) }
     clock.pass(50)
-    await first.keepServiceTime()
+    await first.retention.keepServiceTime()
     let service = try await after(step, first)
     clock.pass(45)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [])
     clock.pass(10)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [key])
   }
 
@@ -123,15 +123,15 @@ struct ClockStepTests {
     bench.connector.observes(bench.report(try await submitted(first), .succeeded, .succeeded))
     await look(first)
     bench.connector.change { $0.removal = .unavailable("no route") }
-    await first.removeDueOutputs()
+    await first.retention.removeDue()
     bench.connector.change { $0.removal = nil }
-    await first.keepServiceTime()
+    await first.retention.keepServiceTime()
     let service = try await after(step, first)
     clock.pass(50)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [])
     clock.pass(15)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [key])
   }
 
@@ -196,7 +196,7 @@ struct ClockStepTests {
     let job = try await inDoubt(first)
     clock.pass(1000)
     let service = try await after(step, first)
-    _ = await service.lookFor(job, timeout: .seconds(1))
+    _ = await service.resolver.ask(for: job, timeout: .seconds(1))
     let asked = try #require(bench.connector.script.withLock { $0.lookedFor })
     #expect(abs(clock.date.timeIntervalSince(asked.submittedAt) - 1000) < 1)
   }
@@ -206,7 +206,7 @@ struct ClockStepTests {
     let job = try await inDoubt(try await loaded())
     clock.step(step.seconds)
     bench.configuration.clock = clock.clock(boot: "second")
-    _ = await (try await loaded()).lookFor(job, timeout: .seconds(1))
+    _ = await (try await loaded()).resolver.ask(for: job, timeout: .seconds(1))
     let asked = try #require(bench.connector.script.withLock { $0.lookedFor })
     #expect(clock.date.timeIntervalSince(asked.submittedAt) >= 80_000)
   }
@@ -216,12 +216,12 @@ struct ClockStepTests {
     let truth = Date(timeIntervalSince1970: 1_800_000_000)
     for step in [-3600, 0, 120, 3600] as [TimeInterval] {
       for later in [-3600, 0, 120, 3600] as [TimeInterval] {
-        let begin = Recall.begin(now: truth + later, lastSubmit: truth + step, interval: 86_400)
+        let begin = RecoveryProgress.begin(now: truth + later, lastSubmit: truth + step, interval: 86_400)
         #expect(begin <= truth - 3600 && begin >= truth - 5 * 3600)
       }
     }
-    #expect(Recall.begin(now: truth, lastSubmit: nil, interval: 86_400) == truth - 86_400)
-    #expect(Recall.begin(now: truth, lastSubmit: truth - 1_000_000, interval: 86_400) == truth - 86_400)
+    #expect(RecoveryProgress.begin(now: truth, lastSubmit: nil, interval: 86_400) == truth - 86_400)
+    #expect(RecoveryProgress.begin(now: truth, lastSubmit: truth - 1_000_000, interval: 86_400) == truth - 86_400)
   }
 
   @Test("A job without its mark is known by the cluster's clock, also where ours was set", arguments: ClockStep.all)

@@ -20,7 +20,7 @@ struct CopiedMarkTests {
     var copy = bench.report(job, .failed, .failed)
     copy.backendID = "9"
     connector.observes(copy)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(try await submit.value.backendID == "1")
     let answered = try #require(service.recent(job.key))
     #expect(answered.backendID == "1" && answered.state == .queued)
@@ -41,15 +41,15 @@ struct CopiedMarkTests {
     bench.connector.change { [reports] in
       $0.observation = .success(Snapshot(time: Date(), reports: reports))
     }
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.backendID == "9")
   }
 
   @Test(
     "Of several with the mark of a job that the store does not know, the first is adopted", arguments: [false, true])
   func adopted(isReversed: Bool) async throws {
-    let adoption = Adoption(secret: Array("secret".utf8), accountOf: { _ in "kirby" })
-    bench.configuration.adoption = adoption
+    let adoption = RecoveryKey(secret: Array("secret".utf8), accountOf: { _ in "kirby" })
+    bench.configuration.recoveryKey = adoption
     let service = try bench.service()
     let submission = bench.submission()
     let mark = adoption.mark(of: submission, token: "01TOKEN", fingerprint: submission.fingerprint)
@@ -62,7 +62,7 @@ struct CopiedMarkTests {
     bench.connector.change { [reports] in
       $0.observation = .success(Snapshot(time: Date(), reports: reports))
     }
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(submission.key)?.backendID == "9")
   }
 
@@ -87,7 +87,7 @@ struct CopiedMarkTests {
     )
     report.submittedAt = holder.delay.map { job.submittedAt + $0 }
     bench.connector.observes(report)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == (holder.isJob ? .running : .queued))
   }
 
@@ -101,7 +101,7 @@ struct CopiedMarkTests {
     var report = bench.report(new, .running)
     (report.name, report.submittedAt) = ("new", Date())
     bench.connector.observes(report)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(new.key)?.state == .running && service.recent(old.key)?.state == .queued)
     #expect(service.recent(old.key)?.contact.unreachableSince != nil)
   }

@@ -70,7 +70,7 @@ struct DamagedRowTests {
     var running = bench.report(victim, .running)
     running.startedAt = Date() - 60
     bench.connector.observes(running)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     bench.connector.change { $0.submit = { _, _ in "2" } }
     _ = try await service.submit(bench.submission("other"), actor: "test")
     return (service, try #require(service.recent(victim.key)))
@@ -105,8 +105,8 @@ struct DamagedRowTests {
     }
     // All that goes over many jobs goes on.
     _ = try service.ledger.store.lastSubmit()
-    _ = await service.observeOnce()
-    await service.removeDueOutputs()
+    _ = await service.poller.poll()
+    await service.retention.removeDue()
   }
 
   @Test("Every column of a job is checked")
@@ -120,7 +120,7 @@ struct DamagedRowTests {
   func ended() async throws {
     let (service, victim) = try await fill()
     bench.connector.observes(bench.report(victim, .succeeded, .succeeded))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     try change("UPDATE job SET endedAt = 253402300800, cause = 'flying' WHERE id = '\(victim.id)'")
     let restarted = try bench.service()
     try await restarted.ledger.load()
@@ -141,14 +141,14 @@ struct DamagedRowTests {
       let restarted = try bench.service()
       bench.connector.observes(bench.report(victim, .succeeded, .succeeded))
       try await restarted.ledger.load()
-      _ = await restarted.observeOnce()
+      _ = await restarted.poller.poll()
       try change("UPDATE \(table) SET \(column) = \(value) WHERE job = '\(victim.id)'")
       let name = column.filter { $0 != "\"" }
       let faults = try SQLiteJobStore.check(directory: bench.directory.path)
       if !["failure", "actor"].contains(name) || value.hasPrefix("x") {
         #expect(faults.contains { $0.contains(name) || $0.contains("last event") }, "\(value): \(faults)")
       }
-      await restarted.removeDueOutputs()
+      await restarted.retention.removeDue()
       _ = try restarted.ledger.store.events(of: victim.id)
       _ = try? await restarted.finalOutput(victim)
       #expect(restarted.recent(JobKey(name: "other", number: 1)) != nil)
@@ -202,7 +202,7 @@ struct StoredBoundsTests {
     for state in [JobState.running, .succeeded] {
       var report = bench.report(job, state, state == .succeeded ? .succeeded : nil)
       (report.submittedAt, report.startedAt, report.endedAt) = (time, time, time)
-      await service.ledger.apply([job.id: report], at: time)
+      await service.reconciler.apply([job.id: report], at: time)
       let shown = try #require(service.recent(job.key))
       #expect(shown.state == state)
       #expect(shown.startedAt == nil)
@@ -228,7 +228,7 @@ struct StoredBoundsTests {
     report.reason = String(repeating: "ü", count: 1_000_000)
     report.backendWord = String(repeating: "W", count: 1_000_000)
     report.nodes = Array(repeating: "n", count: 70_000)
-    await service.ledger.apply([job.id: report], at: Date())
+    await service.reconciler.apply([job.id: report], at: Date())
     let shown = try #require(service.recent(job.key))
     #expect(shown.elapsed == 1 << 31 && shown.outcome?.exitCode == nil && shown.outcome?.signal == nil)
     #expect(shown.reason.utf8.count <= 4096 && shown.backendWord?.utf8.count ?? 0 <= 256)

@@ -9,7 +9,7 @@ import Testing
 @Suite("What the dummy connector remembers")
 struct DummyMemoryTests {
   private let bench = Bench()
-  private let clock = TestClock()
+  private let clock = ManualClock()
 
   private func dummy() -> DummyConnector {
     var configuration = DummyConnector.Configuration()

@@ -40,7 +40,7 @@ struct ElapsedTests {
     var report = bench.report(job, state, outcome)
     (report.elapsed, report.startedAt) = (seconds, Date(timeIntervalSince1970: 1_800_000_000))
     bench.connector.observes(report)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == state)
   }
 }

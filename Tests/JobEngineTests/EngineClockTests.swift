@@ -11,7 +11,7 @@ import Testing
 @Suite("Every time that the engine notes is of the clock that it was given")
 struct EngineClockTests {
   let bench = Bench()
-  let clock = TestClock()
+  let clock = ManualClock()
   let key = JobKey(name: "job", number: 1)
 
   init() { bench.configuration.clock = clock.clock() }
@@ -26,7 +26,7 @@ struct EngineClockTests {
   private func waiting() async throws -> (service: JobService, board: any JobBoard, job: Job) {
     let service = try await loaded()
     _ = try await service.submit(bench.submission(), actor: "test")
-    return (service, LedgerBoard(ledger: service.ledger), try #require(service.recent(key)))
+    return (service, service.board, try #require(service.recent(key)))
   }
 
   /// What a board does to a job that was placed.
@@ -64,7 +64,7 @@ struct EngineClockTests {
     let (service, _, job) = try await waiting()
     if column == "endedAt" {
       bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-      _ = await service.observeOnce()
+      _ = await service.poller.poll()
     }
     try await service.ledger.sqlite.database.write { db in
       try db.execute(sql: "UPDATE job SET \(column) = 'soon', seenAt = 'soon' WHERE id = ?", arguments: [job.id])

@@ -29,7 +29,7 @@ struct EvidenceTests {
     let job = try await submitted(service)
     func look(_ state: JobState, _ start: TimeInterval?, _ word: String = "") async -> Job? {
       bench.connector.observes(report(job, state, startedAt: start.map { begin + $0 }, word: word))
-      _ = await service.observeOnce()
+      _ = await service.poller.poll()
       return service.recent(job.key)
     }
     #expect(await look(.running, 0)?.attempt == 1)
@@ -56,20 +56,20 @@ struct EvidenceTests {
         outcome: Outcome(.succeeded, exitCode: 0))
     }
     bench.connector.change { $0.observation = .success(Snapshot(time: Date(), reports: reports)) }
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(names.allSatisfy { service.recent(bench.submission($0).key)?.state == .succeeded })
   }
 
   @Test("What is not known of an end is added to it, and changes nothing else of it")
   func amendment() async throws {
-    let clock = TestClock()
+    let clock = ManualClock()
     bench.configuration.clock = clock.clock()
     let service = try bench.service()
     let job = try await submitted(service)
     var end = bench.report(job, .failed, .failed)
     end.endedAt = Date() - 10
     bench.connector.observes(end)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let first = try #require(service.recent(job.key))
     #expect(first.outcome?.exitCode == nil)
     end.lifecycle = .ended(Outcome(.failed, exitCode: 3, signal: 9))
@@ -78,7 +78,7 @@ struct EvidenceTests {
     end.elapsed = 99
     clock.pass(10)
     bench.connector.observes(end)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let amended = try #require(service.recent(job.key))
     #expect(amended.outcome?.exitCode == 3 && amended.outcome?.signal == 9 && amended.reason == "ended by signal 9")
     #expect(amended.endedAt == first.endedAt && amended.elapsed == first.elapsed && amended.state == .failed)
@@ -102,7 +102,7 @@ struct EvidenceTests {
 
   @Test("A job that could not be asked about stays as it is, and is lost by a look that asks")
   func unasked() async throws {
-    let clock = TestClock()
+    let clock = ManualClock()
     bench.configuration.clock = clock.clock()
     bench.configuration.lostAfter = 100
     let service = try bench.service()
@@ -111,14 +111,14 @@ struct EvidenceTests {
       var observation = Snapshot(time: clock.date, reports: [])
       observation.unasked = unasked
       bench.connector.change { [observation] in $0.observation = .success(observation) }
-      _ = await service.observeOnce()
-      await service.settleOnce()
+      _ = await service.poller.poll()
+      await service.followUps.resolve()
       #expect(service.recent(job.key)?.state == .queued)
       clock.pass(40)
     }
     bench.connector.observes(at: clock.date)
-    _ = await service.observeOnce()
-    await service.settleOnce()
+    _ = await service.poller.poll()
+    await service.followUps.resolve()
     #expect(service.recent(job.key)?.state == .lost)
   }
 
@@ -129,8 +129,8 @@ struct EvidenceTests {
     var end = bench.report(job, .failed, .failed)
     end.endedAt = Date() - 10
     bench.connector.observes(end, accountingFailure: "slurmdbd hangs")
-    _ = await service.observeOnce()
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
+    _ = await service.poller.poll()
     #expect(bench.connector.script.withLock { $0.asked } == [])
   }
 
@@ -139,19 +139,19 @@ struct EvidenceTests {
     let service = try bench.service()
     let job = try await submitted(service)
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let known = service.view(of: try #require(service.recent(job.key)))
     #expect(known.lastKnown.state == .running && known.unknownSince == nil)
     bench.connector.change { $0.observation = .failure(.unavailable("slurmctld is down")) }
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let unknown = service.view(of: try #require(service.recent(job.key)))
     #expect(unknown.isUnknown && unknown.lastKnown.state == .running && unknown.unknownSince != nil)
     bench.connector.observes(accountingFailure: "slurmdbd is down")
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let missed = service.view(of: try #require(service.recent(job.key)))
     #expect(missed.isUnknown && missed.lastKnown.state == .running, "gone from the queue, nothing says where")
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.view(of: try #require(service.recent(job.key))).isUnknown == false)
   }
 
@@ -164,7 +164,7 @@ struct EvidenceTests {
     for own in [nil, bench.report(job, .running)] {
       let reports = [copies[0]] + [own].compactMap { $0 } + [copies[1]]
       bench.connector.change { $0.observation = .success(Snapshot(time: Date(), reports: reports)) }
-      _ = await service.observeOnce()
+      _ = await service.poller.poll()
       let seen = try #require(service.recent(job.key))
       #expect(seen.backendID == "1" && seen.state == (own == nil ? .queued : .running))
       #expect((seen.contact.unreachableSince == nil) == (own != nil), "a copy does not show it")
@@ -178,11 +178,11 @@ struct EvidenceTests {
     var bare = bench.report(job, .running)
     (bare.mark, bare.name) = (nil, "other")
     bench.connector.observes(bare)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == .queued)
     bare.name = job.name
     bench.connector.observes(bare)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == .running)
   }
 }
@@ -190,9 +190,11 @@ struct EvidenceTests {
 @Suite("A lost store is made anew from the backend")
 struct AdoptionTests {
   let bench = Bench()
+  /// What a service that was started has running: polls, follow-ups and retention.
+  private static let tasks = 3
 
-  private func adoption(_ secret: String = "secret", account: String = "kirby") -> Adoption {
-    Adoption(secret: Array(secret.utf8), accountOf: { $0 == "kirby@example.com" ? account : nil })
+  private func adoption(_ secret: String = "secret", account: String = "kirby") -> RecoveryKey {
+    RecoveryKey(secret: Array(secret.utf8), accountOf: { $0 == "kirby@example.com" ? account : nil })
   }
 
   private func report(
@@ -220,13 +222,13 @@ struct AdoptionTests {
 
   @Test("A job with our mark is adopted; the same submit again gets its id, another is refused")
   func adopted() async throws {
-    bench.configuration.adoption = adoption()
+    bench.configuration.recoveryKey = adoption()
     let service = try bench.service()
     // Somebody copied the mark to a job of their own.
     var copy = report(bench.submission())
     (copy.backendID, copy.name) = ("4", "copy")
     bench.connector.observes(copy, report(bench.submission()))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let job = try #require(service.recent(bench.submission().key))
     #expect(job.backendID == "5" && job.owner == "kirby@example.com" && job.state == .running && job.isAdopted)
     let receipt = try await service.submit(bench.submission(), actor: "test")
@@ -245,35 +247,35 @@ struct AdoptionTests {
 
   @Test("What is not proven ours is not adopted", arguments: notOurs.indices)
   func foreign(index: Int) async throws {
-    bench.configuration.adoption = adoption()
+    bench.configuration.recoveryKey = adoption()
     let service = try bench.service()
     var report = report(bench.submission())
     Self.notOurs[index].1(&report)
     bench.connector.observes(report)
-    _ = await service.observeOnce()
-    #expect(service.ledger.table.read { $0.jobs.isEmpty }, "\(Self.notOurs[index].0)")
+    _ = await service.poller.poll()
+    #expect(service.ledger.cache.read { $0.jobs.isEmpty }, "\(Self.notOurs[index].0)")
   }
 
   @Test("A mark of another installation, or of an owner whose account is another now, adopts nothing")
   func otherSecret() async throws {
     for adoption in [adoption("another"), adoption(account: "mario")] {
-      bench.configuration.adoption = adoption
+      bench.configuration.recoveryKey = adoption
       let service = try bench.service()
       bench.connector.observes(report(bench.submission()))
-      _ = await service.observeOnce()
-      #expect(service.ledger.table.read { $0.jobs.isEmpty })
+      _ = await service.poller.poll()
+      #expect(service.ledger.cache.read { $0.jobs.isEmpty })
     }
   }
 
   @Test("A job that is over when it is adopted is kept as long as any, and no longer")
   func over() async throws {
-    bench.configuration.adoption = adoption()
+    bench.configuration.recoveryKey = adoption()
     bench.configuration.recentCount = 0
     let service = try bench.service()
     var over = report(bench.submission())
     (over.lifecycle, over.nodes) = (.ended(.succeeded), ["node1"])
     bench.connector.observes(over)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let job = try #require(try await service.find(bench.submission().key))
     #expect(job.state == .succeeded && service.recent(job.key) == nil, "it leaves memory")
     #expect(try await service.ledger.store.retention(of: job.id)?.due != nil)
@@ -282,48 +284,70 @@ struct AdoptionTests {
 
   @Test("Nothing is submitted before the records were searched for what the store may have lost")
   func recall() async throws {
-    bench.configuration.adoption = adoption()
+    bench.configuration.recoveryKey = adoption()
+    let clock = ManualClock()
+    bench.configuration.clock = clock.clock()
     bench.configuration.pollInterval = .milliseconds(20)
     bench.connector.change { $0.recalled = .failure(.unavailable("slurmdbd is down")) }
     let service = try bench.service()
     // An older copy of a store: it knows a job, and lacks a later one.
     try await service.start()
-    let error = await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
+    let error = await #expect(throws: JobError.self) {
+      try await clock.running(whenAsleep: Self.tasks + 1) { [submission = bench.submission()] in
+        try await service.submit(submission, actor: "test")
+      }
+    }
     #expect(error == .unavailable("slurmdbd is down"))
     var over = report(bench.submission())
     (over.lifecycle, over.nodes) = (.ended(.succeeded), ["node1"])
     bench.connector.change { [over] in $0.recalled = .success([over]) }
-    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "5")
+    let receipt = try await clock.running(whenAsleep: Self.tasks + 1) { [submission = bench.submission()] in
+      try await service.submit(submission, actor: "test")
+    }
+    #expect(receipt.backendID == "5")
     #expect(bench.connector.script.withLock { $0.submits } == 0)
     await service.stop()
     let restarted = try bench.service()
     bench.connector.change { $0.recalled = .failure(.unavailable("down")) }
     try await restarted.start()
     await #expect(throws: JobError.self, "nor with a store that may be an older copy") {
-      try await restarted.submit(bench.submission("other"), actor: "test")
+      try await clock.running(whenAsleep: Self.tasks + 1) { [submission = bench.submission("other")] in
+        try await restarted.submit(submission, actor: "test")
+      }
     }
     await restarted.stop()
   }
 
   @Test("A search that fails keeps submits waiting for a bounded time")
   func patience() async throws {
-    bench.configuration.adoption = adoption()
-    bench.configuration.recallTime = .milliseconds(100)
+    let clock = ManualClock()
+    bench.configuration.clock = clock.clock()
+    bench.configuration.recoveryKey = adoption()
+    bench.configuration.recoveryTime = .milliseconds(100)
     bench.connector.change { $0.recalled = .failure(.unavailable("slurmdbd is down")) }
     let service = try bench.service()
     try await service.start()
-    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "1")
+    let receipt = try await clock.running(whenAsleep: Self.tasks + 1) { [submission = bench.submission()] in
+      try await service.submit(submission, actor: "test")
+    }
+    #expect(receipt.backendID == "1")
     await service.stop()
   }
 
   @Test("A search that takes long is what a submit is told to wait for")
   func slowSearch() async throws {
-    bench.configuration.adoption = adoption()
+    let clock = ManualClock()
+    bench.configuration.clock = clock.clock()
+    bench.configuration.recoveryKey = adoption()
     bench.configuration.submitTime = .milliseconds(400)
     bench.connector.change { $0.recallTakes = .seconds(60) }
     let service = try bench.service()
     try await service.start()
-    let error = await #expect(throws: JobError.self) { try await service.submit(bench.submission(), actor: "test") }
+    let error = await #expect(throws: JobError.self) {
+      try await clock.running(whenAsleep: Self.tasks + 1) { [submission = bench.submission()] in
+        try await service.submit(submission, actor: "test")
+      }
+    }
     #expect(error?.description.contains("records of ended jobs are being searched") == true)
     await service.stop()
   }
@@ -335,8 +359,8 @@ struct AdoptionTests {
       let submission = bench.submission("job\(number)")
       let shown = report(submission, token: "01TOKEN\(number)")
       let seen = adoption().job(shownBy: shown, connector: bench.connector, at: Date())
-      async let adopted = service.ledger.adopt(try #require(seen))
-      try await Task.sleep(for: .microseconds(number * 10))
+      async let adopted = service.ledger.recover(try #require(seen))
+      for _ in 0..<number { await Task.yield() }
       let job = Job(submission, fingerprint: "f", connector: bench.connector, now: Date())
       let isInserted: Void? = try? await service.ledger.insert(
         job, shownScript: "", actor: "test", idempotencyKey: nil)
@@ -349,11 +373,11 @@ struct AdoptionTests {
 
   @Test("A job of ours that the store knows under another mark is left alone")
   func nameTaken() async throws {
-    bench.configuration.adoption = adoption()
+    bench.configuration.recoveryKey = adoption()
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     bench.connector.observes(report(bench.submission()))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(bench.submission().key)?.backendID == "1")
   }
 }
@@ -363,7 +387,8 @@ struct IntervalTests {
   @Test(
     "Without living jobs and questions the backend is asked seldom; a question wakes at once", .timeLimit(.minutes(1)))
   func idle() async throws {
-    let bench = Bench()
+    let (bench, clock) = (Bench(), ManualClock())
+    bench.configuration.clock = clock.clock()
     bench.configuration.pollInterval = .milliseconds(20)
     bench.configuration.earlyPollInterval = .milliseconds(5)
     bench.configuration.idleAfter = .milliseconds(200)
@@ -373,23 +398,33 @@ struct IntervalTests {
     let service = try bench.service()
     var observations: Int { bench.connector.script.withLock { $0.observations } }
     try await service.start()
+    // Polls, follow-ups and retention: all of them wait for time to go on.
+    let tasks = 3
+    await clock.sleepers(tasks)
     while observations < 4 {
       _ = try? service.list(.running)
-      try await Task.sleep(for: .milliseconds(5))
+      clock.pass(0.005)
+      await clock.sleepers(tasks)
     }
-    var before = 0
-    while observations != before {
-      before = observations
-      try await Task.sleep(for: .milliseconds(400))
+    for _ in 0..<100 {
+      clock.pass(0.005)
+      await clock.sleepers(tasks)
     }
+    let before = observations
+    for _ in 0..<100 {
+      clock.pass(0.4)
+      await clock.sleepers(tasks)
+    }
+    #expect(observations == before)
     #expect(try service.list(.running).jobs.isEmpty, "true at any age: nothing can have changed but by a submit")
-    while observations == before { try await Task.sleep(for: .milliseconds(5)) }
+    await eventually { observations > before }
     await service.stop()
   }
 
   @Test("A living job keeps the interval", .timeLimit(.minutes(1)))
   func living() async throws {
-    let bench = Bench()
+    let (bench, clock) = (Bench(), ManualClock())
+    bench.configuration.clock = clock.clock()
     bench.configuration.pollInterval = .milliseconds(20)
     bench.configuration.earlyPollInterval = .milliseconds(5)
     bench.configuration.idleAfter = .milliseconds(10)
@@ -398,7 +433,11 @@ struct IntervalTests {
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     try await service.start()
-    while bench.connector.script.withLock({ $0.observations }) <= 3 { try await Task.sleep(for: .milliseconds(5)) }
+    for _ in 0..<20 {
+      await clock.sleepers(3)
+      clock.pass(0.005)
+    }
+    #expect(bench.connector.script.withLock { $0.observations } > 3)
     await service.stop()
   }
 }

@@ -8,7 +8,7 @@ import Testing
 @Suite("Exit codes that a backend reports later than the ends are learnt, however many jobs end at once")
 struct ExitCodeTests {
   let bench = Bench(connector: LateScriptedConnector())
-  let clock = TestClock()
+  let clock = ManualClock()
   let names = (0..<7).map { "job\($0)" }
 
   init() {
@@ -36,7 +36,7 @@ struct ExitCodeTests {
       return report
     }
     bench.connector.change { [clock] in $0.observation = .success(.init(time: clock.date, reports: reports)) }
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
   }
 
   private func codes(_ service: JobService) async throws -> [Int?] {

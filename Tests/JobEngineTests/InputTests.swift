@@ -169,7 +169,7 @@ struct InputTests {
       job.endedAt = Date()
     }
     #expect(files == [job.id.rawValue])
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(files == [])
     let over = try #require(try await service.find(job.key))
     await #expect(throws: JobError.expired(job.key, .succeeded)) { _ = try await service.input(of: over) }

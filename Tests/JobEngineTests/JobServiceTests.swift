@@ -14,8 +14,13 @@ struct SubmitTests {
   func identicalSubmits() async throws {
     let service = try bench.service()
     let submission = bench.submission()
+    let gate = Gate()
+    bench.connector.change { $0.submitGate = gate }
     let receipts = try await withThrowingTaskGroup(of: JobService.Receipt.self) { group in
       for _ in 0..<100 { group.addTask { try await service.submit(submission, actor: "test") } }
+      await gate.arrival()
+      for _ in 0..<100 { await Task.yield() }
+      gate.open()
       return try await group.reduce(into: []) { $0.append($1) }
     }
     #expect(receipts.count == 100)
@@ -87,7 +92,7 @@ struct SubmitTests {
     var seen = bench.report(job, .running)
     seen.backendID = "43"
     bench.connector.observes(seen)
-    #expect(await service.observeOnce())
+    #expect(await service.poller.poll())
     #expect(service.recent(key)?.backendID == "43")
     #expect(try await service.submit(bench.submission(), actor: "test").backendID == "43")
     #expect(bench.connector.script.withLock { $0.submits } == 1)
@@ -103,10 +108,10 @@ struct SubmitTests {
     }
     _ = try? await service.submit(bench.submission(), actor: "test")
     let key = bench.submission().key
-    await service.settleOnce()
+    await service.followUps.resolve()
     #expect(service.recent(key)?.state == .submitting, "nobody could be asked")
     bench.connector.change { $0.located = .success(nil) }
-    _ = try await service.lookFor(#require(service.recent(key)), timeout: .seconds(1))
+    _ = try await service.resolver.ask(for: #require(service.recent(key)), timeout: .seconds(1))
     #expect(service.recent(key)?.state == .failed)
     bench.connector.change { $0.submit = { _, _ in "8" } }
     #expect(try await service.submit(bench.submission(), actor: "test").backendID == "8", "it never ran: a new try")
@@ -124,7 +129,7 @@ struct SubmitTests {
     var copy = bench.report(job, .running)
     copy.account = "mario"
     bench.connector.observes(copy)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.backendID == nil)
   }
 }
@@ -144,7 +149,7 @@ struct SettlingTests {
 
   @Test("What was asked before the deadline gives nothing up, however late the answer comes")
   func slowAnswer() async throws {
-    let clock = TestClock()
+    let clock = ManualClock()
     bench.configuration.clock = clock.clock()
     bench.configuration.submitDeadline = 100
     let service = try bench.service()
@@ -155,9 +160,9 @@ struct SettlingTests {
         return nil
       }
     }
-    #expect(await service.lookFor(job, timeout: .seconds(2)) == nil)
+    #expect(await service.resolver.ask(for: job, timeout: .seconds(2)) == nil)
     #expect(service.recent(job.key)?.state == .submitting)
-    #expect(await service.lookFor(job, timeout: .seconds(2))?.state == .failed, "asked after it")
+    #expect(await service.resolver.ask(for: job, timeout: .seconds(2))?.state == .failed, "asked after it")
   }
 
   @Test("Nothing is given up while the backend may still be handed the job")
@@ -166,9 +171,9 @@ struct SettlingTests {
     bench.connector.change { $0.lastSubmit = 100 }
     let service = try bench.service()
     let job = try await lose(service)
-    #expect(await service.lookFor(job, timeout: .seconds(1)) == nil)
+    #expect(await service.resolver.ask(for: job, timeout: .seconds(1)) == nil)
     bench.connector.change { $0.lastSubmit = 0 }
-    #expect(await service.lookFor(job, timeout: .seconds(1))?.state == .failed)
+    #expect(await service.resolver.ask(for: job, timeout: .seconds(1))?.state == .failed)
   }
 
   @Test("A job that shows up after it was given up is not made again")
@@ -210,34 +215,50 @@ struct SettlingTests {
 
   @Test("Looking for it holds up no observation, and is done ever less often")
   func beside() async throws {
+    let clock = ManualClock()
+    bench.configuration.clock = clock.clock()
     bench.configuration.pollInterval = .milliseconds(50)
     let service = try bench.service()
     bench.connector.change { $0.located = .failure(.unavailable("its shell hangs")) }
     _ = try await lose(service)
     bench.connector.change { $0.locateSlowness = .seconds(20) }
-    let begin = ContinuousClock.now
-    _ = await service.observeOnce()
-    #expect(ContinuousClock.now - begin < .seconds(10))
+    let search = Task { await service.followUps.resolve() }
+    await clock.sleepers(1)
+    _ = await service.poller.poll()
+    clock.pass(20)
+    await search.value
     bench.connector.change { ($0.locateSlowness, $0.locates) = (.zero, 0) }
-    let first = ContinuousClock.now
-    for _ in 0..<50 {
-      await service.settleOnce()
-      try await Task.sleep(for: .milliseconds(10))
+    var asked: [Int] = []
+    for step in 0..<100 {
+      let before = bench.connector.script.withLock { $0.locates }
+      await service.followUps.resolve()
+      if bench.connector.script.withLock({ $0.locates }) > before { asked.append(step * 10) }
+      clock.pass(.milliseconds(10))
     }
-    let took = ContinuousClock.now - first
-    let most = [0, 50, 150, 350, 750, 1550, 3150, 6350].count { .milliseconds($0) <= took }
-    #expect((2...most).contains(bench.connector.script.withLock { $0.locates }), "in \(took)")
+    #expect(asked == [0, 100, 300, 700], "in milliseconds; 50 ms after the first time was 20 s ago")
   }
 
   @Test("A caller waits for all of it no longer than it may")
   func callersTime() async throws {
-    bench.configuration.submitTime = .milliseconds(300)
-    bench.configuration.settleTime = .seconds(100)
+    let clock = ManualClock()
+    bench.configuration.clock = clock.clock()
+    bench.configuration.submitTime = .seconds(2)
+    bench.configuration.resolveTime = .seconds(100)
     bench.connector.change { $0.located = .failure(.unavailable("down")) }
     let service = try bench.service()
-    let begin = ContinuousClock.now
-    _ = try await lose(service)
-    #expect(ContinuousClock.now - begin < .seconds(50))
+    let begin = clock.now
+    bench.connector.change { script in
+      script.submit = { _, _ throws(BackendError) in throw .interrupted("the connection broke") }
+    }
+    let submission = bench.submission()
+    async let receipt = service.submit(submission, actor: "test")
+    // It asks again after 300, 600 and, no more in time, 1200 ms.
+    for pause in [0.3, 0.6] {
+      await clock.sleepers(1)
+      clock.pass(pause)
+    }
+    _ = try? await receipt
+    #expect(service.recent(submission.key)?.state == .submitting && clock.now - begin < .seconds(2))
   }
 }
 
@@ -253,14 +274,14 @@ struct StateTests {
   @Test("A job is listed from the instant its submit was answered")
   func listedAtOnce() async throws {
     let service = try bench.service()
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     _ = try await submitted(service)
     #expect(try service.list(.queued).jobs == [.init(name: "job", id: "1")])
   }
 
   @Test("A job that moves from one list to the other is in one of them whichever is asked for first")
   func moving() async throws {
-    let clock = TestClock()
+    let clock = ManualClock()
     bench.configuration.clock = clock.clock()
     bench.configuration.lingering = .seconds(1)
     let service = try bench.service()
@@ -270,34 +291,33 @@ struct StateTests {
       + [(.queued, .running, .queued)]
     {
       bench.connector.observes(bench.report(job, state))
-      _ = await service.observeOnce()
+      _ = await service.poller.poll()
       #expect(try isListed(from) && isListed(to))
       clock.pass(1.1)
       #expect(try isListed(to) && (from == to || !isListed(from)))
     }
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(try !isListed(.queued) && !isListed(.running), "what is over is in none")
   }
 
   @Test("A job that is answered while a look is under way is not missing from it")
   func answeredMeanwhile() async throws {
     let service = try bench.service()
-    bench.connector.change { $0.slowness = .milliseconds(200) }
-    bench.connector.change { script in
-      script.submit = { _, _ in
-        // Answered when the look has begun, and before it ends.
-        usleep(60_000)
-        return "1"
-      }
-    }
+    let (submitGate, pollGate) = (Gate(), Gate())
+    bench.connector.change { ($0.submitGate, $0.pollGate) = (submitGate, pollGate) }
     let submission = bench.submission()
     async let receipt = service.submit(submission, actor: "test")
-    while service.recent(submission.key) == nil { try await Task.sleep(for: .milliseconds(1)) }
-    _ = await service.observeOnce()
+    await submitGate.arrival()
+    async let poll = service.poller.poll()
+    // Answered when the poll has begun, and before it ends.
+    await pollGate.arrival()
+    submitGate.open()
     _ = try await receipt
+    pollGate.open()
+    _ = await poll
     let job = try #require(service.recent(bench.submission().key))
     #expect(job.state == .queued && job.inDoubtSince == nil && job.contact.unreachableSince == nil)
   }
@@ -308,13 +328,13 @@ struct StateTests {
     let job = try await submitted(service)
     #expect(throws: JobError.self, "nobody looked yet") { try service.list(.running) }
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     bench.connector.change { $0.observation = .failure(.unavailable("slurmctld is down")) }
-    #expect(await service.observeOnce() == false)
+    #expect(await service.poller.poll() == false)
     #expect(try service.list(.running).jobs.count == 1)
     #expect(service.trouble == "slurmctld is down")
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.trouble == nil)
   }
 
@@ -324,7 +344,7 @@ struct StateTests {
     let service = try bench.service()
     let job = try await submitted(service)
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(throws: JobError.self) { try service.list(.running) }
   }
 
@@ -333,9 +353,9 @@ struct StateTests {
     let service = try bench.service()
     let job = try await submitted(service)
     bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     bench.connector.observes(bench.report(job, .failed, .failed))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == .succeeded)
   }
 
@@ -346,7 +366,7 @@ struct StateTests {
     var other = bench.report(job, .failed, .failed)
     other.mark = Mark(token: "SOMEBODYELSE")
     bench.connector.observes(other)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == .queued)
   }
 
@@ -356,10 +376,10 @@ struct StateTests {
     let job = try await submitted(service)
     try await service.cancel(job, actor: "test")
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == .canceling)
     bench.connector.observes(bench.report(job, .canceled, .canceled))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == .canceled)
   }
 
@@ -368,10 +388,10 @@ struct StateTests {
     let service = try bench.service()
     let job = try await submitted(service)
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
+    _ = await service.poller.poll()
     bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let events = try SQLiteJobStore(directory: bench.directory.path).events(of: job.id)
     #expect(events.map(\.to) == [.submitting, .queued, .running, .succeeded])
     #expect(events.map(\.actor) == ["test", "test", "weir", "weir"])
@@ -390,7 +410,7 @@ struct KeepingTests {
     _ = try await first.submit(bench.submission("b"), actor: "test")
     let job = try #require(first.recent(bench.submission("a").key))
     bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-    _ = await first.observeOnce()
+    _ = await first.poller.poll()
     let second = try bench.service()
     try await second.start()
     #expect(second.recent(bench.submission("a").key)?.state == .succeeded)
@@ -405,9 +425,9 @@ struct KeepingTests {
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
     bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     bench.connector.observes()
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key) == nil)
     #expect(try await service.find(job.key)?.state == .succeeded)
   }
@@ -419,7 +439,7 @@ struct KeepingTests {
     let job = try #require(service.recent(bench.submission().key))
     await #expect(throws: JobError.notOver(job.key, .queued)) { try await service.finalOutput(job) }
     bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let over = try #require(service.recent(job.key))
     bench.connector.change { $0.output = [0xff, 0x0a] }
     #expect(try await service.finalOutput(over) == [0xff, 0x0a])

@@ -29,7 +29,7 @@ struct LargePollTests {
   }
 
   private static func ended(_ service: JobService) -> Int {
-    service.ledger.table.read { $0.jobs.values.count(where: \.state.isTerminal) }
+    service.ledger.cache.read { $0.jobs.values.count(where: \.state.isTerminal) }
   }
 
   /// Does something on the ledger from within the first page of what it writes; the pages after it give that time to come.
@@ -37,7 +37,7 @@ struct LargePollTests {
     -> @Sendable () -> Bool
   {
     let (calls, isDone) = (Shared(0), Shared(false))
-    service.ledger.table.watch { _ in
+    service.ledger.bus.subscribe { _ in
       let call = calls.change { count in
         count += 1
         return count
@@ -65,7 +65,7 @@ struct LargePollTests {
       before.change { $0 = Self.ended(service) }
     }
     let observation = Snapshot(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
-    let fault = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
+    let fault = await service.reconciler.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(fault == nil && isDone() && Self.ended(service) == jobs.count)
     #expect(before.value < jobs.count, "the new job waited for \(before.value) of \(jobs.count) ends")
     #expect(try await service.ledger.store.job(new.key)?.state == .queued)
@@ -83,7 +83,7 @@ struct LargePollTests {
       canceled.change { $0 = those }
     }
     let observation = Snapshot(time: Date(), reports: jobs.map { bench.report($0, .canceled, .canceled) })
-    _ = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
+    _ = await service.reconciler.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(isDone() && !canceled.value.isEmpty && Self.ended(service) == jobs.count)
     for job in jobs {
       let isByUser = service.ledger.current(job)?.reason == "canceled by kirby"
@@ -106,7 +106,7 @@ struct LargePollTests {
     }
     try await allowWrites(false)
     let observation = Snapshot(time: Date(), reports: jobs.map { bench.report($0, .succeeded, .succeeded) })
-    _ = await service.ledger.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
+    _ = await service.reconciler.apply(observation, to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(service.storeTrouble != nil && Self.ended(service) == jobs.count)
     try await allowWrites(true)
     await service.stop()
@@ -120,10 +120,10 @@ struct LargePollTests {
     job.backendID = nil
     var copy = bench.report(job, .failed, .failed)
     copy.backendID = "99"
-    let evidence = Evidence(Snapshot(time: Date(), reports: [copy]), asked: [job.id])
-    #expect(evidence.change(of: job, shownBy: copy)?.after.state == .failed)
+    let matcher = ReportMatcher(Snapshot(time: Date(), reports: [copy]), asked: [job.id])
+    #expect(matcher.change(of: job, shownBy: copy)?.after.state == .failed)
     job.backendID = "7"
-    #expect(evidence.change(of: job, shownBy: copy) == nil)
+    #expect(matcher.change(of: job, shownBy: copy) == nil)
   }
 
   @Test("Very many jobs that a poll does not show are noted in pages")
@@ -133,13 +133,13 @@ struct LargePollTests {
     let jobs = try await Self.filled(service)
     let before = Shared(0)
     let noted = { @Sendable () -> Int in
-      service.ledger.table.read { $0.jobs.values.count { $0.contact.unreachableSince != nil } }
+      service.ledger.cache.read { $0.jobs.values.count { $0.contact.unreachableSince != nil } }
     }
     let isDone = Self.meanwhile(service) {
       try? await service.ledger.insert(Self.job(0, .queued), shownScript: "", actor: "test", idempotencyKey: nil)
       before.change { $0 = noted() }
     }
-    _ = await service.ledger.apply(
+    _ = await service.reconciler.apply(
       Snapshot(time: Date(), reports: []), to: Set(jobs.map(\.id)), began: .now, isUnbroken: true)
     #expect(isDone() && noted() == jobs.count && before.value < jobs.count)
   }

@@ -38,13 +38,13 @@ struct ModelTests {
     // In memory, since nothing here is about the disk.
     let bench = Bench(in: URL(fileURLWithPath: "/dev/shm"))
     let connector = WorldConnector()
-    let clock = TestClock()
+    let clock = ManualClock()
     bench.configuration.clock = clock.clock()
     connector.world.withLock { $0.keepsMarks = seed % 3 != 0 }
     bench.configuration.lostAfter = Self.lostAfter
     bench.configuration.submitDeadline = isLate ? 1_000_000 : 0
-    bench.configuration.settleTime = .zero
-    bench.configuration.adoption = Adoption(secret: Array("a secret".utf8), accountOf: { _ in "kirby" })
+    bench.configuration.resolveTime = .zero
+    bench.configuration.recoveryKey = RecoveryKey(secret: Array("a secret".utf8), accountOf: { _ in "kirby" })
     var store = try SQLiteJobStore(directory: bench.directory.path)
     func service() async throws -> JobService {
       let service = JobService(
@@ -119,28 +119,28 @@ struct ModelTests {
         submissions.removeAll { all.subtracting(known.map(\.name)).contains($0.name) }
         store = try SQLiteJobStore(directory: bench.directory.path + "/anew-\(step)")
         current = try await service()
-        current.recall.begin(adopting: true, since: .distantPast)
-        _ = await current.observeOnce()
-        await current.searchRecords()
-        let adopted = current.ledger.table.read { Set($0.jobs.values.map(\.submissionToken)) }
+        current.followUps.recovery.begin(since: .distantPast)
+        _ = await current.poller.poll()
+        await current.followUps.recovery.searchRecords()
+        let adopted = current.ledger.cache.read { Set($0.jobs.values.map(\.submissionToken)) }
         #expect(adopted == Set(known.map(\.mark.token)), "all that the backend knows, and nothing else; seed \(seed)")
         adoptions += adopted.count
       default: connector.world.withLock { Self.go($0.jobs.keys.sorted().randomElement(using: &random), &$0, &random) }
       }
       let time = connector.world.withLock { $0.now }
       let (complete, shown) = connector.world.withLock { world in (world.lists && world.accounts, world.shown) }
-      await current.followCancels()
-      let inFull = await current.observeOnce()
-      await current.settleOnce()
+      await current.followUps.cancels.sendDue()
+      let inFull = await current.poller.poll()
+      await current.followUps.resolve()
       if inFull, step % 3 == 0,
-        let all = try? await connector.snapshot(of: current.ledger.table.read { Array($0.jobs.values) })
+        let all = try? await connector.snapshot(of: current.ledger.cache.read { Array($0.jobs.values) })
       {
         // Also what is said of jobs that are over.
-        _ = await current.ledger.apply(
-          all, to: current.ledger.table.read { Set($0.jobs.values.map(\.id)) },
+        _ = await current.reconciler.apply(
+          all, to: current.ledger.cache.read { Set($0.jobs.values.map(\.id)) },
           began: bench.configuration.clock.now, isUnbroken: true)
       }
-      let jobs = current.ledger.table.read { Array($0.jobs.values) }
+      let jobs = current.ledger.cache.read { Array($0.jobs.values) }
       try reference.check(
         jobs, in: store, world: connector.world.withLock { $0 }, observed: inFull ? shown : nil, complete: complete,
         at: time, lostAfter: Self.lostAfter, "seed \(seed), step \(step)")
@@ -152,12 +152,12 @@ struct ModelTests {
     }
     for _ in 0..<40 {
       pass(20)
-      _ = await current.observeOnce()
-      await current.settleOnce()
-      await current.followCancels()
+      _ = await current.poller.poll()
+      await current.followUps.resolve()
+      await current.followUps.cancels.sendDue()
     }
     let left = connector.world.withLock { world in Set(world.jobs.values.filter(\.inQueue).map(\.mark.token)) }
-    let canceling = current.ledger.table.read { $0.jobs.values.filter { $0.state == .canceling } }
+    let canceling = current.ledger.cache.read { $0.jobs.values.filter { $0.state == .canceling } }
     #expect(!canceling.contains { left.contains($0.submissionToken) }, "canceled in vain; seed \(seed)")
   }
 

@@ -29,7 +29,7 @@ struct OwnerLimitTests {
   private func end(_ service: JobService, _ name: String) async throws {
     let job = try #require(service.recent(JobKey(name: name, number: 1)))
     bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
   }
 
   @Test("Jobs that wait: it binds whom a job is for, counts what waits, and makes room when it starts")
@@ -88,7 +88,7 @@ struct OwnerLimitTests {
     }
     #expect(grown?.words.contains("WEIR_OWNER_BYTES") == true)
     try await end(service, "a")
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     _ = try await service.submit(submission("b", bytes: 600), actor: "service")
     #expect(try await service.ledger.store.keptBytes(of: "kirby@example.com") == .init(fixed: 1000, output: 0))
     #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
@@ -148,7 +148,7 @@ struct OwnerLimitTests {
 
   @Test("A key ages while Weir runs, not by a step of the calendar")
   func keyAge() async throws {
-    let clock = TestClock()
+    let clock = ManualClock()
     bench.configuration.clock = clock.clock()
     bench.connector.change { $0.submit = { _, token in token } }
     let service = try bench.service()
@@ -181,31 +181,36 @@ struct KeptFilesTests {
 
   @Test("Output that was told and files are two things with two times")
   func files() async throws {
+    let clock = ManualClock()
     bench.configuration.unclaimedOutput = 0
+    bench.configuration.clock = clock.clock()
     let service = try bench.service()
     _ = try await service.submit(bench.submission(), actor: "test")
     let submitted = try #require(service.recent(bench.submission().key))
     var end = bench.report(submitted, .succeeded, .succeeded)
     end.nodes = ["n1"]
-    end.endedAt = Date() - 10
+    end.endedAt = clock.date - 10
     bench.connector.observes(end)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let job = try #require(service.recent(submitted.key))
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [job.key] && bench.connector.removedFiles == [])
     await #expect(throws: JobError.expired(job.key, .succeeded)) { try await service.finalOutput(job) }
     let kept = try #require(try await service.ledger.store.retention(of: job.id)?.filesSince)
-    #expect(abs(kept.timeIntervalSinceNow) < 100)
+    #expect(abs(kept.timeIntervalSince(clock.date)) < 100)
     let notYet = await #expect(throws: JobError.self) { try await service.files(of: job) { _ in } }
     #expect(notYet.map { if case .expired = $0 { false } else { true } } == true, "they can still be listed")
     // A setting that changed counts for what is kept already.
     bench.configuration.keepFiles = 5
     let restarted = try bench.service()
     try await restarted.start()
-    for _ in 0..<200 where bench.connector.removedFiles.isEmpty { try await Task.sleep(for: .milliseconds(50)) }
+    for _ in 0..<200 where bench.connector.removedFiles.isEmpty {
+      await clock.sleepers(3)
+      clock.pass(0.05)
+    }
     await restarted.stop()
     #expect(bench.connector.removedFiles == [job.key])
-    await restarted.removeDueOutputs()
+    await restarted.retention.removeDue()
     #expect(bench.connector.removedFiles == [job.key], "once")
     await #expect(throws: JobError.expired(job.key, .succeeded)) { try await restarted.files(of: job) { _ in } }
     #expect(try restarted.ledger.store.events(of: job.id).last?.reason == "its files were removed")
@@ -214,7 +219,7 @@ struct KeptFilesTests {
   @Test(
     "The record of an ended job goes once nothing else is left of it and its time is over, and no other record does")
   func records() async throws {
-    let clock = TestClock()
+    let clock = ManualClock()
     bench.configuration.clock = clock.clock()
     (bench.configuration.keepOutput, bench.configuration.unclaimedOutput) = (10, 1_000_000)
     (bench.configuration.keepJobs, bench.configuration.ownerLimits.keyAge) = (1000, 2000)
@@ -228,24 +233,24 @@ struct KeptFilesTests {
     for name in ["done", "unread", "stuck"] {
       bench.connector.observes(
         bench.report(try #require(try await job(name)), .succeeded, .succeeded), at: clock.date)
-      _ = await service.observeOnce()
+      _ = await service.poller.poll()
     }
     let done = try #require(try await job("done"))
     for (name, removal) in [("done", nil), ("stuck", BackendError.unavailable("no route to host"))] {
       _ = try await service.finalOutput(try #require(try await job(name)))
       bench.connector.change { $0.removal = removal }
       clock.pass(11)
-      await service.removeDueOutputs()
+      await service.retention.removeDue()
     }
     // Neither a calendar that is set nor a time within which its idempotency keys count.
     clock.step(100_000_000)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     clock.step(-100_000_000)
     clock.pass(1900)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(try await job("done") != nil)
     clock.pass(200)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(try await job("done") == nil && service.recent(done.key) == nil)
     #expect(try service.ledger.store.events(of: done.id) == [])
     for name in ["unread", "living", "stuck"] { #expect(try await job(name) != nil, "\(name)") }
@@ -253,7 +258,7 @@ struct KeptFilesTests {
     #expect(try await job("done")?.id != done.id, "its name is free again")
     bench.connector.change { $0.removal = nil }
     clock.pass(21_600)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(try await job("stuck") == nil)
     for name in ["unread", "living"] { #expect(try await job(name) != nil, "\(name)") }
     #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
@@ -279,7 +284,7 @@ struct KeptFilesTests {
       _ = try await service.submit(bench.submission(name), actor: "test")
       let key = JobKey(name: name, number: 1)
       bench.connector.observes(bench.report(try #require(service.recent(key)), .succeeded, .succeeded))
-      _ = await service.observeOnce()
+      _ = await service.poller.poll()
       let job = try #require(service.recent(key))
       let answer = String(decoding: try await service.finalOutput(job), as: UTF8.self)
       #expect(answer.split(separator: "\n").first.map(String.init) == first && answer.hasSuffix(output), "\(name)")
@@ -295,7 +300,7 @@ struct KeptFilesTests {
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(bench.submission().key))
     bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let ended = try #require(service.recent(job.key))
     _ = try await service.finalOutput(ended)
     let copy = bench.directory.path + "/output/" + job.id.rawValue

@@ -19,10 +19,14 @@ struct RacingSubmitTests {
         return "1"
       }
     }
-    let refused = bench.submission(script: "false\n")
+    let gate = Gate()
+    connector.change { $0.submitGate = gate }
+    let (refused, submission) = (bench.submission(script: "false\n"), bench.submission())
     let other = Task { try await service.submit(refused, actor: "test") }
-    while connector.script.withLock({ $0.submits }) == 0 { await Task.yield() }
-    #expect(try await service.submit(bench.submission(), actor: "test").backendID == "1")
+    await gate.arrival()
+    async let second = service.submit(submission, actor: "test")
+    gate.open()
+    #expect(try await second.backendID == "1")
     await #expect(throws: JobError.refused("no")) { try await other.value }
   }
 

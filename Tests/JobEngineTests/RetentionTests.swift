@@ -16,25 +16,27 @@ struct RetentionTests {
     _ = try await service.submit(bench.submission(name, number: number), actor: "test")
     let job = try #require(service.recent(key))
     bench.connector.observes(bench.report(job, .succeeded, .succeeded))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     bench.connector.change { $0.output = Array("out".utf8) }
     return try #require(service.recent(key))
   }
 
   @Test("Until then it is answered, also after a restart; then it is removed once, and the answer says so")
   func removed() async throws {
+    let clock = ManualClock()
+    bench.configuration.clock = clock.clock()
     bench.configuration.keepOutput = 2
     let service = try bench.service()
     let job = try await ended(service)
     #expect(try await service.finalOutput(job) == Array("out".utf8))
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     let restarted = try bench.service()
     bench.connector.change { $0.output = [] }
     #expect(try await restarted.finalOutput(job) == Array("out".utf8))
     #expect(bench.connector.removed == [])
-    try await Task.sleep(for: .milliseconds(2100))
-    await restarted.removeDueOutputs()
-    await restarted.removeDueOutputs()
+    clock.pass(2.1)
+    await restarted.retention.removeDue()
+    await restarted.retention.removeDue()
     #expect(bench.connector.removed == [job.key])
     let expired = JobError.expired(job.key, .succeeded)
     await #expect(throws: expired) { try await restarted.finalOutput(job) }
@@ -80,7 +82,7 @@ struct RetentionTests {
     bench.configuration.unclaimedOutput = 0
     let service = try bench.service()
     let job = try await ended(service)
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [job.key])
   }
 
@@ -93,7 +95,7 @@ struct RetentionTests {
     let store = service.ledger.sqlite
     for failures in 1...3 {
       #expect(service.warnings == [])
-      await service.removeDueOutputs()
+      await service.retention.removeDue()
       let retention = try #require(try await store.retention(of: job.id))
       #expect(retention.failures == failures && retention.failure == "no route")
       let pause = try #require(retention.due).timeIntervalSinceNow
@@ -103,7 +105,7 @@ struct RetentionTests {
     #expect(service.warnings.first?.contains("no route") == true)
     #expect(try store.events(of: job.id).filter { $0.reason.contains("no route") }.count == 1)
     bench.connector.change { $0.removal = nil }
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(service.warnings == [])
     #expect(bench.connector.removed == [job.key])
   }
@@ -115,12 +117,12 @@ struct RetentionTests {
     _ = try await ended(service)
     bench.connector.change { $0.submit = { _, _ in "2" } }
     _ = try await service.submit(bench.submission(number: 2), actor: "test")
-    await service.removeDueOutputs()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [], "the second job still writes to it")
     let second = try #require(service.recent(JobKey(name: "job", number: 2)))
     bench.connector.observes(bench.report(second, .succeeded, .succeeded))
-    _ = await service.observeOnce()
-    await service.removeDueOutputs()
+    _ = await service.poller.poll()
+    await service.retention.removeDue()
     #expect(bench.connector.removed == [second.key])
   }
 }

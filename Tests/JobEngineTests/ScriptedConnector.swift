@@ -16,6 +16,11 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
     var submit: @Sendable (JobSpec, _ token: String) throws(BackendError) -> String = { _, _ in "1" }
     var observation: Result<Snapshot, BackendError> = .success(Snapshot(time: Date(), reports: []))
     var located: Result<JobReport?, BackendError> = .success(nil)
+    /// By what the times below are measured.
+    var clock = JobClock.system
+    /// What a submit, or a poll, waits for before it is answered.
+    var submitGate: Gate?
+    var pollGate: Gate?
     /// How long it takes to look for a job, and how often that was done.
     var locateSlowness = Duration.zero
     var locates = 0
@@ -70,21 +75,22 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
   func outputPath(of submission: JobSpec, token: String) -> String? { nil }
 
   func submit(_ submission: JobSpec, mark: Mark) async throws(BackendError) -> String {
-    let answer = script.withLock { script in
+    let (gate, answer) = script.withLock { script in
       script.submits += 1
-      return script.submit
+      return (script.submitGate, script.submit)
     }
-    try? await Task.sleep(for: .milliseconds(20))
+    await gate?.pass()
     return try answer(submission, mark.token)
   }
 
   func snapshot(of jobs: [Job]) async throws(BackendError) -> Snapshot {
-    let (slowness, answer) = script.withLock { script in
+    let (gate, slowness, answer) = script.withLock { script in
       script.observations += 1
       script.asked = jobs.map(\.name)
-      return (script.slowness, script.observation)
+      return (script.pollGate, script.slowness, script.observation)
     }
-    try? await Task.sleep(for: slowness)
+    await gate?.pass()
+    await wait(slowness)
     return try answer.get()
   }
   func find(_ job: Job, timeout: Duration) async throws(BackendError) -> JobReport? {
@@ -93,12 +99,12 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
       script.lookedFor = job
       return (script.locateSlowness, script.locatedOf.map { .success($0(job)) } ?? script.located)
     }
-    try? await Task.sleep(for: slowness)
+    await wait(slowness)
     return try answer.get()
   }
   func recover(_ key: JobKey, backendID: String) async throws(BackendError) -> JobReport? { nil }
   func recover(since: Date) async throws(BackendError) -> [JobReport] {
-    try? await Task.sleep(for: script.withLock { $0.recallTakes })
+    await wait(script.withLock { $0.recallTakes })
     return try script.withLock { $0.recalled }.get()
   }
   func cancel(_ job: Job) async throws(BackendError) {
@@ -110,6 +116,9 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
   func output(_ job: Job, lines: Int) async throws(BackendError) -> [UInt8] {
     await happen()
     return script.withLock { $0.output }
+  }
+  private func wait(_ duration: Duration) async {
+    if duration > .zero { try? await script.withLock({ $0.clock }).sleep(for: duration) }
   }
   private func happen() async {
     let meanwhile = script.withLock { script in
@@ -128,24 +137,6 @@ final class FileKeepingScriptedConnector: ScriptedConnector, FileKeepingConnecto
 /// One that learns exit codes some time after the end.
 final class LateScriptedConnector: ScriptedConnector, DelayedExitCodeConnector, @unchecked Sendable {}
 
-/// Clocks that a test sets, the calendar and the monotonic one apart.
-final class TestClock: Sendable {
-  private let state = Mutex((date: Date(timeIntervalSince1970: 1_800_000_000), at: ContinuousClock.now))
-  var date: Date { state.withLock { $0.date } }
-
-  /// Both clocks go on.
-  func pass(_ seconds: TimeInterval) {
-    state.withLock { ($0.date, $0.at) = ($0.date + seconds, $0.at + .seconds(seconds)) }
-  }
-  /// The calendar alone is set.
-  func step(_ seconds: TimeInterval) { state.withLock { $0.date += seconds } }
-
-  /// - Parameter boot: another one after the machine was started.
-  func clock(boot: String? = "first") -> JobClock {
-    JobClock(boot: boot, date: { self.date }, instant: { self.state.withLock { $0.at } })
-  }
-}
-
 /// A service on a store of its own, which is removed with it.
 final class Bench {
   let directory: URL
@@ -156,12 +147,13 @@ final class Bench {
   init(in parent: URL = FileManager.default.temporaryDirectory, connector: ScriptedConnector = .init()) {
     self.connector = connector
     directory = parent.appendingPathComponent("weir-test-\(UUID().uuidString)")
-    configuration.settleTime = .milliseconds(10)
+    configuration.resolveTime = .milliseconds(10)
   }
   deinit { try? FileManager.default.removeItem(at: directory) }
 
   func service() throws -> JobService {
-    JobService(
+    connector.change { [clock = configuration.clock] in $0.clock = clock }
+    return JobService(
       store: try SQLiteJobStore(
         directory: directory.path, outputLimit: outputLimit, clock: configuration.clock), connector: connector,
       configuration: configuration,

@@ -10,7 +10,7 @@ import Testing
 @Suite("Jobs that do not go on")
 struct StuckJobTests {
   let bench = Bench()
-  let clock = TestClock()
+  let clock = ManualClock()
   let key = JobKey(name: "job", number: 1)
 
   init() { bench.configuration.clock = clock.clock() }
@@ -19,14 +19,14 @@ struct StuckJobTests {
     _ = try await service.submit(bench.submission(), actor: "test")
     let job = try #require(service.recent(key))
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     return try #require(service.recent(key))
   }
 
   private func poll(_ service: JobService, after seconds: TimeInterval) async {
     clock.pass(seconds)
-    _ = await service.observeOnce()
-    await service.followCancels()
+    _ = await service.poller.poll()
+    await service.followUps.cancels.sendDue()
   }
 
   private var cancels: Int { bench.connector.script.withLock { $0.cancels } }
@@ -85,9 +85,9 @@ struct StuckJobTests {
     let service = try bench.service()
     for number in 1...30 { _ = try await service.submit(bench.submission("job\(number)"), actor: "test") }
     bench.connector.observes(accountingFailure: "slurmdbd is down")
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     clock.pass(130)
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.warnings.count == 21 && service.warnings.last == "and 10 more jobs like these")
   }
 
@@ -217,7 +217,7 @@ struct LateAnswerTests {
     let service = try bench.service()
     let (old, new) = try await two(service)
     bench.connector.change { $0.located = .success(nil) }
-    #expect(await service.lookFor(old, timeout: .seconds(1))?.state == .failed)
+    #expect(await service.resolver.ask(for: old, timeout: .seconds(1))?.state == .failed)
     #expect(service.recent(key)?.id == new.id && service.recent(key)?.state == .submitting)
   }
 
@@ -228,7 +228,7 @@ struct LateAnswerTests {
     bench.connector.change { [bench] in
       $0.located = .success(bench.report(old, state, state == .failed ? .failed : nil))
     }
-    _ = await service.lookFor(old, timeout: .seconds(1))
+    _ = await service.resolver.ask(for: old, timeout: .seconds(1))
     #expect(service.recent(key)?.id == new.id && service.recent(key)?.state == .submitting)
     #expect(service.recent(key)?.backendID == nil)
   }
@@ -244,12 +244,12 @@ struct LateAnswerTests {
     old.lifecycle = .queued(since: nil)
     try? await service.hold(old, actor: "test")
     try? await service.release(old, actor: "test")
-    let board = LedgerBoard(ledger: service.ledger)
+    let board = service.board
     await board.putBack(old, reason: "x", asNextAttempt: true)
     await board.fail(old, reason: "x")
     await board.report([old.id: bench.report(old, .running)], at: Date())
-    await service.ledger.believeAbsence(of: old, at: Date())
-    await service.ledger.noteDoubt(about: old, "x")
+    await service.reconciler.believeAbsence(of: old, at: Date())
+    await service.reconciler.noteDoubt(about: old, "x")
     await service.ledger.remove(old, why: "x")
     new = try #require(try await service.find(key))
     #expect(new.id != old.id && new.state == .submitting && new.backendID == nil && new.attempt == 1)

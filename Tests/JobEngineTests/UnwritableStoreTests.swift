@@ -7,9 +7,12 @@ import Testing
 @testable import JobEngine
 @testable import JobStoreSQLite
 
-@Suite("A store that cannot be written")
+@Suite("A store that cannot be written", .timeLimit(.minutes(5)))
 struct UnwritableStoreTests {
   let bench = Bench()
+  let clock = ManualClock()
+
+  init() { bench.configuration.clock = clock.clock() }
 
   private func allowWrites(_ allowed: Bool, _ service: JobService) async throws {
     try await service.ledger.sqlite.database.writeWithoutTransaction { db in
@@ -18,7 +21,12 @@ struct UnwritableStoreTests {
   }
 
   private func healed(_ service: JobService) async throws {
-    for _ in 0..<300 where service.storeTrouble != nil { try await Task.sleep(for: .milliseconds(100)) }
+    // The store is tried once a second.
+    if service.storeTrouble != nil {
+      await clock.sleepers(1)
+      clock.pass(1)
+      await eventually { service.storeTrouble == nil }
+    }
     #expect(service.storeTrouble == nil)
   }
 
@@ -46,12 +54,12 @@ struct UnwritableStoreTests {
     let job = try #require(service.recent(bench.submission().key))
     try await allowWrites(false, service)
     bench.connector.observes(bench.report(job, .running))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(try service.list(.running).jobs.count == 1)
     try await service.cancel(#require(service.recent(job.key)), actor: "kirby")
     #expect(bench.connector.script.withLock { $0.cancels } == 1)
     bench.connector.observes(bench.report(job, .canceled, .canceled))
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == .canceled, "it does not leave memory before it is on disk")
     bench.connector.change { $0.output = Array("out".utf8) }
     #expect(try await service.finalOutput(#require(service.recent(job.key))) == Array("out".utf8))
@@ -77,7 +85,8 @@ struct UnwritableStoreTests {
     let lost = try #require(service.recent(bench.submission().key))
     try await allowWrites(false, service)
     bench.connector.change { ($0.submit, $0.located) = ({ _, _ in "8" }, .success(nil)) }
-    #expect(await service.lookFor(lost, timeout: .seconds(1))?.state == .failed)
+    clock.pass(0.001)
+    #expect(await service.resolver.ask(for: lost, timeout: .seconds(1))?.state == .failed)
     try await allowWrites(true, service)
     #expect(try await service.submit(bench.submission(), actor: "test").backendID == "8")
     try await healed(service)

@@ -97,17 +97,17 @@ struct WaitingScriptTests {
     try await restarted.ledger.load()
     #expect(restarted.warnings.contains { $0.contains("seal.key") && $0.contains("cannot be decrypted") })
     let error = await #expect(throws: PayloadError.self) {
-      try await LedgerBoard(ledger: restarted.ledger).payload(of: job)
+      try await restarted.board.payload(of: job)
     }
     guard case .lost(let reason) = error else { return #expect(Bool(false), "\(String(describing: error))") }
     #expect(reason.contains(damage.words))
     // Once no such job is left there is nothing to say.
     await restarted.ledger.apply(.endedByHand(reason: reason), to: job, actor: "test", at: Date())
-    await restarted.removeDueOutputs()
+    await restarted.retention.removeDue()
     #expect(restarted.warnings == [])
     // Jobs that come now are kept by the key that is there now.
     let next = try await submit("next", to: restarted)
-    #expect(try await LedgerBoard(ledger: restarted.ledger).payload(of: next).submission.script == "true # secret\n")
+    #expect(try await restarted.board.payload(of: next).submission.script == "true # secret\n")
     let kept = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.contains(".unusable-") }
     let isNoKey = ["truncated key", "empty key"].contains(damage.testDescription)
     #expect(kept.count == (isNoKey ? 1 : 0))
@@ -120,7 +120,7 @@ struct WaitingScriptTests {
     let job = try await submit("job", to: service)
     let other = try await submit("other", to: service)
     try damage.apply(directory, job)
-    let board = LedgerBoard(ledger: service.ledger)
+    let board = service.board
     let error = await #expect(throws: PayloadError.self) { try await board.payload(of: job) }
     guard case .lost(let reason) = error else { return #expect(Bool(false), "\(String(describing: error))") }
     #expect(reason.contains(damage.words), "\(reason)")
@@ -146,7 +146,7 @@ struct WaitingScriptTests {
     try await service.ledger.sqlite.database.write { db in
       try db.execute(sql: "UPDATE payload SET sealed = ? WHERE job = ?", arguments: [sealed, job.id])
     }
-    let payload = try await LedgerBoard(ledger: service.ledger).payload(of: job)
+    let payload = try await service.board.payload(of: job)
     #expect(payload.submission == submission("job", script: "echo old\n") && payload.mark == "M")
   }
 
@@ -171,7 +171,7 @@ struct WaitingScriptTests {
     // The script and what is shown of it, once in the log and once in the database.
     #expect(try onDisk() < size * 4 + 1_000_000)
     let job = try #require(service.recent(submission.key))
-    #expect(try await LedgerBoard(ledger: service.ledger).payload(of: job).submission.script == script)
+    #expect(try await service.board.payload(of: job).submission.script == script)
     await service.ledger.apply(.endedByHand(reason: ""), to: job, actor: "test", at: Date())
     #expect(try await service.ledger.store.keptBytes(of: "kirby@example.com").fixed < size + 10_000)
     #expect(try SQLiteJobStore.check(directory: directory) == [])

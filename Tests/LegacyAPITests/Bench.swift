@@ -76,10 +76,10 @@ final class Bench: Sendable {
     directory = FileManager.default.temporaryDirectory.appendingPathComponent("weir-test-\(UUID().uuidString)")
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     var configuration = JobService.Configuration()
-    configuration.settleTime = .milliseconds(10)
+    configuration.resolveTime = .milliseconds(10)
     configuration.lingering = .zero
     configuration.clock = clock
-    if adopting { configuration.adoption = Adoption(secret: Self.secret, accountOf: { _ in "kirby" }) }
+    if adopting { configuration.recoveryKey = RecoveryKey(secret: Self.secret, accountOf: { _ in "kirby" }) }
     service = JobService(
       store: try SQLiteJobStore(directory: directory.path), connector: connector, configuration: configuration,
       logger: logger)
@@ -107,7 +107,7 @@ final class Bench: Sendable {
 
   /// One observation of all jobs.
   @discardableResult
-  func look() async -> Bool { await service.observeOnce() }
+  func look() async -> Bool { await service.poller.poll() }
 
   // MARK: Calls
 

@@ -51,14 +51,14 @@ struct DisguiseTests {
       try slurm.write(rows.map { $0 + "\n" }.joined().replacingOccurrences(of: "MARK", with: mark), to: "queue")
     }
     try queue("RUNNING")
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     let seen = try #require(service.recent(job.key))
     #expect(seen.backendID == "7" && seen.state == .running)
     #expect(try await slurm.connector.find(seen, timeout: .seconds(10))?.backendID == "7")
     try await service.cancel(seen, actor: "test")
     #expect(slurm.text("canceled") == "7\n")
     try queue("CANCELLED")
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == .canceled && service.recent(job.key)?.backendID == "7")
   }
 
@@ -120,7 +120,7 @@ struct DisguiseTests {
       done
       echo
       """)
-    for _ in 0..<3 { _ = await service.observeOnce() }
+    for _ in 0..<3 { _ = await service.poller.poll() }
     let seen = try #require(service.recent(job.key))
     #expect(seen.backendID == id && seen.state == .running)
     #expect(slurm.text("asked") == "x\n", "accounting is asked once")
@@ -142,7 +142,7 @@ struct DisguiseTests {
     let (name, comment, line, ended) = Self.earlier[index]
     let (service, job) = try await submitted(to: slurm)
     try queue("7|RUNNING|weir:\(job.submissionToken)|jarvice_a|kirby|\(now)|\(now)")
-    _ = await service.observeOnce()
+    _ = await service.poller.poll()
     #expect(service.recent(job.key)?.state == .running && service.recent(job.key)?.startedAt != nil)
     try queue()
     let records = [
@@ -157,7 +157,7 @@ struct DisguiseTests {
     try slurm.program("sacct", Self.answering(records, withLine: line != nil))
     let shown = try await slurm.connector.snapshot(of: [try #require(service.recent(job.key))]).reports
     #expect(!shown.contains { $0.outcome == .succeeded && $0.shows(job) }, "\(shown)")
-    for _ in 0..<3 { _ = await service.observeOnce() }
+    for _ in 0..<3 { _ = await service.poller.poll() }
     #expect(service.recent(job.key)?.state != .succeeded)
     #expect(
       try await slurm.connector.find(try #require(service.recent(job.key)), timeout: .seconds(10))?.outcome

@@ -6,16 +6,17 @@ import JobStore
 /// The board of a connector, written by the ledger.
 struct LedgerBoard: JobBoard {
   let ledger: Ledger
+  let reconciler: Reconciler
   private var clock: JobClock { ledger.clock }
 
   /// The source of what Weir's own queue decides.
   private static let source = "queue"
 
-  var living: [Job] { ledger.table.read { $0.jobs.values.filter { !$0.state.isTerminal } } }
+  var living: [Job] { ledger.cache.read { $0.jobs.values.filter { !$0.state.isTerminal } } }
 
-  func job(_ id: JobID) -> Job? { ledger.table.read { $0.jobs[id] } }
+  func job(_ id: JobID) -> Job? { ledger.cache.read { $0.jobs[id] } }
 
-  func watch(_ body: @escaping @Sendable (Job) -> Void) { ledger.table.watch(body) }
+  func watch(_ body: @escaping @Sendable (Job) -> Void) { ledger.bus.subscribe { body($0.job) } }
 
   func place(_ placements: [JobPlacement]) async -> [Job] {
     let placements = Dictionary(placements.map { ($0.job, $0) }, uniquingKeysWith: { $1 })
@@ -56,7 +57,7 @@ struct LedgerBoard: JobBoard {
 
   func report(_ reports: [JobID: JobReport], at time: Date) async {
     guard !reports.isEmpty else { return }
-    await ledger.apply(reports, at: time)
+    await reconciler.apply(reports, at: time)
   }
 
   func payload(of job: Job) async throws(PayloadError) -> JobPayload {

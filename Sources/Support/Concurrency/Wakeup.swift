@@ -7,9 +7,13 @@ package final class Wakeup: Sendable {
     var sleeper: CheckedContinuation<Void, Never>?
   }
 
+  private let wait: @Sendable (Duration) async throws -> Void
   private let state = Mutex(State())
 
-  package init() {}
+  /// - Parameter sleep: waits for a time, and throws when the task is canceled.
+  package init(sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }) {
+    wait = sleep
+  }
 
   /// Ends the current sleep, or the next one at once.
   package func signal() {
@@ -22,8 +26,8 @@ package final class Wakeup: Sendable {
 
   /// Returns after `duration`, or once signaled, or when the task is canceled.
   package func sleep(for duration: Duration) async {
-    let timer = Task {
-      try? await Task.sleep(for: duration)
+    let timer = Task { [wait] in
+      try? await wait(duration)
       if !Task.isCancelled { signal() }
     }
     await withTaskCancellationHandler {

@@ -81,7 +81,7 @@ struct Service {
       case .gpu, .local, .dummy: { owner in owner }
       }
     var configuration = Self.jobs(settings)
-    configuration.adoption = Self.adoption(settings, accountOf)
+    configuration.recoveryKey = Self.recoveryKey(settings, accountOf)
     jobs = JobService(store: store, connector: connector, configuration: configuration, logger: logger)
     let authenticator = Authenticator(
       serviceKeys: settings.list("JARVICE_SCHED_SERVER_KEY"), verifier: verifier,
@@ -298,14 +298,14 @@ struct Service {
 
   /// Jobs are recovered by their tags. These are sealed with secrets that no user has and that outlive the store: the key of
   /// the polling account for jobs on a cluster, and the service keys. The service keys distinguish two Weirs of one cluster.
-  private static func adoption(_ settings: Settings, _ accountOf: @escaping LegacyAPI.AccountOf) -> Adoption? {
+  private static func recoveryKey(_ settings: Settings, _ accountOf: @escaping LegacyAPI.AccountOf) -> RecoveryKey? {
     var secret = settings.list("JARVICE_SCHED_SERVER_KEY")
     switch settings.connector {
     case .dummy: return nil
     case .slurm: secret.insert(settings.text("JARVICE_SLURM_SSH_PKEY"), at: 0)
     case .gpu, .local: if secret.isEmpty { return nil }
     }
-    return Adoption(secret: Array(secret.joined(separator: "\n").utf8), accountOf: accountOf)
+    return RecoveryKey(secret: Array(secret.joined(separator: "\n").utf8), accountOf: accountOf)
   }
 
   private static func executor(_ settings: Settings) -> ExecutorSettings {

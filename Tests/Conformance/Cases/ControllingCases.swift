@@ -27,7 +27,7 @@ extension ConformanceCase {
       try expect(
         found?.backendID == job.backendID, "found is \(found?.backendID ?? "nothing"), not \(job.backendID ?? "")")
       try expect(found?.mark?.token == job.submissionToken, "what was found has no tag")
-      try expect(found.map { !$0.state.isTerminal } ?? false, "it was found as ended")
+      try expect(found.map { !$0.isEnd } ?? false, "it was found as ended")
       try await bench.cancel(job)
     },
     .init("a job that waits is held; one that runs is not", .holding) { bench in

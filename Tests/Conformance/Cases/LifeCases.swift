@@ -52,7 +52,7 @@ extension ConformanceCase {
           report != nil || snapshot.unchanged.contains(id) && bench.connector.has(.ownQueue),
           "a snapshot does not have a job that runs")
         try expect(report.map { $0.mark?.token == job.submissionToken } ?? true, "a report has no tag")
-        try expect(!(report?.state.isTerminal ?? false), "a snapshot shows the end of a job that runs")
+        try expect(!(report?.isEnd ?? false), "a snapshot shows the end of a job that runs")
       }
       try await bench.cancel(job)
     },
@@ -60,7 +60,7 @@ extension ConformanceCase {
       var job = bench.job(bench.spec("unknown", CaseScript.short))
       try? job.apply(.accepted(backendID: bench.subject.unknownID, held: false), at: Date())
       let snapshot = try await bench.connector.snapshot(of: [job])
-      try expect(!snapshot.reports.contains { $0.shows(job) && $0.state.isTerminal }, "a snapshot shows an end of it")
+      try expect(!snapshot.reports.contains { $0.shows(job) && $0.isEnd }, "a snapshot shows an end of it")
     },
     .init("a job that the backend does not have is not found", unless: [.ownQueue]) { bench in
       var job = bench.job(bench.spec("unknown", CaseScript.short))

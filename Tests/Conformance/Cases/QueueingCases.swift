@@ -25,11 +25,11 @@ extension ConformanceCase {
       var unknown = ended
       unknown.backendID = nil
       let found = try await bench.connector.find(unknown, timeout: .seconds(20))
-      try expect(found?.backendID == job.backendID && found?.state.isTerminal ?? false, "it is not found by its tag")
+      try expect(found?.backendID == job.backendID && found?.isEnd ?? false, "it is not found by its tag")
       guard let connector = bench.connector as? any RecoveringConnector else { return }
       try await bench.wait(until: "it is among the jobs that ended lately") {
         try await connector.recover(since: ended.submittedAt - 60).contains {
-          $0.mark?.token == job.submissionToken && $0.state.isTerminal
+          $0.mark?.token == job.submissionToken && $0.isEnd
         }
       }
       let byID = try await connector.recover(job.key, backendID: job.backendID ?? "")

@@ -1,9 +1,8 @@
 import JobModel
 import Synchronization
 
-/// What the service knows of all living jobs and the latest of those that are over, in memory: readers look here and
-/// never wait.
-final class JobTable: Sendable {
+/// All living jobs and the latest of those that ended, in memory: readers look here and never wait.
+final class JobCache: Sendable {
   struct Contents: Sendable {
     fileprivate(set) var jobs: [JobID: Job] = [:]
     /// The jobs by the names that the upstream gave them.
@@ -13,7 +12,7 @@ final class JobTable: Sendable {
     /// The list that a job was in before, and until when it is shown there too: who asks for one list after the other sees
     /// a job that moves meanwhile in one of them, whichever is asked for first.
     fileprivate(set) var moved: [JobID: (from: JobList, until: ContinuousClock.Instant)] = [:]
-    /// Counts the changes, so that what is made from the table can be kept until it changes.
+    /// Counts the changes, so that what is made from the cache can be kept until it changes.
     fileprivate(set) var generation: UInt64 = 0
     /// Why changes cannot be written to disk right now; nil when they can.
     fileprivate(set) var storeTrouble: String?
@@ -37,21 +36,10 @@ final class JobTable: Sendable {
     }
   }
 
-  /// A closure that is taken out of a mutex as such is wrapped anew each time, and so gets slower with each call.
-  private struct Watcher: Sendable {
-    let body: @Sendable (Job) -> Void
-  }
-
   private let clock: JobClock
   private let contents = Mutex(Contents())
-  private let watcher = Mutex<Watcher?>(nil)
 
   init(clock: JobClock) { self.clock = clock }
-
-  /// Calls it with each job that came or changed, in the order in which that happened.
-  func watch(_ body: @escaping @Sendable (Job) -> Void) {
-    watcher.withLock { $0 = Watcher(body: body) }
-  }
 
   func read<Result>(_ body: (borrowing Contents) throws -> Result) rethrows -> Result {
     try contents.withLock { try body($0) }
@@ -96,7 +84,6 @@ final class JobTable: Sendable {
         }
       }
     }
-    if let watcher = watcher.withLock({ $0 }) { for change in changes { watcher.body(change.after) } }
   }
 
   func remove(_ ids: some Sequence<JobID>) {
@@ -106,9 +93,7 @@ final class JobTable: Sendable {
   }
 
   func note(storeTrouble: String?) { contents.withLock { $0.storeTrouble = storeTrouble } }
-}
 
-extension JobTable {
   /// How many jobs of an owner wait, without counting one that is submitted again.
   func waiting(of owner: String, besides key: JobKey) -> Int {
     read { contents in

@@ -2,9 +2,9 @@ import ConnectorAPI
 import Foundation
 import JobModel
 
-/// How jobs are made known to a store that was lost: the marks that they carry are sealed with a key that only this
-/// installation has, so that neither a user's own job nor that of another Weir passes for one of ours.
-public struct Adoption: Sendable {
+/// The key by which jobs in the backend are recovered for a store that was lost: it signs the marks that they carry, and
+/// only this installation has it, so that neither a user's own job nor that of another Weir passes for one of ours.
+public struct RecoveryKey: Sendable {
   private let key: [UInt8]
   /// The account that an owner's jobs run as now; nil for nobody's.
   let accountOf: @Sendable (_ owner: String) -> String?

@@ -2,13 +2,14 @@ import ConnectorAPI
 import Foundation
 import JobModel
 
-/// What an observation means for the jobs that were asked about. The rules that a job's state follows are all here:
+/// Finds which report of a poll is of which job, and what it means for the job. The rules that a job's state follows are
+/// all here:
 ///
 /// - Ended jobs do not change; only what was not known of the end is added. The exception is an end that nobody has seen
 ///   (`lost`, or one that an administrator made): what the backend shows later corrects it.
 /// - A job ends by what is seen of it. Not being seen is no end; see ``Absences``.
 /// - A job that ran and waits again, or runs since a later moment, was requeued: the same job, the next attempt.
-struct Evidence {
+struct ReportMatcher {
   struct Change {
     let before: Job
     /// As it was, where the table of transitions refuses what is shown.
@@ -28,12 +29,12 @@ struct Evidence {
     }
   }
 
-  let observation: Snapshot
+  let snapshot: Snapshot
   /// The ids of the jobs that were asked about.
   let asked: Set<JobID>
 
-  init(_ observation: Snapshot, asked: Set<JobID>) {
-    self.observation = observation
+  init(_ snapshot: Snapshot, asked: Set<JobID>) {
+    self.snapshot = snapshot
     self.asked = asked
   }
 
@@ -44,9 +45,9 @@ struct Evidence {
 
   /// What a report of a job means for it; nil when what is seen of it does not count.
   func change(of job: Job, shownBy report: JobReport) -> Change? {
-    let identified = observation.identified(job)
+    let identified = snapshot.identified(job)
     guard isAwaited(job), report.shows(identified) else { return nil }
-    return Change(job, identified: identified, shownBy: report, at: observation.time)
+    return Change(job, identified: identified, shownBy: report, at: snapshot.time)
   }
 
   /// The jobs that were asked about, are not over, and of which it should say something and does not.
@@ -56,15 +57,15 @@ struct Evidence {
       guard asked.contains(job.id), !shown.contains(job.id), !job.state.isTerminal, let id = job.backendID else {
         return false
       }
-      return !observation.unchanged.contains(id)
+      return !snapshot.unchanged.contains(id)
     }
   }
 
   /// The report of each job.
   private func matches(with jobs: [JobID: Job]) -> [JobID: JobReport] {
-    let index = JobIndex(jobs.values.map(observation.identified))
+    let index = JobIndex(jobs.values.map(snapshot.identified))
     var matches: [JobID: (report: JobReport, likeness: Likeness)] = [:]
-    for report in observation.reports {
+    for report in snapshot.reports {
       guard let (job, likeness) = index.job(shownBy: report), isAwaited(job) else { continue }
       let found = (report: report, likeness: likeness)
       if let other = matches[job.id], !isBetter(found, than: other) { continue }
@@ -128,39 +129,5 @@ extension Snapshot {
     var job = job
     job.backendID = nil
     return job
-  }
-}
-
-/// A job as readers are to see it.
-public struct JobView: Sendable, Equatable {
-  /// The job as it was last seen.
-  public let lastKnown: Job
-  /// When it was last known, while its state is not.
-  public let unknownSince: Date?
-
-  /// Whether what would show it cannot be asked, does not show it, or says nothing that Weir understands.
-  public var isUnknown: Bool { unknownSince != nil }
-}
-
-extension JobService {
-  /// A job as readers are to see it now: with its last state, or as unknown while nobody can tell.
-  public func view(of job: Job) -> JobView {
-    guard !job.state.isTerminal else { return JobView(lastKnown: job, unknownSince: nil) }
-    let status = observer.status
-    var since = job.contact.unreachableSince
-    if status.failure != nil || status.lastComplete == nil {
-      let last = status.lastCompleteTime.map { max($0, job.contact.seenAt) } ?? job.contact.seenAt
-      since = since.map { min($0, last) } ?? last
-    }
-    return JobView(lastKnown: job, unknownSince: since)
-  }
-
-  /// Seconds that a job has run: as the backend said last, and the time since then while it is seen to run. Time in
-  /// which nobody sees it run is not made up.
-  public func elapsed(of job: Job) -> Int {
-    guard job.state == .running || job.state == .canceling, job.startedAt != nil, view(of: job).unknownSince == nil,
-      let seen = ledger.table.read({ $0.timelines[job.id]?.seen })
-    else { return job.elapsed }
-    return job.elapsed + Int((configuration.clock.now - seen).components.seconds)
   }
 }

@@ -4,7 +4,7 @@ import JobModel
 /// What it amounts to that complete polls do not show jobs which the backend should have.
 ///
 /// Not being shown is no end. A job may be taken for lost once it was missing from several polls, unbroken for long
-/// enough, and that still ends nothing: it is then asked for in another way (see ``JobService/verifyAbsences()``). Many
+/// enough, and that still ends nothing: it is then asked for in another way (see ``AbsenceVerifier``). Many
 /// jobs that vanish at once say something of the poll, not of the jobs: none of them counts as missing before it was
 /// asked for in that other way.
 struct Absences {

@@ -1,4 +1,3 @@
-import ConnectorAPI
 import JobModel
 import JobStore
 
@@ -83,51 +82,4 @@ public struct OutputSource: Sendable {
     rest.count -= offset
     return rest
   }
-}
-
-extension JobService {
-  /// The kept copy of output that was answered before; nil when there is none.
-  public func answeredOutputSource(of job: Job) async throws(JobError) -> OutputSource? {
-    guard let kept = try await keptSource(of: job), kept.isAnswered else { return nil }
-    return kept.source
-  }
-
-  /// The same as ``finalOutput(_:)``, read from the kept copy bit by bit once there is one.
-  public func finalOutputSource(of job: Job) async throws(JobError) -> OutputSource {
-    if !job.state.isTerminal, try await toldEnd(of: job) == nil { throw .notOver(job.key, job.state) }
-    if let known = try await keptSource(of: job), known.isAnswered { return known.source }
-    let output = try await finalOutput(job)
-    if let kept = try await keptSource(of: job), kept.source.count == output.count { return kept.source }
-    return OutputSource(output)
-  }
-
-  /// The last lines of a job's output, as it is now.
-  public func tailSource(of job: Job, lines: Int) async throws(JobError) -> OutputSource {
-    try requireBackendID(job)
-    // What was answered of an end that was corrected is not all that the job has printed.
-    if job.state.isTerminal, try await toldEnd(of: job) == nil, let kept = try await keptSource(of: job) {
-      return try kept.source.last(lines)
-    }
-    do { return OutputSource(try await connector.readingOutput.output(job, lines: lines)) } catch {
-      throw JobError(error)
-    }
-  }
-
-  /// The kept output of a job that is over, and whether it was asked for before; nil when there is none, and
-  /// when the copy cannot be read: then the backend is asked again.
-  private func keptSource(of job: Job) async throws(JobError) -> (source: OutputSource, isAnswered: Bool)? {
-    do {
-      let retention = try await ledger.store.retention(of: job.id)
-      guard retention?.expiredAt == nil else { throw JobError.expired(job.key, job.state) }
-      guard let file = ledger.store.keptOutputFile(of: job.id) else { return nil }
-      return (OutputSource(file), retention?.answeredAt != nil)
-    } catch let error as JobError {
-      throw error
-    } catch {
-      throw .storage(StoreError(error).summary)
-    }
-  }
-
-  /// The script of a job as it may be shown; nil when it is not kept, or cannot be read now.
-  public func shownScript(of job: Job) async -> String? { try? await ledger.store.shownScript(of: job.id) }
 }
