@@ -23,7 +23,7 @@ struct ChangeStreamTests {
 
   private func number(_ element: ChangeStream.Element?) -> String {
     switch element {
-    case .change(let change): "\(change.job.number)"
+    case .change(let change): "\(change.job.key.number)"
     case .lost(let count): "lost \(count)"
     case nil: "end"
     }

@@ -28,7 +28,7 @@ struct EventBusTests {
     for index in 0...1 {
       bus.subscribe { change in
         #expect(change.event?.job == change.job.id)
-        seen.withLock { $0[index].append(change.job.number) }
+        seen.withLock { $0[index].append(change.job.key.number) }
       }
     }
     publish(1...3)
@@ -39,8 +39,8 @@ struct EventBusTests {
   @Test("A subscriber that left gets nothing more; others do")
   func leaving() {
     let seen = Mutex<[String]>([])
-    let first = bus.subscribe { change in seen.withLock { $0.append("first \(change.job.number)") } }
-    bus.subscribe { change in seen.withLock { $0.append("second \(change.job.number)") } }
+    let first = bus.subscribe { change in seen.withLock { $0.append("first \(change.job.key.number)") } }
+    bus.subscribe { change in seen.withLock { $0.append("second \(change.job.key.number)") } }
     publish(1...1)
     first.cancel()
     first.cancel()
