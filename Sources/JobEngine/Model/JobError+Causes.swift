@@ -1,4 +1,5 @@
 import JobModel
+import JobStore
 
 extension JobError {
   /// What a failure of the backend means for the call that met it.
@@ -11,4 +12,7 @@ extension JobError {
     case .interrupted(let reason): self = .interrupted(reason)
     }
   }
+
+  /// What a failure of the store means for the call that met it; an error of a job stays as it is.
+  init(store error: any Error) { self = error as? JobError ?? .storage(StoreError(error).summary) }
 }
