@@ -171,7 +171,7 @@ let package = Package(
     .testTarget(
       name: "JobEngineTests",
       dependencies: [
-        "Archives", "ConnectorAPI", "DummyConnector", "JobModel", "JobStore", "JobStoreSQLite", "JobEngine",
+        "Archives", "ConnectorAPI", "DummyConnector", "JobModel", "JobStore", "JobStoreSQLite", "JobEngine", "Support",
         .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

@@ -119,6 +119,13 @@ public final class JobService: Sendable {
 
   // MARK: Submitting
 
+  /// What a submit answers, the first time and every time after.
+  public struct Receipt: Sendable, Equatable {
+    public let backendID: String
+    /// The script as it was sent, secrets masked.
+    public let shownScript: String
+  }
+
   /// Checks a submission and renders its script, secrets masked, without asking the backend.
   public func preview(_ submission: JobSpec) throws(JobError) -> String { try submitter.preview(submission) }
 

@@ -211,19 +211,6 @@ struct ClockStepTests {
     #expect(clock.date.timeIntervalSince(asked.submittedAt) >= 80_000)
   }
 
-  @Test("The search for what the store lacks begins before its last submit, whatever clock that was written by")
-  func recall() {
-    let truth = Date(timeIntervalSince1970: 1_800_000_000)
-    for step in [-3600, 0, 120, 3600] as [TimeInterval] {
-      for later in [-3600, 0, 120, 3600] as [TimeInterval] {
-        let begin = RecoveryProgress.begin(now: truth + later, lastSubmit: truth + step, interval: 86_400)
-        #expect(begin <= truth - 3600 && begin >= truth - 5 * 3600)
-      }
-    }
-    #expect(RecoveryProgress.begin(now: truth, lastSubmit: nil, interval: 86_400) == truth - 86_400)
-    #expect(RecoveryProgress.begin(now: truth, lastSubmit: truth - 1_000_000, interval: 86_400) == truth - 86_400)
-  }
-
   @Test("A job without its mark is known by the cluster's clock, also where ours was set", arguments: ClockStep.all)
   func unmarked(step: ClockStep) async throws {
     clock.step(step.seconds)

@@ -1,5 +1,6 @@
 import ConnectorAPI
 import JobModel
+import JobStore
 
 extension JobError {
   /// What a failure of the backend means for the call that met it.
@@ -12,4 +13,7 @@ extension JobError {
     case .interrupted(let reason): self = .interrupted(reason)
     }
   }
+
+  /// What a failure of the store means for the call that met it; an error of a job stays as it is.
+  init(store error: any Error) { self = error as? JobError ?? .storage(StoreError(error).summary) }
 }

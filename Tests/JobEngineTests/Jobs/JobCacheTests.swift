@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+@testable import JobEngine
+@testable import JobModel
+
+@Suite("The cache that readers see")
+struct JobCacheTests {
+  let bench = Bench()
+  let clock = ManualClock()
+  let cache: JobCache
+
+  init() { cache = JobCache(clock: clock.clock()) }
+
+  private func job(_ name: String = "job", _ state: JobState = .queued) -> Job {
+    var job = Job(bench.submission(name), fingerprint: "f", connector: bench.connector, clock: clock.clock())
+    job.lifecycle = Lifecycle(state)
+    return job
+  }
+
+  @Test("A job is found by its id and by its name, until it is removed")
+  func found() {
+    let job = job()
+    cache.show([(nil, job)], lingering: .zero)
+    #expect(cache.read { $0.jobs[job.id] == job && $0.job(named: job.key) == job })
+    cache.remove([job.id])
+    #expect(cache.read { $0.jobs.isEmpty && $0.timelines.isEmpty && $0.job(named: job.key) == nil })
+  }
+
+  @Test("A new try takes the place of the one before; what is learnt of that one changes nothing")
+  func newTry() {
+    let (old, new) = (job(), job())
+    cache.show([(nil, old)], lingering: .zero)
+    cache.show([(nil, new)], lingering: .zero)
+    var late = old
+    late.lifecycle = .running
+    cache.show([(old, late)], lingering: .zero)
+    #expect(cache.read { $0.jobs == [new.id: new] && $0.job(named: old.key) == new })
+    cache.remove([old.id])
+    #expect(cache.read { $0.job(named: old.key) == new })
+  }
+
+  @Test("A job that moved is known to have been in the other list for the time that was given")
+  func moved() {
+    let waiting = job()
+    var running = waiting
+    running.lifecycle = .running
+    cache.show([(nil, waiting)], lingering: .seconds(5))
+    cache.show([(waiting, running)], lingering: .seconds(5))
+    #expect(cache.read { $0.moved[running.id]?.from } == .queued)
+    clock.pass(6)
+    cache.show([(running, running)], lingering: .seconds(5))
+    #expect(cache.read { $0.moved.isEmpty })
+  }
+
+  @Test("Each change counts")
+  func generation() {
+    let job = job()
+    let first = cache.read { $0.generation }
+    cache.show([(nil, job)], lingering: .zero)
+    cache.remove([job.id])
+    #expect(cache.read { $0.generation } == first + 2)
+    cache.note(storeTrouble: "full")
+    #expect(cache.read { $0.generation } == first + 2 && cache.read { $0.storeTrouble } == "full")
+  }
+
+  @Test("An owner's waiting jobs are counted byte by byte of the name, without the one that is submitted again")
+  func waiting() {
+    for (name, state) in [("a", .submitting), ("b", .held), ("c", .queued), ("d", .running)] as [(String, JobState)] {
+      cache.show([(nil, job(name, state))], lingering: .zero)
+    }
+    #expect(cache.waiting(of: "kirby@example.com", besides: JobKey(name: "x", number: 1)) == 3)
+    #expect(cache.waiting(of: "kirby@example.com", besides: JobKey(name: "a", number: 1)) == 2)
+    #expect(cache.waiting(of: "kirby", besides: JobKey(name: "x", number: 1)) == 0)
+  }
+}

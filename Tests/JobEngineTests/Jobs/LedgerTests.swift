@@ -1,0 +1,41 @@
+import Foundation
+import JobModel
+import Testing
+
+@testable import JobEngine
+@testable import JobStoreSQLite
+
+@Suite("The ledger")
+struct LedgerTests {
+  let bench = Bench()
+
+  @Test("A restarted service knows its jobs")
+  func restart() async throws {
+    let first = try bench.service()
+    _ = try await first.submit(bench.submission("a"), actor: "test")
+    bench.connector.change { $0.submit = { _, _ in "2" } }
+    _ = try await first.submit(bench.submission("b"), actor: "test")
+    let job = try #require(first.recent(bench.submission("a").key))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
+    _ = await first.poller.poll()
+    let second = try bench.service()
+    try await second.start()
+    #expect(second.recent(bench.submission("a").key)?.state == .succeeded)
+    #expect(second.recent(bench.submission("b").key)?.backendID == "2")
+    await second.stop()
+  }
+
+  @Test("A job that ended long ago leaves memory and is found on disk")
+  func longAgo() async throws {
+    bench.configuration.recentCount = 0
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
+    _ = await service.poller.poll()
+    bench.connector.observes()
+    _ = await service.poller.poll()
+    #expect(service.recent(job.key) == nil)
+    #expect(try await service.find(job.key)?.state == .succeeded)
+  }
+}
