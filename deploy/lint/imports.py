@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "TestSupport": {"Logging"},
     "Conformance": {"Archives", "ConnectorAPI", "JobModel"},
     "weir": None,  # wires them all
+    "WeirMain": {"weir"},
 }
 
 IMPORT = re.compile(r"(?m)^\s*(?:@\w+(?:\([^)]*\))? +)*(?:(?:public|package|internal|fileprivate|private) +)?"
