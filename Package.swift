@@ -145,6 +145,16 @@ let package = Package(
       name: "Conformance", dependencies: ["Archives", "ConnectorAPI", "JobModel"], path: "Tests/Conformance",
       swiftSettings: strict),
 
+    // Runs these cases on the connector that the settings of the program name. No product: other packages do not see it.
+    .executableTarget(
+      name: "ConformanceRunner",
+      dependencies: [
+        "Conformance", "ConnectorAPI", "JobModel", "weir",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/ConformanceRunner", swiftSettings: strict),
+
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CZlib", "Support"], swiftSettings: strict),

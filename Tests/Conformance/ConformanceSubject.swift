@@ -8,6 +8,9 @@ package struct ConformanceSubject: Sendable {
   package var account = "kirby"
   /// Whether scripts really run. Where jobs only pretend, what scripts do is not examined.
   package var runsScripts = true
+  /// Whether the connector judges every job by its output, whatever ``JobSpec/isJudgedByOutput`` says, and prints lines of
+  /// its own around that output: a job that fails has the exit code 1 then.
+  package var isJudgedByOutput = false
   /// An id in the form of the backend's that it has given to no job.
   package var unknownID = "01J00000000000000000000000"
   /// What every job asks for beside its script.

@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "SlurmConnector": {"ConnectorAPI", "ConnectorSupport", "JobModel", "ScriptTemplates", "Shell", "Support", "Logging"},
     "LegacyAPI": {"Callers", "ConnectorAPI", "HTTP", "JSON", "JobModel", "JobEngine", "ScriptTemplates", "Support", "Templates"},
     "TestSupport": {"Logging"},
+    "ConformanceRunner": {"ArgumentParser", "Conformance", "ConnectorAPI", "JobModel", "Logging", "weir"},
     "Conformance": {"Archives", "ConnectorAPI", "JobModel"},
     "weir": None,  # wires them all
     "WeirMain": {"weir"},

@@ -38,6 +38,14 @@ package struct ConfiguredConnector {
     }
   }
 
+  /// The connector of some settings by itself, without a service.
+  /// - Throws: ``SettingsError`` or ``StartError`` with what is wrong.
+  package static func alone(environment: [String: String], logger: Logger) throws -> any Connector {
+    let settings = try Settings(environment: environment)
+    let users = UserDirectory(settings.userDirectory, users: settings.users, logger: logger)
+    return try ConfiguredConnector(settings, users, logger).connector
+  }
+
   /// - Parameter file: the file whose change makes the pool offer refused keys again.
   private static func pool(_ settings: Settings, file: String, _ logger: Logger) -> ConnectionPool {
     let knownHosts = settings.text("WEIR_SSH_KNOWN_HOSTS")
