@@ -20,6 +20,8 @@ package struct ConformanceSubject: Sendable {
   package var unreachable: (connector: any Connector, machine: String)?
   /// Time between two polls.
   package var pollInterval = Duration.milliseconds(300)
+  /// How many cases are examined at the same time.
+  package var casesAtOnce = 8
   /// How long each change of a job may take.
   package var patience = Duration.seconds(60)
 
