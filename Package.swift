@@ -14,7 +14,7 @@ let libraries = ["Archives", "HTTP", "HTTPClient", "JSON", "SSH", "Shell", "Supp
 
 let package = Package(
   name: "weir",
-  products: [.executable(name: "weir", targets: ["weir"])] + libraries.map { .library(name: $0, targets: [$0]) },
+  products: [.executable(name: "weir", targets: ["WeirMain"])] + libraries.map { .library(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -123,7 +123,7 @@ let package = Package(
         "Callers", "HTTP", "JSON", "JobModel", "JobEngine", "ScriptTemplates", "Support", "Templates",
       ],
       swiftSettings: strict),
-    .executableTarget(
+    .target(
       name: "weir",
       dependencies: [
         "Access", "CPrctl", "Callers", "ConnectorAPI", "DummyConnector", "GPUConnector", "HTTP", "JSON", "JobModel",
@@ -133,6 +133,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
+    .executableTarget(name: "WeirMain", dependencies: ["weir"], swiftSettings: strict),
 
     // What several tests need: child processes, logs, streams.
     .target(
@@ -143,6 +144,16 @@ let package = Package(
     .target(
       name: "Conformance", dependencies: ["Archives", "ConnectorAPI", "JobModel"], path: "Tests/Conformance",
       swiftSettings: strict),
+
+    // Runs these cases on the connector that the settings of the program name. No product: other packages do not see it.
+    .executableTarget(
+      name: "ConformanceRunner",
+      dependencies: [
+        "Conformance", "ConnectorAPI", "JobModel", "weir",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/ConformanceRunner", swiftSettings: strict),
 
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: strict),
     .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib"], swiftSettings: strict),

@@ -139,6 +139,7 @@ fuzzing() {
 end_to_end_tests() {
   local status=0 bad
   swift build --product weir </dev/null || { count 0 0 1; return 0; }
+  swift build --product ConformanceRunner </dev/null || { count 0 0 1; return 0; } # for test_conformance.py
   # A second program, with the checkpoints that test_chaos.py kills it at.
   WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos --product weir </dev/null || { count 0 0 1; return 0; }
   install_packages busybox-static zsh fish csh iproute2 util-linux procps # for the GPU servers of rig.py

@@ -1,18 +1,19 @@
 import ArgumentParser
 import Foundation
 
-@main
-struct Weir: AsyncParsableCommand {
+package struct Weir: AsyncParsableCommand {
   static let version = "0.2.0-dev"
 
-  static let configuration = CommandConfiguration(
+  package static let configuration = CommandConfiguration(
     commandName: "weir",
     abstract: "A downstream scheduler: takes jobs from an upstream platform and runs them on the site's machines.",
     discussion: "Environment variables configure Weir; `weir config` shows them.",
     version: version,
     subcommands: [Serve.self, Config.self, Store.self, End.self])
 
-  static func main() async {
+  package init() {}
+
+  package static func main() async {
     // First of all: until then the environment can be read by every process of the same account.
     Hardening.keepMemoryPrivate()
     // Before there is a second thread, so that all of them inherit it.

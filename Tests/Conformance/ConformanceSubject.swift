@@ -8,6 +8,9 @@ package struct ConformanceSubject: Sendable {
   package var account = "kirby"
   /// Whether scripts really run. Where jobs only pretend, what scripts do is not examined.
   package var runsScripts = true
+  /// Whether the connector judges every job by its output, whatever ``JobSpec/isJudgedByOutput`` says, and prints lines of
+  /// its own around that output: a job that fails has the exit code 1 then.
+  package var isJudgedByOutput = false
   /// An id in the form of the backend's that it has given to no job.
   package var unknownID = "01J00000000000000000000000"
   /// What every job asks for beside its script.
@@ -17,6 +20,8 @@ package struct ConformanceSubject: Sendable {
   package var unreachable: (connector: any Connector, machine: String)?
   /// Time between two polls.
   package var pollInterval = Duration.milliseconds(300)
+  /// How many cases are examined at the same time.
+  package var casesAtOnce = 8
   /// How long each change of a job may take.
   package var patience = Duration.seconds(60)
 

@@ -125,6 +125,14 @@ final class Workbench: Sendable {
     board.apply(.released, to: job.id)
   }
 
+  /// Whether the output of a job is what its script printed, or has that in it where the connector adds lines of its own.
+  func isPrinted(_ printed: [UInt8], in output: [UInt8]) -> Bool {
+    subject.isJudgedByOutput ? output.firstRange(of: printed) != nil : output == printed
+  }
+
+  /// The exit code of a job whose script ended with a code other than 0.
+  func exitCode(ofFailure code: Int) -> Int { subject.isJudgedByOutput ? 1 : code }
+
   // MARK: Waiting
 
   /// The job once it is in a state, which must be before it ends.

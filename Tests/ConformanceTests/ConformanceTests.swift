@@ -37,6 +37,8 @@ struct ConformanceTests {
     var subject = ConformanceSubject(
       try GPUConnector(.thisMachine(root: directory.path, gpus: 0), configuration: configuration, logger: logger))
     subject.adapt = { $0.coresPerNode = 0 }
+    // Other tests run beside this one.
+    subject.casesAtOnce = 4
     try await examine(subject)
   }
 

@@ -72,8 +72,9 @@ struct Service {
     self.keyFiles = keyFiles
     let users = UserDirectory(settings.userDirectory, users: settings.users, logger: logger)
     self.users = users
-    let connector: any Connector
-    (connector, pool) = try Self.connector(settings, users, logger)
+    let configured = try ConfiguredConnector(settings, users, logger)
+    let connector = configured.connector
+    pool = configured.pool
     // The other connectors choose the account of a job by its place, or have none.
     let accountOf: LegacyAPI.AccountOf =
       switch settings.connector {
@@ -214,69 +215,6 @@ struct Service {
     return logger
   }
 
-  private static func connector(
-    _ settings: Settings, _ users: UserDirectory, _ logger: Logger
-  ) throws -> (any Connector, ConnectionPool?) {
-    switch settings.connector {
-    case .slurm:
-      let pool = pool(settings, file: settings.text("WEIR_USERS_FILE"), logger)
-      return (slurm(settings, users, pool), pool)
-    case .gpu:
-      let pool = pool(settings, file: settings.text("WEIR_SERVERS_FILE"), logger)
-      let place = GPUConnector.Place.servers(
-        path: settings.text("WEIR_SERVERS_FILE"), readKey: settings.readKey, connections: SSHServers(pool: pool))
-      return (try gpu(settings, place, logger), pool)
-    case .local:
-      let place = GPUConnector.Place.thisMachine(
-        root: settings.text("WEIR_STATE_DIR") + "/local", gpus: Int(settings.text("WEIR_LOCAL_GPUS")))
-      return (try gpu(settings, place, logger), nil)
-    case .dummy:
-      var configuration = DummyConnector.Configuration()
-      configuration.runningTime = settings.whole("JARVICE_DUMMY_JOB_RUNNING_TIME")
-      configuration.queuedTime = settings.whole("JARVICE_DUMMY_JOB_QUEUED_TIME")
-      configuration.failingPercent = settings.whole("JARVICE_DUMMY_JOB_FAILING_PERCENT")
-      configuration.interactive = settings.flag("JARVICE_DUMMY_JOBS_ARE_INTERACTIVE")
-      return (DummyConnector(configuration: configuration), nil)
-    }
-  }
-
-  /// - Parameter file: the file whose change makes the pool offer refused keys again.
-  private static func pool(_ settings: Settings, file: String, _ logger: Logger) -> ConnectionPool {
-    let knownHosts = settings.text("WEIR_SSH_KNOWN_HOSTS")
-    var configuration = PoolConfiguration()
-    // The users file may be missing, and `touch` would make an empty one.
-    let touch = FileManager.default.fileExists(atPath: file) ? "run `touch \(ShellQuoting.quote(file))` or " : ""
-    configuration.retryHint = "then \(touch)send SIGHUP to Weir: it does not offer a refused key again before"
-    return ConnectionPool(
-      hostKeys: knownHosts.isEmpty
-        ? .trustOnFirstUse(path: settings.text("WEIR_STATE_DIR") + "/known_hosts") : .knownHosts(path: knownHosts),
-      configuration: configuration, logger: logger)
-  }
-
-  private static func slurm(_ settings: Settings, _ users: UserDirectory, _ pool: ConnectionPool) -> SlurmConnector {
-    let runner = SSHRunner(
-      pool: pool, host: settings.text("JARVICE_SLURM_CLUSTER_ADDR"), port: settings.whole("JARVICE_SLURM_CLUSTER_PORT"),
-      keys: { account in users.key(of: account) })
-    var configuration = SlurmConnector.Configuration(observer: settings.text("JARVICE_SLURM_SSH_USER"))
-    configuration.heldBack = ConnectionPool.longestSilence
-    configuration.fit(submitDeadline: settings.whole("WEIR_SUBMIT_DEADLINE"))
-    configuration.scratchDirectory = directory(settings.text("JARVICE_JOB_SCRATCH_DIR"))
-    return SlurmConnector(runner: runner, configuration: configuration)
-  }
-
-  private static func gpu(
-    _ settings: Settings, _ place: GPUConnector.Place, _ logger: Logger
-  ) throws -> GPUConnector {
-    var configuration = GPUConnector.Configuration()
-    configuration.sweepInterval = .seconds(settings.whole("WEIR_POLL_INTERVAL"))
-    configuration.grace = .seconds(settings.whole("WEIR_CANCEL_GRACE"))
-    configuration.lostAfter = .seconds(settings.whole("WEIR_LOST_AFTER"))
-    configuration.owner = try RootOwner(stateDirectory: settings.text("WEIR_STATE_DIR"))
-    do { return try GPUConnector(place, configuration: configuration, logger: logger) } catch {
-      throw StartError(description: "WEIR_SERVERS_FILE: \(error)")
-    }
-  }
-
   private static func jobs(_ settings: Settings) -> JobService.Configuration {
     var configuration = JobService.Configuration()
     configuration.pollInterval = .seconds(settings.whole("WEIR_POLL_INTERVAL"))
@@ -334,9 +272,5 @@ struct Service {
     return executor
   }
 
-  /// A directory without the slash at its end.
-  private static func directory(_ path: String) -> String {
-    path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-  }
   private static func slashed(_ path: String) -> String { path.isEmpty || path.hasSuffix("/") ? path : path + "/" }
 }

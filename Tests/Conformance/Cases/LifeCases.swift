@@ -30,7 +30,8 @@ extension ConformanceCase {
       let ended = try await bench.end(of: bench.submit(bench.spec("fails", "exit 3\n")))
       try expect(ended.state == .failed, "it ended as \(ended.state.rawValue)")
       try expect(
-        ended.outcome?.exitCode == 3, "its exit code is \(ended.outcome?.exitCode.map(String.init) ?? "unknown")")
+        ended.outcome?.exitCode == bench.exitCode(ofFailure: 3),
+        "its exit code is \(ended.outcome?.exitCode.map(String.init) ?? "unknown")")
     },
     .init("a running job is canceled, and a cancel of an ended job changes nothing", runsScript: false) { bench in
       let job = try await bench.reach(.running, of: bench.submit(bench.spec("cancel", CaseScript.lasting)))
