@@ -9,11 +9,13 @@
 #   deploy/test.sh --list                 the stages and what each holds; runs nothing
 #   deploy/test.sh --unit | --e2e         what needs no cluster (lint, swift, fuzz) | only end-to-end
 #   deploy/test.sh --sanitize             the HTTP tests under the thread sanitizer: --only sanitize
-#   --filter WHAT                         only tests whose name holds WHAT, in the stages swift, end-to-end and sanitize
+#   --filter WHAT                         only tests whose name holds WHAT, in swift, end-to-end, upgrade and sanitize
 . "$(dirname "$0")/lib.sh"
 
+released=0.1.0 # the tag of the release whose jobs and store are taken over
+
 normal=(lint swift fuzz end-to-end)
-extra=(sanitize long-streams chaos-environment chaos-network chaos-daemons chaos-clock chaos-gpu chaos-kills chaos-soak
+extra=(upgrade sanitize long-streams chaos-environment chaos-network chaos-daemons chaos-clock chaos-gpu chaos-kills chaos-soak
   fuzz-long minimal-root)
 
 # describe STAGE: what it holds
@@ -23,6 +25,7 @@ describe() {
     swift) echo "the Swift tests: unit and module tests" ;;
     fuzz) echo "deploy/fuzz.sh 3: each target for 3 seconds" ;;
     end-to-end) echo "the program with a real sshd, a real Slurm cluster and real containers" ;;
+    upgrade) echo "living jobs of release $released, taken over by the program of this checkout" ;;
     sanitize) echo "the HTTP tests under the thread sanitizer" ;;
     long-streams) echo "bodies of several GiB through the HTTP server" ;;
     chaos-*) echo "deploy/chaos.sh ${1#chaos-}, in its long form" ;;
@@ -55,7 +58,7 @@ done
 if [ -n "$filter" ]; then # the others know no names of tests
   named=()
   for stage in "${stages[@]}"; do
-    case $stage in swift | end-to-end | sanitize) named+=("$stage") ;; esac
+    case $stage in swift | end-to-end | upgrade | sanitize) named+=("$stage") ;; esac
   done
   [ ${#named[@]} -gt 0 ] || die "--filter leaves no stage to run"
   stages=("${named[@]}")
@@ -137,17 +140,35 @@ fuzzing() {
 }
 
 end_to_end_tests() {
-  local status=0 bad
   swift build --product weir </dev/null || { count 0 0 1; return 0; }
   swift build --product ConformanceRunner </dev/null || { count 0 0 1; return 0; } # for test_conformance.py
   # A second program, with the checkpoints that test_chaos.py kills it at.
   WEIR_CHECKPOINTS=1 swift build --scratch-path .build/chaos --product weir </dev/null || { count 0 0 1; return 0; }
+  with_cluster Tests/EndToEnd
+}
+
+# The program of the release is built from the history of this checkout, beside the program of today.
+upgrade_tests() {
+  local old=$repository/.build/released
+  git rev-parse -q --verify "$released^{commit}" >/dev/null ||
+    die "the stage upgrade builds the release $released, and this checkout has no such tag: run git fetch --tags, with --unshallow in a shallow clone"
+  swift build --product weir </dev/null || { count 0 0 1; return 0; }
+  rm -rf "$old/sources" && mkdir -p "$old/sources"
+  git archive "$released" | tar -x -C "$old/sources"
+  swift build --package-path "$old/sources" --scratch-path "$old/build" --product weir </dev/null ||
+    { count 0 0 1; return 0; }
+  WEIR_OLD_BINARY=$old/build/debug/weir with_cluster Tests/EndToEnd/test_upgrade.py
+}
+
+# with_cluster PATH: the end-to-end tests there, with the test cluster up
+with_cluster() {
+  local status=0 bad
   install_packages busybox-static zsh fish csh iproute2 util-linux procps # for the GPU servers of rig.py
   testbed_is_up || trap 'deploy/testbed/down.sh || true' EXIT
   deploy/testbed/up.sh </dev/null || { count 0 0 1; return 0; }
   say "end-to-end tests"
   WEIR_BINARY=${WEIR_BINARY:-$repository/.build/debug/weir} with_signals /usr/bin/python3 -m pytest -q -p no:cacheprovider \
-    ${filter:+-k "$filter"} Tests/EndToEnd </dev/null 2>&1 | tee "$output" || status=$?
+    ${filter:+-k "$filter"} "$1" </dev/null 2>&1 | tee "$output" || status=$?
   if [ $status = 5 ] && [ -n "$filter" ]; then status=0; fi # 5: the filter left no test
   blame '^(FAILED|ERROR) '
   tail -1 "$output" >"$output.last" && mv "$output.last" "$output"
@@ -174,6 +195,7 @@ run() {
     swift) swift_tests ;;
     fuzz) fuzzing 3 ;;
     end-to-end) end_to_end_tests ;;
+    upgrade) upgrade_tests ;;
     sanitize) filter=${filter:-HTTPTests} swift_tests --sanitize=thread --scratch-path .build/sanitize ;;
     long-streams) WEIR_LONG_STREAMS=1 filter=LongStreamTests swift_tests ;;
     chaos-*) chaos "${stage#chaos-}" ;;

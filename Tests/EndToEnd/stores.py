@@ -4,6 +4,7 @@ All share `schema.sql`. `NAME/rows.sql` holds the rows of one, `NAME/files/` its
 Each key was made for its store alone and protects nothing. `make_stores.py` makes them.
 """
 
+import contextlib
 import datetime
 import hashlib
 import os
@@ -21,6 +22,8 @@ FORM = "%Y-%m-%d %H:%M:%S.%f"
 
 # Of the state directory: made by every start, of the moment, or large.
 LEFT_OUT = ("weir.sqlite*", "lock", "seal.key", "known_hosts", "lib", "machines", "owners")
+# The changes of the schema that 0.1.0 had made.
+CHANGES = ("jobs", "retention", "placement", "inputs", "corrections", "limits")
 # Stands for the name of this machine in a job root.
 NO_MACHINE = "MACHINE"
 
@@ -100,13 +103,64 @@ def restore(name: str, state: pathlib.Path) -> list:
             # Seconds since 1970.
             seconds = round(passed.total_seconds())
             file.write_text(re.sub(r"\b1[789]\d{8}\b", lambda found: str(int(found[0]) + seconds), text))
-    schema = (FIXTURES / "schema.sql").read_text()
-    tables, rest = re.split(r"(?m)^(?=CREATE (?:INDEX|TRIGGER))", schema, maxsplit=1)
     database = sqlite3.connect(state / "weir.sqlite")
-    # Triggers and indexes come last: the rows that triggers write are there already.
-    database.executescript(f"BEGIN;\n{tables}\n{TIME.sub(later, rows)}\n{rest}\nCOMMIT;")
+    with released(database):
+        database.executescript(f"BEGIN;\n{TIME.sub(later, rows)}\nCOMMIT;")
     jobs = database.execute("SELECT name, number, coalesce(backendID, id), state FROM job ORDER BY id").fetchall()
     database.close()
     for path in (state, *state.rglob("*")):
         path.chmod(0o700 if path.is_dir() else 0o600)
     return jobs
+
+
+@contextlib.contextmanager
+def released(database: sqlite3.Connection):
+    """The tables of 0.1.0, which the block fills. Indexes and triggers come last: what triggers would write, the block does."""
+    schema = (FIXTURES / "schema.sql").read_text()
+    tables, rest = re.split(r"(?m)^(?=CREATE (?:INDEX|TRIGGER))", schema, maxsplit=1)
+    database.executescript(tables)
+    yield database
+    database.executescript(rest)
+
+
+def write_back(state: pathlib.Path) -> None:
+    """Writes the database of a Weir of today, which does not run, in the tables of 0.1.0, as if that release had made it.
+
+    A table whose columns are all in today's table of the same name is copied. `from-today.sql` beside schema.sql makes the
+    others; today's database is attached there as `today`.
+    """
+    file, new = state / "weir.sqlite", state / "weir.sqlite.old"
+    owner = file.stat()
+    own = FIXTURES / "from-today.sql"
+    statements = own.read_text() if own.exists() else ""
+    new.unlink(missing_ok=True)
+    database = sqlite3.connect(new)
+    database.execute("ATTACH ? AS today", (str(file),))
+    with released(database):
+        today = columns_by_table(database, "today")
+        database.executescript(f"BEGIN;\n{statements}\nCOMMIT;")
+        for table, columns in columns_by_table(database).items():
+            if re.search(rf'(?i)INSERT INTO (main\.)?"?{table}"?[ (]', statements):
+                continue
+            missing = set(columns) - set(today.get(table, []))
+            assert not missing, f"{own} has to make {table}: today's has no {', '.join(sorted(missing))}"
+            names = ", ".join(f'"{column}"' for column in columns)
+            database.execute(f'INSERT INTO main."{table}" ({names}) SELECT {names} FROM today."{table}"')
+        marks = ", ".join("?" * len(CHANGES))
+        database.execute(f"DELETE FROM main.grdb_migrations WHERE identifier NOT IN ({marks})", CHANGES)
+    database.execute("DETACH today")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.close()
+    for suffix in ("", "-wal", "-shm"):
+        pathlib.Path(f"{file}{suffix}").unlink(missing_ok=True)
+    new.rename(file)
+    for path in state.glob("weir.sqlite*"):
+        os.chown(path, owner.st_uid, owner.st_gid)
+        path.chmod(0o600)
+
+
+def columns_by_table(database: sqlite3.Connection, schema: str = "main") -> dict:
+    names = database.execute(f"SELECT name FROM {schema}.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {
+        name: [row[1] for row in database.execute(f'PRAGMA {schema}.table_info("{name}")')] for (name,) in names.fetchall()
+    }

@@ -31,6 +31,8 @@ import time
 import urllib.parse
 from base64 import b64encode
 
+from figures import note
+
 PROGRAM = os.environ.get("WEIR_BINARY", ".build/release/weir")
 JOBS = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else 10_000
 SERVERS, GPUS = 8, 8
@@ -284,6 +286,7 @@ def submit_all(weir: Weir, count: int, body: str, gpus: int = 1) -> list:
 def row(name: str, unit: str, weir: float, peer: float = None, reach: str = ""):
     cells = f"{peer:>10.1f} {weir / peer:>7.2f}" if peer else f"{'':>10} {'':>7}"
     print(f"{name:<58} {weir:>9.1f} {unit:<3}{cells}  {reach}".rstrip(), flush=True)
+    note(name, unit, weir)
 
 
 def rate(times: list) -> float:

@@ -15,6 +15,8 @@ import tempfile
 import time
 import urllib.parse
 
+from figures import note
+
 BINARY = pathlib.Path(os.environ["WEIR_BINARY"])
 TURNS = int(os.environ.get("BENCH_TURNS", "5"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "2"))
@@ -177,6 +179,7 @@ def row(what: str, weir, peer, reach: str, unit: str = "", good: bool | None = N
     peer = f"{peer:,.1f}" if peer else ""
     mark = {None: "", True: "yes", False: "NO"}[good]
     print(f"{what:<44} {weir:>10,.1f} {peer:>10} {unit:<6} {ratio:>6}  {reach:<9} {aim:<8} {mark}", flush=True)
+    note(what, unit, weir)
 
 
 def compare(what: str, reach: float, weir, peer, latency: bool = False, aim: str = ""):

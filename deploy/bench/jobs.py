@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.parse
 
+from figures import note
 from harness import TESTBED, Cluster, Weir, base64_text, job_name, on_the_node, script, settings, token, wait_until
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "60"))
@@ -175,6 +176,7 @@ def cancel_all(upstream: Upstream):
 def row(name: str, unit: str, weir: float, *peers: float):
     cells = "".join(f"{peer:>12.1f} {weir / peer:>6.2f}" for peer in peers)
     print(f"{name:<44} {weir:>9.2f} {unit:<8}{cells}", flush=True)
+    note(name, unit, weir)
 
 
 def submits(upstream: Upstream, host: Host, ssh: OpenSSH):
