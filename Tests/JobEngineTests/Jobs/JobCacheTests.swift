@@ -27,17 +27,28 @@ struct JobCacheTests {
     #expect(cache.read { $0.jobs.isEmpty && $0.timelines.isEmpty && $0.job(named: job.key) == nil })
   }
 
-  @Test("A new try takes the place of the one before; what is learnt of that one changes nothing")
-  func newTry() {
+  @Test("A new try takes the name of the one before; what is learnt of that one changes nothing")
+  func newTry() throws {
     let (old, new) = (job(), job())
     cache.show([(nil, old)], lingering: .zero)
     cache.show([(nil, new)], lingering: .zero)
-    var late = old
+    let replaced = try #require(cache.read { $0.jobs[old.id] })
+    #expect(replaced.replacedBy == new.id && replaced.version == old.version + 1)
+    var late = replaced
     late.lifecycle = .running
-    cache.show([(old, late)], lingering: .zero)
-    #expect(cache.read { $0.jobs == [new.id: new] && $0.job(named: old.key) == new })
+    cache.show([(replaced, late)], lingering: .zero)
+    #expect(cache.read { $0.jobs[new.id] == new && $0.job(named: old.key) == new })
     cache.remove([old.id])
-    #expect(cache.read { $0.job(named: old.key) == new })
+    #expect(cache.read { $0.jobs == [new.id: new] && $0.job(named: old.key) == new })
+  }
+
+  @Test("Jobs that are read have their names whatever their order")
+  func loaded() {
+    var old = job()
+    let new = job()
+    old.replacedBy = new.id
+    cache.load([new, old])
+    #expect(cache.read { $0.job(named: old.key) == new && $0.jobs.count == 2 })
   }
 
   @Test("A job that moved is known to have been in the other list for the time that was given")
