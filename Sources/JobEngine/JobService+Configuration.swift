@@ -16,7 +16,7 @@ extension JobService {
     public var lostAfter: TimeInterval = 600
     /// How long a job may be in doubt, unknown, or running though it was canceled, before administrators are shown it.
     public var stuckAfter: Duration = .seconds(120)
-    /// How long a job whose submission was never confirmed is looked for, in seconds.
+    /// How long a job whose submission was never confirmed is searched for, in seconds.
     public var submitDeadline: TimeInterval = 60
     /// How long a caller of submit is kept waiting when the backend's answer was lost.
     public var resolveTime: Duration = .seconds(3)

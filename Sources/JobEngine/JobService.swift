@@ -112,7 +112,7 @@ public final class JobService: Sendable {
   }
 
   /// Why nothing new can be written to the store; nil when it can.
-  public var storeTrouble: String? { ledger.cache.read { $0.storeTrouble } }
+  public var storeTrouble: String? { ledger.cache.read { $0.storeIssue } }
 
   /// How many jobs that are not over are in each state.
   public var census: [String: Int] { jobs.countsByState }

@@ -10,7 +10,8 @@ package final class EventBus: Sendable {
   package struct Change: Sendable {
     /// As it is now.
     package let job: Job
-    /// What is recorded of it; nil where only what was seen of the job is newer.
+    /// What is recorded of it; nil where only what was seen of the job is newer. It is on disk, unless the disk takes
+    /// nothing: then it will be as soon as that is over.
     package let event: JobEvent?
   }
 
@@ -25,7 +26,7 @@ package final class EventBus: Sendable {
     package func cancel() { bus.remove(id) }
   }
 
-  /// A closure that is taken out of a mutex as such is wrapped anew each time, and so gets slower with each call.
+  /// A closure that is taken out of a mutex as such is wrapped again each time, and so gets slower with each call.
   private struct Subscriber: Sendable {
     let id: UInt64
     let receive: @Sendable (Change) -> Void

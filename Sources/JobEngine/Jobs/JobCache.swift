@@ -15,7 +15,7 @@ final class JobCache: Sendable {
     /// Counts the changes, so that what is made from the cache can be kept until it changes.
     fileprivate(set) var generation: UInt64 = 0
     /// Why changes cannot be written to disk right now; nil when they can.
-    fileprivate(set) var storeTrouble: String?
+    fileprivate(set) var storeIssue: String?
 
     func job(named key: JobKey) -> Job? { names[key].flatMap { jobs[$0] } }
 
@@ -92,7 +92,7 @@ final class JobCache: Sendable {
     }
   }
 
-  func note(storeTrouble: String?) { contents.withLock { $0.storeTrouble = storeTrouble } }
+  func note(storeIssue: String?) { contents.withLock { $0.storeIssue = storeIssue } }
 
   /// How many jobs of an owner wait, without counting one that is submitted again.
   func waiting(of owner: String, besides key: JobKey) -> Int {

@@ -209,7 +209,7 @@ actor Ledger {
   func transitionOnDisk(
     _ ids: [JobID], actor: String, _ change: @Sendable (inout Job) throws(IllegalTransition) -> Void
   ) -> [Job] {
-    guard writer.isAllSaved, cache.read({ $0.storeTrouble == nil }) else { return [] }
+    guard writer.isAllSaved, cache.read({ $0.storeIssue == nil }) else { return [] }
     let revisions = ids.compactMap { id -> Revision? in
       guard let before = cache.read({ $0.jobs[id] }), !before.state.isTerminal else { return nil }
       var after = before
@@ -319,7 +319,7 @@ actor Ledger {
     try writer.write(body)
   }
 
-  /// Looks through a large database once, while it is in use.
+  /// Checks a large database once, while it is in use.
   nonisolated func examineStore() async {
     guard store.isLarge else { return }
     do {

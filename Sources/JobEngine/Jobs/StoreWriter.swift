@@ -129,15 +129,15 @@ final class StoreWriter {
     case .unwritable(let reason): words = "the job store cannot be written: \(reason)"
     default: words = "the job store cannot be used: \(error)"
     }
-    if cache.read({ $0.storeTrouble }) != words { logger.critical("\(words)") }
-    cache.note(storeTrouble: words)
+    if cache.read({ $0.storeIssue }) != words { logger.critical("\(words)") }
+    cache.note(storeIssue: words)
     tryAgain(after: .seconds(1))
   }
 
   private func heal() {
-    guard let trouble = cache.read({ $0.storeTrouble }) else { return }
-    cache.note(storeTrouble: nil)
-    logger.notice("the job store can be written again, after: \(trouble)")
+    guard let issue = cache.read({ $0.storeIssue }) else { return }
+    cache.note(storeIssue: nil)
+    logger.notice("the job store can be written again, after: \(issue)")
   }
 
   /// Tries once more after that pause, and so on until it goes well.
@@ -154,7 +154,7 @@ final class StoreWriter {
     retry = nil
     guard damage == nil else { return }
     if unsaved.isEmpty {
-      guard cache.read({ $0.storeTrouble != nil }) else { return }
+      guard cache.read({ $0.storeIssue != nil }) else { return }
       _ = try? write { try $0.probe() }
     } else {
       save()

@@ -28,7 +28,7 @@ struct Absences {
   }
 
   private let lostAfter: Duration
-  /// How much of the time between two polls counts: a program that was stopped has not looked.
+  /// How much of the time between two polls counts: a program that was stopped has not polled.
   private let longestGap: Duration
   /// By the jobs' ids.
   private var known: [JobID: Absence] = [:]

@@ -71,8 +71,8 @@ struct JobCacheTests {
     cache.show([(nil, job)], lingering: .zero)
     cache.remove([job.id])
     #expect(cache.read { $0.generation } == first + 2)
-    cache.note(storeTrouble: "full")
-    #expect(cache.read { $0.generation } == first + 2 && cache.read { $0.storeTrouble } == "full")
+    cache.note(storeIssue: "full")
+    #expect(cache.read { $0.generation } == first + 2 && cache.read { $0.storeIssue } == "full")
   }
 
   @Test("An owner's waiting jobs are counted byte by byte of the name, without the one that is submitted again")
