@@ -6,7 +6,7 @@
 #              OpenSSH connection (ControlMaster); then what store measures. Two minutes once Weir is built.
 #     http     the HTTP server, beside nginx with two workers; four minutes at most once Weir is built
 #     store    start, /running and /runstatus with 100,000 ended jobs, or JOBS of them, beside 1,000
-#     memory   60,000 jobs that run, or JOBS of them: memory, and bytes a job, once they are submitted and after a start
+#     memory   memory for 60,000 jobs that run, or JOBS of them, loaded at a start, and for a tenth of them that are submitted
 #     gpu      jobs on eight sshd's of its own with eight GPUs each, which are only counted, beside loops of `ssh host true`
 #              over a kept OpenSSH connection; 10,000 jobs in five minutes or so, or JOBS of them
 # With --against the part is measured with another program, BINARY, and with this one by turns, seven times each or

@@ -82,10 +82,13 @@ class Site:
         if copies:
             refused = self.weir.run("serve")
             assert refused.returncode == 1 and "weir.sqlite was changed by a newer Weir (" in refused.stderr, refused
-        else:
-            # Where no copy was made nothing was changed: the way back is open.
-            self.weir.start()
-            assert self.weir.stop() == 0, self.weir.log
+            # The way back that the message names.
+            (copy,) = copies
+            for suffix in ("-wal", "-shm"):
+                copy.with_name(f"weir.sqlite{suffix}").unlink(missing_ok=True)
+            copy.replace(copy.with_name("weir.sqlite"))
+        self.weir.start()
+        assert self.weir.stop() == 0, self.weir.log
 
     def check_store(self) -> None:
         check = self.weir.run("store", "check")
