@@ -43,9 +43,16 @@ class Weir:
             time.sleep(0.002)
         self.port = int(found[1])
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        while self.call("/ready")[0] != 200:
-            time.sleep(0.002)
+        while not self.is_ready():
+            pass
         self.start = time.monotonic() - began
+
+    def is_ready(self) -> bool:
+        began = time.monotonic()
+        ready = self.call("/ready")[0] == 200
+        # With many jobs an answer takes long: the questions must not hold the start up.
+        time.sleep(0 if ready else max(0.002, 4 * (time.monotonic() - began)))
+        return ready
 
     def call(self, path: str, args=None, connection=None) -> tuple:
         connection = connection or self.connection
