@@ -186,6 +186,9 @@ public final class JobService: Sendable {
   /// Seconds that a job has run, without time in which nobody saw it run.
   public func elapsed(of job: Job) -> Int { jobs.elapsed(of: job) }
 
+  /// Each change of a job from now on, for whoever follows them.
+  package var bus: EventBus { ledger.bus }
+
   // MARK: Acting on jobs
 
   /// Ends a job; of one that is over already there is nothing to end.

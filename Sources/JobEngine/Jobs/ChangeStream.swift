@@ -41,6 +41,7 @@ package final class ChangeStream: Sendable {
         let (element, isReady) = state.withLock { state -> (Element?, Bool) in
           if state.isCanceled || Task.isCancelled { return (nil, true) }
           if let element = state.next() { return (element, true) }
+          precondition(state.reader == nil, "a stream of changes has one reader")
           state.reader = continuation
           return (nil, false)
         }

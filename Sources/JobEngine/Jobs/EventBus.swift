@@ -55,8 +55,9 @@ package final class EventBus: Sendable {
   }
 
   /// Hands changes to all subscribers. They are called by one thread at a time.
-  func publish(_ changes: [Change]) {
+  func publish(_ changes: some Sequence<Change>) {
     let subscribers = state.withLock { $0.subscribers }
+    guard !subscribers.isEmpty else { return }
     for change in changes { for subscriber in subscribers { subscriber.receive(change) } }
   }
 

@@ -260,7 +260,7 @@ actor Ledger {
   /// Adds an event to the history of a job that stays as it is.
   func record(_ event: JobEvent, of job: Job) throws {
     try writer.write { try $0.note(event) }
-    bus.publish([.init(job: job, event: event)])
+    bus.publish(CollectionOfOne(EventBus.Change(job: job, event: event)))
   }
 
   /// Shows jobs as they are stored: somebody else has changed them there.
@@ -284,7 +284,7 @@ actor Ledger {
   /// Shows changes to readers, then to all who subscribed.
   private func show(_ revisions: [Revision], seen: [JobID: JobReport] = [:], lingering: Duration) {
     cache.show(revisions.map { ($0.before, $0.after) }, seen: seen, lingering: lingering)
-    bus.publish(revisions.map { .init(job: $0.after, event: $0.event) })
+    bus.publish(revisions.lazy.map { EventBus.Change(job: $0.after, event: $0.event) })
   }
 
   private func event(from before: Job, to after: Job, actor: String) -> JobEvent? {

@@ -7,53 +7,11 @@ import Testing
 @testable import JobStoreSQLite
 
 @Suite("A cancel of a job that is lost")
-struct CancelRequestsTests {
+struct CancelRequestsTests: VanishingJobs {
   let bench = Bench()
   let clock = ManualClock()
 
-  init() {
-    bench.configuration.clock = clock.clock()
-    bench.configuration.lostAfter = 100
-    bench.connector.change { $0.submit = { submission, _ in "\(submission.name.count)" } }
-  }
-
-  /// Jobs that were seen to run, the first with the id 3, the next 4 and so on.
-  private func running(_ count: Int, _ service: JobService) async throws -> [Job] {
-    var jobs: [Job] = []
-    for number in 0..<count {
-      let submission = bench.submission("job" + String(repeating: "x", count: number))
-      _ = try await service.submit(submission, actor: "test")
-      jobs.append(try #require(service.recent(submission.key)))
-    }
-    show(jobs.map { bench.report($0, .running) })
-    await poll(service)
-    #expect(jobs.allSatisfy { service.recent($0.key)?.state == .running })
-    return jobs
-  }
-
-  private func show(_ reports: [JobReport]) {
-    bench.connector.change { [date = clock.date] in
-      $0.observation = .success(Snapshot(time: date, reports: reports))
-    }
-  }
-
-  private func poll(_ service: JobService, _ count: Int = 1) async {
-    for _ in 0..<count {
-      clock.pass(20)
-      _ = await service.poller.poll()
-      await service.followUps.resolve()
-    }
-  }
-
-  private func lost(_ service: JobService) async throws -> Job {
-    let job = try #require(try await running(1, service).first)
-    bench.connector.change { $0.output = Array("half".utf8) }
-    show([])
-    await poll(service, 8)
-    let lost = try #require(service.recent(job.key))
-    try #require(lost.state == .lost)
-    return lost
-  }
+  init() { prepare() }
 
   @Test("A job that turns up while its cancel is on its way is canceled, in memory and on disk")
   func turnsUpWhileCanceled() async throws {

@@ -1,5 +1,6 @@
 import Foundation
 import JobModel
+import Synchronization
 import Testing
 
 @testable import JobEngine
@@ -37,5 +38,26 @@ struct LedgerTests {
     _ = await service.poller.poll()
     #expect(service.recent(job.key) == nil)
     #expect(try await service.find(job.key)?.state == .succeeded)
+  }
+
+  @Test("The bus carries each recorded change once, as the store has it, and nothing before it is shown")
+  func published() async throws {
+    let service = try bench.service()
+    let events = Mutex<[JobEvent]>([])
+    let subscription = service.bus.subscribe { change in
+      #expect(service.recent(change.job.key) == change.job)
+      if let event = change.event { events.withLock { $0.append(event) } }
+    }
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    for (state, outcome) in [(.running, nil), (.running, nil), (.succeeded, .succeeded)] as [(JobState, Outcome?)] {
+      bench.connector.observes(bench.report(job, state, outcome))
+      _ = await service.poller.poll()
+    }
+    let published = events.withLock { $0 }
+    let stored = try service.ledger.store.events(of: job.id)
+    #expect(published.map(\.to) == [.submitting, .queued, .running, .succeeded])
+    #expect(published.map(\.to) == stored.map(\.to) && published.map(\.actor) == stored.map(\.actor))
+    subscription.cancel()
   }
 }

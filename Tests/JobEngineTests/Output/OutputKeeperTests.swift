@@ -8,53 +8,11 @@ import Testing
 @testable import JobStoreSQLite
 
 @Suite("The output that is kept")
-struct OutputKeeperTests {
+struct OutputKeeperTests: VanishingJobs {
   let bench = Bench()
   let clock = ManualClock()
 
-  init() {
-    bench.configuration.clock = clock.clock()
-    bench.configuration.lostAfter = 100
-    bench.connector.change { $0.submit = { submission, _ in "\(submission.name.count)" } }
-  }
-
-  /// Jobs that were seen to run, the first with the id 3, the next 4 and so on.
-  private func running(_ count: Int, _ service: JobService) async throws -> [Job] {
-    var jobs: [Job] = []
-    for number in 0..<count {
-      let submission = bench.submission("job" + String(repeating: "x", count: number))
-      _ = try await service.submit(submission, actor: "test")
-      jobs.append(try #require(service.recent(submission.key)))
-    }
-    show(jobs.map { bench.report($0, .running) })
-    await poll(service)
-    #expect(jobs.allSatisfy { service.recent($0.key)?.state == .running })
-    return jobs
-  }
-
-  private func show(_ reports: [JobReport]) {
-    bench.connector.change { [date = clock.date] in
-      $0.observation = .success(Snapshot(time: date, reports: reports))
-    }
-  }
-
-  private func poll(_ service: JobService, _ count: Int = 1) async {
-    for _ in 0..<count {
-      clock.pass(20)
-      _ = await service.poller.poll()
-      await service.followUps.resolve()
-    }
-  }
-
-  private func lost(_ service: JobService) async throws -> Job {
-    let job = try #require(try await running(1, service).first)
-    bench.connector.change { $0.output = Array("half".utf8) }
-    show([])
-    await poll(service, 8)
-    let lost = try #require(service.recent(job.key))
-    try #require(lost.state == .lost)
-    return lost
-  }
+  init() { prepare() }
 
   @Test("What was answered of an end stays answered, while the job runs on and when it has ended")
   func told() async throws {
@@ -144,5 +102,57 @@ struct OutputKeeperTests {
     #expect(try await service.finalOutput(over) == [0xff, 0x0a])
     bench.connector.change { $0.output = [] }
     #expect(try await service.finalOutput(over) == [0xff, 0x0a])
+  }
+}
+
+@Suite("Copies of output")
+struct OutputCopyTests {
+  let bench = Bench()
+
+  @Test("A log that was cut says so in its first line; one that was not is as it was")
+  func cut() async throws {
+    bench.configuration.keptLines = 3
+    let service = try bench.service()
+    for (name, output, size, first) in [
+      ("whole", "1\n2\n3\n", 6, "1"), ("short", "1\n", 1000, "1"),
+      (
+        "cut", "4\n5\n6\n", 12,
+        "... the first 6 bytes of the output are left out, the last 3 lines follow ..."
+      ),
+      ("unterminated", "4\n5\n6", 11, "... the first 6 bytes of the output are left out, the last 3 lines follow ..."),
+    ] {
+      bench.connector.change {
+        $0.submit = { _, token in token }
+        $0.output = Array(output.utf8)
+        $0.outputSize = size
+      }
+      _ = try await service.submit(bench.submission(name), actor: "test")
+      let key = JobKey(name: name, number: 1)
+      bench.connector.observes(bench.report(try #require(service.recent(key)), .succeeded, .succeeded))
+      _ = await service.poller.poll()
+      let job = try #require(service.recent(key))
+      let answer = String(decoding: try await service.finalOutput(job), as: UTF8.self)
+      #expect(answer.split(separator: "\n").first.map(String.init) == first && answer.hasSuffix(output), "\(name)")
+      #expect(String(decoding: try await service.finalOutput(job), as: UTF8.self) == answer)
+      #expect(String(decoding: try await service.tailSource(of: job, lines: 3).bytes(), as: UTF8.self) == output)
+    }
+  }
+
+  @Test("A copy of output that cannot be read is fetched again", arguments: ["gone", "directory", "pipe"])
+  func unreadable(place: String) async throws {
+    let service = try bench.service()
+    bench.connector.change { $0.output = Array("out".utf8) }
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let job = try #require(service.recent(bench.submission().key))
+    bench.connector.observes(bench.report(job, .succeeded, .succeeded))
+    _ = await service.poller.poll()
+    let ended = try #require(service.recent(job.key))
+    _ = try await service.finalOutput(ended)
+    let copy = bench.directory.path + "/output/" + job.id.rawValue
+    unlink(copy)
+    if place == "directory" { mkdir(copy, 0o700) }
+    if place == "pipe" { mkfifo(copy, 0o600) }
+    #expect(try await service.finalOutputSource(of: ended).bytes() == Array("out".utf8))
+    #expect(try await service.finalOutput(ended) == Array("out".utf8))
   }
 }

@@ -126,3 +126,93 @@ struct RetentionSweeperTests {
     #expect(bench.connector.removed == [second.key])
   }
 }
+
+@Suite("Files outlive output", .serialized)
+struct KeptFilesTests {
+  let bench = Bench(connector: FileKeepingScriptedConnector())
+
+  @Test("Output that was told and files are two things with two times")
+  func files() async throws {
+    let clock = ManualClock()
+    bench.configuration.unclaimedOutput = 0
+    bench.configuration.clock = clock.clock()
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    let submitted = try #require(service.recent(bench.submission().key))
+    var end = bench.report(submitted, .succeeded, .succeeded)
+    end.nodes = ["n1"]
+    end.endedAt = clock.date - 10
+    bench.connector.observes(end)
+    _ = await service.poller.poll()
+    let job = try #require(service.recent(submitted.key))
+    await service.retention.removeDue()
+    #expect(bench.connector.removed == [job.key] && bench.connector.removedFiles == [])
+    await #expect(throws: JobError.expired(job.key, .succeeded)) { try await service.finalOutput(job) }
+    let kept = try #require(try await service.ledger.store.retention(of: job.id)?.filesSince)
+    #expect(abs(kept.timeIntervalSince(clock.date)) < 100)
+    let notYet = await #expect(throws: JobError.self) { try await service.files(of: job) { _ in } }
+    #expect(notYet.map { if case .expired = $0 { false } else { true } } == true, "they can still be listed")
+    // A setting that changed counts for what is kept already.
+    bench.configuration.keepFiles = 5
+    let restarted = try bench.service()
+    try await restarted.start()
+    for _ in 0..<200 where bench.connector.removedFiles.isEmpty {
+      await clock.sleepers(3)
+      clock.pass(0.05)
+    }
+    await restarted.stop()
+    #expect(bench.connector.removedFiles == [job.key])
+    await restarted.retention.removeDue()
+    #expect(bench.connector.removedFiles == [job.key], "once")
+    await #expect(throws: JobError.expired(job.key, .succeeded)) { try await restarted.files(of: job) { _ in } }
+    #expect(try restarted.ledger.store.events(of: job.id).last?.reason == "its files were removed")
+  }
+
+  @Test(
+    "The record of an ended job goes once nothing else is left of it and its time is over, and no other record does")
+  func records() async throws {
+    let clock = ManualClock()
+    bench.configuration.clock = clock.clock()
+    (bench.configuration.keepOutput, bench.configuration.unclaimedOutput) = (10, 1_000_000)
+    (bench.configuration.keepJobs, bench.configuration.ownerLimits.keyAge) = (1000, 2000)
+    bench.connector.change { $0.submit = { submission, _ in submission.name } }
+    let service = try bench.service()
+    try await service.ledger.load()
+    func job(_ name: String) async throws -> Job? { try await service.find(JobKey(name: name, number: 1)) }
+    for name in ["done", "unread", "living", "stuck"] {
+      _ = try await service.submit(bench.submission(name), actor: "test")
+    }
+    for name in ["done", "unread", "stuck"] {
+      bench.connector.observes(
+        bench.report(try #require(try await job(name)), .succeeded, .succeeded), at: clock.date)
+      _ = await service.poller.poll()
+    }
+    let done = try #require(try await job("done"))
+    for (name, removal) in [("done", nil), ("stuck", BackendError.unavailable("no route to host"))] {
+      _ = try await service.finalOutput(try #require(try await job(name)))
+      bench.connector.change { $0.removal = removal }
+      clock.pass(11)
+      await service.retention.removeDue()
+    }
+    // Neither a calendar that is set nor a time within which its idempotency keys count.
+    clock.step(100_000_000)
+    await service.retention.removeDue()
+    clock.step(-100_000_000)
+    clock.pass(1900)
+    await service.retention.removeDue()
+    #expect(try await job("done") != nil)
+    clock.pass(200)
+    await service.retention.removeDue()
+    #expect(try await job("done") == nil && service.recent(done.key) == nil)
+    #expect(try service.ledger.store.events(of: done.id) == [])
+    for name in ["unread", "living", "stuck"] { #expect(try await job(name) != nil, "\(name)") }
+    _ = try await service.submit(bench.submission("done"), actor: "test")
+    #expect(try await job("done")?.id != done.id, "its name is free again")
+    bench.connector.change { $0.removal = nil }
+    clock.pass(21_600)
+    await service.retention.removeDue()
+    #expect(try await job("stuck") == nil)
+    for name in ["unread", "living"] { #expect(try await job(name) != nil, "\(name)") }
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
+  }
+}

@@ -203,36 +203,3 @@ struct InputTests {
     }
   }
 }
-
-@Suite("Globs name files below the job's directory, and nothing else")
-struct ResultGlobTests {
-  @Test(
-    "What is no such pattern is refused",
-    arguments: [
-      "", "/etc/passwd", "..", "../x", "a/../b", "a/..", "./", "a\0b", "a**", "*/**", "**/a/b", "**/**", "a*/**/b",
-    ]
-  )
-  func refused(glob: String) { #expect(throws: JobError.self) { try ResultGlob(glob) } }
-
-  @Test("Each becomes tests of find")
-  func tests() throws {
-    #expect(try ResultGlob("*.tsv").tests == ["(", "-path", "work/*.tsv", "!", "-path", "work/*/*", ")"])
-    #expect(try ResultGlob("./out//x").tests == ["(", "-path", "work/out/x", "-o", "-path", "work/out/x/*", ")"])
-    #expect(try ResultGlob("**").tests == ["(", "-path", "work/*", ")"])
-    #expect(try ResultGlob("a/b/**/-x*").tests == ["(", "-path", "work/a/b/*", "-name", "-x*", ")"])
-  }
-
-  @Test("A job that waits has no results, and a bad glob is told first")
-  func waiting() async throws {
-    let bench = Bench()
-    let service = try bench.service()
-    _ = try await service.submit(bench.submission(), actor: "test")
-    let job = try #require(try await service.find(bench.submission().key))
-    await #expect(throws: JobError.notStarted(job.key, .queued)) { try await service.results(of: job) { _ in } }
-    await #expect(
-      throws: JobError.refused("glob \"/x\": expected a path below the job's directory, not an absolute one")
-    ) {
-      try await service.files(of: job, matching: ["/x"]) { _ in }
-    }
-  }
-}
