@@ -75,7 +75,7 @@ extension JobService {
       return nil
     }
     Checkpoint.reach("settle.found", if: found != nil)
-    let deadline = Duration.seconds(max(configuration.submitDeadline, connector.lastSubmit))
+    let deadline = Duration.seconds(max(configuration.submitDeadline, connector.submitWindow))
     let known = ledger.table.read { $0.timelines[job.id]?.known }
     guard found != nil || known.map({ asked - $0 > deadline }) ?? false else { return nil }
     guard let found else {
