@@ -22,7 +22,7 @@ public protocol Connector: Sendable {
 
   /// Seconds after a submission was written down for which a submit whose answer was lost may still make the job: until
   /// then, that the backend does not have it means nothing. 0 where a submit has no effect once it has failed.
-  var lastSubmit: TimeInterval { get }
+  var submitWindow: TimeInterval { get }
 
   /// What the backend says of all jobs with a mark at one moment, and, of each of `jobs` that it no longer lists, how
   /// it ended. A job among them that is over already is asked about for what is not known of its end.
@@ -42,5 +42,5 @@ public protocol Connector: Sendable {
 }
 
 extension Connector {
-  public var lastSubmit: TimeInterval { 0 }
+  public var submitWindow: TimeInterval { 0 }
 }

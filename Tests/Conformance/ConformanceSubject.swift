@@ -20,6 +20,8 @@ package struct ConformanceSubject: Sendable {
   package var unreachable: (connector: any Connector, machine: String)?
   /// Time between two polls.
   package var pollInterval = Duration.milliseconds(300)
+  /// Lets time pass for a backend whose clock the test drives; the cases must then be examined one by one.
+  package var passTime: @Sendable (Duration) -> Void = { _ in }
   /// How many cases are examined at the same time.
   package var casesAtOnce = 8
   /// How long each change of a job may take.

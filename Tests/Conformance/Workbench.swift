@@ -137,7 +137,7 @@ final class Workbench: Sendable {
 
   /// The job once it is in a state, which must be before it ends.
   func reach(_ state: JobState, of job: Job) async throws -> Job {
-    try await wait(for: job, "be \(state.rawValue)") { job in
+    try await wait(for: job, "be \(state.rawValue)", passing: .milliseconds(100)) { job in
       if job.state == state { return true }
       try expect(!job.state.isTerminal, "it ended as \(job.state.rawValue) without having been \(state.rawValue)")
       return false
@@ -147,13 +147,16 @@ final class Workbench: Sendable {
   /// The job once it has ended and its exit code is known, which may be later only where the connector says so.
   func end(of job: Job, exitCode: Bool = true) async throws -> Job {
     let isDelayed = connector.has(.delayedExitCodes)
-    return try await wait(for: job, "end") { job in
+    return try await wait(for: job, "end", passing: .seconds(60)) { job in
       guard job.state.isTerminal else { return false }
       return !exitCode || !isDelayed || job.outcome?.exitCode != nil || job.outcome?.signal != nil
     }
   }
 
-  private func wait(for job: Job, _ verb: String, _ isSo: (Job) throws -> Bool) async throws -> Job {
+  /// - Parameter time: what passes between two looks where the test drives the clock.
+  private func wait(
+    for job: Job, _ verb: String, passing time: Duration, _ isSo: (Job) throws -> Bool
+  ) async throws -> Job {
     let deadline = ContinuousClock.now + subject.patience
     while true {
       let job = try current(job)
@@ -164,6 +167,7 @@ final class Workbench: Sendable {
           "it did not \(verb) in \(subject.patience.components.seconds) s: it is \(job.state.rawValue)"
             + (job.reason.isEmpty ? "" : ", \(job.reason)") + failure)
       }
+      subject.passTime(time)
       try await Task.sleep(for: .milliseconds(30))
     }
   }

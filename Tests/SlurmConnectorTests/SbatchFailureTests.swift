@@ -91,8 +91,8 @@ struct SbatchFailureTests {
     configuration.heldBack = .seconds(10)
     configuration.fit(submitDeadline: deadline)
     #expect((16...45).contains(configuration.sbatchLimit))
-    #expect(configuration.lastSubmit >= 14 + 10 + configuration.sbatchLimit + 1)
-    #expect(configuration.lastSubmit <= max(deadline, 44))
+    #expect(configuration.submitWindow >= 14 + 10 + configuration.sbatchLimit + 1)
+    #expect(configuration.submitWindow <= max(deadline, 44))
   }
 }
 

@@ -5,7 +5,8 @@ import JobModel
 
 /// A connector that finds machines for its jobs itself, which wait in Weir's own queue (``Capability/ownQueue``).
 ///
-/// The engine keeps what such a job is run by, encrypted, until it is over, and hands it out by the board.
+/// The engine keeps what such a job is run by, encrypted, until it is over, and hands it out by the board. It asks
+/// ``Connector/find(_:timeout:)`` only for jobs that have no machine, and for those that snapshots show as missing.
 public protocol QueueingConnector: Connector {
   /// Works on the jobs of a board until the task is cancelled.
   func work(on board: any JobBoard) async

@@ -80,7 +80,7 @@ final class InDoubtResolver: Sendable {
       return nil
     }
     Checkpoint.reach("settle.found", if: found != nil)
-    let deadline = Duration.seconds(max(configuration.submitDeadline, connector.lastSubmit))
+    let deadline = Duration.seconds(max(configuration.submitDeadline, connector.submitWindow))
     let known = ledger.cache.read { $0.timelines[job.id]?.known }
     guard found != nil || known.map({ asked - $0 > deadline }) ?? false else { return nil }
     guard let found else {

@@ -30,7 +30,7 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
     var lookedFor: Job?
     var recalled: Result<[JobReport], BackendError> = .success([])
     var recallTakes = Duration.zero
-    var lastSubmit: TimeInterval = 0
+    var submitWindow: TimeInterval = 0
     var output: [UInt8] = []
     /// How much the job has printed in all.
     var outputSize: Int?
@@ -52,7 +52,7 @@ class ScriptedConnector: ReleasingConnector, InputStagingConnector, OutputReadin
   let script = Mutex(Script())
   let name = "scripted"
   var health: [HealthIssue] { [] }
-  var lastSubmit: TimeInterval { script.withLock { $0.lastSubmit } }
+  var submitWindow: TimeInterval { script.withLock { $0.submitWindow } }
 
   func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
   func observes(_ reports: JobReport..., accountingFailure: String? = nil, at time: Date = Date()) {

@@ -38,13 +38,13 @@ struct InDoubtResolverTests {
   }
 
   @Test("Nothing is given up while the backend may still be handed the job")
-  func lastSubmit() async throws {
+  func submitWindow() async throws {
     bench.configuration.submitDeadline = 0
-    bench.connector.change { $0.lastSubmit = 100 }
+    bench.connector.change { $0.submitWindow = 100 }
     let service = try bench.service()
     let job = try await lose(service)
     #expect(await service.resolver.ask(for: job, timeout: .seconds(1)) == nil)
-    bench.connector.change { $0.lastSubmit = 0 }
+    bench.connector.change { $0.submitWindow = 0 }
     #expect(await service.resolver.ask(for: job, timeout: .seconds(1))?.state == .failed)
   }
 

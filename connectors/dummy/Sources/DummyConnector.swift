@@ -78,12 +78,13 @@ public struct DummyConnector: ReleasingConnector, InteractiveConnector, Describi
     let started = job.submittedAt + queued
     func report(_ state: JobState, _ outcome: Outcome? = nil, _ elapsed: TimeInterval = 0) -> JobReport {
       if outcome != nil { ages.end(job.submissionToken) }
+      let hasStarted = state == .running || elapsed > 0
       return JobReport(
         backendID: id, mark: Mark(token: job.submissionToken), state: state, source: "dummy",
         backendWord: state.rawValue,
         outcome: outcome,
-        nodes: elapsed > 0 ? ["dummy"] : [], elapsed: Int(elapsed), submittedAt: job.submittedAt,
-        startedAt: elapsed > 0 ? started : nil, endedAt: outcome == nil ? nil : started + elapsed)
+        nodes: hasStarted ? ["dummy"] : [], elapsed: Int(elapsed), submittedAt: job.submittedAt,
+        startedAt: hasStarted ? started : nil, endedAt: outcome == nil ? nil : started + elapsed)
     }
     let elapsed = max(0, min(age - queued, running))
     if job.state == .canceling { return report(.canceled, .canceled, elapsed) }

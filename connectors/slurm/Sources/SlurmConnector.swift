@@ -33,8 +33,8 @@ public struct SlurmConnector: Connector {
     /// the connection delivers it. Three are for writing the job down, one for killing what does not end.
     private var lastBeginning: Int { 3 + Int((submitTimeout + heldBack).components.seconds) + 1 }
 
-    /// See ``Connector/lastSubmit``.
-    var lastSubmit: Int { lastBeginning + sbatchLimit }
+    /// See ``Connector/submitWindow``.
+    var submitWindow: Int { lastBeginning + sbatchLimit }
 
     /// Gives sbatch what time there is until a submit is given up, and never so little that a busy slurmctld has none.
     public mutating func fit(submitDeadline: Int) {
@@ -58,7 +58,7 @@ public struct SlurmConnector: Connector {
     runner.statusLines.map { .warning("SSH", $0) } + sight.issues(of: configuration.observer)
   }
 
-  public var lastSubmit: TimeInterval { TimeInterval(configuration.lastSubmit) }
+  public var submitWindow: TimeInterval { TimeInterval(configuration.submitWindow) }
 
   // MARK: Submitting
 
