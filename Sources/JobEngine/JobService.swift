@@ -158,10 +158,12 @@ public final class JobService: Sendable {
   /// The job of that name and number, however old.
   public func find(_ key: JobKey) async throws(JobError) -> Job? { try await jobs.find(key) }
 
-  /// The job of that name and number, however old; when the store does not know it, the backend is asked for one of that
-  /// id with a mark of ours.
-  public func find(_ key: JobKey, backendID: String) async throws(JobError) -> Job? {
-    try await recovery.find(key, backendID: backendID)
+  /// The job of that name and number, however old; of several that had the name one after the other that with this id of
+  /// the backend.
+  /// - Parameter recovers: whether the backend is asked, when the store does not know it, for one of that id with a mark of
+  ///   ours.
+  public func find(_ key: JobKey, backendID: String, recovers: Bool) async throws(JobError) -> Job? {
+    recovers ? try await recovery.find(key, backendID: backendID) : try await jobs.find(key, backendID: backendID)
   }
 
   /// A living job as the lists show it.

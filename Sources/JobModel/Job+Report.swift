@@ -32,9 +32,9 @@ extension Job {
     } else if report.state == state, attempt > 1, reason.hasPrefix("requeued: "), report.reason.isEmpty {
       job.reason = reason
     }
-    // What says nothing of the state says nothing of these.
+    if !report.nodes.isEmpty || report.lifecycle != nil && !report.isEnd { job.nodes = report.nodes }
+    // What says nothing of the state says nothing of its times.
     guard report.lifecycle != nil else { return job }
-    if !report.nodes.isEmpty || !report.isEnd { job.nodes = report.nodes }
     // An end of which nobody knows when it was leaves what was seen.
     if report.elapsed > 0 || !report.isEnd { job.elapsed = report.elapsed }
     // While a requeued job is taken off its nodes, Slurm shows the moment of the requeue as its start.
@@ -47,9 +47,16 @@ extension Job {
   /// Where a job stands that is not being canceled, after a report; what the report does not say stays.
   private func lifecycle(after report: JobReport, at time: Date) -> Lifecycle {
     switch (lifecycle, report.lifecycle) {
-    case (.inDoubt, nil): .queued(since: time)
-    // Something of it is there: it is not to be started again.
+    // Something of it is on a machine: it is not to be started again.
     case (.starting, nil): .running
+    case (.inDoubt, nil), (.queued, nil), (.held, nil):
+      if !report.nodes.isEmpty {
+        .running
+      } else if case .inDoubt = lifecycle {
+        .queued(since: time)
+      } else {
+        lifecycle
+      }
     case (_, nil): lifecycle
     case (.queued, .queued(since: nil)), (.held, .held(by: nil)): lifecycle
     case (_, .queued(since: nil)): .queued(since: time)

@@ -202,9 +202,7 @@ extension Job {
   public var state: JobState { lifecycle.state }
 
   /// How it ended; nil until it has.
-  public var outcome: Outcome? {
-    if case .ended(let outcome) = lifecycle { outcome } else { nil }
-  }
+  public var outcome: Outcome? { lifecycle.outcome }
 
   /// Since when it is in doubt whether the backend has it; nil when it is not, and while the answer is awaited.
   public var inDoubtSince: Date? {
@@ -245,12 +243,11 @@ public struct JobEvent: Sendable, Codable, Equatable {
   /// Who caused it: a caller, or `weir`.
   public let actor: String
   public let from: JobState?
-  /// Nil when the job was removed, since the backend never had it.
-  public let to: JobState?
+  public let to: JobState
   public let source: String
   public let reason: String
 
-  public init(job: JobID, time: Date, actor: String, from: JobState?, to: JobState?, source: String, reason: String) {
+  public init(job: JobID, time: Date, actor: String, from: JobState?, to: JobState, source: String, reason: String) {
     self.job = job
     self.time = time
     self.actor = actor

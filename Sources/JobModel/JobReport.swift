@@ -61,7 +61,5 @@ public struct JobReport: Sendable, Equatable {
   public var isEnd: Bool { state?.isTerminal ?? false }
 
   /// How the job ended, if it shows an end.
-  public var outcome: Outcome? {
-    if case .ended(let outcome) = lifecycle { outcome } else { nil }
-  }
+  public var outcome: Outcome? { lifecycle?.outcome }
 }

@@ -37,6 +37,11 @@ public enum Lifecycle: Sendable, Equatable {
     }
   }
 
+  /// How the job ended; nil until it has.
+  public var outcome: Outcome? {
+    if case .ended(let outcome) = self { outcome } else { nil }
+  }
+
   /// The lifecycle of a state in one word.
   /// - Parameters:
   ///   - outcome: of a state that is an end; without it the least that the state says of the end.

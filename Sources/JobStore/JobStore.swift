@@ -27,6 +27,9 @@ package protocol JobStore: Sendable {
   /// The job of that id, however old.
   func job(_ id: JobID) throws -> Job?
 
+  /// The job with that id of the backend that had a name and number before another took them; see ``Job/replacedBy``.
+  func job(replaced key: JobKey, backendID: String) async throws -> Job?
+
   /// When the last job was submitted that it knows.
   func lastSubmit() throws -> Date?
 
@@ -34,21 +37,24 @@ package protocol JobStore: Sendable {
   /// - Parameters:
   ///   - payload: what the job will be run by, for a connector whose jobs wait here; it is kept encrypted.
   ///   - outputDue: when its output goes, of a job that has ended already.
+  ///   - event: nil for a job that is being submitted: its first event comes with the answer, so that a submit that never
+  ///     reaches the backend leaves nothing.
   ///   - limits: what its owner may have; nil for a job that the backend has already.
   ///   - serviceTime: from which on the key counts.
   /// - Returns: the job with its number, and the event with its own.
   /// - Throws: ``JobError/idempotencyConflict(_:)`` when another job has the key; ``JobError/limit(_:retryAfter:)``.
   func insert(
-    _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]?,
+    _ job: Job, shownScript: String, event: JobEvent?, idempotencyKey: IdempotencyKey?, payload: [UInt8]?,
     outputDue: Date?, limits: OwnerLimits?, serviceTime: Date
-  ) throws -> (job: Job, event: JobEvent)
+  ) throws -> (job: Job, event: JobEvent?)
 
   /// Writes what changed of some jobs, and why, in one transaction. What is known no more is passed over, and so is what
   /// is stored in another version than a write expects: an answer to an old question never lands on what came after it.
   func save(_ writes: [JobWrite]) throws -> JobWrite.Result
 
-  /// Removes a job and its archive, with an event that says so; its events stay for as long as records of jobs do.
-  func delete(_ id: JobID, event: JobEvent) throws -> JobEvent
+  /// Removes a job that has no events, and its archive.
+  /// - Returns: the earlier job whose name it had taken, which has it again.
+  func delete(_ id: JobID) throws -> Job?
 
   /// The transitions of a job, oldest first; without those that are damaged.
   func events(of id: JobID) throws -> [JobEvent]
@@ -64,7 +70,7 @@ package protocol JobStore: Sendable {
   func oldestEvent() throws -> Int64
 
   /// Adds an event to a job that is in the state which the event names; to another none.
-  func note(_ event: JobEvent) throws
+  func note(_ event: JobEvent) throws -> JobEvent?
 
   /// The redacted script of a job; nil after retention has removed it.
   func shownScript(of id: JobID) async throws -> String?
@@ -161,10 +167,15 @@ package protocol JobStore: Sendable {
   /// Notes that the files of a job are gone from the backend.
   func removedFiles(of job: Job, event: JobEvent) throws
 
-  /// Removes the records of ended jobs of which nothing is left, with their events: those that ended before that service time
+  /// Removes the records of ended jobs of which nothing is left: those that ended before that service time
   /// and whose output expired before it, the first to end first.
   /// - Returns: the jobs; at most so many.
   func removeRecords(before time: Date, limit: Int) throws -> [JobID]
+
+  /// Ends keeping events that are older than that service time, from the oldest on: ``oldestEvent()`` moves past them. Those
+  /// of jobs whose records are kept stay readable by their jobs.
+  /// - Returns: how many were passed; at most so many.
+  func removeEvents(before time: Date, limit: Int) throws -> Int
 
   /// Notes that something could not be removed, and when that is tried again. The first failure, and every other one, is
   /// an event.

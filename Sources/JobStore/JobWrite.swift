@@ -26,11 +26,18 @@ package struct JobWrite: Sendable {
     self.corrects = corrects
   }
 
-  /// What changed of a job by one event.
-  package init(_ after: Job, from before: Job?, event: JobEvent?) {
+  /// What changed of a job at once.
+  package init(_ after: Job, from before: Job, events: [JobEvent]) {
     self.init(
-      job: after, expecting: before?.version, events: event.map { [$0] } ?? [],
-      attempts: before?.attemptEnded(by: after).map { [$0] } ?? [])
+      job: after, expecting: before.version, events: events,
+      attempts: before.attemptEnded(by: after).map { [$0] } ?? [])
+  }
+
+  /// Takes in a further change of the job before it is written.
+  package mutating func add(_ further: JobWrite) {
+    job = further.job
+    events += further.events
+    attempts += further.attempts
   }
 
   /// What came of some writes.
@@ -38,8 +45,13 @@ package struct JobWrite: Sendable {
     /// The events, with their numbers.
     package var events: [JobEvent] = []
     /// Jobs that were not written, since what is stored is another version than was expected.
-    package var stale: [JobID] = []
+    package var stale: Set<JobID> = []
 
     package init() {}
+
+    package mutating func add(_ other: Result) {
+      events += other.events
+      stale.formUnion(other.stale)
+    }
   }
 }

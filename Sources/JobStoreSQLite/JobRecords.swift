@@ -15,7 +15,7 @@ extension Job: FetchableRecord, PersistableRecord {
     guard let state = JobState(rawValue: row["state"]) else { throw StoreError.unusable("the job has no state") }
     let outcome = Outcome(row)
     self.init(
-      id: row["id"], key: JobKey(name: row["name"], number: row["upstreamNumber"] ?? row["number"]),
+      id: row["id"], key: JobKey(name: row["name"], number: row["upstreamNumber"]),
       owner: row["owner"], account: row["account"], connector: row["connector"],
       submissionToken: row["submissionToken"], fingerprint: row["fingerprint"],
       lifecycle: Lifecycle(
@@ -35,6 +35,21 @@ extension Job: FetchableRecord, PersistableRecord {
   /// The value in a column; nil where there is none.
   fileprivate static func json<Value: Decodable>(_ text: String?) throws -> Value? {
     try text.map { try JSONDecoder().decode(Value.self, from: Data($0.utf8)) }
+  }
+
+  /// A list, of which most are empty or hold one plain name: a decoder takes many times as long for these.
+  fileprivate static func list<Element: Decodable>(_ text: String) throws -> [Element] {
+    if text == "[]" { return [] }
+    if text.hasPrefix("[\""), text.hasSuffix("\"]"), text.utf8.count > 4 {
+      let name = text.dropFirst(2).dropLast(2)
+      let isPlain = name.utf8.allSatisfy { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 >= 0x20 }
+      if isPlain, let list = [String(name)] as? [Element] { return list }
+    }
+    return try json(text) ?? []
+  }
+
+  fileprivate static func text<Element: Encodable>(_ list: [Element]) throws -> String {
+    list.isEmpty ? "[]" : try json(list) ?? "[]"
   }
 
   fileprivate static func json(_ value: (some Encodable)?) throws -> String? {
@@ -87,16 +102,16 @@ extension Attempt {
   fileprivate init(row: Row, number: Int) throws {
     self.init(
       number: number, backendID: row["backendID"], outputPath: row["outputPath"],
-      nodes: try Job.json(row["nodes"]) ?? [],
-      devices: try Job.json(row["devices"]) ?? [], elapsed: row["elapsed"], startedAt: row["startedAt"],
+      nodes: try Job.list(row["nodes"]), devices: try Job.list(row["devices"]), elapsed: row["elapsed"],
+      startedAt: row["startedAt"],
       endedAt: row["endedAt"])
   }
 
   fileprivate func encode(to container: inout PersistenceContainer) throws {
     container["backendID"] = backendID
     container["outputPath"] = outputPath
-    container["nodes"] = try Job.json(nodes)
-    container["devices"] = try Job.json(devices)
+    container["nodes"] = try Job.text(nodes)
+    container["devices"] = try Job.text(devices)
     container["elapsed"] = elapsed
     container["startedAt"] = startedAt
     container["endedAt"] = endedAt
@@ -120,9 +135,19 @@ struct EarlierAttemptRow: PersistableRecord {
   static func fetchAll(_ db: Database, of id: JobID) throws -> [EarlierAttempt] {
     try Row.fetchAll(db, sql: "SELECT * FROM earlierAttempt WHERE job = ? ORDER BY number", arguments: [id])
       .compactMap { row in
-        try? EarlierAttempt(Attempt(row: row, number: row["number"]), reason: row["reason"])
+        guard columns.allSatisfy({ $0.1.accepts(row[$0.0]) }) else { return nil }
+        return try? EarlierAttempt(Attempt(row: row, number: row["number"]), reason: row["reason"])
       }
   }
+
+  /// What each column may hold.
+  static let columns: [(String, JobRow.Form)] =
+    [
+      ("number", .whole(1...StoredBounds.count, isOptional: false)),
+      ("elapsed", .whole(0...StoredBounds.count, isOptional: false)), ("nodes", .json([String].self)),
+      ("devices", .json([Device].self)), ("reason", .text(isOptional: false)),
+    ] + ["backendID", "outputPath"].map { ($0, .text(isOptional: true)) }
+    + ["startedAt", "endedAt"].map { ($0, .time(isOptional: true)) }
 }
 
 extension Outcome {

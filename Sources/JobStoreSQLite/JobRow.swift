@@ -21,6 +21,12 @@ struct JobRow {
   init(_ row: Row, now: Date) {
     id = JobID.fromDatabaseValue(row["id"])
     subject = Self.subject(of: row)
+    // JSON is read once, unless some of it cannot be read.
+    if Self.columns.allSatisfy({ $0.form.mayAccept(row[$0.name]) }), let job = try? Job(row: row) {
+      self.job = job
+      faults = []
+      return
+    }
     let damaged = Self.columns.filter { !$0.form.accepts(row[$0.name]) }
     guard !damaged.isEmpty else {
       let job = try? Job(row: row)
@@ -53,11 +59,14 @@ struct JobRow {
     func word(_ column: String) -> String { String.fromDatabaseValue(values[column] ?? .null) ?? "" }
     let result = Outcome.Result(rawValue: word("result"))
     let now = now.databaseValue
-    // Without a state the result says it; without either nobody knows, and the next poll tells.
+    // Without a state the result says it. Without either the next poll tells; where no poll does, since it waits in
+    // Weir's own queue, it is not started before somebody releases it.
     if let known = JobState(rawValue: word("state")) ?? result.map({ Outcome($0).state }) {
       values["state"] = known.rawValue.databaseValue
     } else {
-      values["state"] = (values["startedAt"] == .null ? JobState.queued : .running).rawValue.databaseValue
+      let hasMachine = values["startedAt"] != .null || word("nodes") != "[]"
+      values["state"] = (hasMachine ? JobState.running : .held).rawValue.databaseValue
+      values["heldBy"] = hasMachine ? .null : Holder.system.rawValue.databaseValue
       if values["unreachableSince"] == .null { values["unreachableSince"] = now }
     }
     let known = JobState(rawValue: word("state"))
@@ -99,7 +108,7 @@ extension JobRow {
     + ["backendID", "outputPath"].map { Column(name: $0, form: .text(isOptional: true), isRepairable: false) }
     + [
       Column(name: "number", form: .whole(1...StoredBounds.number, isOptional: false), isRepairable: false),
-      Column(name: "upstreamNumber", form: .whole(0...StoredBounds.count, isOptional: true), isRepairable: false),
+      Column(name: "upstreamNumber", form: .whole(0...StoredBounds.count, isOptional: false), isRepairable: false),
       Column(name: "replacedBy", form: .text(isOptional: true), isRepairable: false),
       Column(name: "version", form: .whole(1...StoredBounds.number, isOptional: false), substitute: 1),
       // It names the job's directory.
@@ -140,6 +149,12 @@ extension JobRow {
     case time(isOptional: Bool)
     case json(any (Decodable & Sendable).Type)
 
+    /// The same, without a look into JSON.
+    func mayAccept(_ value: DatabaseValue) -> Bool {
+      if case .json = self { return value.isNull || String.fromDatabaseValue(value) != nil }
+      return accepts(value)
+    }
+
     func accepts(_ value: DatabaseValue) -> Bool {
       switch self {
       case .text(let isOptional), .word(_, let isOptional), .whole(_, let isOptional), .time(let isOptional):
@@ -164,13 +179,6 @@ extension JobRow {
       }
       return time
     }
-  }
-}
-
-extension Lifecycle {
-  /// How a job ended, if it did.
-  fileprivate var outcome: Outcome? {
-    if case .ended(let outcome) = self { outcome } else { nil }
   }
 }
 

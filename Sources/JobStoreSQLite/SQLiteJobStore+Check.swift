@@ -114,7 +114,17 @@ extension SQLiteJobStore {
     ),
     (
       "is in another state than its last event says",
-      "state IS NOT (SELECT \"to\" FROM jobEvent WHERE job = checked.id ORDER BY number DESC LIMIT 1)"
+      """
+      state IS NOT coalesce((SELECT "to" FROM jobEvent WHERE job = checked.id ORDER BY number DESC LIMIT 1), 'submitting')
+      """
+    ),
+    (
+      "has a number that another job will have",
+      "typeof(number) = 'integer' AND number > (SELECT value FROM sequence WHERE name = 'job')"
+    ),
+    (
+      "has lost its name to a job that does not exist",
+      "replacedBy IS NOT NULL AND NOT EXISTS (SELECT 1 FROM job AS later WHERE later.name = checked.name)"
     ),
     ("has an id of the backend and was never submitted", "backendID IS NOT NULL AND state = 'submitting'"),
     (
@@ -168,13 +178,14 @@ extension SQLiteJobStore {
         ("elapsed", .whole(0...StoredBounds.count, isOptional: false)),
       ]
     ),
-    ("serviceTime", [("time", .time(isOptional: false))]),
+    ("serviceTime", [("time", .time(isOptional: false))]), ("earlierAttempt", EarlierAttemptRow.columns),
+    ("sequence", [("value", .whole(0...StoredBounds.number, isOptional: false))]),
     (
       "jobEvent",
       [
         ("time", .time(isOptional: false)), ("actor", .text(isOptional: false)), ("source", .text(isOptional: false)),
         ("from", .word(JobState.allCases.map(\.rawValue), isOptional: true)),
-        ("to", .word(JobState.allCases.map(\.rawValue), isOptional: true)), ("reason", .text(isOptional: false)),
+        ("to", .word(JobState.allCases.map(\.rawValue), isOptional: false)), ("reason", .text(isOptional: false)),
       ]
     ),
   ]

@@ -28,14 +28,15 @@ extension SQLiteJobStore {
     try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM toldEnd WHERE job = ?)", arguments: [id]) == true
   }
 
-  package func note(_ event: JobEvent) throws {
+  package func note(_ event: JobEvent) throws -> JobEvent? {
     try write { db in
       let isSame = try Bool.fetchOne(
         db, sql: "SELECT EXISTS (SELECT 1 FROM job WHERE id = ? AND state = ?)",
-        arguments: [event.job, event.to?.rawValue])
-      guard isSame == true else { return }
+        arguments: [event.job, event.to.rawValue])
+      guard isSame == true else { return nil }
       var event = event.bounded(at: clock.date)
       try event.insert(db)
+      return event
     }
   }
 

@@ -14,7 +14,7 @@ extension SQLiteJobStore {
   package func events(after number: Int64, limit: Int) throws -> [JobEvent] {
     try read { db in
       let oldest = try Self.oldestEvent(db)
-      guard number + 1 >= oldest else {
+      guard number >= oldest - 1 else {
         throw StoreError.missing("events before number \(oldest) are no longer kept")
       }
       let rows = try Row.fetchAll(
@@ -29,20 +29,31 @@ extension SQLiteJobStore {
     try Int64.fetchOne(db, sql: "SELECT value FROM sequence WHERE name = 'oldestEvent'") ?? 1
   }
 
-  /// Removes the events of a job: from then on the events are whole only after the last of these.
-  static func removeEvents(of id: JobID, _ db: Database) throws {
-    try db.execute(
-      sql: """
-        UPDATE sequence SET value = max(value, (SELECT coalesce(max(number), 0) + 1 FROM jobEvent WHERE job = :job))
-        WHERE name = 'oldestEvent'
-        """, arguments: ["job": id])
-    try db.execute(sql: "DELETE FROM jobEvent WHERE job = ?", arguments: [id])
+  package func removeEvents(before time: Date, limit: Int) throws -> Int {
+    let (oldest, rows) = try read { db in
+      let oldest = try Self.oldestEvent(db)
+      let rows = try Row.fetchAll(
+        db, sql: "SELECT number, time FROM jobEvent WHERE number >= ? ORDER BY number LIMIT ?",
+        arguments: [oldest, limit])
+      return (oldest, rows)
+    }
+    // A time that no store of ours writes is older than any.
+    let old = rows.prefix { row in JobRow.Form.time(row["time"]).map { $0 < time } ?? true }
+    guard let last = old.last.flatMap({ Int64.fromDatabaseValue($0["number"]) }) else { return 0 }
+    try write { db in
+      try db.execute(sql: "UPDATE sequence SET value = ? WHERE name = 'oldestEvent'", arguments: [last + 1])
+      try db.execute(
+        sql: """
+          DELETE FROM jobEvent WHERE number BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM job WHERE id = jobEvent.job)
+          """, arguments: [oldest, last])
+    }
+    return old.count
   }
 
-  /// Jobs that were removed before that time and of which only events are left.
-  static func jobs(removedBefore time: Date, limit: Int, _ db: Database) throws -> [JobID] {
-    try JobID.fetchAll(
-      db, sql: "SELECT job FROM jobEvent WHERE \"to\" IS NULL AND time <= ? ORDER BY time LIMIT ?",
-      arguments: [time.stored, limit])
+  /// Removes what is left of the events of a job whose record goes; those that are not old enough go later.
+  static func removeOldEvents(of id: JobID, _ db: Database) throws {
+    try db.execute(
+      sql: "DELETE FROM jobEvent WHERE job = ? AND number < (SELECT value FROM sequence WHERE name = 'oldestEvent')",
+      arguments: [id])
   }
 }

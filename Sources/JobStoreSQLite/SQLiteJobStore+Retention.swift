@@ -131,8 +131,8 @@ extension SQLiteJobStore {
 
   package func removeRecords(before time: Date, limit: Int) throws -> [JobID] {
     // The index on the end of jobs bounds what is looked at; times that no store of ours writes are before no time.
-    let (due, removed) = try read { db in
-      let due = try JobID.fetchAll(
+    let due = try read { db in
+      try JobID.fetchAll(
         db,
         sql: """
           SELECT job.id FROM job JOIN retention ON retention.job = job.id
@@ -141,13 +141,11 @@ extension SQLiteJobStore {
             AND due IS NULL AND filesSince IS NULL
           ORDER BY endedAt LIMIT :limit
           """, arguments: ["time": time.stored, "limit": limit])
-      return (due, try Self.jobs(removedBefore: time, limit: limit, db))
     }
-    guard !due.isEmpty || !removed.isEmpty else { return [] }
+    guard !due.isEmpty else { return [] }
     return try write { db in
-      for id in removed { try Self.removeEvents(of: id, db) }
       for id in due {
-        try Self.removeEvents(of: id, db)
+        try Self.removeOldEvents(of: id, db)
         try Job.deleteOne(db, key: id)
       }
       return due

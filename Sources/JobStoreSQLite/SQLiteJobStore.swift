@@ -92,15 +92,11 @@ public final class SQLiteJobStore: JobStore {
   }
 
   package func lastSubmit() throws -> Date? {
-    let last = try read { db in
-      try DatabaseValue.fetchOne(
-        db,
-        sql: """
-          SELECT max(submittedAt) FROM job
-          WHERE typeof(submittedAt) = 'text' AND submittedAt GLOB '[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] *'
-          """)
+    // Of the latest, since the calendar may have been set, and a job that was recovered was submitted before.
+    let latest = try read { db in
+      try DatabaseValue.fetchAll(db, sql: "SELECT submittedAt FROM job ORDER BY number DESC LIMIT 100")
     }
-    return last.flatMap(JobRow.Form.time)
+    return latest.compactMap(JobRow.Form.time).max()
   }
 
   package func job(_ key: JobKey) async throws -> Job? {
@@ -119,12 +115,23 @@ public final class SQLiteJobStore: JobStore {
     }
   }
 
+  package func job(replaced key: JobKey, backendID: String) async throws -> Job? {
+    try await read { db in
+      let statement = try db.cachedStatement(
+        sql: """
+          SELECT * FROM job WHERE name = ? AND upstreamNumber = ? AND replacedBy IS NOT NULL AND backendID = ?
+          """)
+      return try JobRow.job(
+        Row.fetchOne(statement, arguments: [key.name, key.number, backendID]), now: clock.date)
+    }
+  }
+
   package func insert(
-    _ job: Job, shownScript: String, event: JobEvent, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
+    _ job: Job, shownScript: String, event: JobEvent?, idempotencyKey: IdempotencyKey?, payload: [UInt8]? = nil,
     outputDue: Date? = nil, limits: OwnerLimits? = nil, serviceTime: Date
-  ) throws -> (job: Job, event: JobEvent) {
+  ) throws -> (job: Job, event: JobEvent?) {
     var job = job.bounded(at: clock.date)
-    var event = event.bounded(at: clock.date)
+    var event = event?.bounded(at: clock.date)
     let sealed = try payload.map { Data(try seal.close($0)) }
     try write { db in
       try Self.replace(job.key, by: job.id, db)
@@ -133,7 +140,7 @@ public final class SQLiteJobStore: JobStore {
       Checkpoint.reach("submit.row-half-written")
       try db.cachedStatement(sql: "INSERT INTO shownScript (job, text) VALUES (?, ?)")
         .execute(arguments: [job.id, shownScript])
-      try event.insert(db)
+      try event?.insert(db)
       if let sealed {
         try db.execute(sql: "INSERT INTO payload (job, sealed) VALUES (?, ?)", arguments: [job.id, sealed])
       }
@@ -148,8 +155,7 @@ public final class SQLiteJobStore: JobStore {
     return (job, event)
   }
 
-  /// Takes its name from the job that has it, which the backend never had. The keys of the same submission go with the
-  /// name, others end.
+  /// Takes its name from the job that has it, which the backend never had; its idempotency keys end.
   private static func replace(_ key: JobKey, by id: JobID, _ db: Database) throws {
     let earlier = try JobID.fetchOne(
       db.cachedStatement(
@@ -179,8 +185,9 @@ public final class SQLiteJobStore: JobStore {
         let version = try DatabaseValue.fetchOne(
           db.cachedStatement(sql: "SELECT version FROM job WHERE id = ?"), arguments: [id])
         guard let version else { continue }
-        if let expected = change.expected, Int.fromDatabaseValue(version) != expected {
-          result.stale.append(id)
+        // A version that is damaged is repaired by the write.
+        if let expected = change.expected, let stored = Int.fromDatabaseValue(version), stored > 0, stored != expected {
+          result.stale.insert(id)
           continue
         }
         try change.job.bounded(at: clock.date).update(db)
@@ -210,14 +217,18 @@ public final class SQLiteJobStore: JobStore {
     return result
   }
 
-  package func delete(_ id: JobID, event: JobEvent) throws -> JobEvent {
-    var event = event.bounded(at: clock.date)
-    try write { db in
+  package func delete(_ id: JobID) throws -> Job? {
+    let earlier = try write { db in
       try Job.deleteOne(db, key: id)
-      try event.insert(db)
+      let earlier = try Row.fetchOne(
+        db,
+        sql: """
+          UPDATE job SET replacedBy = NULL, version = version + 1 WHERE replacedBy = ? RETURNING *
+          """, arguments: [id])
+      return earlier.flatMap { JobRow($0, now: clock.date).job }
     }
     unlink(inputFile(id))
-    return event
+    return earlier
   }
 
   package func shownScript(of id: JobID) async throws -> String? {

@@ -343,7 +343,7 @@ public struct LegacyAPI: Sendable {
   /// The job of that name and number. Of one that the store does not know the backend is asked only for those who see all
   /// jobs: a user gets the same answer, at the same cost, for jobs of others and for jobs that do not exist.
   private func find(_ key: JobKey, _ id: String, _ caller: Caller) async throws -> Job? {
-    caller.seesAllJobs ? try await service.find(key, backendID: id) : try await service.find(key)
+    try await service.find(key, backendID: id, recovers: caller.seesAllJobs)
   }
 
   /// Whether a caller knows a job by an id. Of others' jobs it knows none.

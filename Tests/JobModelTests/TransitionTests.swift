@@ -154,6 +154,20 @@ struct TransitionTests {
     }
   }
 
+  @Test("What is on a machine is not started again, whatever else is known of it", arguments: JobState.allCases)
+  func unknownOnMachine(state: JobState) throws {
+    var job = Self.job(state)
+    var report = JobReport(backendID: "7", state: nil, source: "sweep", backendWord: "damaged", nodes: ["n1"])
+    report.devices = [Device(index: 0)]
+    try job.apply(.reported(report), at: Date())
+    switch state {
+    case .submitting, .held, .queued, .starting, .lost: #expect(job.state == .running)
+    default: #expect(job.state == state)
+    }
+    if job.state.isTerminal { return #expect(job == Self.job(state)) }
+    #expect(job.nodes == ["n1"] && job.devices.count == 1 && job.contact.unreachableSince != nil)
+  }
+
   @Test("Since when a job waits, and who holds it, stays while it is reported to")
   func waiting() throws {
     let (first, later) = (Date(timeIntervalSince1970: 2_000_000), Date(timeIntervalSince1970: 3_000_000))

@@ -38,12 +38,14 @@ struct IdentityMigrationTests {
   }
 
   /// Makes the old store with one job, in whose row the columns are set.
-  private func old(_ state: String, _ columns: String = "attempt = 1", told: String? = nil) throws {
+  private func old(
+    _ state: String, _ columns: String = "attempt = 1", told: String? = nil, also: (Database) throws -> Void = { _ in }
+  ) throws {
     _ = try StateDirectory(scratch.path)
     let queue = try DatabaseQueue(path: scratch.database)
     try Schema.migrator.migrate(queue, upTo: "limits")
     let isOver = ["succeeded", "failed", "canceled", "lost"].contains(state)
-    try queue.write { db in
+    try queue.writeWithoutTransaction { db in
       for (id, state, end) in [
         ("01A", "queued", "NULL"), ("01B", state, isOver ? "'2026-01-01 00:00:09.000'" : "NULL"),
         ("01C", "held", "NULL"),
@@ -61,6 +63,7 @@ struct IdentityMigrationTests {
       try db.execute(sql: "INSERT INTO retention (job, due) VALUES ('01B', '2026-02-01 00:00:00.000')")
       try db.execute(sql: "UPDATE job SET \(columns) WHERE id = '01B'")
       if let told { try db.execute(sql: "INSERT INTO toldEnd VALUES ('01B', ?, 5)", arguments: [told]) }
+      try also(db)
     }
     try queue.close()
   }
@@ -76,12 +79,53 @@ struct IdentityMigrationTests {
     #expect(try SQLiteJobStore.check(directory: scratch.path) == [])
   }
 
-  @Test("A state that nobody understood is contact that was lost", arguments: [true, false])
-  func unknown(started: Bool) throws {
-    try old("unknown", started ? "startedAt = '2026-01-01 00:00:01.000'" : "startedAt = NULL")
+  @Test(
+    "A state that nobody understood is contact that was lost; what may not have been meant to start is held",
+    arguments: [
+      ("startedAt = '2026-01-01 00:00:01.000'", JobState.running), ("nodes = '[\"n\"]', connector = 'gpu'", .running),
+      ("connector = 'slurm'", .queued), ("connector = 'gpu'", .held), ("connector = 'local'", .held),
+    ])
+  func unknown(columns: String, state: JobState) throws {
+    try old("unknown", columns) { db in
+      try db.execute(sql: "UPDATE jobEvent SET \"to\" = 'queued' WHERE job = '01B'")
+      for (from, to) in [("queued", "unknown"), ("unknown", "running"), ("running", "unknown")] {
+        try db.execute(
+          sql: """
+            INSERT INTO jobEvent (job, time, actor, "from", "to", source, reason)
+            VALUES ('01B', '2026-01-01 00:00:06.000', 'weir', ?, ?, 's', '')
+            """, arguments: [from, to])
+      }
+    }
     let store = try SQLiteJobStore(directory: scratch.path)
     let job = try #require(try store.job("01B"))
-    #expect(job.state == (started ? .running : .queued) && job.contact.unreachableSince == job.contact.seenAt)
+    #expect(job.state == state && job.contact.unreachableSince == job.contact.seenAt)
+    if state == .held { #expect(job.lifecycle == .held(by: .system)) }
+    let events = try store.events(of: "01B")
+    #expect(events.map(\.to) == [.queued, .queued, .running, state])
+    #expect(events.map(\.from) == [nil, .queued, .queued, .running])
+    if !["gpu", "local"].contains(job.connector) {
+      #expect(try SQLiteJobStore.check(directory: scratch.path) == [])
+    }
+  }
+
+  @Test("Rows that belong to no job do not stop it")
+  func orphans() throws {
+    try old("running") { db in
+      try db.execute(
+        sql: """
+          PRAGMA foreign_keys = OFF;
+          INSERT INTO shownScript VALUES ('gone', 'a secret');
+          INSERT INTO payload VALUES ('gone', x'00');
+          INSERT INTO retention (job, due) VALUES ('gone', '2026-01-01 00:00:00.000');
+          INSERT INTO toldEnd VALUES ('gone', 'failed', 1);
+          INSERT INTO idempotencyKey (caller, key, job) VALUES ('c', 'k', 'gone');
+          INSERT INTO kept VALUES ('gone', 'o', 1, 1, 1, 1);
+          INSERT INTO jobEvent (job, time, actor, "to", source, reason)
+          VALUES ('gone', '2026-01-01 00:00:00.000', 'a', 'failed', 's', 'r');
+          """)
+    }
+    let store = try SQLiteJobStore(directory: scratch.path)
+    #expect(try store.records(livingAndLatest: 9).count == 3)
     #expect(try SQLiteJobStore.check(directory: scratch.path) == [])
   }
 

@@ -10,7 +10,7 @@ import Testing
 struct JobWriteTests {
   let scratch = Scratch()
 
-  private func event(_ job: Job, _ to: JobState?) -> JobEvent {
+  private func event(_ job: Job, _ to: JobState) -> JobEvent {
     JobEvent(job: job.id, time: Date(), actor: "test", from: job.state, to: to, source: "test", reason: "")
   }
 
@@ -20,7 +20,7 @@ struct JobWriteTests {
     for name in ["a", "b", "c"] { try store.add(job(name)) }
     let jobs = try store.records(livingAndLatest: 0).compactMap(\.job)
     #expect(jobs.map(\.number) == [1, 2, 3] && jobs.map(\.version) == [1, 1, 1])
-    _ = try store.delete(jobs[2].id, event: event(jobs[2], nil))
+    _ = try store.delete(jobs[2].id)
     try store.add(job("d"))
     #expect(try store.records(livingAndLatest: 0).compactMap(\.job).map(\.number) == [1, 2, 4])
   }
@@ -50,40 +50,44 @@ struct JobWriteTests {
     #expect(try store.save([.init(job: gone, expecting: 6)]).stale == [], "what is known no more is passed over")
   }
 
-  @Test("Events are numbered without gaps, and those of a removed job stay")
+  @Test("Events are numbered without gaps, also where a submit leaves nothing")
   func events() throws {
     let store = try SQLiteJobStore(directory: scratch.path)
-    for name in ["a", "b", "c"] { try store.add(job(name)) }
-    let b = try #require(try store.job(named: "b"))
-    let removal = try store.delete(b.id, event: event(b, nil))
-    try store.add(job("d"))
-    let all = try store.events(after: 0, limit: 100)
-    #expect(all.map(\.number) == [1, 2, 3, 4, 5] && removal.number == 4 && all[3].to == nil)
-    #expect(try store.events(after: 3, limit: 1).map(\.number) == [4])
-    #expect(try store.events(of: b.id).map(\.number) == [2, 4])
-    #expect(try store.oldestEvent() == 1)
+    try store.add(job("a"))
+    let refused = job("refused")
+    _ = try store.insert(refused, shownScript: "", event: nil, idempotencyKey: nil, serviceTime: Date())
+    try store.add(job("b"))
+    #expect(try store.delete(refused.id) == nil)
+    #expect(try store.events(after: 0, limit: 100).map(\.number) == [1, 2] && store.oldestEvent() == 1)
+    #expect(try store.events(after: 1, limit: 1).map(\.number) == [2])
+    #expect(try store.events(after: .max, limit: 1) == [] && store.events(of: refused.id) == [])
     #expect(try SQLiteJobStore.check(directory: scratch.path) == [])
   }
 
-  @Test("Once records are removed, older events are said to be gone")
+  @Test("Old events go from the oldest on, but for those of jobs that are kept")
   func aged() throws {
     let store = try SQLiteJobStore(directory: scratch.path)
-    let past = Date() - 1000
-    try store.add(job("old", .succeeded, endedAt: past))
-    try store.add(job("refused"))
+    let (past, now) = (Date() - 1000, Date())
+    for name in ["old", "kept"] { try store.add(job(name, .succeeded, endedAt: past), eventAt: past) }
     try store.add(job("young"))
-    let refused = try #require(try store.job(named: "refused"))
-    _ = try store.delete(refused.id, event: event(refused, nil))
     let old = try #require(try store.job(named: "old"))
-    _ = try store.expire(before: Date() + 200, limit: 10)
+    // What happens to an old job late says nothing of the events before.
+    _ = try store.expire(before: now + 200, limit: 10)
     try store.removedOutput(of: old, filesSince: nil, event: event(old, .succeeded))
-    #expect(try store.removeRecords(before: Date() + 300, limit: 10) == [old.id])
-    // The submit, the removal of the output, and all of the refused one.
-    #expect(try store.oldestEvent() == 6)
-    #expect(throws: StoreError.self) { try store.events(after: 4, limit: 10) }
-    #expect(try store.events(after: 5, limit: 10) == [])
-    #expect(try store.events(of: #require(try store.job(named: "young")).id).map(\.number) == [3])
-    #expect(try store.job(old.id) == nil && store.events(of: refused.id) == [])
+    #expect(try store.removeRecords(before: now - 500, limit: 10) == [])
+    #expect(try store.removeRecords(before: now + 300, limit: 10) == [old.id])
+    #expect(try store.oldestEvent() == 1 && store.events(after: 0, limit: 10).map(\.number) == [1, 2, 3, 4])
+    #expect(try store.removeEvents(before: now - 500, limit: 1) == 1)
+    #expect(try store.removeEvents(before: now - 500, limit: 10) == 1)
+    #expect(try store.removeEvents(before: now - 500, limit: 10) == 0)
+    #expect(try store.oldestEvent() == 3 && store.events(after: 2, limit: 10).map(\.number) == [3, 4])
+    #expect(throws: StoreError.self) { try store.events(after: 1, limit: 10) }
+    let kept = try #require(try store.job(named: "kept"))
+    #expect(try store.events(of: old.id).map(\.number) == [4] && store.events(of: kept.id).map(\.number) == [2])
+    _ = try store.expire(before: now + 200, limit: 10)
+    try store.removedOutput(of: kept, filesSince: nil, event: event(kept, .succeeded))
+    #expect(try store.removeRecords(before: now + 300, limit: 10) == [kept.id])
+    #expect(try store.events(of: kept.id).map(\.number) == [5], "what is old of it goes with its record")
     #expect(try SQLiteJobStore.check(directory: scratch.path) == [])
   }
 
@@ -100,6 +104,11 @@ struct JobWriteTests {
     #expect(earlier.replacedBy == second.id && earlier.version == 2 && earlier.key == second.key)
     #expect(try store.events(of: first.id).count == 1)
     #expect(throws: (any Error).self, "a living job keeps its name") { try store.add(job("a")) }
+    #expect(try await store.job(replaced: first.key, backendID: "1") == nil, "the backend does not have it")
+    let restored = try store.delete(second.id)
+    #expect(restored?.id == first.id && restored?.replacedBy == nil && restored?.version == 3)
+    #expect(try await store.job(first.key) == restored)
+    #expect(try store.job(first.id) == restored)
     #expect(try SQLiteJobStore.check(directory: scratch.path) == [])
   }
 
@@ -120,6 +129,30 @@ struct JobWriteTests {
     }
     #expect(try store.earlierAttempts(of: job.id) == earlier)
     #expect(try store.job(job.id)?.attempt == 4)
+  }
+
+  @Test("A damaged attempt, or a damaged version, is the trouble of nobody else")
+  func damaged() throws {
+    let store = try SQLiteJobStore(directory: scratch.path)
+    try store.add(job("a"))
+    var job = try #require(try store.job(named: "a"))
+    let attempts = (1...3).map { EarlierAttempt(Attempt(number: $0, nodes: ["n"]), reason: "r") }
+    job.version = 2
+    _ = try store.save([.init(job: job, expecting: 1, attempts: attempts)])
+    for (column, value) in [("elapsed", "'many'"), ("startedAt", "'soon'"), ("nodes", "'{]'"), ("reason", "x'ff'")] {
+      try store.database.write { db in
+        try db.execute(sql: "UPDATE earlierAttempt SET \(column) = \(value) WHERE number = 2")
+      }
+      #expect(try store.earlierAttempts(of: job.id) == [attempts[0], attempts[2]])
+      #expect(try SQLiteJobStore.check(directory: scratch.path).contains { $0.contains(column) })
+    }
+    try store.database.write { try $0.execute(sql: "UPDATE job SET version = 'one'") }
+    job.reason = "written"
+    job.version = 3
+    #expect(try store.save([.init(job: job, expecting: 2)]).stale == [])
+    #expect(try store.job(job.id)?.reason == "written" && store.job(job.id)?.version == 3)
+    try store.database.write { try $0.execute(sql: "UPDATE sequence SET value = 0 WHERE name = 'job'") }
+    #expect(try SQLiteJobStore.check(directory: scratch.path).contains { $0.contains("a number that another job") })
   }
 
   @Test("All that a job holds is read as it was written")

@@ -27,9 +27,9 @@ func job(_ name: String, _ state: JobState = .queued, endedAt: Date? = nil) -> J
 }
 
 extension SQLiteJobStore {
-  func add(_ job: Job) throws {
+  func add(_ job: Job, eventAt time: Date = Date()) throws {
     let event = JobEvent(
-      job: job.id, time: Date(), actor: "test", from: nil, to: job.state, source: "test", reason: "")
+      job: job.id, time: time, actor: "test", from: nil, to: job.state, source: "test", reason: "")
     let stored = try insert(job, shownScript: "shown", event: event, idempotencyKey: nil, serviceTime: Date()).job
     if job.state.isTerminal { _ = try save([.init(job: stored, expecting: 1, outputDue: Date() + 100)]) }
   }

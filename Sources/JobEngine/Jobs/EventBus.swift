@@ -10,9 +10,10 @@ package final class EventBus: Sendable {
   package struct Change: Sendable {
     /// As it is now.
     package let job: Job
-    /// What is recorded of it; nil where only what was seen of the job is newer. It is on disk, unless the disk takes
-    /// nothing: then it will be as soon as that is over.
-    package let event: JobEvent?
+    /// What is recorded of it; none where only what was seen of the job is newer. While the disk takes nothing, or very
+    /// much at once, they have no numbers, and come once more with their numbers when they are written. What must miss no
+    /// event follows the numbers, by ``JobStore/events(after:limit:)``.
+    package let events: [JobEvent]
   }
 
   /// A place on the bus, which its holder can leave.

@@ -17,20 +17,36 @@ final class JobCache: Sendable {
     /// Why changes cannot be written to disk right now; nil when they can.
     fileprivate(set) var storeIssue: String?
 
+    /// The jobs counted, so that a submit and a reader need not look at all of them.
+    fileprivate(set) var counts = JobCounts()
+
     func job(named key: JobKey) -> Job? { names[key].flatMap { jobs[$0] } }
+
+    /// Shows a job as it was read from the store.
+    fileprivate mutating func load(_ job: Job, _ timeline: Timeline) {
+      put(job)
+      timelines[job.id] = timeline
+      if job.replacedBy == nil { names[job.key] = job.id }
+    }
 
     /// A new try at a job that the backend never had takes the name of the one before.
     fileprivate mutating func add(_ job: Job, _ timeline: Timeline) {
-      (jobs[job.id], timelines[job.id]) = (job, timeline)
-      guard job.replacedBy == nil, let earlier = names.updateValue(job.id, forKey: job.key), earlier != job.id else {
-        return
+      if let earlier = names[job.key], earlier != job.id, var replaced = jobs[earlier] {
+        replaced.replacedBy = job.id
+        replaced.version += 1
+        put(replaced)
       }
-      jobs[earlier]?.replacedBy = job.id
-      jobs[earlier]?.version += 1
+      load(job, timeline)
+    }
+
+    fileprivate mutating func put(_ job: Job) {
+      if let before = jobs.updateValue(job, forKey: job.id) { counts.remove(before) }
+      counts.add(job)
     }
 
     fileprivate mutating func remove(_ id: JobID) {
       guard let job = jobs.removeValue(forKey: id) else { return }
+      counts.remove(job)
       (timelines[id], moved[id]) = (nil, nil)
       if names[job.key] == id { names[job.key] = nil }
     }
@@ -56,7 +72,7 @@ final class JobCache: Sendable {
   func load(_ jobs: [Job]) {
     change { contents in
       for job in jobs {
-        contents.add(job, Timeline(read: job, at: clock.now, date: clock.date))
+        contents.load(job, Timeline(read: job, at: clock.now, date: clock.date))
       }
     }
   }
@@ -74,7 +90,9 @@ final class JobCache: Sendable {
       for (before, after) in changes {
         if let before {
           guard contents.jobs[after.id] != nil else { continue }
-          contents.jobs[after.id] = after
+          contents.put(after)
+          // The job that had taken its name was removed.
+          if before.replacedBy != nil, after.replacedBy == nil { contents.names[after.key] = after.id }
           contents.timelines[after.id]?.follow(from: before, to: after, report: seen[after.id], at: now)
         } else {
           contents.add(after, Timeline(known: now))
@@ -97,9 +115,8 @@ final class JobCache: Sendable {
   /// How many jobs of an owner wait, without counting one that is submitted again.
   func waiting(of owner: String, besides key: JobKey) -> Int {
     read { contents in
-      contents.jobs.values.count { job in
-        [.submitting, .held, .queued].contains(job.state) && job.isOwned(by: owner) && job.key != key
-      }
+      let isCounted = contents.job(named: key).map { JobCounts.waits($0) && $0.isOwned(by: owner) } ?? false
+      return contents.counts.waiting(of: owner) - (isCounted ? 1 : 0)
     }
   }
 }

@@ -22,6 +22,16 @@ struct JobReader: Sendable {
     do { return try await ledger.find(key) } catch { throw JobError(store: error) }
   }
 
+  /// The same; of several that had the name one after the other that with this id of the backend.
+  func find(_ key: JobKey, backendID: String) async throws(JobError) -> Job? {
+    let job = try await find(key)
+    guard let job, job.backendID != backendID, job.id.rawValue != backendID else { return job }
+    do {
+      guard let earlier = try await ledger.store.job(replaced: key, backendID: backendID) else { return job }
+      return ledger.current(earlier) ?? earlier
+    } catch { throw JobError(store: error) }
+  }
+
   // MARK: Lists
 
   /// See ``JobService/list(_:owner:)``.
@@ -61,9 +71,8 @@ struct JobReader: Sendable {
 
   /// How many jobs that have not ended are in each state.
   var countsByState: [String: Int] {
-    ledger.cache.read { contents in
-      contents.jobs.values.reduce(into: [:]) { if !$1.state.isTerminal { $0[$1.state.rawValue, default: 0] += 1 } }
-    }
+    let living = ledger.cache.read { $0.counts.living }
+    return Dictionary(uniqueKeysWithValues: living.map { ($0.key.rawValue, $0.value) })
   }
 
   // MARK: One job

@@ -12,7 +12,7 @@ import Support
 /// a new job, is refused.
 actor Ledger {
   /// A job before and after a change, with what is recorded of it.
-  private typealias Revision = (before: Job?, after: Job, event: JobEvent?)
+  private typealias Revision = (before: Job?, after: Job, events: [JobEvent])
 
   nonisolated let cache: JobCache
   nonisolated let bus = EventBus()
@@ -24,9 +24,11 @@ actor Ledger {
   private let queue = QueueExecutor(label: "weir.ledger", mayBlock: true)
   private lazy var writer = StoreWriter(
     to: store, cache: cache, page: page, clock: clock, logger: logger,
-    comeBack: { [weak self] in await self?.writeAgain() },
-    onStale: { [weak self] jobs in Task { await self?.reload(jobs) } })
+    comeBack: { [weak self] in await self?.writeAgain() })
   private var ended: EndedJobs
+  /// The first events of jobs that are being submitted: they are stored with what becomes of the submit, so that one that
+  /// never reaches the backend leaves nothing.
+  private var firstEvents: [JobID: JobEvent] = [:]
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
@@ -73,6 +75,9 @@ actor Ledger {
     if let latest = jobs.map(\.id).max() { ULID.follow(latest.rawValue) }
     // The answer to its submit was lost when the program ended.
     for index in jobs.indices where jobs[index].lifecycle == .inDoubt(since: nil) {
+      if try store.events(of: jobs[index].id).isEmpty {
+        firstEvents[jobs[index].id] = Self.firstEvent(of: jobs[index], actor: jobs[index].owner)
+      }
       try jobs[index].apply(.answerLost(reason: jobs[index].reason), at: jobs[index].submittedAt)
     }
     cache.load(jobs)
@@ -89,7 +94,7 @@ actor Ledger {
       let event = JobEvent(
         job: job.id, time: clock.date, actor: "weir", from: job.state, to: job.state, source: "weir",
         reason: "its record was damaged and repaired: \(record.faults.joined(separator: ", "))")
-      do { try writer.save([.init(job: job, expecting: nil, events: [event])]) } catch {
+      do { _ = try writer.save([.init(job: job, expecting: nil, events: [event])]) } catch {
         logger.error("\(job.key): its record cannot be repaired on disk: \(error)")
       }
     }
@@ -103,7 +108,7 @@ actor Ledger {
     return try await store.job(key)
   }
 
-  /// The job as it is now; nil when a new try has taken its place.
+  /// The job as it is now; nil when it was removed, or ended so long ago that the store alone has it.
   nonisolated func current(_ job: Job) -> Job? { cache.read { $0.jobs[job.id] } }
 
   // MARK: Jobs that come and go
@@ -115,19 +120,20 @@ actor Ledger {
   ) throws {
     let job = job.bounded(at: clock.date)
     try limits?.checkWaiting(cache.waiting(of: job.owner, besides: job.key), of: job.owner)
-    let event = JobEvent(
-      job: job.id, time: job.contact.seenAt, actor: actor, from: nil, to: job.state, source: job.contact.source,
-      reason: job.reason)
+    let event = Self.firstEvent(of: job, actor: actor)
+    let isSubmitted = job.lifecycle == .inDoubt(since: nil)
     // It takes the name of an earlier try, which is to be on disk as it is.
-    if let earlier = cache.read({ $0.job(named: job.key) }) { try writer.save(earlier.id) }
+    if let earlier = cache.read({ $0.job(named: job.key) }) { reload(try writer.save(earlier.id).stale) }
     let time = serviceTime.now
     let due = job.state.isTerminal ? time + unclaimedOutput : nil
     let stored = try writer.write { store in
       try store.insert(
-        job, shownScript: shownScript, event: event, idempotencyKey: idempotencyKey, payload: payload, outputDue: due,
+        job, shownScript: shownScript, event: isSubmitted ? nil : event, idempotencyKey: idempotencyKey,
+        payload: payload, outputDue: due,
         limits: limits, serviceTime: time)
     }
-    show([(nil, stored.job, stored.event)], lingering: .zero)
+    if isSubmitted { firstEvents[job.id] = event }
+    show([(nil, stored.job, stored.event.map { [$0] } ?? [])], lingering: .zero)
     if job.state.isTerminal {
       ended.add(job)
       forget()
@@ -148,18 +154,16 @@ actor Ledger {
 
   /// Takes back a job that certainly never reached the backend. Where the disk does not let go of it, it has failed.
   func remove(_ job: Job, why: String) {
-    let event = JobEvent(
-      job: job.id, time: clock.date, actor: "weir", from: job.state, to: nil, source: "weir", reason: why)
-    let stored: JobEvent
-    do { stored = try writer.write { try $0.delete(job.id, event: event) } } catch {
+    let earlier: Job?
+    do { earlier = try writer.write { try $0.delete(job.id) } } catch {
       logger.error("\(job.key): row not removed: \(error)")
       apply(.neverSubmitted(reason: why), to: job, actor: "weir", at: clock.date)
       return
     }
-    guard let known = current(job) else { return }
+    firstEvents[job.id] = nil
     writer.drop(job.id)
     cache.remove([job.id])
-    bus.publish([.init(job: known, event: stored)])
+    if let earlier, let known = current(earlier) { cache.show([(known, earlier)], lingering: .zero) }
   }
 
   /// Removes records of jobs of which nothing is left; see ``JobStore/removeRecords(before:limit:)``.
@@ -170,6 +174,12 @@ actor Ledger {
     let removed = try writer.write { try $0.removeRecords(before: time, limit: limit) }
     cache.remove(removed)
     return removed.count
+  }
+
+  /// Ends keeping old events; see ``JobStore/removeEvents(before:limit:)``.
+  /// - Returns: how many.
+  func removeEvents(before time: Date, limit: Int) throws -> Int {
+    try writer.write { try $0.removeEvents(before: time, limit: limit) }
   }
 
   // MARK: Changes of jobs
@@ -220,16 +230,22 @@ actor Ledger {
       after = after.bounded(at: clock.date)
       guard after != before else { return nil }
       after.version += 1
-      return (before, after, event(from: before, to: after, actor: actor))
+      return (before, after, event(from: before, to: after, actor: actor).map { [$0] } ?? [])
     }
     guard !revisions.isEmpty else { return [] }
-    let stale: Set<JobID>
-    do { stale = try writer.save(revisions.map { JobWrite($0.after, from: $0.before, event: $0.event) }) } catch {
+    let saved: JobWrite.Result
+    do {
+      saved = try writer.save(
+        revisions.compactMap { before, after, events in
+          before.map { JobWrite(after, from: $0, events: events) }
+        })
+    } catch {
       logger.error("no job is started: \(error)")
       return []
     }
-    let made = revisions.filter { !stale.contains($0.after.id) }
+    let made = numbered(revisions, saved)
     show(made, lingering: lingering)
+    reload(saved.stale)
     return made.map(\.after)
   }
 
@@ -240,27 +256,38 @@ actor Ledger {
     let due = serviceTime.now + unclaimedOutput
     let revisions = changes.map { before, after -> Revision in
       var after = after.bounded(at: clock.date)
-      guard writer.isUnsaved(after.id) || before.differsLastingly(from: after) else { return (before, after, nil) }
+      guard writer.isUnsaved(after.id) || before.differsLastingly(from: after) else { return (before, after, []) }
       after.version += 1
       let event = event(from: before, to: after, actor: actor)
-      writer.add(after, from: before, event: event, outputDue: due)
-      return (before, after, event)
+      let events = [firstEvents.removeValue(forKey: after.id), event].compactMap { $0 }
+      writer.add(after, from: before, events: events, outputDue: due)
+      return (before, after, events)
     }
     let hasEnd = revisions.contains { $0.after.state.isTerminal }
     Checkpoint.reach("end.decided", if: hasEnd)
-    writer.save()
+    let saved = writer.save()
     Checkpoint.reach("end.written", if: hasEnd)
-    show(revisions, seen: seen, lingering: lingering)
-    for (before, after, _) in revisions where after.state.isTerminal && before?.hasSameEnd(as: after) == false {
+    let made = numbered(revisions, saved)
+    show(made, seen: seen, lingering: lingering)
+    reload(saved.stale)
+    for (before, after, _) in made where after.state.isTerminal && before?.hasSameEnd(as: after) == false {
       ended.add(after)
     }
     forget()
   }
 
+  /// Those of the revisions that are not stale, their events with the numbers that they have in the store.
+  private func numbered(_ revisions: [Revision], _ saved: JobWrite.Result) -> [Revision] {
+    let stored = Dictionary(grouping: saved.events, by: \.job)
+    return revisions.filter { !saved.stale.contains($0.after.id) }.map { before, after, events in
+      (before, after, stored[after.id].map { Array($0.suffix(events.count)) } ?? events)
+    }
+  }
+
   /// Adds an event to the history of a job that stays as it is.
   func record(_ event: JobEvent, of job: Job) throws {
-    try writer.write { try $0.note(event) }
-    bus.publish(CollectionOfOne(EventBus.Change(job: job, event: event)))
+    let stored = try writer.write { try $0.note(event) }
+    bus.publish(CollectionOfOne(EventBus.Change(job: job, events: stored.map { [$0] } ?? [])))
   }
 
   /// Shows jobs as they are stored: somebody else has changed them there.
@@ -273,7 +300,7 @@ actor Ledger {
           cache.remove([id])
           continue
         }
-        show([(known, stored, nil)], lingering: lingering)
+        show([(known, stored, [])], lingering: lingering)
         if stored.state.isTerminal, !known.state.isTerminal { ended.add(stored) }
       } catch {
         logger.error("job \(id) cannot be read again: \(error)")
@@ -284,7 +311,13 @@ actor Ledger {
   /// Shows changes to readers, then to all who subscribed.
   private func show(_ revisions: [Revision], seen: [JobID: JobReport] = [:], lingering: Duration) {
     cache.show(revisions.map { ($0.before, $0.after) }, seen: seen, lingering: lingering)
-    bus.publish(revisions.lazy.map { EventBus.Change(job: $0.after, event: $0.event) })
+    bus.publish(revisions.lazy.map { EventBus.Change(job: $0.after, events: $0.events) })
+  }
+
+  private static func firstEvent(of job: Job, actor: String) -> JobEvent {
+    JobEvent(
+      job: job.id, time: job.contact.seenAt, actor: actor, from: nil, to: job.state, source: job.contact.source,
+      reason: job.reason)
   }
 
   private func event(from before: Job, to after: Job, actor: String) -> JobEvent? {
@@ -333,7 +366,16 @@ actor Ledger {
   func condemn(_ fault: String) { writer.condemn(fault) }
 
   /// Writes all that is left to be written, unless the disk does not take it.
-  func flush() { writer.flush() }
+  func flush() { takeIn(writer.flush()) }
 
-  private func writeAgain() { writer.tryAgain() }
+  private func writeAgain() { takeIn(writer.tryAgain()) }
+
+  /// Takes in what came of writes that were put off: their events have numbers now.
+  private func takeIn(_ saved: JobWrite.Result) {
+    reload(saved.stale)
+    bus.publish(
+      saved.events.compactMap { event in
+        cache.read { $0.jobs[event.job] }.map { EventBus.Change(job: $0, events: [event]) }
+      })
+  }
 }

@@ -17,8 +17,6 @@ final class StoreWriter {
   private let page: Int
   /// Comes back to ``tryAgain()`` where the ledger's state may be changed.
   private let comeBack: @Sendable () async -> Void
-  /// Called with jobs of which the store holds another version than was expected; what was to be written is dropped.
-  private let onStale: (Set<JobID>) -> Void
   /// What is not on disk yet.
   private var unsaved: [JobID: JobWrite] = [:]
   /// Set when the database turned out to be damaged: nothing more is written to it.
@@ -27,11 +25,10 @@ final class StoreWriter {
 
   init(
     to store: any JobStore, cache: JobCache, page: Int, clock: JobClock, logger: Logger,
-    comeBack: @escaping @Sendable () async -> Void, onStale: @escaping (Set<JobID>) -> Void
+    comeBack: @escaping @Sendable () async -> Void
   ) {
     (self.store, self.cache, self.page, self.clock, self.logger) = (store, cache, page, clock, logger)
     self.comeBack = comeBack
-    self.onStale = onStale
   }
 
   var isAllSaved: Bool { unsaved.isEmpty }
@@ -58,11 +55,12 @@ final class StoreWriter {
 
   /// Keeps what changed of a job to be written by ``save()``.
   /// - Parameter outputDue: when its output goes, if this is its end.
-  func add(_ after: Job, from before: Job, event: JobEvent?, outputDue: Date) {
-    var change = unsaved[after.id] ?? JobWrite(job: after, expecting: before.version)
-    change.job = after
-    if let attempt = before.attemptEnded(by: after) { change.attempts.append(attempt) }
-    if let event { change.events.append(event) }
+  func add(_ after: Job, from before: Job, events: [JobEvent], outputDue: Date) {
+    var change = JobWrite(after, from: before, events: events)
+    if var earlier = unsaved[after.id] {
+      earlier.add(change)
+      change = earlier
+    }
     if after.state.isTerminal, !before.state.isTerminal { change.outputDue = outputDue }
     if before.state.isTerminal, !before.hasSameEnd(as: after) { change.corrects = change.corrects ?? before }
     if !after.state.isTerminal { change.outputDue = nil }
@@ -70,46 +68,61 @@ final class StoreWriter {
   }
 
   /// Writes what is not on disk yet of one job.
-  func save(_ id: JobID) throws {
-    guard let change = unsaved[id] else { return }
-    try save([change])
+  func save(_ id: JobID) throws -> JobWrite.Result {
+    guard let change = unsaved[id] else { return .init() }
+    let result = try save([change])
     unsaved[id] = nil
+    return result
   }
 
   /// Forgets what is not written of a job whose row is gone.
   func drop(_ id: JobID) { unsaved[id] = nil }
 
   /// Writes what is not on disk yet; of very much a page, and the rest soon.
-  func save() {
-    guard !unsaved.isEmpty else { return }
-    let changes = unsaved.values.prefix(page)
-    do { try save(Array(changes)) } catch {
-      if case .unusable(let reason)? = error as? StoreError {
-        logger.error("changes of jobs cannot be stored: \(reason)")
+  /// - Returns: what came of it; nothing where the disk takes nothing.
+  func save() -> JobWrite.Result {
+    guard !unsaved.isEmpty else { return .init() }
+    let changes = Array(unsaved.values.prefix(page))
+    let result: JobWrite.Result
+    do {
+      result = try save(changes)
+      for change in changes { unsaved[change.job.id] = nil }
+    } catch {
+      guard case .unusable? = error as? StoreError else {
+        tryAgain(after: .seconds(1))
+        return .init()
       }
-      return tryAgain(after: .seconds(1))
+      result = saveOneByOne(changes)
     }
-    for change in changes { unsaved[change.job.id] = nil }
     if unsaved.isEmpty { heal() } else { tryAgain(after: .milliseconds(1)) }
+    return result
+  }
+
+  /// Writes changes of which the store does not take one: that one is dropped.
+  private func saveOneByOne(_ changes: [JobWrite]) -> JobWrite.Result {
+    var result = JobWrite.Result()
+    for change in changes {
+      do { result.add(try save([change])) } catch {
+        guard case .unusable(let reason)? = error as? StoreError else { break }
+        logger.error("\(change.job.key): its change cannot be stored and is dropped: \(reason)")
+      }
+      unsaved[change.job.id] = nil
+    }
+    return result
   }
 
   /// Writes changes of jobs at once, in one transaction.
-  /// - Returns: the jobs that were not written, since somebody else has changed what is stored of them.
-  @discardableResult
-  func save(_ writes: [JobWrite]) throws -> Set<JobID> {
-    let stale = Set(try write { try $0.save(writes) }.stale)
-    if !stale.isEmpty { onStale(stale) }
-    return stale
-  }
+  func save(_ writes: [JobWrite]) throws -> JobWrite.Result { try write { try $0.save(writes) } }
 
   /// Writes all that is left to be written, unless the disk does not take it.
-  func flush() {
+  func flush() -> JobWrite.Result {
     var left = unsaved.count
-    tryAgain()
+    var result = tryAgain()
     while !unsaved.isEmpty, unsaved.count < left {
       left = unsaved.count
-      tryAgain()
+      result.add(tryAgain())
     }
+    return result
   }
 
   // MARK: A store that cannot be written
@@ -150,14 +163,11 @@ final class StoreWriter {
   }
 
   /// Writes what is left to be written, if the disk takes it.
-  func tryAgain() {
+  func tryAgain() -> JobWrite.Result {
     retry = nil
-    guard damage == nil else { return }
-    if unsaved.isEmpty {
-      guard cache.read({ $0.storeIssue != nil }) else { return }
-      _ = try? write { try $0.probe() }
-    } else {
-      save()
-    }
+    guard damage == nil else { return .init() }
+    if !unsaved.isEmpty { return save() }
+    if cache.read({ $0.storeIssue != nil }) { _ = try? write { try $0.probe() } }
+    return .init()
   }
 }

@@ -12,6 +12,7 @@ final class RetentionSweeper: Sendable {
   private static let failuresToTell = 3
   /// How many jobs are taken at a time.
   private static let page = 100
+  private static let eventPage = 1000
 
   private let connector: any Connector
   private let configuration: JobService.Configuration
@@ -75,6 +76,9 @@ final class RetentionSweeper: Sendable {
       let keep = max(configuration.keepJobs, configuration.ownerLimits.keyAge)
       while !Task.isCancelled,
         try await ledger.removeRecords(before: ledger.serviceTime.now - keep, limit: Self.page) == Self.page
+      {}
+      while !Task.isCancelled,
+        try await ledger.removeEvents(before: ledger.serviceTime.now - keep, limit: Self.eventPage) == Self.eventPage
       {}
       try await store.examineSealAgain()
       let failed = try await store.failedRemovals(atLeast: Self.failuresToTell)

@@ -49,7 +49,7 @@ final class Poller: Sendable {
     let busy = max(configuration.pollInterval, cost * 5)
     // While no job lives nothing can change but by a submit, which ends the pause: the lists are true whatever their
     // age. What is known of the backend's health must not outlive its own time, though.
-    guard ledger.cache.read({ $0.jobs.values.allSatisfy(\.state.isTerminal) }),
+    guard ledger.cache.read({ $0.counts.living.isEmpty }),
       polls.isIdle(after: configuration.idleAfter)
     else { return busy }
     return max(busy, min(configuration.idlePollInterval, configuration.staleAfter / 2))

@@ -63,7 +63,7 @@ final class Recovery: Sendable {
   /// id with a mark of ours.
   /// - Returns: nil when the backend was asked and has no such job of ours, or was asked too often already.
   func find(_ key: JobKey, backendID: String) async throws(JobError) -> Job? {
-    if let job = try await jobs.find(key) { return job }
+    if let job = try await jobs.find(key, backendID: backendID) { return job }
     let mention = "\(key)/\(backendID)"
     guard let recoveryKey = configuration.recoveryKey, progress.mayAsk(for: mention) else { return nil }
     let found: JobReport?

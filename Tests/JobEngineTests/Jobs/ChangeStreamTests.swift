@@ -17,7 +17,7 @@ struct ChangeStreamTests {
             id: JobID(rawValue: "\(number)"), key: JobKey(name: "job", number: number), owner: "kirby",
             account: "kirby",
             connector: "scripted", submissionToken: "T\(number)", fingerprint: "f", lifecycle: .queued(since: nil),
-            contact: Contact(seenAt: now, source: "test"), submittedAt: now), event: nil)
+            contact: Contact(seenAt: now, source: "test"), submittedAt: now), events: [])
       })
   }
 

@@ -76,6 +76,21 @@ struct DamagedRowTests {
     return (service, try #require(service.recent(victim.key)))
   }
 
+  @Test("A job that waits and whose state is lost is started by nobody", arguments: ["'flying'", "x'ff'"])
+  func waiting(state: String) async throws {
+    let service = try bench.service()
+    _ = try await service.submit(bench.submission(), actor: "test")
+    try change("UPDATE job SET state = \(state)")
+    let restarted = try bench.service()
+    try await restarted.ledger.load()
+    let job = try #require(restarted.recent(bench.submission().key))
+    #expect(job.lifecycle == .held(by: .system) && job.contact.unreachableSince != nil)
+    #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
+    bench.connector.observes(bench.report(job, .queued))
+    _ = await restarted.poller.poll()
+    #expect(restarted.recent(job.key)?.state == .queued, "a backend that shows it tells its state")
+  }
+
   @Test("It never stops the start; the job is repaired or set aside, and that is said", arguments: DamagedValue.all)
   func start(_ damage: DamagedValue) async throws {
     let (old, victim) = try await fill()

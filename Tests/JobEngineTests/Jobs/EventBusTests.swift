@@ -17,7 +17,7 @@ struct EventBusTests {
       contact: Contact(seenAt: now, source: "test"), submittedAt: now)
     let event = JobEvent(
       job: job.id, time: now, actor: "test", from: nil, to: .queued, source: "test", reason: "")
-    return .init(job: job, event: event)
+    return .init(job: job, events: [event])
   }
 
   private func publish(_ numbers: ClosedRange<Int>) { bus.publish(numbers.map(change)) }
@@ -27,7 +27,7 @@ struct EventBusTests {
     let seen = Mutex<[[Int]]>([[], []])
     for index in 0...1 {
       bus.subscribe { change in
-        #expect(change.event?.job == change.job.id)
+        #expect(change.events.map(\.job) == [change.job.id])
         seen.withLock { $0[index].append(change.job.key.number) }
       }
     }

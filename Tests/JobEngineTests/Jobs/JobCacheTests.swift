@@ -42,6 +42,22 @@ struct JobCacheTests {
     #expect(cache.read { $0.jobs == [new.id: new] && $0.job(named: old.key) == new })
   }
 
+  @Test("Jobs are counted by state, and those that wait by owner, byte by byte")
+  func counts() {
+    var jobs = [job("a"), job("b", .held), job("c", .running), job("d", .succeeded)]
+    cache.load(jobs)
+    let owner = jobs[0].owner
+    #expect(cache.read { $0.counts.living } == [.queued: 1, .held: 1, .running: 1])
+    #expect(cache.waiting(of: owner, besides: jobs[2].key) == 2 && cache.waiting(of: owner, besides: jobs[0].key) == 1)
+    #expect(cache.waiting(of: owner + "\u{301}", besides: jobs[0].key) == 0)
+    let before = jobs[0]
+    jobs[0].lifecycle = .running
+    cache.show([(before, jobs[0])], lingering: .zero)
+    #expect(cache.read { $0.counts.living } == [.held: 1, .running: 2])
+    cache.remove(jobs.map(\.id))
+    #expect(cache.read { $0.counts.living }.isEmpty && cache.waiting(of: owner, besides: jobs[0].key) == 0)
+  }
+
   @Test("Jobs that are read have their names whatever their order")
   func loaded() {
     var old = job()
