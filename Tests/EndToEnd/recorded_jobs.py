@@ -172,6 +172,8 @@ def ends(r: Recorder):
     r.start(JARVICE_DUMMY_JOB_RUNNING_TIME=0, WEIR_KEEP_OUTPUT=1)
     job = r.submit("expired-submit", NAME)
     wait_until(lambda: r.weir.post("/exitstatus", job.args).status == 410, 20, 0.05)
+    # The script goes a moment after the output is no longer told.
+    wait_until(lambda: r.weir.post("/submit", r.submission(NAME)).status == 410, 20, 0.05)
     r.call("expired-exitstatus", "POST", "/exitstatus", job.args)
     r.call("expired-runstatus", "POST", "/runstatus", job.args)
     r.call("expired-tail", "GET", job_path(job, "tail"))
