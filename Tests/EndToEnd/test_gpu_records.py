@@ -26,9 +26,10 @@ def weir(rig, tmp_path_factory):
 
 
 def row(weir, job) -> tuple:
-    """State and reason of a job, as the store has them."""
+    """State and reason of a job, as readers are shown them: unknown while nothing says in which state it is."""
     with contextlib.closing(sqlite3.connect(weir.directory / "state/weir.sqlite", timeout=10)) as database:
-        return database.execute("SELECT state, reason FROM job WHERE submissionToken = ?", (job.id,)).fetchone()
+        shown = "CASE WHEN unreachableSince IS NULL OR endedAt IS NOT NULL THEN state ELSE 'unknown' END"
+        return database.execute(f"SELECT {shown}, reason FROM job WHERE submissionToken = ?", (job.id,)).fetchone()
 
 
 def state(weir, job) -> str:
