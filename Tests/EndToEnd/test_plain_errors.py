@@ -23,6 +23,8 @@ def test_users_get_a_plain_text_where_a_server_cannot_be_used(new_weir, rig):  #
             server.start()
         weir.start(ready=False)
         wait_until(lambda: words in weir.get("/ready").body.decode())  # noqa: B023
+        # A server's trouble is known before the first poll of all servers has failed by it.
+        wait_until(lambda: "first poll" not in weir.get("/running").body.decode())
         for path, args in (("/events", job.args), ("/running", None)):
             method = weir.get if args is None else lambda path, **who: weir.post(path, args, **who)  # noqa: B023
             full, plain = method(path), method(path, credentials=f"Bearer {weir.token()}")
