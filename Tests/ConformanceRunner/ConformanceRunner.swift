@@ -55,7 +55,9 @@ struct ConformanceRunner: AsyncParsableCommand {
     let report = try await ConformanceReport.examine(subject)
     print(report, terminator: "")
     for failure in report.failures { print("not shown: \(failure)") }
-    if !report.failures.isEmpty { throw ExitCode.failure }
+    // Connections are still open: libcrypto's own end, at exit(3), would take its locks from under their threads.
+    fflush(nil)
+    _exit(report.failures.isEmpty ? 0 : 1)
   }
 }
 
