@@ -188,7 +188,7 @@ public final class JobService: Sendable {
   /// Seconds that a job has run, without time in which nobody saw it run.
   public func elapsed(of job: Job) -> Int { jobs.elapsed(of: job) }
 
-  /// Each change of a job from now on, for whoever follows them.
+  /// Each change of a job from now on.
   package var bus: EventBus { ledger.bus }
 
   // MARK: Acting on jobs
@@ -258,7 +258,7 @@ public final class JobService: Sendable {
   /// - Throws: ``JobError/notFound(_:)`` when there was none; ``JobError/expired(_:_:)`` when it is no longer kept.
   public func input(of job: Job) async throws(JobError) -> InputReader { try await outputs.input(of: job) }
 
-  /// Files of a job as a tar.gz, also while it runs, handed on as it comes: any size in constant memory.
+  /// Streams files of a job as a tar.gz, also while the job runs. Memory stays constant whatever the size.
   ///
   /// The archive is made by the tar of the machine that the job ran on, and not by ours: what is packed is packed where it
   /// lies, and so crosses the network compressed; links, sparse files and names of any bytes are its daily bread; and it

@@ -38,7 +38,11 @@ extension SQLiteJobStore {
     }
     let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    try copy(queue, to: directory + "/weir.sqlite")
+    do { try copy(queue, to: directory + "/weir.sqlite") } catch {
+      throw StoreError.unusable(
+        "an earlier release wrote the store, and no copy to examine can be made in \(directory): \(StoreError.reading(error).summary); name a directory with room in TMPDIR"
+      )
+    }
     let copy = try DatabaseQueue(path: directory + "/weir.sqlite", configuration: configuration)
     defer { try? copy.close() }
     try Schema.migrator.migrate(copy)

@@ -26,7 +26,8 @@ extension SQLiteJobStore {
   package func oldestEvent() throws -> Int64 { try read(Self.oldestEvent) }
 
   private static func oldestEvent(_ db: Database) throws -> Int64 {
-    try Int64.fetchOne(db, sql: "SELECT value FROM sequence WHERE name = 'oldestEvent'") ?? 1
+    let value = try DatabaseValue.fetchOne(db, sql: "SELECT value FROM sequence WHERE name = 'oldestEvent'")
+    return min(max(1, value.flatMap(Int64.fromDatabaseValue) ?? 1), Int64(StoredBounds.number))
   }
 
   package func removeEvents(before time: Date, limit: Int) throws -> Int {
@@ -39,7 +40,9 @@ extension SQLiteJobStore {
     }
     // A time that no store of ours writes is older than any.
     let old = rows.prefix { row in JobRow.Form.time(row["time"]).map { $0 < time } ?? true }
-    guard let last = old.last.flatMap({ Int64.fromDatabaseValue($0["number"]) }) else { return 0 }
+    guard let last = old.last.flatMap({ Int64.fromDatabaseValue($0["number"]) }), last < StoredBounds.number else {
+      return 0
+    }
     try write { db in
       try db.execute(sql: "UPDATE sequence SET value = ? WHERE name = 'oldestEvent'", arguments: [last + 1])
       try db.execute(

@@ -171,9 +171,11 @@ public final class SQLiteJobStore: JobStore {
 
   /// The next number of a job. Numbers of jobs that were removed are not used again.
   private static func nextNumber(_ db: Database) throws -> Int {
-    let next = try Int.fetchOne(
+    let next = try DatabaseValue.fetchOne(
       db.cachedStatement(sql: "UPDATE sequence SET value = value + 1 WHERE name = 'job' RETURNING value"))
-    guard let next else { throw StoreError.damaged("the sequence of the jobs' numbers is missing") }
+    guard let next = next.flatMap(Int.fromDatabaseValue), (1...StoredBounds.number).contains(next) else {
+      throw StoreError.damaged("the sequence of the jobs' numbers is missing or damaged")
+    }
     return next
   }
 

@@ -155,6 +155,18 @@ struct JobWriteTests {
     #expect(try SQLiteJobStore.check(directory: scratch.path).contains { $0.contains("a number that another job") })
   }
 
+  @Test("A damaged sequence is an error, and nothing worse", arguments: ["9223372036854775807", "x'ff'", "-9e18"])
+  func sequences(value: String) throws {
+    let store = try SQLiteJobStore(directory: scratch.path)
+    try store.add(job("a"))
+    try store.database.write { try $0.execute(sql: "UPDATE sequence SET value = \(value)") }
+    #expect(throws: (any Error).self) { try store.add(job("b")) }
+    _ = try? store.events(after: .max, limit: 1)
+    _ = try? store.events(after: .min, limit: 1)
+    _ = try store.removeEvents(before: Date() + 100, limit: 10)
+    #expect(try store.records(livingAndLatest: 10).count == 1)
+  }
+
   @Test("All that a job holds is read as it was written")
   func round() throws {
     let store = try SQLiteJobStore(directory: scratch.path)

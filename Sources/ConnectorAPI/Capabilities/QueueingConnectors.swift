@@ -20,7 +20,7 @@ public protocol InputStagingConnector: Connector {}
 /// A connector that can show ended jobs to a store that was lost (``Capability/recovering``). Those in the queue are in
 /// every poll.
 public protocol RecoveringConnector: Connector {
-  /// The jobs with a mark that ended since then: what a lost store is made anew from.
+  /// The tagged jobs that ended since then. A lost store is rebuilt from them.
   func recover(since: Date) async throws(BackendError) -> [JobReport]
 
   /// The job with a mark that has that id and name, in every record that the backend keeps.

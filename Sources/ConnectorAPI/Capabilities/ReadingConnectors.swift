@@ -49,7 +49,7 @@ public protocol FileStreamingConnector: Connector {
   ) async throws
 }
 
-/// A connector that keeps the files of a job until it is told to remove them (``Capability/keepingFiles``).
+/// A connector that keeps the files of a job until Weir removes them (``Capability/keepingFiles``).
 public protocol FileKeepingConnector: Connector {
   /// Removes the files of a job that is over, after its output. Not an error when there are none any more.
   func removeFiles(_ job: Job) async throws(BackendError)

@@ -47,7 +47,7 @@ package final class EventBus: Sendable {
   }
 
   /// The changes from now on, for one reader who takes them when it can.
-  /// - Parameter limit: how many wait for it; of more the oldest are dropped, and it is told how many.
+  /// - Parameter limit: how many changes wait for the reader. Beyond it the oldest are dropped, and the stream says how many.
   package func changes(buffering limit: Int) -> ChangeStream {
     let stream = ChangeStream(limit: limit)
     let subscription = subscribe { [weak stream] change in stream?.add(change) }

@@ -270,6 +270,7 @@ actor Ledger {
     let made = numbered(revisions, saved)
     show(made, seen: seen, lingering: lingering)
     reload(saved.stale)
+    publish(saved.events, besides: made)
     for (before, after, _) in made where after.state.isTerminal && before?.hasSameEnd(as: after) == false {
       ended.add(after)
     }
@@ -373,8 +374,15 @@ actor Ledger {
   /// Takes in what came of writes that were put off: their events have numbers now.
   private func takeIn(_ saved: JobWrite.Result) {
     reload(saved.stale)
+    publish(saved.events, besides: [])
+  }
+
+  /// Publishes events that were written but not shown with some revisions: those of changes that were put off.
+  private func publish(_ events: [JobEvent], besides revisions: [Revision]) {
+    let shown = Set(revisions.flatMap { $0.events.compactMap(\.number) })
+    guard events.count > shown.count else { return }
     bus.publish(
-      saved.events.compactMap { event in
+      events.lazy.filter { !($0.number.map(shown.contains) ?? false) }.compactMap { [cache] event in
         cache.read { $0.jobs[event.job] }.map { EventBus.Change(job: $0, events: [event]) }
       })
   }

@@ -8,7 +8,7 @@ import Synchronization
 
 /// Removes output, files and records of jobs whose time is over.
 final class RetentionSweeper: Sendable {
-  /// After so many failures to remove a job's output administrators are told.
+  /// After this many failures to remove a job's output `/ready` warns administrators.
   private static let failuresToTell = 3
   /// How many jobs are taken at a time.
   private static let page = 100

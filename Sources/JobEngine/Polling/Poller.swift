@@ -31,7 +31,7 @@ final class Poller: Sendable {
     while !Task.isCancelled {
       let began = clock.now
       let complete = await poll()
-      // After a failure the first poll may have waited for the backend's return, which is no cost of its own.
+      // After a failure the first poll may have waited until the backend returned. That time does not count as its cost.
       // Nor may one slow answer put off the next poll until what is known is too old to be served.
       let took = wasComplete ? clock.now - began : .zero
       let cost = min(took, max(.zero, configuration.staleAfter / 2 - took) / 5)

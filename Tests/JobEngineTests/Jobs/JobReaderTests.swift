@@ -89,6 +89,7 @@ struct JobReaderTests {
     #expect(missed.isUnknown && missed.lastKnown.state == .running, "gone from the queue, nothing says where")
     bench.connector.observes(bench.report(job, .running))
     _ = await service.poller.poll()
-    #expect(service.view(of: try #require(service.recent(job.key))).isUnknown == false)
+    let seen = service.view(of: try #require(service.recent(job.key)))
+    #expect(!seen.isUnknown && seen.lastKnown.state == .running)
   }
 }

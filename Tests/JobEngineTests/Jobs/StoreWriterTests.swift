@@ -2,6 +2,7 @@ import ConnectorAPI
 import Foundation
 import GRDB
 import JobModel
+import Synchronization
 import Testing
 
 @testable import JobEngine
@@ -112,6 +113,28 @@ struct UnwritableStoreTests {
     bench.connector.change { $0.submit = { _, _ in "7" } }
     #expect(try await service.submit(bench.submission(), actor: "test").backendID == "7")
     #expect(try SQLiteJobStore.check(directory: bench.directory.path) == [])
+  }
+
+  @Test("Events of changes that were put off come once more with their numbers")
+  func numbers() async throws {
+    let service = try bench.service()
+    for (name, id) in [("a", "1"), ("b", "2")] {
+      bench.connector.change { $0.submit = { _, _ in id } }
+      _ = try await service.submit(bench.submission(name), actor: "test")
+    }
+    let jobs = try ["a", "b"].map { try #require(service.recent(bench.submission($0).key)) }
+    let published = Mutex<[JobEvent]>([])
+    service.bus.subscribe { change in published.withLock { $0 += change.events } }
+    try await allowWrites(false, service)
+    bench.connector.observes(bench.report(jobs[0], .running), bench.report(jobs[1], .queued))
+    _ = await service.poller.poll()
+    #expect(published.withLock { $0.map(\.number) } == [nil])
+    try await allowWrites(true, service)
+    bench.connector.observes(bench.report(jobs[0], .running), bench.report(jobs[1], .running))
+    _ = await service.poller.poll()
+    let numbered = published.withLock { $0.filter { $0.number != nil } }
+    #expect(Set(numbered.map(\.job)) == Set(jobs.map(\.id)) && numbered.count == 2)
+    #expect(try Set(service.ledger.store.events(after: 4, limit: 9).map(\.number)) == Set(numbered.map(\.number)))
   }
 
   @Test("A database found damaged while in use is written no more, and that is told")
